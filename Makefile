@@ -1,0 +1,43 @@
+# Every target sets itself up: a virtual environment in .venv, made again when pyproject.toml changes.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test check laws fuzz bench format clean
+
+demo: .venv/ready
+	$(BIN)/tensorem demo
+
+test: .venv/ready
+	$(BIN)/pytest -n 2
+
+check: .venv/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pyright
+	$(BIN)/pytest -q tests/test_imports.py
+
+laws: .venv/ready
+	$(BIN)/pytest -n 2 -m "long or not long" tests/laws
+
+fuzz: .venv/ready
+	$(BIN)/pytest -n 2 -m long
+
+bench: .venv/bench
+	$(BIN)/python -m bench
+
+format: .venv/ready
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+.venv/ready: pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[dev]"
+	@touch $@
+
+.venv/bench: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
+	@touch $@
+
+clean:
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache

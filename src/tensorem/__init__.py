@@ -1,0 +1,1 @@
+"""tensorem: one model, many meanings: run it, differentiate it, prove it."""

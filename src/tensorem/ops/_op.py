@@ -1,0 +1,114 @@
+"""The row: one operation, all its meanings, and the form in which it is called."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cache, partial
+from typing import Any
+
+import jax
+
+from tensorem.errors import ArgumentError, MeaningError
+
+Attr = int | float | str | bool | tuple["Attr", ...]
+Rule = Callable[..., Any]
+Attrs = tuple[tuple[str, Attr], ...]
+
+MEANINGS = ("shape", "run", "exact", "interval", "lines")
+
+
+@dataclass(frozen=True)
+class Unsupported:
+    """A meaning that an op does not have: the reason, and what to do instead."""
+
+    because: str
+    help: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Op:
+    """One operation with all its meanings side by side.
+
+    Calling an op on JAX arrays runs it under its own name, so that `graph.capture` can find it again;
+    its derivative rule lies outside the name, so that every JAX transform goes through it.
+
+    Args:
+        name: The name in graphs and tables.
+        arity: The number of operands; None for any number.
+        shape: Specs of the operands and attrs -> Spec of the result.
+        run: JAX arrays and attrs -> JAX array.
+        exact: Arrays of rationals and attrs -> array of rationals.
+        interval: Intervals and attrs -> interval that encloses every value.
+        lines: Boxes of the operands and attrs -> linear lower and upper bounds (`domains.Lines`).
+        source: Paper and equation of the tightest rule, or "-".
+        jvp: Derivative: (result, operands, tangents, attrs) -> tangent, of plain linear primitives in the
+            tangents and of ops in the coefficients. Without it the derivative of `run` is used.
+    """
+
+    name: str
+    arity: int | None
+    shape: Rule
+    run: Rule
+    exact: Rule | Unsupported
+    interval: Rule | Unsupported
+    lines: Rule | Unsupported
+    source: str = "-"
+    jvp: Rule | None = None
+
+    def __call__(self, *operands: Any, **attrs: Attr) -> Any:
+        if self.arity is not None and len(operands) != self.arity:
+            raise ArgumentError(f"{self.name} takes {self.arity} operands, got {len(operands)}.")
+        return _callable(self, tuple(sorted(attrs.items())))(*operands)
+
+    def meaning(self, name: str) -> Rule:
+        """The rule of one meaning.
+
+        Raises:
+            MeaningError: The op has no such meaning; the error says why and what to do.
+        """
+        rule = getattr(self, name)
+        if isinstance(rule, Unsupported):
+            raise MeaningError(
+                f"`{self.name}` has no {name} meaning.", because=rule.because, help=rule.help
+            )
+        return rule  # type: ignore[no-any-return]
+
+    def __repr__(self) -> str:
+        return f"Op({self.name})"
+
+
+def call_name(op: Op, attrs: Mapping[str, Attr] | Attrs) -> str:
+    """The name under which a call stands in a jaxpr, such as `softmax(dim=-1)`."""
+    pairs = sorted(attrs.items()) if isinstance(attrs, Mapping) else attrs
+    return op.name + ("(" + ", ".join(f"{k}={v!r}" for k, v in pairs) + ")" if pairs else "")
+
+
+CALLS: dict[str, tuple[Op, Attrs]] = {}
+"""Every named call made so far: what a name in a jaxpr proposes."""
+
+
+@cache
+def _callable(op: Op, attrs: Attrs) -> Callable[..., Any]:
+    """`custom_jvp(jit[name])`: the name inside, the derivative rule outside."""
+    name = call_name(op, attrs)
+    CALLS[name] = (op, attrs)
+    named = jax.jit(_renamed(partial(op.run, **dict(attrs)), name))
+    call = jax.custom_jvp(_renamed(named, name))
+    call.defjvp(partial(_jvp, op, attrs, call))
+    return call
+
+
+def _renamed(f: Callable[..., Any], name: str) -> Callable[..., Any]:
+    def renamed(*operands: Any) -> Any:
+        return f(*operands)
+
+    renamed.__name__ = renamed.__qualname__ = name
+    return renamed
+
+
+def _jvp(op: Op, attrs: Attrs, call: Rule, operands: Any, tangents: Any) -> Any:
+    result = call(*operands)
+    if op.jvp is not None:
+        return result, op.jvp(result, operands, tangents, **dict(attrs))
+    return result, jax.jvp(partial(op.run, **dict(attrs)), operands, tangents)[1]
