@@ -1,0 +1,59 @@
+"""Sizes, shapes and specs: what an array looks like, before there is one."""
+
+from . import dtypes as dtypes
+from . import rules as rules
+from ._named import named as named
+from ._shape import UNKNOWN_RANK as UNKNOWN_RANK
+from ._shape import OpenShape as OpenShape
+from ._shape import Shape as Shape
+from ._shape import Spec as Spec
+from ._shape import bind as bind
+from ._shape import broadcast_shapes as broadcast_shapes
+from ._shape import format_shape as format_shape
+from ._shape import numel as numel
+from ._shape import reshape_shape as reshape_shape
+from ._shape import same_shape as same_shape
+from ._shape import shape_of as shape_of
+from ._shape import solve as solve
+from ._shape import spec_of as spec_of
+from ._size import UNKNOWN as UNKNOWN
+from ._size import Poly as Poly
+from ._size import Size as Size
+from ._size import Unknown as Unknown
+from ._size import bind_size as bind_size
+from ._size import parse_size as parse_size
+from ._size import same_size as same_size
+from ._size import size_of as size_of
+from ._window import conv_size as conv_size
+from ._window import pair as pair
+from ._window import pool_size as pool_size
+
+__all__ = [
+    "UNKNOWN",
+    "UNKNOWN_RANK",
+    "OpenShape",
+    "Poly",
+    "Shape",
+    "Size",
+    "Spec",
+    "Unknown",
+    "bind",
+    "bind_size",
+    "broadcast_shapes",
+    "conv_size",
+    "dtypes",
+    "format_shape",
+    "named",
+    "numel",
+    "pair",
+    "parse_size",
+    "pool_size",
+    "reshape_shape",
+    "rules",
+    "same_shape",
+    "same_size",
+    "shape_of",
+    "size_of",
+    "solve",
+    "spec_of",
+]

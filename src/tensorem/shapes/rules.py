@@ -1,0 +1,280 @@
+"""The shape rules of the leaf layers: partly known shape in, partly known shape out.
+
+One small pure function per layer, and the only statement of what the layer takes: `build`, a call
+at run time and a type checker all read these. A rule checks what is known and lets the rest pass.
+The message of an error begins with `takes`: the layer puts its own name in front (`shapes.named`).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from tensorem.errors import ShapeError
+
+from ._shape import UNKNOWN_RANK, OpenShape, Shape, format_shape, numel
+from ._size import UNKNOWN, Size, same_size
+from ._window import (
+    Pair,
+    check_pool_padding,
+    check_window,
+    conv_size,
+    least_size,
+    pair,
+)
+
+
+def same(x: Shape) -> Shape:
+    """Any shape to itself: activations, dropout.
+
+    Shapes:
+        (...)  ->  (...)
+    """
+    return x
+
+
+def linear(x: Shape, in_features: int, out_features: int) -> Shape:
+    """The affine map on the last axis.
+
+    Shapes:
+        (*batch, in_features)  ->  (*batch, out_features)
+
+    Raises:
+        ShapeError: The last axis is not in_features.
+
+    Example:
+        >>> from tensorem.shapes import shape_of
+        >>> linear(shape_of(("N", 128)), 128, 10)
+        (N, 10)
+    """
+    got = _last_axes(x, 1)
+    if got is None or same_size(got[0], in_features) is False:
+        remedy = f"write nn.Linear({{}}, {out_features})."
+        raise _mismatch(f"(*batch, {in_features})", x, remedy, got)
+    return _with_last(x, 1, (out_features,))
+
+
+def conv2d(
+    x: Shape,
+    in_channels: int,
+    out_channels: int,
+    kernel_size: int | Pair,
+    stride: int | Pair = 1,
+    padding: int | Pair = 0,
+    dilation: int | Pair = 1,
+    groups: int = 1,
+) -> Shape:
+    """The convolution of an image or a batch of images.
+
+    Shapes:
+        (N, in_channels, H, W) or (in_channels, H, W)  ->  the same with out_channels, H_out, W_out
+
+    Raises:
+        ShapeError: The rank, the channels, or a kernel that reaches beyond the padded image.
+        ArgumentError: Stride, dilation, kernel, padding or groups out of range.
+
+    Example:
+        >>> from tensorem.shapes import shape_of
+        >>> conv2d(shape_of(("N", 1, 8, 8)), 1, 16, kernel_size=3, padding=1)
+        (N, 16, 8, 8)
+    """
+    _, height, width = _image(x, in_channels, f"write nn.Conv2d({{}}, {out_channels}, ...).")
+    window = (
+        pair(kernel_size, "kernel_size", 1),
+        pair(stride, "stride", 1),
+        pair(padding, "padding", 0),
+        pair(dilation, "dilation", 1),
+    )
+    return _with_last(x, 3, (out_channels, *_slide(x, (height, width), window)))
+
+
+def max_pool2d(
+    x: Shape, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0
+) -> Shape:
+    """The largest value under a window that slides over an image or a batch of images.
+
+    Shapes:
+        (N, C, H, W) or (C, H, W)  ->  (N, C, H_out, W_out) or (C, H_out, W_out)
+
+    Raises:
+        ShapeError: The rank, or a window that reaches beyond the padded image.
+        ArgumentError: Stride, kernel or padding out of range.
+
+    Example:
+        >>> from tensorem.shapes import shape_of
+        >>> max_pool2d(shape_of(("N", 16, 8, 8)), 2)
+        (N, 16, 4, 4)
+    """
+    channels, height, width = _image(x, None, "")
+    kernel = pair(kernel_size, "kernel_size", 1)
+    steps = kernel if stride is None else pair(stride, "stride", 1)
+    pads = pair(padding, "padding", 0)
+    for k, p in zip(kernel, pads, strict=True):
+        check_pool_padding(k, p)
+    return _with_last(x, 3, (channels, *_slide(x, (height, width), (kernel, steps, pads, (1, 1)))))
+
+
+avg_pool2d = max_pool2d
+
+
+def flatten(x: Shape, start_dim: int = 1, end_dim: int = -1) -> Shape:
+    """Several axes as one.
+
+    Shapes:
+        (a, ..., b, ..., c)  ->  (a, product of ..., c)
+
+    Raises:
+        ShapeError: An axis does not exist, or start_dim lies after end_dim.
+
+    Example:
+        >>> from tensorem.shapes import shape_of
+        >>> flatten(shape_of(("N", 16, 4, 4)))
+        (N, 256)
+    """
+    if isinstance(x, OpenShape):
+        return _flatten_open(x, start_dim, end_dim)
+    rank = max(len(x), 1)
+    first, last = _axis(x, start_dim, "start_dim"), _axis(x, end_dim, "end_dim")
+    if first > last:
+        raise ShapeError(
+            f"takes start_dim up to end_dim, got {start_dim} and {end_dim} for {format_shape(x)}."
+        )
+    sizes = x if x else (1,)
+    return (*sizes[:first], numel(sizes[first : last + 1]), *sizes[last + 1 : rank])
+
+
+def batch_norm2d(x: Shape, num_features: int) -> Shape:
+    """Each channel normalised over the batch and the image.
+
+    Shapes:
+        (N, num_features, H, W)  ->  (N, num_features, H, W)
+
+    Raises:
+        ShapeError: The rank is not 4, or the channels are not num_features.
+    """
+    form = f"(N, {num_features}, H, W)"
+    got = _last_axes(x, 4)
+    if got is None or (isinstance(x, tuple) and len(x) != 4):
+        raise _mismatch(form, x)
+    if same_size(got[1], num_features) is False:
+        raise _mismatch(form, x, "write nn.BatchNorm2d({}).", got[1:2])
+    return (got[0], num_features, *got[2:])
+
+
+def layer_norm(x: Shape, normalized_shape: int | Sequence[int]) -> Shape:
+    """The last axes normalised together.
+
+    Shapes:
+        (*batch, *normalized_shape)  ->  (*batch, *normalized_shape)
+
+    Raises:
+        ShapeError: The last axes are not normalized_shape.
+    """
+    want = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    got = _last_axes(x, len(want))
+    if got is None or any(same_size(g, w) is False for g, w in zip(got, want, strict=True)):
+        form = f"(*batch, {', '.join(map(str, want))})"
+        remedy = "write nn.LayerNorm({})." if len(want) == 1 else "write nn.LayerNorm(({}))."
+        raise _mismatch(form, x, remedy, got)
+    return _with_last(x, len(want), want)
+
+
+def embedding(x: Shape, embedding_dim: int) -> Shape:
+    """One row of the table for each index.
+
+    Shapes:
+        (*batch)  ->  (*batch, embedding_dim)
+    """
+    if isinstance(x, OpenShape):
+        return OpenShape((*x.last, embedding_dim))
+    return (*x, embedding_dim)
+
+
+def softmax(x: Shape, dim: int) -> Shape:
+    """The shape itself, once it has the axis.
+
+    Shapes:
+        (...)  ->  (...)
+
+    Raises:
+        ShapeError: There is no axis dim.
+    """
+    if isinstance(x, tuple):
+        _axis(x, dim, "dim")
+    return x
+
+
+def _mismatch(
+    form: str, x: Shape, remedy: str = "", got: tuple[Size, ...] | None = None
+) -> ShapeError:
+    """The error; its remedy names the sizes that came, where they are plain integers."""
+    plain = got is not None and all(isinstance(size, int) for size in got)
+    help = remedy.format(", ".join(map(str, got or ()))) if plain else ""
+    return ShapeError(f"takes {form}, got {format_shape(x)}.", help=help)
+
+
+def _last_axes(x: Shape, n: int) -> tuple[Size, ...] | None:
+    """The last n sizes, unknown where the shape is open; None if it has fewer axes."""
+    if isinstance(x, OpenShape):
+        last = (UNKNOWN,) * (n - len(x.last)) + x.last
+        return last[len(last) - n :]
+    return x[len(x) - n :] if len(x) >= n else None
+
+
+def _with_last(x: Shape, n: int, sizes: tuple[Size, ...]) -> Shape:
+    """The shape with other sizes in place of its last n."""
+    if isinstance(x, OpenShape):
+        return OpenShape((*x.last[: max(len(x.last) - n, 0)], *sizes))
+    return (*x[: len(x) - n], *sizes)
+
+
+def _image(x: Shape, channels: int | None, remedy: str) -> tuple[Size, Size, Size]:
+    """Channels, height and width of an image or a batch of images."""
+    c = "C" if channels is None else str(channels)
+    form = f"(N, {c}, H, W) or ({c}, H, W)"
+    got = _last_axes(x, 3)
+    rank = len(x) if isinstance(x, tuple) else len(x.last)
+    if got is None or rank > 4:
+        raise _mismatch(form, x)
+    if channels is not None and same_size(got[0], channels) is False:
+        raise _mismatch(form, x, remedy, got[:1])
+    return got[0], got[1], got[2]
+
+
+def _slide(
+    x: Shape, image: tuple[Size, Size], window: tuple[Pair, Pair, Pair, Pair]
+) -> tuple[Size, Size]:
+    """The positions of a window (kernel, stride, padding, dilation) on an image."""
+    axes = list(zip(*window, strict=True))
+    for k, s, p, d in axes:
+        check_window(k, s, p, d)
+    try:
+        height, width = (conv_size(n, *axis) for n, axis in zip(image, axes, strict=True))
+    except ShapeError as error:
+        least = [least_size(k, p, d) for k, _, p, d in axes]
+        raise ShapeError(
+            f"takes images of at least {least[0]} x {least[1]}, got {format_shape(x)}.",
+            because="the kernel reaches beyond the padded image",
+            help="use a smaller kernel_size or dilation, or more padding.",
+        ) from error
+    return height, width
+
+
+def _axis(x: tuple[Size, ...], dim: int, name: str) -> int:
+    rank = max(len(x), 1)
+    if not -rank <= dim < rank:
+        raise ShapeError(
+            f"takes an input with axis {name}={dim}, got {format_shape(x)} with {len(x)} "
+            f"{'axis' if len(x) == 1 else 'axes'}."
+        )
+    return dim % rank
+
+
+def _flatten_open(x: OpenShape, start_dim: int, end_dim: int) -> Shape:
+    if start_dim >= 0 and end_dim == -1:
+        return (UNKNOWN,) * (start_dim + 1)
+    n = len(x.last)
+    if start_dim < 0 and end_dim < 0 and -start_dim <= n and start_dim <= end_dim:
+        merged = math.prod(x.last[n + start_dim : n + end_dim + 1], start=1)
+        return OpenShape((*x.last[: n + start_dim], merged, *x.last[n + end_dim + 1 :]))
+    return UNKNOWN_RANK
