@@ -1,0 +1,220 @@
+"""The table of operations: one row per op, every meaning side by side."""
+
+from __future__ import annotations
+
+from ._op import CALLS as CALLS
+from ._op import MEANINGS as MEANINGS
+from ._op import Attr as Attr
+from ._op import Attrs as Attrs
+from ._op import Op as Op
+from ._op import Rule as Rule
+from ._op import Unsupported as Unsupported
+from ._op import call_name as call_name
+from .arithmetic import abs as abs
+from .arithmetic import add as add
+from .arithmetic import cast as cast
+from .arithmetic import div as div
+from .arithmetic import maximum as maximum
+from .arithmetic import minimum as minimum
+from .arithmetic import mul as mul
+from .arithmetic import neg as neg
+from .arithmetic import pow_int as pow_int
+from .arithmetic import sign as sign
+from .arithmetic import square as square
+from .arithmetic import stop_gradient as stop_gradient
+from .arithmetic import sub as sub
+from .compare import equal as equal
+from .compare import greater as greater
+from .compare import greater_equal as greater_equal
+from .compare import less as less
+from .compare import less_equal as less_equal
+from .compare import logical_and as logical_and
+from .compare import logical_not as logical_not
+from .compare import logical_or as logical_or
+from .compare import not_equal as not_equal
+from .compare import where as where
+from .contract import conv2d as conv2d
+from .contract import conv2d_dk as conv2d_dk
+from .contract import conv2d_dx as conv2d_dx
+from .contract import dot as dot
+from .contract import linear as linear
+from .contract import matmul as matmul
+from .curves import cos as cos
+from .curves import erf as erf
+from .curves import exp as exp
+from .curves import expm1 as expm1
+from .curves import leaky_relu as leaky_relu
+from .curves import log as log
+from .curves import log1p as log1p
+from .curves import relu as relu
+from .curves import rsqrt as rsqrt
+from .curves import sigmoid as sigmoid
+from .curves import sin as sin
+from .curves import softplus as softplus
+from .curves import sqrt as sqrt
+from .curves import tanh as tanh
+from .move import broadcast as broadcast
+from .move import concat as concat
+from .move import embedding as embedding
+from .move import flip as flip
+from .move import pad as pad
+from .move import permute as permute
+from .move import reshape as reshape
+from .move import slice as slice
+from .normalise import batch_norm as batch_norm
+from .normalise import layer_norm as layer_norm
+from .normalise import log_softmax as log_softmax
+from .normalise import softmax as softmax
+from .pool import avg_pool2d as avg_pool2d
+from .pool import max_pool2d as max_pool2d
+from .reduce import amax as amax
+from .reduce import amin as amin
+from .reduce import argmax as argmax
+from .reduce import cumsum as cumsum
+from .reduce import mean as mean
+from .reduce import sum as sum
+
+TABLE: dict[str, Op] = {
+    row.name: row
+    for row in (
+        add,
+        sub,
+        mul,
+        div,
+        maximum,
+        minimum,
+        neg,
+        abs,
+        sign,
+        square,
+        pow_int,
+        cast,
+        stop_gradient,
+        sqrt,
+        rsqrt,
+        exp,
+        log,
+        log1p,
+        expm1,
+        tanh,
+        sigmoid,
+        erf,
+        sin,
+        cos,
+        relu,
+        leaky_relu,
+        softplus,
+        equal,
+        not_equal,
+        less,
+        less_equal,
+        greater,
+        greater_equal,
+        logical_and,
+        logical_or,
+        logical_not,
+        where,
+        reshape,
+        permute,
+        broadcast,
+        concat,
+        slice,
+        pad,
+        flip,
+        embedding,
+        sum,
+        mean,
+        amax,
+        amin,
+        argmax,
+        cumsum,
+        dot,
+        linear,
+        matmul,
+        conv2d,
+        conv2d_dx,
+        conv2d_dk,
+        max_pool2d,
+        avg_pool2d,
+        softmax,
+        log_softmax,
+        batch_norm,
+        layer_norm,
+    )
+}
+"""Every row by name, in the order of the families."""
+
+__all__ = [
+    "Attr",
+    "Attrs",
+    "CALLS",
+    "MEANINGS",
+    "Op",
+    "Rule",
+    "TABLE",
+    "Unsupported",
+    "abs",
+    "add",
+    "amax",
+    "amin",
+    "argmax",
+    "avg_pool2d",
+    "batch_norm",
+    "broadcast",
+    "call_name",
+    "cast",
+    "concat",
+    "conv2d",
+    "conv2d_dk",
+    "conv2d_dx",
+    "cos",
+    "cumsum",
+    "div",
+    "dot",
+    "embedding",
+    "equal",
+    "erf",
+    "exp",
+    "expm1",
+    "flip",
+    "greater",
+    "greater_equal",
+    "layer_norm",
+    "leaky_relu",
+    "less",
+    "less_equal",
+    "linear",
+    "log",
+    "log1p",
+    "log_softmax",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "matmul",
+    "max_pool2d",
+    "maximum",
+    "mean",
+    "minimum",
+    "mul",
+    "neg",
+    "not_equal",
+    "pad",
+    "permute",
+    "pow_int",
+    "relu",
+    "reshape",
+    "rsqrt",
+    "sigmoid",
+    "sign",
+    "sin",
+    "slice",
+    "softmax",
+    "softplus",
+    "sqrt",
+    "square",
+    "stop_gradient",
+    "sub",
+    "sum",
+    "tanh",
+    "where",
+]

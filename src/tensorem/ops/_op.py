@@ -35,7 +35,7 @@ class Op:
 
     Args:
         name: The name in graphs and tables.
-        arity: The number of operands; None for any number.
+        arity: The number of operands, or the numbers allowed; None for any number.
         shape: Specs of the operands and attrs -> Spec of the result.
         run: JAX arrays and attrs -> JAX array.
         exact: Arrays of rationals and attrs -> array of rationals.
@@ -47,7 +47,7 @@ class Op:
     """
 
     name: str
-    arity: int | None
+    arity: int | tuple[int, ...] | None
     shape: Rule
     run: Rule
     exact: Rule | Unsupported
@@ -57,8 +57,7 @@ class Op:
     jvp: Rule | None = None
 
     def __call__(self, *operands: Any, **attrs: Attr) -> Any:
-        if self.arity is not None and len(operands) != self.arity:
-            raise ArgumentError(f"{self.name} takes {self.arity} operands, got {len(operands)}.")
+        self._count(len(operands))
         return _callable(self, tuple(sorted(attrs.items())))(*operands)
 
     def meaning(self, name: str) -> Rule:
@@ -73,6 +72,12 @@ class Op:
                 f"`{self.name}` has no {name} meaning.", because=rule.because, help=rule.help
             )
         return rule  # type: ignore[no-any-return]
+
+    def _count(self, given: int) -> None:
+        allowed = (self.arity,) if isinstance(self.arity, int) else self.arity
+        if allowed is not None and given not in allowed:
+            words = " or ".join(str(n) for n in allowed)
+            raise ArgumentError(f"{self.name} takes {words} operands, got {given}.")
 
     def __repr__(self) -> str:
         return f"Op({self.name})"
