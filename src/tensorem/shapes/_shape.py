@@ -277,6 +277,8 @@ def spec_of(value: Any) -> Any:
     """
     if isinstance(value, Spec):
         return value
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return Spec(tuple(value.shape), dtype_name(value.dtype))
     if isinstance(value, OpenShape) or (isinstance(value, tuple) and all(map(_is_size, value))):
         return Spec(value)
     if isinstance(value, dict):
@@ -284,8 +286,6 @@ def spec_of(value: Any) -> Any:
     if isinstance(value, (tuple, list)) and not any(map(_is_size, value)):
         specs = [spec_of(v) for v in value]
         return tuple(specs) if isinstance(value, tuple) else specs
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return Spec(tuple(value.shape), dtype_name(value.dtype))
     raise ShapeError(
         "An input takes a shape such as ('N', 1, 8, 8), a Spec, or a tree of these, "
         f"got {value!r}.",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import operator
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from math import gcd
@@ -16,6 +17,8 @@ Terms = dict[Monomial, int]
 
 LONGEST_TEXT = 200
 LARGEST_POWER = 8
+# Python's parser warns about digits glued to letters instead of refusing them.
+_FOREIGN = re.compile(r"[^A-Za-z0-9_+\-*^() ]|\b\d+[A-Za-z_]")
 
 
 @dataclass(frozen=True)
@@ -206,6 +209,8 @@ def parse_size(text: str) -> Size:
         raise ShapeError(
             f"A size takes a text of at most {LONGEST_TEXT} characters, got {len(text)}."
         )
+    if _FOREIGN.search(text):
+        raise _not_a_size(text)
     try:
         size = _read(ast.parse(text.strip().replace("^", "**"), mode="eval").body)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -235,9 +240,9 @@ def _power(base: Size, exponent: int) -> Size:
 
 
 _OPERATORS: Mapping[type[ast.operator], Callable[[Size, Size], Size]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
+    ast.Add: lambda x, y: x + y,
+    ast.Sub: lambda x, y: x - y,
+    ast.Mult: lambda x, y: x * y,
 }
 
 

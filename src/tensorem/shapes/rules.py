@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tensorem.errors import ShapeError
+from tensorem.errors import ArgumentError, ShapeError
 
 from ._shape import UNKNOWN_RANK, OpenShape, Shape, format_shape, numel
 from ._size import UNKNOWN, Size, same_size
@@ -78,6 +78,10 @@ def conv2d(
         >>> conv2d(shape_of(("N", 1, 8, 8)), 1, 16, kernel_size=3, padding=1)
         (N, 16, 8, 8)
     """
+    if groups < 1 or in_channels % groups or out_channels % groups:
+        raise ArgumentError(
+            f"takes groups that divide its channels {in_channels} and {out_channels}, got {groups}."
+        )
     _, height, width = _image(x, in_channels, f"write nn.Conv2d({{}}, {out_channels}, ...).")
     window = (
         pair(kernel_size, "kernel_size", 1),

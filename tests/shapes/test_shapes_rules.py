@@ -1,0 +1,261 @@
+"""Every rule against what PyTorch's layer returns, and against what it refuses."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tensorem.errors import ArgumentError, ShapeError
+from tensorem.shapes import (
+    UNKNOWN,
+    UNKNOWN_RANK,
+    OpenShape,
+    Shape,
+    bind_size,
+    conv_size,
+    format_shape,
+    named,
+    pair,
+    parse_size,
+    pool_size,
+    rules,
+    same_shape,
+    shape_of,
+)
+
+windows = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 3), st.integers(1, 3))
+
+
+@given(st.integers(0, 12), windows)
+def test_conv_size_counts_the_positions(size: int, window: tuple[int, int, int, int]) -> None:
+    kernel, stride, padding, dilation = window
+    reach = dilation * (kernel - 1)
+    starts = range(-padding, size + padding - reach, stride)
+    if starts:
+        assert conv_size(size, *window) == len(starts)
+    else:
+        with pytest.raises(ShapeError, match=f"takes a size of at least .* got {size}"):
+            conv_size(size, *window)
+
+
+@given(st.integers(1, 9), st.sampled_from(["H", "4*H", "6*H+3", "?"]), windows)
+def test_conv_size_of_symbols_is_that_of_their_values(
+    h: int, text: str, window: tuple[int, int, int, int]
+) -> None:
+    size = parse_size(text)
+    value = {"H": h, "4*H": 4 * h, "6*H+3": 6 * h + 3, "?": h}[text]
+    try:
+        expected = conv_size(value, *window)
+    except ShapeError:
+        return
+    assert bind_size(conv_size(size, *window), {"H": h}) in (expected, UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ((8, 0, 1, 0), "kernel_size of at least 1, got 0"),
+        ((8, 3, 0, 0), "stride of at least 1, got 0"),
+        ((8, 3, 1, -1), "padding of at least 0, got -1"),
+        ((8, 3, 1, 0, 0), "dilation of at least 1, got 0"),
+    ],
+)
+def test_windows_that_make_no_sense_are_refused(arguments: Any, words: str) -> None:
+    with pytest.raises(ArgumentError, match=words):
+        conv_size(*arguments)
+
+
+def test_pool_padding_is_at_most_half_the_kernel() -> None:
+    with pytest.raises(ArgumentError, match="at most half of kernel_size 2, got 2"):
+        pool_size(8, kernel=2, stride=2, padding=2)
+
+
+@pytest.mark.parametrize("bad", [0, (1, 2, 3), "3", 1.0, (1, 0), (True, 1)])
+def test_pairs(bad: object) -> None:
+    with pytest.raises(ArgumentError, match="takes stride as an integer of at least 1 or a pair"):
+        pair(bad, "stride", 1)
+
+
+LAYERS: list[tuple[str, Any, dict[str, Any]]] = [
+    ("Linear", rules.linear, {"in_features": 6, "out_features": 4}),
+    ("Conv2d", rules.conv2d, {"in_channels": 4, "out_channels": 6, "kernel_size": 3}),
+    (
+        "Conv2d",
+        rules.conv2d,
+        {
+            "in_channels": 4,
+            "out_channels": 6,
+            "kernel_size": (3, 2),
+            "stride": (2, 1),
+            "padding": (1, 0),
+            "dilation": (2, 3),
+            "groups": 2,
+        },
+    ),
+    ("MaxPool2d", rules.max_pool2d, {"kernel_size": 2}),
+    ("MaxPool2d", rules.max_pool2d, {"kernel_size": (3, 2), "stride": (2, 1), "padding": 1}),
+    ("AvgPool2d", rules.avg_pool2d, {"kernel_size": (3, 2), "stride": 1, "padding": (1, 0)}),
+    ("Flatten", rules.flatten, {}),
+    ("Flatten", rules.flatten, {"start_dim": 0, "end_dim": -2}),
+    ("Flatten", rules.flatten, {"start_dim": -2, "end_dim": -1}),
+    ("BatchNorm2d", rules.batch_norm2d, {"num_features": 4}),
+    ("LayerNorm", rules.layer_norm, {"normalized_shape": 6}),
+    ("LayerNorm", rules.layer_norm, {"normalized_shape": (5, 6)}),
+    ("Softmax", rules.softmax, {"dim": 1}),
+    ("Softmax", rules.softmax, {"dim": -3}),
+    ("ReLU", rules.same, {}),
+    ("Dropout", rules.same, {}),
+]
+INPUTS: list[tuple[int, ...]] = [
+    (),
+    (6,),
+    (5, 6),
+    (4, 5, 6),
+    (2, 4, 5, 6),
+    (2, 4, 2, 6),
+    (2, 3, 5, 6),
+    (2, 4, 5, 7),
+    (2, 2, 4, 5, 6),
+]
+
+
+@pytest.mark.parametrize(("name", "rule", "arguments"), LAYERS)
+def test_rule_is_what_torch_does(name: str, rule: Any, arguments: dict[str, Any]) -> None:
+    torch = pytest.importorskip("torch")
+    layer = getattr(torch.nn, name)(**arguments)
+    for shape in INPUTS:
+        try:
+            expected = tuple(layer(torch.zeros(shape)).shape)
+        except (RuntimeError, ValueError, IndexError):
+            with pytest.raises(ShapeError, match=r"^takes "):
+                rule(shape, **arguments)
+        else:
+            assert rule(shape, **arguments) == expected
+
+
+@pytest.mark.parametrize(("name", "rule", "arguments"), LAYERS)
+@given(data=st.data())
+def test_partly_known_shapes_contain_the_truth(
+    name: str, rule: Any, arguments: dict[str, Any], data: st.DataObject
+) -> None:
+    shape = data.draw(st.sampled_from(INPUTS))
+    try:
+        expected = rule(shape, **arguments)
+    except ShapeError:
+        return
+    hidden: tuple[Any, ...] = tuple(UNKNOWN if data.draw(st.booleans()) else s for s in shape)
+    veiled: Shape = hidden
+    if data.draw(st.booleans()):
+        veiled = OpenShape(hidden[data.draw(st.integers(0, len(hidden))) :])
+    assert same_shape(rule(veiled, **arguments), expected) is not False
+
+
+def test_embedding_is_what_torch_does() -> None:
+    torch = pytest.importorskip("torch")
+    layer = torch.nn.Embedding(10, 3)
+    for shape in [(), (4,), (2, 4)]:
+        index = torch.zeros(shape, dtype=torch.int64)
+        assert rules.embedding(shape, 3) == tuple(layer(index).shape)
+    assert rules.embedding(UNKNOWN_RANK, 3) == OpenShape((3,))
+
+
+def test_symbols_go_through_the_demo_network() -> None:
+    x = shape_of(("N", 1, 8, 8))
+    x = rules.conv2d(x, 1, 16, kernel_size=3, padding=1)
+    x = rules.max_pool2d(rules.same(x), 2)
+    assert format_shape(x) == "(N, 16, 4, 4)"
+    x = rules.linear(rules.flatten(x), 16 * 4 * 4, 10)
+    assert format_shape(x) == "(N, 10)"
+
+
+def test_clashes_are_found_with_the_input_unknown() -> None:
+    hidden = rules.same(rules.linear(UNKNOWN_RANK, 784, 128))
+    assert format_shape(hidden) == "(..., 128)"
+    with pytest.raises(ShapeError, match=r"takes \(\*batch, 127\), got \(\.\.\., 128\)\."):
+        rules.linear(hidden, 127, 10)
+    images = rules.conv2d(UNKNOWN_RANK, 1, 16, 3)
+    assert format_shape(images) == "(..., 16, ?, ?)"
+    with pytest.raises(ShapeError, match=r"takes \(N, 8, H, W\) or \(8, H, W\)"):
+        rules.conv2d(images, 8, 16, 3)
+    assert format_shape(rules.flatten(images)) == "(?, ?)"
+
+
+def test_symbolic_images() -> None:
+    x = shape_of(("N", 1, "4*H", "W"))
+    assert format_shape(rules.conv2d(x, 1, 8, 3, padding=1)) == "(N, 8, 4*H, W)"
+    assert format_shape(rules.max_pool2d(x, 2)) == "(N, 1, 2*H, ?)"
+
+
+ERRORS: list[tuple[Any, tuple[Any, ...], str]] = [
+    (
+        rules.linear,
+        (("N", 128), 127, 10),
+        "Layer takes (*batch, 127), got (N, 128).\n  help: write nn.Linear(128, 10).",
+    ),
+    (rules.linear, ((), 127, 10), "Layer takes (*batch, 127), got ()."),
+    (rules.linear, (("N+1",), 1, 2), "Layer takes (*batch, 1), got (N+1,)."),
+    (
+        rules.conv2d,
+        (("N", 3, 8, 8), 1, 16, 3),
+        "Layer takes (N, 1, H, W) or (1, H, W), got (N, 3, 8, 8).\n"
+        "  help: write nn.Conv2d(3, 16, ...).",
+    ),
+    (
+        rules.conv2d,
+        (("N", 1, 8, 3), 1, 16, 5),
+        "Layer takes images of at least 5 x 5, got (N, 1, 8, 3).\n"
+        "  because: the kernel reaches beyond the padded image\n"
+        "  help:    use a smaller kernel_size or dilation, or more padding.",
+    ),
+    (rules.max_pool2d, ((8, 8), 2), "Layer takes (N, C, H, W) or (C, H, W), got (8, 8)."),
+    (
+        rules.flatten,
+        ((8,), 1, -1),
+        "Layer takes an input with axis start_dim=1, got (8,) with 1 axis.",
+    ),
+    (
+        rules.flatten,
+        ((8, 8), 1, 0),
+        "Layer takes start_dim up to end_dim, got 1 and 0 for (8, 8).",
+    ),
+    (
+        rules.batch_norm2d,
+        (("N", 3, 8, 8), 4),
+        "Layer takes (N, 4, H, W), got (N, 3, 8, 8).\n  help: write nn.BatchNorm2d(3).",
+    ),
+    (rules.batch_norm2d, ((3, 8, 8), 3), "Layer takes (N, 3, H, W), got (3, 8, 8)."),
+    (
+        rules.layer_norm,
+        ((2, 5, 7), (5, 6)),
+        "Layer takes (*batch, 5, 6), got (2, 5, 7).\n  help: write nn.LayerNorm((5, 7)).",
+    ),
+    (
+        rules.softmax,
+        ((2, 5), 2),
+        "Layer takes an input with axis dim=2, got (2, 5) with 2 axes.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("rule", "arguments", "text"), ERRORS)
+def test_errors_word_by_word(rule: Any, arguments: tuple[Any, ...], text: str) -> None:
+    with pytest.raises(ShapeError) as error, named("Layer"):
+        rule(shape_of(arguments[0]), *arguments[1:])
+    assert str(error.value) == text
+
+
+def test_named_leaves_other_errors_alone() -> None:
+    with pytest.raises(ShapeError, match=r"^A size takes"), named("Layer"):
+        shape_of((-1,))
+
+
+def test_layers_refuse_bad_windows() -> None:
+    with pytest.raises(ArgumentError, match=r"^takes groups that divide .* 4 and 6, got 4\."):
+        rules.conv2d(UNKNOWN_RANK, 4, 6, 3, groups=4)
+    with pytest.raises(ArgumentError, match=r"^takes stride as an integer of at least 1 .* got 0"):
+        rules.conv2d(shape_of(("N", 1, 8, 8)), 1, 16, 3, stride=0)
+    with pytest.raises(ArgumentError, match="at most half of kernel_size 2, got 2"):
+        rules.max_pool2d(shape_of(("N", 1, 8, 8)), 2, padding=2)
