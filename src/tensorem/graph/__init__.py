@@ -1,0 +1,33 @@
+"""Pure programs as graphs of ops: what is serialised, read in other meanings, and proved about."""
+
+from ._capture import capture as capture
+from ._check import check as check
+from ._graph import Graph as Graph
+from ._graph import Node as Node
+from ._json import from_json as from_json
+from ._json import graph_hash as graph_hash
+from ._json import to_json as to_json
+from ._json import weights_hash as weights_hash
+from ._read import by_rows as by_rows
+from ._read import read as read
+from ._read import require_bound as require_bound
+from ._rewrite import drop_dead as drop_dead
+from ._rewrite import simplify as simplify
+from ._to_jax import to_jax as to_jax
+
+__all__ = [
+    "Graph",
+    "Node",
+    "by_rows",
+    "capture",
+    "check",
+    "drop_dead",
+    "from_json",
+    "graph_hash",
+    "read",
+    "require_bound",
+    "simplify",
+    "to_jax",
+    "to_json",
+    "weights_hash",
+]

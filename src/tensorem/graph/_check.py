@@ -1,0 +1,71 @@
+"""Is a graph well formed, and are its shapes those that the rows of the op table give?"""
+
+from __future__ import annotations
+
+from tensorem.errors import GraphError, TensoremError
+from tensorem.graph._graph import Graph, Node, flatten
+
+
+def check(graph: Graph) -> None:
+    """Raise unless the graph is well formed and well shaped.
+
+    Raises:
+        GraphError: A value is used before it is made, made twice, missing or of another shape or dtype than
+            its op gives; the error names it.
+    """
+    known = {*graph.inputs, *graph.arrays}
+    _check_arrays(graph)
+    for node in graph.nodes:
+        _check_node(graph, node, known)
+        known |= set(node.outputs)
+    for name in (*graph.outputs, *flatten(graph.gives)):
+        if name not in known:
+            raise GraphError(f"An output is a value of the graph, got `{name}`.")
+    if list(flatten(list(graph.takes))) != list(graph.inputs):
+        raise GraphError("`takes` holds the inputs in their order.")
+
+
+def _check_arrays(graph: Graph) -> None:
+    for name in graph.inputs:
+        if name not in graph.specs:
+            raise GraphError(f"Every value has a spec, `{name}` has none.")
+    for name, array in graph.arrays.items():
+        spec = graph.specs.get(name)
+        if spec is None or spec.shape != array.shape or spec.dtype != array.dtype.name:
+            raise GraphError(
+                f"The array `{name}` is {array.dtype.name}{array.shape}, the graph takes {spec}."
+            )
+
+
+def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
+    for name in node.inputs:
+        if name not in known:
+            raise GraphError(f"`{name}` is used before it is made.", where=", ".join(node.outputs))
+    for name in node.outputs:
+        if name in known:
+            raise GraphError(f"`{name}` is made twice.", where=node.op)
+        if name not in graph.specs:
+            raise GraphError(f"Every value has a spec, `{name}` has none.")
+    if node.body is not None:
+        return check(node.body)
+    if len(node.outputs) != 1:
+        raise GraphError(f"`{node.op}` gives one value, got {len(node.outputs)}.")
+    _check_shape(graph, node)
+
+
+def _check_shape(graph: Graph, node: Node) -> None:
+    row, stated = node.row, graph.specs[node.outputs[0]]
+    try:
+        row.check_arity(len(node.inputs))
+        given = row.shape(*(graph.specs[name] for name in node.inputs), **node.attrs)
+    except TensoremError as error:
+        raise GraphError(error.what, where=node.outputs[0], because=error.because) from None
+    except (TypeError, ValueError, KeyError, IndexError) as error:
+        raise GraphError(
+            f"`{node.op}` cannot take these operands and attributes.", where=node.outputs[0],
+            because=str(error),
+        ) from None  # fmt: skip
+    if given != stated:
+        raise GraphError(
+            f"`{node.op}` gives {given}, the graph says {stated}.", where=node.outputs[0]
+        )

@@ -1,0 +1,150 @@
+"""The graph: a pure program as a list of nodes, each one row of the op table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from tensorem.errors import GraphError
+from tensorem.ops import TABLE
+from tensorem.ops._op import Attr, Op
+from tensorem.shapes import Spec, bind, format_shape, parse_size
+
+Tree = Any
+"""A tree of value names: a name, or a tuple, list or dict of trees."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One application of an op: values in, values out.
+
+    Args:
+        op: The name of a row of the op table, or "loop".
+        inputs: Names of the operands.
+        outputs: Names of the results.
+        attrs: The op's attributes.
+        body: For a loop, the graph that is read `attrs["length"]` times.
+    """
+
+    op: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attrs: Mapping[str, Attr] = field(default_factory=dict)
+    body: Graph | None = None
+
+    @property
+    def row(self) -> Op:
+        """The row of the op table that this node applies."""
+        if self.op not in TABLE:
+            raise GraphError(f"A graph takes the ops of the table, got `{self.op}`.")
+        return TABLE[self.op]
+
+
+@dataclass(frozen=True)
+class Graph:
+    """A pure program: what is serialised, read in other meanings, and proved about.
+
+    Args:
+        inputs: Names of the arguments, flat.
+        outputs: Names of the results, flat.
+        nodes: In topological order.
+        specs: Shape and dtype of every value.
+        arrays: Weights (under their state-dict names) and constants.
+        takes: The arguments as one tree of names each.
+        gives: The result as a tree of names.
+    """
+
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    nodes: tuple[Node, ...]
+    specs: Mapping[str, Spec]
+    arrays: Mapping[str, np.ndarray]
+    takes: tuple[Tree, ...]
+    gives: Tree
+
+    def __str__(self) -> str:
+        return "\n".join(_lines(self))
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(format_shape(self.specs[name].shape) for name in self.inputs)
+        return f"Graph({sizes}; {len(self.nodes)} nodes)"
+
+    def bind(self, **sizes: int) -> Graph:
+        """The graph with names replaced by integers.
+
+        Example:
+            >>> graph.bind(N=1)  # doctest: +SKIP
+        """
+        specs = {k: replace(s, shape=bind(s.shape, sizes)) for k, s in self.specs.items()}
+        nodes = tuple(
+            replace(
+                node,
+                attrs={k: _bind_attr(v, sizes) for k, v in node.attrs.items()},
+                body=node.body.bind(**sizes) if node.body else None,
+            )
+            for node in self.nodes
+        )
+        return replace(self, specs=specs, nodes=nodes)
+
+    @property
+    def names(self) -> frozenset[str]:
+        """The symbolic sizes that are still unbound."""
+        sizes = (n for spec in self.specs.values() for n in spec.shape)
+        return frozenset(name for n in sizes for name in getattr(n, "names", ()))
+
+
+SIZES = {"shape"}
+"""Attributes that hold sizes: a string among them is a symbolic size."""
+
+
+def _bind_attr(value: Attr, sizes: Mapping[str, int]) -> Attr:
+    if not isinstance(value, tuple):
+        return value
+    return tuple(
+        size_attr(bind((parse_size(v),), sizes)[0]) if isinstance(v, str) else _bind_attr(v, sizes)
+        for v in value
+    )
+
+
+def size_attr(size: Any) -> int | str:
+    """A size as it stands in attributes and JSON: an integer, or a polynomial as text."""
+    return size if isinstance(size, int) else str(size)
+
+
+def flatten(tree: Tree) -> Iterator[Any]:
+    """The leaves of a tree, dicts in the order of their sorted keys (as JAX orders them)."""
+    if isinstance(tree, dict):
+        for key in sorted(tree):
+            yield from flatten(tree[key])
+    elif isinstance(tree, tuple | list):
+        for item in tree:
+            yield from flatten(item)
+    elif tree is not None:
+        yield tree
+
+
+def unflatten(tree: Tree, values: Mapping[str, Any]) -> Tree:
+    """The tree with every name replaced by its value."""
+    if isinstance(tree, dict):
+        return {key: unflatten(item, values) for key, item in tree.items()}
+    if isinstance(tree, tuple | list):
+        return type(tree)(unflatten(item, values) for item in tree)
+    return None if tree is None else values[tree]
+
+
+def _lines(graph: Graph, indent: str = "") -> Iterator[str]:
+    def typed(name: str) -> str:
+        spec = graph.specs[name]
+        return f"{name}: {spec.dtype}{format_shape(spec.shape)}"
+
+    yield f"{indent}graph({', '.join(map(typed, graph.inputs))}):"
+    for node in graph.nodes:
+        attrs = "".join(f", {k}={v}" for k, v in node.attrs.items())
+        call = f"{node.op}({', '.join(node.inputs)}{attrs})"
+        yield f"{indent}  {', '.join(map(typed, node.outputs))} = {call}"
+        if node.body is not None:
+            yield from _lines(node.body, indent + "    ")
+    yield f"{indent}  return {', '.join(graph.outputs)}"

@@ -1,0 +1,167 @@
+"""graph.json: a graph as data, with a versioned schema and no Python in it.
+
+Arrays are not in it: they lie beside it in a safetensors file, under the names that it lists.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from tensorem.errors import GraphError, TensoremError
+from tensorem.graph._check import check
+from tensorem.graph._graph import Graph, Node, size_attr
+from tensorem.ops._op import Attr
+from tensorem.shapes import Spec, parse_size
+
+FORMAT, VERSION = "tensorem.graph", 1
+
+
+def to_json(graph: Graph) -> str:
+    """The graph as text, one node a line; `from_json(to_json(g), g.arrays)` is g again."""
+    document = _document(graph)
+    nodes = ",\n".join("  " + json.dumps(node) for node in document.pop("nodes"))
+    head = json.dumps(document, indent=1).removesuffix("\n}")
+    return f'{head},\n "nodes": [\n{nodes}\n ]\n}}\n'
+
+
+def canonical(text: str) -> bytes:
+    """The bytes that are hashed: the same document without white space, keys sorted."""
+    return json.dumps(
+        json.loads(text), sort_keys=True, separators=(",", ":"), ensure_ascii=True
+    ).encode()
+
+
+def graph_hash(graph: Graph) -> str:
+    """SHA-256 of the canonical form of graph.json, in hex."""
+    return hashlib.sha256(canonical(to_json(graph))).hexdigest()
+
+
+_TYPES = {"float32": "F32", "float64": "F64", "float16": "F16", "bfloat16": "BF16"}
+_TYPES |= {"int32": "I32", "int64": "I64", "bool": "BOOL", "uint8": "U8", "uint32": "U32"}
+
+
+def weights_hash(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over name, dtype, shape and bytes of every array, in the order of the names."""
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        array = arrays[name]
+        shape = ",".join(map(str, array.shape))
+        for part in (name, _TYPES[array.dtype.name], shape):
+            digest.update(part.encode() + b"\0")
+        digest.update(np.ascontiguousarray(array).astype(array.dtype.newbyteorder("<")).tobytes())
+    return digest.hexdigest()
+
+
+def from_json(text: str, arrays: Mapping[str, np.ndarray]) -> Graph:
+    """The graph that the text describes, checked.
+
+    Raises:
+        GraphError: The text is not a well-formed graph of this version, or does not fit the arrays.
+    """
+    try:
+        document = json.loads(text)
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise GraphError("A graph file holds JSON.", because=str(error)) from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise GraphError(f'A graph file says "format": "{FORMAT}".')
+    if document.get("version") != VERSION:
+        raise GraphError(f"This reads version {VERSION} of graphs, got {document.get('version')}.")
+    graph = _guarded(lambda: _graph(document, arrays))
+    check(graph)
+    return graph
+
+
+def _guarded(make: Callable[[], Graph]) -> Graph:
+    try:
+        return make()
+    except TensoremError as error:
+        raise GraphError("A graph file is malformed.", because=error.what) from None
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise GraphError("A graph file is malformed.", because=reason) from None
+
+
+def _document(graph: Graph) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "inputs": list(graph.inputs),
+        "outputs": list(graph.outputs),
+        "takes": _plain(graph.takes),
+        "gives": _plain(graph.gives),
+        "arrays": sorted(graph.arrays),
+        "specs": {name: _spec(spec) for name, spec in graph.specs.items()},
+        "nodes": [_node(node) for node in graph.nodes],
+    }
+
+
+def _node(node: Node) -> dict[str, Any]:
+    fields: dict[str, Any] = {
+        "op": node.op,
+        "inputs": list(node.inputs),
+        "outputs": list(node.outputs),
+        "attrs": {name: _plain(value) for name, value in node.attrs.items()},
+    }
+    return fields if node.body is None else {**fields, "body": _document(node.body)}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
+
+
+def _spec(spec: Spec) -> dict[str, Any]:
+    return {"shape": [size_attr(n) for n in spec.shape], "dtype": spec.dtype}
+
+
+def _graph(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Graph:
+    missing = sorted(set(document["arrays"]) - set(arrays))
+    if missing:
+        raise GraphError(f"The graph takes the array `{missing[0]}`, which is missing.")
+    return Graph(
+        inputs=tuple(map(_name, document["inputs"])),
+        outputs=tuple(map(_name, document["outputs"])),
+        nodes=tuple(_read_node(node) for node in document["nodes"]),
+        specs={_name(k): _read_spec(v) for k, v in document["specs"].items()},
+        arrays={name: np.asarray(arrays[name]) for name in document["arrays"]},
+        takes=tuple(document["takes"]),
+        gives=document["gives"],
+    )
+
+
+def _name(value: Any) -> str:
+    if not isinstance(value, str):
+        raise GraphError(f"A value is named by a string, got {value!r}.")
+    return value
+
+
+def _read_node(node: dict[str, Any]) -> Node:
+    body = _graph(node["body"], {}) if "body" in node else None
+    if (node["op"] == "loop") != (body is not None):
+        raise GraphError(f"A loop has a body, and no other node has; got `{node['op']}`.")
+    return Node(
+        op=_name(node["op"]),
+        inputs=tuple(map(_name, node["inputs"])),
+        outputs=tuple(map(_name, node["outputs"])),
+        attrs={_name(k): _read_attr(v) for k, v in node["attrs"].items()},
+        body=body,
+    )
+
+
+def _read_attr(value: Any) -> Attr:
+    if isinstance(value, list):
+        return tuple(_read_attr(v) for v in value)
+    if isinstance(value, int | float | str):
+        return value
+    raise GraphError(f"An attribute is a number, text or a list of them, got {value!r}.")
+
+
+def _read_spec(spec: dict[str, Any]) -> Spec:
+    sizes = (n if isinstance(n, int) else parse_size(_name(n)) for n in spec["shape"])
+    return Spec(tuple(sizes), _name(spec["dtype"]))

@@ -1,0 +1,216 @@
+"""JAX's primitives as rows of the op table: what makes capture complete.
+
+Each rule takes the builder, the names of the operands and the parameters of the equation, and returns the name
+of the result. Named calls of our own ops are recognised before these rules are reached (`_capture`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import numpy as np
+
+from tensorem.errors import CaptureError
+from tensorem.ops._op import Attr
+from tensorem.shapes import Spec, broadcast_shapes
+
+
+class Builder(Protocol):
+    """What a rule may do: add nodes and constants, and ask for specs."""
+
+    def node(self, op: str, *inputs: str, **attrs: Attr) -> str: ...
+    def constant(self, array: np.ndarray) -> str: ...
+    def spec(self, name: str) -> Spec: ...
+
+
+Rule = Callable[[Builder, list[str], dict[str, Any]], str]
+
+
+def ints(values: Any) -> tuple[Any, ...]:
+    """Sizes of an equation as attributes: integers, or symbolic sizes as text."""
+    return tuple(int(v) if isinstance(v, int | np.integer) else str(v) for v in values)
+
+
+def _same(op: str) -> Rule:
+    """An elementwise op."""
+    return lambda b, xs, p: b.node(op, *_equal_shapes(b, xs))
+
+
+def _equal_shapes(b: Builder, xs: list[str]) -> list[str]:
+    """JAX stretches scalars and axes of size one by itself; a row takes equal shapes."""
+    shapes = [b.spec(x).shape for x in xs]
+    wide: Any = ()
+    for shape in shapes:
+        wide = broadcast_shapes(wide, shape)
+    return [
+        _stretch(b, x, ints(wide), range(len(wide) - len(shape), len(wide)))
+        for x, shape in zip(xs, shapes, strict=True)
+    ]
+
+
+def _stretch(b: Builder, x: str, shape: tuple[Any, ...], dims: Iterable[int]) -> str:
+    """Axes of size one that grow are dropped first: a row's broadcast only adds axes."""
+    own = ints(b.spec(x).shape)
+    if own == shape:
+        return x
+    kept = [(n, d) for n, d in zip(own, dims, strict=True) if n == shape[d]]
+    if len(kept) < len(own):
+        x = b.node("reshape", x, shape=tuple(n for n, _ in kept))
+    return b.node("broadcast", x, shape=shape, dims=tuple(d for _, d in kept))
+
+
+def _attrs(op: str, names: dict[str, str]) -> Rule:
+    """An op whose attributes are parameters of the equation under other names."""
+    return lambda b, xs, p: b.node(op, *xs, **{ours: _plain(p[jax]) for ours, jax in names.items()})
+
+
+def _plain(value: Any) -> Attr:
+    if isinstance(value, tuple | list):
+        return tuple(_plain(v) for v in value)
+    if isinstance(value, np.integer):
+        return int(value)
+    return value if isinstance(value, int | float | str | bool) else str(value)
+
+
+def _reshape(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    if p.get("dimensions") is not None:
+        raise CaptureError("A captured reshape keeps the order of the axes.")
+    return b.node("reshape", xs[0], shape=ints(p["new_sizes"]))
+
+
+def _squeeze(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    shape = b.spec(xs[0]).shape
+    gone = {d % len(shape) for d in p["dimensions"]}
+    return b.node("reshape", xs[0], shape=ints(n for i, n in enumerate(shape) if i not in gone))
+
+
+def _broadcast(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    return _stretch(b, xs[0], ints(p["shape"]), ints(p["broadcast_dimensions"]))
+
+
+def _slice(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    start = ints(p["start_indices"])
+    step = ints(p["strides"]) if p["strides"] is not None else (1,) * len(start)
+    return b.node("slice", xs[0], start=start, stop=ints(p["limit_indices"]), step=step)
+
+
+def _pad(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    low, high, interior = (ints(v) for v in zip(*p["padding_config"], strict=True))
+    return b.node("pad", *xs, low=low, high=high, interior=interior)
+
+
+def _dot(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    (contract, batch) = p["dimension_numbers"]
+    pairs = [tuple(ints(side) for side in both) for both in (contract, batch)]
+    return b.node("dot", *xs, contract=pairs[0], batch=pairs[1])
+
+
+def _select(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    if len(xs) != 3:
+        raise CaptureError("A captured selection has two cases.")
+    mask, if_false, if_true = xs
+    return b.node("where", *_equal_shapes(b, [mask, if_true, if_false]))
+
+
+def _clamp(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    low, x, high = _equal_shapes(b, xs)
+    return b.node("minimum", b.node("maximum", x, low), high)
+
+
+def _cast(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    dtype = np.dtype(p["new_dtype"]).name
+    return xs[0] if b.spec(xs[0]).dtype == dtype else b.node("cast", xs[0], dtype=dtype)
+
+
+def _iota(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    shape, axis = p["shape"], p["dimension"]
+    steps = np.arange(shape[axis], dtype=p["dtype"])
+    column = steps.reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    return b.constant(np.broadcast_to(column, shape).copy())
+
+
+def _cumsum(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    if p["reverse"]:
+        flipped = b.node("flip", xs[0], dims=(p["axis"],))
+        return b.node("flip", b.node("cumsum", flipped, dim=p["axis"]), dims=(p["axis"],))
+    return b.node("cumsum", xs[0], dim=p["axis"])
+
+
+def _argmax(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    return b.node("argmax", xs[0], dim=int(p["axes"][0]))
+
+
+def _split(b: Builder, xs: list[str], p: dict[str, Any]) -> list[str]:
+    """One slice for each part."""
+    shape, axis = ints(b.spec(xs[0]).shape), p["axis"]
+    ends = np.cumsum(p["sizes"])
+    parts = []
+    for size, end in zip(p["sizes"], ends, strict=True):
+        start = tuple(int(end - size) if i == axis else 0 for i in range(len(shape)))
+        stop = tuple(int(end) if i == axis else n for i, n in enumerate(shape))
+        parts.append(b.node("slice", xs[0], start=start, stop=stop, step=(1,) * len(shape)))
+    return parts
+
+
+def _convolution(op: str, layouts: tuple[str, str, str]) -> Rule:
+    """Our primitives work on NHWC and HWIO; a graph shows the facade, NCHW and OIHW."""
+
+    def rule(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+        attrs: dict[str, Any] = {k: _plain(p[k]) for k in ("stride", "padding", "dilation")}
+        if op != "conv2d":
+            attrs["size"] = _plain(p["size"] if op == "conv2d_dx" else p["kernel"])
+        facade = [b.node("permute", x, dims=_TO[k]) for x, k in zip(xs, layouts[:2], strict=True)]
+        y = b.node(op, *facade, **attrs, groups=int(p["groups"]))
+        return b.node("permute", y, dims=_FROM[layouts[2]])
+
+    return rule
+
+
+_TO = {"image": (0, 3, 1, 2), "kernel": (3, 2, 0, 1)}
+_FROM = {"image": (0, 2, 3, 1), "kernel": (2, 3, 1, 0)}
+
+PRIMITIVES: dict[str, Callable[[Builder, list[str], dict[str, Any]], Any]] = {
+    **{name: _same(name) for name in ("add", "sub", "mul", "div", "neg", "abs", "sqrt", "rsqrt")},
+    **{name: _same(name) for name in ("exp", "log", "log1p", "expm1", "tanh", "sin", "cos")},
+    **{name: _same(name) for name in ("sign", "square", "erf")},
+    "add_any": _same("add"),
+    "max": _same("maximum"),
+    "min": _same("minimum"),
+    "logistic": _same("sigmoid"),
+    "integer_pow": _attrs("pow_int", {"exponent": "y"}),
+    "eq": _same("equal"),
+    "ne": _same("not_equal"),
+    "lt": _same("less"),
+    "le": _same("less_equal"),
+    "gt": _same("greater"),
+    "ge": _same("greater_equal"),
+    "and": _same("logical_and"),
+    "or": _same("logical_or"),
+    "not": _same("logical_not"),
+    "select_n": _select,
+    "clamp": _clamp,
+    "convert_element_type": _cast,
+    "broadcast_in_dim": _broadcast,
+    "reshape": _reshape,
+    "squeeze": _squeeze,
+    "transpose": _attrs("permute", {"dims": "permutation"}),
+    "concatenate": _attrs("concat", {"dim": "dimension"}),
+    "slice": _slice,
+    "split": _split,
+    "pad": _pad,
+    "rev": _attrs("flip", {"dims": "dimensions"}),
+    "iota": _iota,
+    "reduce_sum": _attrs("sum", {"dims": "axes"}),
+    "reduce_max": _attrs("amax", {"dims": "axes"}),
+    "reduce_min": _attrs("amin", {"dims": "axes"}),
+    "argmax": _argmax,
+    "cumsum": _cumsum,
+    "dot_general": _dot,
+    "copy": lambda b, xs, p: xs[0],
+    "copy_p": lambda b, xs, p: xs[0],
+    "stop_gradient": lambda b, xs, p: xs[0],
+    "conv": _convolution("conv2d", ("image", "kernel", "image")),
+    "conv_dx": _convolution("conv2d_dx", ("image", "kernel", "image")),
+    "conv_dk": _convolution("conv2d_dk", ("image", "image", "kernel")),
+}

@@ -1,0 +1,138 @@
+"""Capture: what is recognised under which transform, and that a graph computes what the function computes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from close import assert_close
+
+from tensorem import graph, ops
+from tensorem.errors import CaptureError
+
+X = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
+W = np.random.default_rng(1).normal(size=(4, 4)).astype(np.float32)
+
+
+def network(x: Any) -> Any:
+    return ops.softmax(ops.tanh(ops.relu(ops.linear(x, W))), dim=-1)
+
+
+def loss(x: Any) -> Any:
+    return jnp.sum(network(x) ** 2)
+
+
+def scanned(x: Any) -> Any:
+    return jax.lax.scan(lambda c, _: (network(c), jnp.sum(c)), x, None, length=3)
+
+
+TRANSFORMS: dict[str, tuple[Callable[[Any], Any], set[str]]] = {
+    "forward": (network, {"linear", "relu", "tanh", "softmax"}),
+    "scan": (scanned, {"linear", "relu", "tanh", "softmax", "loop"}),
+    "remat": (jax.checkpoint(network), {"linear", "relu", "tanh", "softmax"}),
+    "grad": (jax.grad(loss), {"linear", "relu", "tanh", "softmax"}),
+    "jvp": (lambda x: jax.jvp(loss, (x,), (x,)), {"linear", "relu", "tanh", "softmax"}),
+    "hvp": (lambda x: jax.jvp(jax.grad(loss), (x,), (x,)), {"linear", "relu", "tanh", "softmax"}),
+    "grad of scan": (
+        jax.grad(lambda x: jnp.sum(scanned(x)[1])),
+        {"linear", "relu", "tanh", "softmax", "loop"},
+    ),
+    "grad of remat": (jax.grad(jax.checkpoint(loss)), {"linear", "relu", "tanh", "softmax"}),
+    "vmap": (jax.vmap(network), {"linear", "relu", "tanh", "softmax"}),
+    "vmap over the last axis": (jax.vmap(network, 1, 1), {"relu", "tanh", "softmax", "dot"}),
+    "vmap of grad": (jax.vmap(jax.grad(loss)), {"linear", "relu", "tanh", "softmax"}),
+}
+"""The experiment of docs/design.md ("What capture recognises"): the ops that keep their names."""
+
+
+def ops_of(g: graph.Graph) -> set[str]:
+    inside = (ops_of(node.body) for node in g.nodes if node.body is not None)
+    return {node.op for node in g.nodes}.union(*inside)
+
+
+@pytest.mark.parametrize("name", TRANSFORMS)
+def test_ops_are_recognised_and_the_graph_computes_the_same(name: str) -> None:
+    f, expected = TRANSFORMS[name]
+    g = graph.capture(f, (4, 4))
+    graph.check(g)
+    assert expected <= ops_of(g)
+    ours, theirs = jax.tree.leaves(graph.to_jax(g)(X)), jax.tree.leaves(jax.jit(f)(X))
+    for a, e in zip(ours, theirs, strict=True):
+        assert_close(a, e, 1e-5, 1e-6)
+
+
+def test_a_forward_pass_keeps_its_bits() -> None:
+    g = graph.capture(network, ("N", 4))
+    ours = graph.to_jax(g.bind(N=4))(X)
+    assert np.array_equal(ours, jax.jit(network)(X))
+
+
+def test_a_name_alone_is_not_believed() -> None:
+    def impostor(x: Any) -> Any:
+        return x + 1.0
+
+    ops.relu(X)
+    impostor.__name__ = impostor.__qualname__ = "relu"
+    g = graph.capture(jax.jit(impostor), (4,))
+    assert [node.op for node in g.nodes] == ["broadcast", "add"]
+
+
+def test_sizes_stay_symbolic_and_are_bound_by_name() -> None:
+    g = graph.capture(lambda x: ops.relu(x.reshape(x.shape[0], -1)), ("N", 2, "H"))
+    assert str(g.specs[g.outputs[0]].shape) == "(N, 2*H)"
+    assert g.names == {"N", "H"}
+    bound = g.bind(N=3, H=5)
+    assert bound.specs[g.outputs[0]].shape == (3, 10)
+    graph.check(bound)
+
+
+def test_trees_of_arguments_and_results_keep_their_form() -> None:
+    def f(pair: Any, scale: Any) -> Any:
+        return {"sum": pair["a"] + pair["b"], "scaled": (pair["a"] * scale,)}
+
+    g = graph.capture(f, {"a": (3,), "b": (3,)}, ())
+    assert g.inputs == ("x0.a", "x0.b", "x1")
+    a = np.arange(3, dtype=np.float32)
+    result = graph.to_jax(g)({"a": a, "b": a}, np.float32(2))
+    assert_close(result["sum"], 2 * a)
+    assert_close(result["scaled"][0], 2 * a)
+
+
+def test_weights_keep_their_names_and_dead_ones_are_dropped() -> None:
+    weights = {"0.weight": W, "1.weight": W}
+    g = graph.capture(lambda w, x: ops.linear(x, w["0.weight"]), ("N", 4), weights=weights)
+    assert set(g.arrays) == {"0.weight"}
+
+
+def test_what_has_no_row_is_an_error_with_a_remedy() -> None:
+    with pytest.raises(CaptureError, match="got the JAX primitive `while`") as caught:
+        graph.capture(
+            lambda x: jax.lax.while_loop(lambda x: jnp.sum(x) < 3, lambda x: x + 1, x), (3,)
+        )
+    assert "fixed length" in str(caught.value)
+    with pytest.raises(CaptureError, match="`random_seed`"):
+        graph.capture(lambda x: x * jax.random.uniform(jax.random.key(0), (3,)), (3,))
+
+
+def convolutional(w: Any, x: Any) -> Any:
+    attrs: dict[str, Any] = dict(stride=(1, 1), padding=(1, 1), dilation=(1, 1), groups=1)
+    h = ops.max_pool2d(
+        ops.relu(ops.conv2d(x, w["k"], **attrs)), kernel_size=(2, 2), stride=(2, 2), padding=(0, 0)
+    )
+    return jnp.sum(ops.log_softmax(h.reshape(h.shape[0], -1), dim=-1) ** 2)
+
+
+def test_the_gradient_of_a_convolution_is_a_graph_of_facade_ops() -> None:
+    rng = np.random.default_rng(0)
+    w = {"k": rng.normal(size=(2, 1, 3, 3)).astype(np.float32)}
+    x = rng.normal(size=(2, 1, 4, 4)).astype(np.float32)
+    f = jax.grad(convolutional, (0, 1))
+    g = graph.simplify(graph.capture(f, (2, 1, 4, 4), weights=w))
+    assert {"conv2d", "conv2d_dk", "conv2d_dx", "log_softmax"} <= ops_of(g)
+    (dw, dx), (ew, ex) = graph.to_jax(g)(x), jax.jit(f)(w, x)
+    assert_close(dw["k"], ew["k"], 1e-4, 1e-5)
+    assert_close(dx, ex, 1e-4, 1e-5)
