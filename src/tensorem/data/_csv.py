@@ -1,0 +1,162 @@
+"""Tables of numbers in text files; every error says file, line and column."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from tensorem.errors import ArgumentError, DataError, FileError
+
+from ._dataset import Array, Dataset
+
+Column = str | int
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The cells of a file, with the line on which each row stands."""
+
+    path: Path
+    names: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
+
+
+def read_csv(
+    path: str | Path,
+    *,
+    x: Sequence[Column] | None = None,
+    y: Column | Sequence[Column] = -1,
+    classes: Sequence[str] | None = None,
+    header: bool = True,
+    delimiter: str = ",",
+) -> Dataset:
+    """The examples in a CSV file, one per line.
+
+    Args:
+        x: Columns of the input, by name or by number; without it all that are not in y.
+        y: One column for targets of shape (n,), or several for targets of shape (n, k).
+        classes: The texts that stand in column y for class 0, class 1, ...; y becomes int32.
+        header: Whether the first line holds the names of the columns.
+        delimiter: What stands between cells.
+
+    Shapes:
+        x float32 (n, columns), y float32 (n,) or (n, k), or int32 (n,) with classes
+
+    Raises:
+        FileError: The file is missing, is not UTF-8 text, or holds no rows.
+        DataError: A row of another length, a cell that is not a finite number or a class, a
+            column that does not exist.
+        ArgumentError: classes for more than one column y, or a delimiter that is not one character.
+    """
+    table = _read_table(Path(path), header, delimiter)
+    single = isinstance(y, (str, int))
+    targets = [_find(table, c) for c in ([y] if isinstance(y, (str, int)) else y)]
+    others = [i for i in range(len(table.names)) if i not in targets]
+    inputs = others if x is None else [_find(table, c) for c in x]
+    if classes is not None and (not single or len(set(classes)) < len(classes)):
+        raise ArgumentError(
+            f"read_csv takes different classes for one column y, got {classes!r} for y={y!r}."
+        )
+    if not inputs or not targets:
+        raise ArgumentError(
+            f"read_csv takes at least one column for x and for y, got {x!r}, {y!r}."
+        )
+    if classes is not None:
+        return Dataset(_numbers(table, inputs), _labels(table, targets[0], classes))
+    numbers = _numbers(table, targets)
+    return Dataset(_numbers(table, inputs), numbers[:, 0] if single else numbers)
+
+
+def _read_table(path: Path, header: bool, delimiter: str) -> _Table:
+    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n"':
+        raise ArgumentError(f"read_csv takes a delimiter of one character, got {delimiter!r}.")
+    lines, rows = _read_rows(path, delimiter)
+    if len(rows) <= header:
+        raise FileError(
+            "read_csv takes a file with at least one row of data, got none.", where=str(path)
+        )
+    names = rows[0] if header else tuple(f"column {i}" for i in range(len(rows[0])))
+    for line, row in zip(lines, rows, strict=True):
+        if len(row) != len(names):
+            raise DataError(
+                f"read_csv takes rows of {len(names)} cells, got {len(row)}.",
+                where=f"{path}, line {line}",
+                source=f"{len(names)} is set by the first line",
+            )
+    return _Table(path, names, tuple(rows[header:]), tuple(lines[header:]))
+
+
+def _read_rows(path: Path, delimiter: str) -> tuple[list[int], list[tuple[str, ...]]]:
+    """The cells of every line that is not blank, and the numbers of these lines."""
+    lines, rows, line = [], [], 0
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            reader = csv.reader(stream, delimiter=delimiter, strict=True)
+            for row in reader:
+                line = reader.line_num
+                if any(cell.strip() for cell in row):
+                    lines.append(line)
+                    rows.append(tuple(cell.strip() for cell in row))
+    except OSError as error:
+        raise FileError(
+            f"read_csv takes a file that can be read, got {error.strerror}.", where=str(path)
+        ) from error
+    except UnicodeDecodeError as error:
+        raise FileError(
+            "read_csv takes text in UTF-8, got other bytes.", where=str(path)
+        ) from error
+    except csv.Error as error:
+        raise FileError(
+            f"read_csv takes well-formed CSV, got: {error}.", where=f"{path}, after line {line}"
+        ) from error
+    return lines, rows
+
+
+def _find(table: _Table, column: Column) -> int:
+    n = len(table.names)
+    if isinstance(column, str) and table.names.count(column) == 1:
+        return table.names.index(column)
+    if type(column) is int and -n <= column < n:
+        return column % n
+    times = table.names.count(column) if isinstance(column, str) else 0
+    got = f"{column!r}, which occurs {times} times" if times else repr(column)
+    raise DataError(
+        f"read_csv takes columns of {', '.join(table.names)}, got {got}.", where=str(table.path)
+    )
+
+
+def _numbers(table: _Table, columns: Sequence[int]) -> Array:
+    values = [[_number(table, r, c) for c in columns] for r in range(len(table.rows))]
+    return np.array(values, np.float32).reshape(len(table.rows), len(columns))
+
+
+def _number(table: _Table, r: int, c: int) -> float:
+    cell = table.rows[r][c]
+    try:
+        value = math.nan if "_" in cell else float(cell)
+    except ValueError:
+        value = math.nan
+    if not abs(value) <= float(np.finfo(np.float32).max):
+        raise _cell_error(table, r, c, "a finite number")
+    return value
+
+
+def _labels(table: _Table, column: int, classes: Sequence[str]) -> Array:
+    numbers = {name: i for i, name in enumerate(classes)}
+    for r, row in enumerate(table.rows):
+        if row[column] not in numbers:
+            raise _cell_error(table, r, column, f"one of {', '.join(classes)}")
+    return np.array([numbers[row[column]] for row in table.rows], np.int32)
+
+
+def _cell_error(table: _Table, r: int, c: int, takes: str) -> DataError:
+    return DataError(
+        f"read_csv takes {takes} in this cell, got {table.rows[r][c]!r}.",
+        where=f"{table.path}, line {table.lines[r]}, column {table.names[c]!r}",
+    )

@@ -1,0 +1,159 @@
+"""Examples in memory: inputs and targets side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorem import rand
+from tensorem.errors import ArgumentError, DataError, DTypeError
+from tensorem.shapes import Spec, dtypes, format_shape
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Dataset:
+    """A finite sequence of examples: row i of x with row i of y.
+
+    The arrays are read-only views of what was given.
+
+    Args:
+        x: Inputs, one per row.
+        y: Targets, one per row.
+
+    Raises:
+        DataError: The lengths differ, or an array has no rows to count.
+        DTypeError: An array holds Python objects or text.
+
+    Example:
+        >>> Dataset(np.zeros((6, 2), np.float32), np.arange(6, dtype=np.int32))
+        Dataset of 6: x float32 (6, 2), y int32 (6,)
+    """
+
+    x: Array
+    y: Array
+
+    def __post_init__(self) -> None:
+        x, y = _frozen("x", self.x), _frozen("y", self.y)
+        if len(x) != len(y):
+            raise DataError(
+                f"A Dataset takes as many targets as inputs, got x {format_shape(x.shape)} and y "
+                f"{format_shape(y.shape)}."
+            )
+        object.__setattr__(self, "x", x)
+        object.__setattr__(self, "y", y)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __getitem__(self, index: int) -> tuple[Array, Array]:
+        """The example at an index, as (input, target)."""
+        return self.x[index], self.y[index]
+
+    def __iter__(self) -> Iterator[tuple[Array, Array]]:
+        return zip(self.x, self.y, strict=True)
+
+    def __repr__(self) -> str:
+        x, y = (f"{a.dtype} {format_shape(a.shape)}" for a in (self.x, self.y))
+        return f"Dataset of {len(self)}: x {x}, y {y}"
+
+    @property
+    def input(self) -> Spec:
+        """The spec of a batch of inputs, for `nn.build`."""
+        return Spec(("N", *self.x.shape[1:]), str(self.x.dtype))
+
+    def select(self, rows: Any) -> Dataset:
+        """The examples at a slice or at an array of row numbers, in that order."""
+        return Dataset(self.x[rows], self.y[rows])
+
+    def take(self, n: int) -> Dataset:
+        """The first n examples.
+
+        Raises:
+            ArgumentError: There are fewer than n.
+        """
+        return self.split(n)[0]
+
+    def split(self, at: int | float) -> tuple[Dataset, Dataset]:
+        """The examples before a row and those from it on, in order.
+
+        Args:
+            at: A number of rows, or a float fraction of all rows, rounded down.
+
+        Raises:
+            ArgumentError: The row or the fraction lies outside.
+
+        Example:
+            >>> data = Dataset(np.arange(10.0), np.arange(10))
+            >>> [len(part) for part in data.split(0.8)]
+            [8, 2]
+        """
+        n = len(self)
+        # 0.29 * 100 is 28.999999999999996, and means 29.
+        row = math.floor(round(at * n, 6)) if isinstance(at, float) and 0 <= at <= 1 else at
+        if isinstance(row, bool) or not isinstance(row, (int, np.integer)) or not 0 <= row <= n:
+            raise ArgumentError(
+                f"A Dataset of {n} takes a row from 0 to {n} or a float fraction, got {at!r}."
+            )
+        return self.select(slice(row)), self.select(slice(row, None))
+
+    def shuffle(self, seed: int) -> Dataset:
+        """The examples in a random order that depends on the seed and their number alone."""
+        return self.select(rand.permutation(seed, len(self)))
+
+    def map(self, f: Callable[[Array, Array], tuple[Array, Array]]) -> Dataset:
+        """The data set of f(x, y): f takes and returns whole arrays, first axis the rows.
+
+        Example:
+            >>> data = Dataset(np.ones((3, 2), np.float32), np.zeros(3, np.int32))
+            >>> data.map(lambda x, y: (x.sum(axis=1), y))
+            Dataset of 3: x float32 (3,), y int32 (3,)
+        """
+        return Dataset(*f(self.x, self.y))
+
+    def append(self, other: Dataset) -> Dataset:
+        """The examples of this data set, then those of another.
+
+        Raises:
+            DataError: Their shapes or dtypes differ.
+        """
+        for name, a, b in (("x", self.x, other.x), ("y", self.y, other.y)):
+            if a.shape[1:] != b.shape[1:] or a.dtype != b.dtype:
+                raise DataError(
+                    f"append takes {name} of {a.dtype} {format_shape(('N', *a.shape[1:]))}, got "
+                    f"{b.dtype} {format_shape(b.shape)}."
+                )
+        return Dataset(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]))
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A data set in two parts, and the names of its classes in the order of their numbers.
+
+    Args:
+        train: The examples to fit.
+        test: The examples never to look at while fitting.
+        classes: Name of class 0, of class 1, ...
+    """
+
+    train: Dataset
+    test: Dataset
+    classes: tuple[str, ...]
+
+
+def _frozen(name: str, value: object) -> Array:
+    array = np.asarray(value).view()
+    if array.ndim == 0:
+        raise DataError(f"A Dataset takes {name} with rows along its first axis, got a scalar.")
+    if str(array.dtype) not in dtypes.EXECUTABLE:
+        raise DTypeError(
+            f"A Dataset takes {name} of {', '.join(dtypes.EXECUTABLE)}, got {array.dtype}."
+        )
+    array.flags.writeable = False
+    return array
