@@ -1,0 +1,415 @@
+"""Optimizers and learning-rate schedules: names and defaults of PyTorch over optax.
+
+Each is a frozen description made of numbers and names, so that a run can record it and make it
+again; optax is loaded when `transform` or `function` is called.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Union
+
+from tensorem.errors import ArgumentError
+
+if TYPE_CHECKING:
+    import optax
+
+Argument = Union[float, bool, tuple[float, ...], "Schedule", tuple["Optimizer", ...]]
+Arguments = tuple[tuple[str, Argument], ...]
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A learning rate as a function of the number of optimizer steps taken.
+
+    Args:
+        name: The function of this module that makes it.
+        arguments: Its arguments by name.
+
+    Example:
+        >>> step_lr(0.1, step_size=100)
+        step_lr(lr=0.1, step_size=100, gamma=0.1)
+    """
+
+    name: str
+    arguments: Arguments
+
+    def function(self) -> optax.Schedule:
+        """The schedule as optax takes it: step -> learning rate."""
+        return _SCHEDULES[self.name](**dict(self.arguments))
+
+    def to_json(self) -> Json:
+        """The description as JSON values; `from_json` is the inverse."""
+        return _to_json(self)
+
+    def __repr__(self) -> str:
+        return _show(self)
+
+
+@dataclass(frozen=True)
+class Optimizer:
+    """A rule that turns gradients into updates of parameters.
+
+    Args:
+        name: The function of this module that makes it.
+        arguments: Its arguments by name.
+
+    Example:
+        >>> adam(1e-3)
+        adam(lr=0.001, betas=(0.9, 0.999), eps=1e-08)
+    """
+
+    name: str
+    arguments: Arguments
+
+    def transform(self) -> optax.GradientTransformation:
+        """The optimizer as optax takes it."""
+        return _TRANSFORMS[self.name](**dict(self.arguments))
+
+    def to_json(self) -> Json:
+        """The description as JSON values; `from_json` is the inverse."""
+        return _to_json(self)
+
+    def __repr__(self) -> str:
+        return _show(self)
+
+
+def sgd(
+    lr: float | Schedule,
+    momentum: float = 0.0,
+    nesterov: bool = False,
+    weight_decay: float = 0.0,
+) -> Optimizer:
+    """Gradient descent: b = momentum b + g + weight_decay p;  p = p - lr b.
+
+    Args:
+        nesterov: Step along g + momentum b instead of b.
+        weight_decay: Factor of the parameter that is added to its gradient (L2).
+
+    Raises:
+        ArgumentError: A value out of its range, or nesterov without momentum.
+
+    Source:
+        torch.optim.SGD with dampening 0.
+    """
+    _check_rate("sgd", lr)
+    _check_fraction("sgd", "momentum", momentum)
+    _check_least("sgd", "weight_decay", weight_decay)
+    if nesterov and momentum == 0:
+        raise ArgumentError("sgd takes nesterov with a momentum above 0, got momentum 0.")
+    return Optimizer("sgd", _named(locals()))
+
+
+def adam(
+    lr: float | Schedule, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
+) -> Optimizer:
+    """Adam: steps by the mean of the gradient over the root of its mean square, both unbiased.
+
+    Args:
+        betas: Decay of the mean and of the mean square, each in [0, 1).
+        eps: Added to the root.
+
+    Raises:
+        ArgumentError: A value out of its range.
+
+    Source:
+        Kingma and Ba 2015, algorithm 1; torch.optim.Adam.
+    """
+    betas = _checked_betas("adam", betas)
+    _check_rate("adam", lr)
+    _check_least("adam", "eps", eps)
+    return Optimizer("adam", _named(locals()))
+
+
+def adamw(
+    lr: float | Schedule,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.01,
+) -> Optimizer:
+    """Adam with decoupled weight decay: also p = p - lr weight_decay p.
+
+    Args:
+        betas: Decay of the mean and of the mean square, each in [0, 1).
+        eps: Added to the root.
+        weight_decay: Factor of lr times the parameter that is taken away in each step.
+
+    Raises:
+        ArgumentError: A value out of its range.
+
+    Source:
+        Loshchilov and Hutter 2019, algorithm 2; torch.optim.AdamW.
+    """
+    betas = _checked_betas("adamw", betas)
+    _check_rate("adamw", lr)
+    _check_least("adamw", "eps", eps)
+    _check_least("adamw", "weight_decay", weight_decay)
+    return Optimizer("adamw", _named(locals()))
+
+
+def clip_grad_norm(max_norm: float) -> Optimizer:
+    """Gradients scaled down so that their joint Euclidean norm is at most max_norm.
+
+    It updates nothing by itself: `chain` it in front of an optimizer.
+
+    Raises:
+        ArgumentError: max_norm is not above 0.
+
+    Source:
+        torch.nn.utils.clip_grad_norm_.
+    """
+    if not _is_number(max_norm) or max_norm <= 0:
+        raise ArgumentError(f"clip_grad_norm takes max_norm above 0, got {max_norm!r}.")
+    return Optimizer("clip_grad_norm", _named(locals()))
+
+
+def chain(*optimizers: Optimizer) -> Optimizer:
+    """The composition: each takes what the one before it gives.
+
+    Raises:
+        ArgumentError: There is none, or a member is no optimizer.
+
+    Example:
+        >>> chain(clip_grad_norm(1.0), sgd(0.1))
+        chain(clip_grad_norm(max_norm=1.0), \
+sgd(lr=0.1, momentum=0.0, nesterov=False, weight_decay=0.0))
+    """
+    if not optimizers or not all(isinstance(o, Optimizer) for o in optimizers):
+        raise ArgumentError(f"chain takes one or more optimizers, got {optimizers!r}.")
+    return Optimizer("chain", _named(locals()))
+
+
+def constant(lr: float) -> Schedule:
+    """The same learning rate at every step.
+
+    Raises:
+        ArgumentError: lr is below 0 or not finite.
+    """
+    _check_least("constant", "lr", lr)
+    return Schedule("constant", _named(locals()))
+
+
+def step_lr(lr: float, step_size: int, gamma: float = 0.1) -> Schedule:
+    """lr gamma^floor(t / step_size) at step t.
+
+    Raises:
+        ArgumentError: A value out of its range.
+
+    Source:
+        torch.optim.lr_scheduler.StepLR, stepped after each optimizer step.
+    """
+    _check_least("step_lr", "lr", lr)
+    _check_count("step_lr", "step_size", step_size)
+    _check_positive("step_lr", "gamma", gamma)
+    return Schedule("step_lr", _named(locals()))
+
+
+def exponential_lr(lr: float, gamma: float) -> Schedule:
+    """lr gamma^t at step t.
+
+    Raises:
+        ArgumentError: A value out of its range.
+
+    Source:
+        torch.optim.lr_scheduler.ExponentialLR, stepped after each optimizer step.
+    """
+    _check_least("exponential_lr", "lr", lr)
+    _check_positive("exponential_lr", "gamma", gamma)
+    return Schedule("exponential_lr", _named(locals()))
+
+
+def cosine_lr(lr: float, total_steps: int, min_lr: float = 0.0) -> Schedule:
+    """Half a cosine from lr at step 0 to min_lr at total_steps, and min_lr from then on.
+
+    Raises:
+        ArgumentError: A value out of its range, or min_lr above lr.
+
+    Source:
+        Loshchilov and Hutter 2017, equation 5, without restarts.
+    """
+    _check_positive("cosine_lr", "lr", lr)
+    _check_count("cosine_lr", "total_steps", total_steps)
+    _check_least("cosine_lr", "min_lr", min_lr)
+    if min_lr > lr:
+        raise ArgumentError(f"cosine_lr takes min_lr up to lr = {lr}, got {min_lr}.")
+    return Schedule("cosine_lr", _named(locals()))
+
+
+def from_json(description: Mapping[str, Any]) -> Any:
+    """The optimizer or schedule that a description names, with its arguments checked again.
+
+    Raises:
+        ArgumentError: The description names none, or its arguments are not those of the name.
+
+    Example:
+        >>> from_json(adam(constant(0.1)).to_json()) == adam(constant(0.1))
+        True
+    """
+    if not isinstance(description, Mapping) or description.keys() != {"name", "arguments"}:
+        raise ArgumentError(f"An optimizer takes a name and arguments, got {description!r}.")
+    name, arguments = description["name"], description["arguments"]
+    if not isinstance(name, str) or name not in _MAKERS:
+        raise ArgumentError(f"An optimizer takes a name of {', '.join(_MAKERS)}, got {name!r}.")
+    try:
+        values = {key: _from_json(value) for key, value in arguments.items()}
+        return chain(*values["optimizers"]) if name == "chain" else _MAKERS[name](**values)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ArgumentError(f"{name} takes its own arguments, got {arguments!r}.") from error
+
+
+def _sgd(
+    lr: Any, momentum: float, nesterov: bool, weight_decay: float
+) -> optax.GradientTransformation:
+    import optax
+
+    step = optax.sgd(_rate(lr), momentum or None, nesterov)
+    return optax.chain(optax.add_decayed_weights(weight_decay), step) if weight_decay else step
+
+
+def _adam(lr: Any, betas: tuple[float, float], eps: float) -> optax.GradientTransformation:
+    import optax
+
+    return optax.adam(_rate(lr), *betas, eps)
+
+
+def _adamw(
+    lr: Any, betas: tuple[float, float], eps: float, weight_decay: float
+) -> optax.GradientTransformation:
+    import optax
+
+    return optax.adamw(_rate(lr), *betas, eps, weight_decay=weight_decay)
+
+
+def _clip_grad_norm(max_norm: float) -> optax.GradientTransformation:
+    import optax
+
+    return optax.clip_by_global_norm(max_norm)
+
+
+def _chain(optimizers: tuple[Optimizer, ...]) -> optax.GradientTransformation:
+    import optax
+
+    return optax.chain(*(o.transform() for o in optimizers))
+
+
+def _constant(lr: float) -> optax.Schedule:
+    import optax
+
+    return optax.constant_schedule(lr)
+
+
+def _step_lr(lr: float, step_size: int, gamma: float) -> optax.Schedule:
+    import optax
+
+    return optax.exponential_decay(lr, step_size, gamma, staircase=True)
+
+
+def _exponential_lr(lr: float, gamma: float) -> optax.Schedule:
+    import optax
+
+    return optax.exponential_decay(lr, 1, gamma)
+
+
+def _cosine_lr(lr: float, total_steps: int, min_lr: float) -> optax.Schedule:
+    import optax
+
+    return optax.cosine_decay_schedule(lr, total_steps, alpha=min_lr / lr)
+
+
+_TRANSFORMS: Mapping[str, Callable[..., optax.GradientTransformation]] = {
+    "sgd": _sgd,
+    "adam": _adam,
+    "adamw": _adamw,
+    "clip_grad_norm": _clip_grad_norm,
+    "chain": _chain,
+}
+_SCHEDULES: Mapping[str, Callable[..., optax.Schedule]] = {
+    "constant": _constant,
+    "step_lr": _step_lr,
+    "exponential_lr": _exponential_lr,
+    "cosine_lr": _cosine_lr,
+}
+_MAKERS: Mapping[str, Callable[..., Optimizer | Schedule]] = {
+    "sgd": sgd,
+    "adam": adam,
+    "adamw": adamw,
+    "clip_grad_norm": clip_grad_norm,
+    "chain": chain,
+    "constant": constant,
+    "step_lr": step_lr,
+    "exponential_lr": exponential_lr,
+    "cosine_lr": cosine_lr,
+}
+
+
+def _rate(lr: float | Schedule) -> Any:
+    return lr.function() if isinstance(lr, Schedule) else lr
+
+
+def _named(arguments: dict[str, Any]) -> Arguments:
+    # Called with the locals of a function that has none but its arguments.
+    return tuple(arguments.items())
+
+
+def _show(rule: Schedule | Optimizer) -> str:
+    if rule.name == "chain":
+        return f"chain({', '.join(map(repr, dict(rule.arguments)['optimizers']))})"  # type: ignore[arg-type]
+    return f"{rule.name}({', '.join(f'{name}={value!r}' for name, value in rule.arguments)})"
+
+
+def _to_json(rule: Schedule | Optimizer) -> Json:
+    arguments = {name: _argument_to_json(value) for name, value in rule.arguments}
+    return {"name": rule.name, "arguments": arguments}
+
+
+def _argument_to_json(value: Any) -> Any:
+    if isinstance(value, (Schedule, Optimizer)):
+        return _to_json(value)
+    return [_argument_to_json(v) for v in value] if isinstance(value, tuple) else value
+
+
+def _from_json(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return from_json(value)
+    return tuple(_from_json(v) for v in value) if isinstance(value, list) else value
+
+
+def _is_number(value: Any) -> bool:
+    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_real and math.isfinite(value)
+
+
+def _check_rate(owner: str, lr: object) -> None:
+    if not isinstance(lr, Schedule):
+        _check_least(owner, "lr", lr, " or a schedule")
+
+
+def _check_least(owner: str, name: str, value: Any, other: str = "") -> None:
+    if not _is_number(value) or value < 0:
+        raise ArgumentError(f"{owner} takes {name} of at least 0{other}, got {value!r}.")
+
+
+def _check_positive(owner: str, name: str, value: Any) -> None:
+    if not _is_number(value) or value <= 0:
+        raise ArgumentError(f"{owner} takes {name} above 0, got {value!r}.")
+
+
+def _check_count(owner: str, name: str, value: object) -> None:
+    if type(value) is not int or value < 1:
+        raise ArgumentError(f"{owner} takes {name} as an integer of at least 1, got {value!r}.")
+
+
+def _check_fraction(owner: str, name: str, value: Any) -> None:
+    if not _is_number(value) or not 0 <= value < 1:
+        raise ArgumentError(f"{owner} takes {name} in [0, 1), got {value!r}.")
+
+
+def _checked_betas(owner: str, betas: Any) -> tuple[float, float]:
+    if not isinstance(betas, (tuple, list)) or len(betas) != 2:
+        raise ArgumentError(f"{owner} takes betas as a pair, got {betas!r}.")
+    for i, beta in enumerate(betas):
+        _check_fraction(owner, f"betas[{i}]", beta)
+    return (betas[0], betas[1])
