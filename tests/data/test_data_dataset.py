@@ -143,10 +143,3 @@ def test_iris() -> None:
     setosa = everything.x[everything.y == 0].astype(np.float64).mean(axis=0)
     assert np.round(setosa, 3).tolist() == [5.006, 3.428, 1.462, 0.246]
     assert splits.classes == ("setosa", "versicolor", "virginica")
-
-
-def test_bundled_arrays_are_those_of_scikit_learn() -> None:
-    sklearn = pytest.importorskip("sklearn.datasets")
-    everything = digits().train.append(digits().test)
-    assert np.array_equal(everything.x[:, 0] * 16, sklearn.load_digits().images)
-    assert np.array_equal(everything.y, sklearn.load_digits().target)
