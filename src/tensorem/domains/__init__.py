@@ -1,0 +1,15 @@
+"""Number systems: exact rationals, intervals rounded outward, linear bounds.
+
+No operation is named here.
+"""
+
+from ._exact import Rational as Rational
+from ._interval import Interval as Interval
+from ._lines import Diagonal as Diagonal
+from ._lines import Linear as Linear
+from ._lines import Lines as Lines
+from ._lines import Map as Map
+from ._lines import equation as equation
+from ._lines import flat as flat
+
+__all__ = ["Diagonal", "Interval", "Linear", "Lines", "Map", "Rational", "equation", "flat"]

@@ -1,0 +1,103 @@
+"""Linear bounds: what the backward bound computation knows about one operation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from ._interval import Interval
+
+Array = Any
+
+
+@dataclass(frozen=True, eq=False)
+class Diagonal:
+    """The linear map that multiplies every entry by its own coefficient."""
+
+    coefficient: Array
+
+    def __call__(self, x: Array) -> Array:
+        return self.coefficient * x
+
+    def transpose(self, a: Array) -> Array:
+        """The transposed map: the same one."""
+        return self.coefficient * a
+
+
+@dataclass(frozen=True, eq=False)
+class Linear:
+    """A linear map given by a function of JAX arrays.
+
+    Args:
+        function: Linear in its one operand.
+        shape: The operand's shape.
+    """
+
+    function: Callable[[Array], Array]
+    shape: tuple[int, ...]
+
+    def __call__(self, x: Array) -> Array:
+        return self.function(x)
+
+    def transpose(self, a: Array) -> Array:
+        """The transposed map, from results to operands."""
+        operand: Any = jax.ShapeDtypeStruct(self.shape, a.dtype)  # type: ignore[no-untyped-call]
+        return jax.linear_transpose(self.function, operand)(a)[0]
+
+
+Map = Diagonal | Linear | None
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Linear bounds of a result y on a box of its operands x:
+
+        Σ lower[i](x[i]) + lower_offset  <=  y  <=  Σ upper[i](x[i]) + upper_offset.
+
+    A map of None is zero: the operand does not vary, or does not help.
+
+    Args:
+        lower: One map for each operand.
+        upper: One map for each operand.
+        lower_offset: An array of the result's shape.
+        upper_offset: An array of the result's shape.
+    """
+
+    lower: tuple[Map, ...]
+    upper: tuple[Map, ...]
+    lower_offset: Array
+    upper_offset: Array
+
+    @property
+    def is_equation(self) -> bool:
+        """Both bounds are one: y is an affine function of the operands."""
+        return self.lower is self.upper and self.lower_offset is self.upper_offset
+
+
+def equation(maps: tuple[Map, ...], offset: Array) -> Lines:
+    """Bounds of a result that is affine in its operands."""
+    return Lines(maps, maps, offset, offset)
+
+
+def flat(box: Interval, arity: int) -> Lines:
+    """Bounds that do not look at the operands: the ends of an enclosure."""
+    return Lines((None,) * arity, (None,) * arity, box.lower, box.upper)
+
+
+def varying(box: Interval | Array) -> bool:
+    """The operand depends on the input."""
+    return isinstance(box, Interval) and not box.is_point
+
+
+def ends(box: Interval | Array) -> tuple[Array, Array]:
+    """The lower and upper ends of an operand; twice itself for a constant."""
+    return (box.lower, box.upper) if isinstance(box, Interval) else (box, box)
+
+
+def as_interval(box: Interval | Array) -> Interval:
+    """An operand as an interval."""
+    return box if isinstance(box, Interval) else Interval.point(jnp.asarray(box))
