@@ -1,4 +1,4 @@
-"""Capture: what is recognised under which transform, and that a graph computes what the function computes."""
+"""Capture: what is recognised under which transform, and that graphs compute the same."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from close import assert_close
 
+from close import assert_close
 from tensorem import graph, ops
 from tensorem.errors import CaptureError
 

@@ -8,9 +8,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import pytest
-from close import assert_close
 from jax import lax
 
+from close import assert_close
 from tensorem.ops import _convolution as c
 
 CASES = [
@@ -52,16 +52,18 @@ KW = dict(stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=1)
 TRANSFORMS = {
     "forward over reverse": lambda f: lambda x, k: jax.jvp(jax.grad(f, 1), (x, k), (x, k))[1],
     "reverse over reverse": lambda f: jax.grad(lambda x, k: jnp.sum(jax.grad(f)(x, k) ** 2), 1),
-    "per-example gradients": lambda f: lambda x, k: jax.vmap(
-        jax.grad(f, 1), in_axes=(0, None)
-    )(x[:, None], k),
-    "a batch of kernels": lambda f: lambda x, k: jax.vmap(f, in_axes=(None, 0))(
-        x, jnp.stack([k, 2 * k])
+    "per-example gradients": lambda f: (
+        lambda x, k: jax.vmap(jax.grad(f, 1), in_axes=(0, None))(x[:, None], k)
+    ),
+    "a batch of kernels": lambda f: (
+        lambda x, k: jax.vmap(f, in_axes=(None, 0))(x, jnp.stack([k, 2 * k]))
     ),
     "remat": lambda f: jax.grad(jax.checkpoint(f), 1),
-    "scan": lambda f: lambda x, k: lax.scan(
-        lambda k, _: (k - 0.01 * jax.grad(f, 1)(x, k), None), k, None, length=2
-    )[0],
+    "scan": lambda f: (
+        lambda x, k: lax.scan(
+            lambda k, _: (k - 0.01 * jax.grad(f, 1)(x, k), None), k, None, length=2
+        )[0]
+    ),
 }
 
 
@@ -69,12 +71,11 @@ TRANSFORMS = {
 def test_every_transform_goes_through(name: str) -> None:
     x, k = operands(1)
     f, g = (lambda x, k, op=op: jnp.sum(op(x, k, **KW) ** 2) for op in (c.conv, reference))
-    assert_close(
-        jax.jit(TRANSFORMS[name](f))(x, k), jax.jit(TRANSFORMS[name](g))(x, k), 1e-4, 1e-3
-    )
+    assert_close(jax.jit(TRANSFORMS[name](f))(x, k), jax.jit(TRANSFORMS[name](g))(x, k), 1e-4, 1e-3)
 
 
 def test_a_gradient_holds_only_our_primitives() -> None:
     x, k = operands(1)
-    text = str(jax.make_jaxpr(jax.grad(lambda x, k: jnp.sum(c.conv(x, k, **KW) ** 2), (0, 1)))(x, k))
+    gradient = jax.grad(lambda x, k: jnp.sum(c.conv(x, k, **KW) ** 2), (0, 1))
+    text = str(jax.make_jaxpr(gradient)(x, k))
     assert "conv_dx[" in text and "conv_dk[" in text and "conv_general" not in text

@@ -1,6 +1,8 @@
 """Pure programs as graphs of ops: what is serialised, read in other meanings, and proved about."""
 
+from ._capture import Trained as Trained
 from ._capture import capture as capture
+from ._capture import capture_model as capture_model
 from ._check import check as check
 from ._graph import Graph as Graph
 from ._graph import Node as Node
@@ -14,12 +16,15 @@ from ._read import require_bound as require_bound
 from ._rewrite import drop_dead as drop_dead
 from ._rewrite import simplify as simplify
 from ._to_jax import to_jax as to_jax
+from ._to_jax import to_program as to_program
 
 __all__ = [
     "Graph",
     "Node",
+    "Trained",
     "by_rows",
     "capture",
+    "capture_model",
     "check",
     "drop_dead",
     "from_json",
@@ -29,5 +34,6 @@ __all__ = [
     "simplify",
     "to_jax",
     "to_json",
+    "to_program",
     "weights_hash",
 ]

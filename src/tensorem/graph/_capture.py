@@ -1,14 +1,15 @@
 """Capture: a pure JAX function as a graph. The only file that reads jaxprs.
 
-A named call proposes one of our ops (`jit[name=softmax(dim=-1)]`); it is taken for that op only if its inner
-jaxpr equals the op's own. That is for tightness: whatever is not recognised is read primitive by primitive.
+A named call proposes one of our ops (`jit[name=softmax(dim=-1)]`); it is taken for that op only if
+its inner jaxpr equals the op's own. That is for tightness: whatever is not recognised is read
+primitive by primitive.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
@@ -228,7 +229,7 @@ def equal(a: Any, b: Any) -> bool:
     if len(a.consts) != len(b.consts):
         return False
     same = all(np.array_equal(x, y) for x, y in zip(a.consts, b.consts, strict=True))
-    return same and _equal(a.jaxpr, b.jaxpr)
+    return same and bool(_equal(a.jaxpr, b.jaxpr))
 
 
 def _equal(a: Any, b: Any) -> bool:
@@ -241,7 +242,7 @@ def _equal(a: Any, b: Any) -> bool:
     def used(x: Any, y: Any) -> bool:
         if hasattr(x, "val") or hasattr(y, "val"):
             both = hasattr(x, "val") and hasattr(y, "val") and _same_aval(x, y)
-            return both and np.array_equal(x.val, y.val)
+            return bool(both and np.array_equal(x.val, y.val))
         return names.get(x) is y
 
     def step(p: Any, q: Any) -> bool:
@@ -279,3 +280,39 @@ def _equal_param(x: Any, y: Any) -> bool:
         # Derivative rules of nested calls: the primal program, compared above, decides.
         return True
     return bool(x == y)
+
+
+class Trained(Protocol):
+    """A model as capture sees it: arrays by name, and a pure function of them."""
+
+    params: Mapping[str, Any]
+    buffers: Mapping[str, Any]
+    input: Any
+
+    def replace(self, *, params: Any, buffers: Any) -> Trained: ...
+    def apply(self, params: Any, *xs: Any) -> Any: ...
+
+
+def capture_model(model: Trained) -> Graph:
+    """The graph of a model in evaluation; weights keep their state-dict names.
+
+    Raises:
+        CaptureError: A layer does something that has no row in the op table.
+
+    Example:
+        >>> from tensorem import nn
+        >>> model = nn.build(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), input=("N", 3))
+        >>> print(capture_model(model))
+        graph(x0: float32(N, 3)):
+          linear_0: float32(N, 2) = linear(x0, 0.weight, 0.bias)
+          relu_1: float32(N, 2) = relu(linear_0)
+          return relu_1
+    """
+
+    def f(weights: Mapping[str, Any], *xs: Any) -> Any:
+        params = {name: weights[name] for name in model.params}
+        buffers = {name: weights[name] for name in model.buffers}
+        return model.replace(params=params, buffers=buffers).apply(params, *xs)
+
+    inputs = model.input if isinstance(model.input, tuple) else (model.input,)
+    return capture(f, *inputs, weights={**model.params, **model.buffers})

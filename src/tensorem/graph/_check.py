@@ -10,7 +10,8 @@ def check(graph: Graph) -> None:
     """Raise unless the graph is well formed and well shaped.
 
     Raises:
-        GraphError: A value is used before it is made, made twice, missing or of another shape or dtype than
+        GraphError: A value is used before it is made, made twice, missing or of another shape or
+        dtype than
             its op gives; the error names it.
     """
     known = {*graph.inputs, *graph.arrays}

@@ -10,11 +10,29 @@ import numpy as np
 
 from tensorem.errors import GraphError
 from tensorem.ops import TABLE
-from tensorem.ops._op import Attr, Op
-from tensorem.shapes import Spec, bind, format_shape, parse_size
+from tensorem.ops._op import Op
+from tensorem.shapes import Spec, bind_size, format_shape, parse_size
 
 Tree = Any
 """A tree of value names: a name, or a tuple, list or dict of trees."""
+
+
+@dataclass(frozen=True)
+class Loop:
+    """How the body of a loop is read.
+
+    Args:
+        length: How often.
+        fixed: Number of operands that are the same every time; they come first.
+        carried: Number of operands that a reading passes on to the next; they come second. All
+            further ones are stacks, of which every reading takes one slice.
+        reverse: From the last slice to the first.
+    """
+
+    length: int
+    fixed: int
+    carried: int
+    reverse: bool
 
 
 @dataclass(frozen=True)
@@ -32,7 +50,7 @@ class Node:
     op: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    attrs: Mapping[str, Attr] = field(default_factory=dict)
+    attrs: Mapping[str, Any] = field(default_factory=dict)
     body: Graph | None = None
 
     @property
@@ -41,6 +59,11 @@ class Node:
         if self.op not in TABLE:
             raise GraphError(f"A graph takes the ops of the table, got `{self.op}`.")
         return TABLE[self.op]
+
+    @property
+    def loop(self) -> Loop:
+        """How a loop is read."""
+        return Loop(**self.attrs)
 
 
 @dataclass(frozen=True)
@@ -78,7 +101,7 @@ class Graph:
         Example:
             >>> graph.bind(N=1)  # doctest: +SKIP
         """
-        specs = {k: replace(s, shape=bind(s.shape, sizes)) for k, s in self.specs.items()}
+        specs = {name: spec.bind(sizes) for name, spec in self.specs.items()}
         nodes = tuple(
             replace(
                 node,
@@ -96,15 +119,12 @@ class Graph:
         return frozenset(name for n in sizes for name in getattr(n, "names", ()))
 
 
-SIZES = {"shape"}
-"""Attributes that hold sizes: a string among them is a symbolic size."""
-
-
-def _bind_attr(value: Attr, sizes: Mapping[str, int]) -> Attr:
+def _bind_attr(value: Any, sizes: Mapping[str, int]) -> Any:
+    """Text within a tuple is a symbolic size."""
     if not isinstance(value, tuple):
         return value
     return tuple(
-        size_attr(bind((parse_size(v),), sizes)[0]) if isinstance(v, str) else _bind_attr(v, sizes)
+        size_attr(bind_size(parse_size(v), sizes)) if isinstance(v, str) else _bind_attr(v, sizes)
         for v in value
     )
 

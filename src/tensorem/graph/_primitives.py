@@ -1,7 +1,8 @@
 """JAX's primitives as rows of the op table: what makes capture complete.
 
-Each rule takes the builder, the names of the operands and the parameters of the equation, and returns the name
-of the result. Named calls of our own ops are recognised before these rules are reached (`_capture`).
+Each rule takes the builder, the names of the operands and the parameters of the equation, and
+returns the name of the result. Named calls of our own ops are recognised before these rules are
+reached (`_capture`).
 """
 
 from __future__ import annotations

@@ -46,32 +46,28 @@ def by_rows(meaning: str) -> Apply:
 
 
 def _repeat(node: Node, body: Graph, apply: Apply, operands: list[Any]) -> list[Any]:
-    """The body read `length` times; stacked operands are cut, stacked results joined, by rows too."""
-    fixed, carried = int(node.attrs["fixed"]), int(node.attrs["carried"])  # type: ignore[arg-type]
-    length = int(node.attrs["length"])  # type: ignore[arg-type]
-    constants, state = operands[:fixed], operands[fixed : fixed + carried]
-    formals = body.inputs[fixed + carried :]
-    stacks: list[list[Any]] = [[] for _ in body.outputs[carried:]]
-    for i in range(length)[:: -1 if node.attrs["reverse"] else 1]:
+    """The body read `length` times; stacks are cut and joined by rows too."""
+    loop = node.loop
+    constants, rest = operands[: loop.fixed], operands[loop.fixed :]
+    state, stacks = rest[: loop.carried], rest[loop.carried :]
+    formals, stacked = body.inputs[len(operands) - len(stacks) :], body.outputs[loop.carried :]
+    made: list[list[Any]] = []
+    for i in range(loop.length)[:: -1 if loop.reverse else 1]:
         cut = [
-            _cut(apply, x, i, sizes(body, name))
-            for x, name in zip(operands[fixed + carried :], formals, strict=True)
+            _cut(apply, stack, i, sizes(body, name))
+            for stack, name in zip(stacks, formals, strict=True)
         ]
         results = read(body, apply, [*constants, *state, *cut], {})
-        state = results[:carried]
-        for stack, value in zip(stacks, results[carried:], strict=True):
-            stack.append(value)
-    names = body.outputs[carried:]
-    joined = [
-        _joined(apply, stack[:: -1 if node.attrs["reverse"] else 1], sizes(body, name))
-        for stack, name in zip(stacks, names, strict=True)
-    ]
-    return [*state, *joined]
+        state = results[: loop.carried]
+        made.append(results[loop.carried :])
+    columns = list(zip(*(made[::-1] if loop.reverse else made), strict=True))
+    pairs = zip(columns, stacked, strict=True)
+    return [*state, *(_joined(apply, column, sizes(body, name)) for column, name in pairs)]
 
 
 def sizes(graph: Graph, name: str) -> tuple[int, ...]:
     """The shape of a value whose sizes are all numbers."""
-    return tuple(int(n) for n in graph.specs[name].shape)  # type: ignore[arg-type]
+    return tuple(int(n) for n in graph.specs[name].shape)
 
 
 def _cut(apply: Apply, stacked: Any, i: int, shape: tuple[int, ...]) -> Any:
@@ -81,7 +77,7 @@ def _cut(apply: Apply, stacked: Any, i: int, shape: tuple[int, ...]) -> Any:
     return apply(Node("reshape", (), (f"slice {i}",), {"shape": shape}), [row])[0]
 
 
-def _joined(apply: Apply, values: list[Any], shape: tuple[int, ...]) -> Any:
+def _joined(apply: Apply, values: Sequence[Any], shape: tuple[int, ...]) -> Any:
     reshape = Node("reshape", (), ("stack",), {"shape": (1, *shape)})
     rows = [apply(reshape, [value])[0] for value in values]
     return apply(Node("concat", (), ("stack",), {"dim": 0}), rows)[0]

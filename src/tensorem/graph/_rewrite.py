@@ -25,7 +25,7 @@ def drop_dead(graph: Graph) -> Graph:
 
 
 def simplify(graph: Graph) -> Graph:
-    """Moves that undo each other: permute∘permute = permute, reshape∘reshape = reshape, identity = nothing."""
+    """Moves: permute∘permute = permute, reshape∘reshape = reshape, identity = nothing."""
     made: dict[str, Node] = {}
     alias: dict[str, str] = {}
     nodes: list[Node] = []
@@ -51,13 +51,12 @@ def _merged(node: Node, made: dict[str, Node]) -> Node:
     if node.op == "reshape":
         return replace(node, inputs=before.inputs)
     first, then = before.attrs["dims"], node.attrs["dims"]
-    assert isinstance(first, tuple) and isinstance(then, tuple)
-    return replace(node, inputs=before.inputs, attrs={"dims": tuple(first[int(i)] for i in then)})  # type: ignore[call-overload]
+    return replace(node, inputs=before.inputs, attrs={"dims": tuple(first[i] for i in then)})
 
 
 def _is_identity(node: Node, graph: Graph) -> bool:
     if node.op == "permute":
-        return node.attrs["dims"] == tuple(range(len(graph.specs[node.inputs[0]].shape)))
+        return bool(node.attrs["dims"] == tuple(range(len(node.attrs["dims"]))))
     if node.op == "reshape":
-        return graph.specs[node.inputs[0]].shape == graph.specs[node.outputs[0]].shape
+        return bool(graph.specs[node.inputs[0]].shape == graph.specs[node.outputs[0]].shape)
     return False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 import jax
@@ -16,8 +17,7 @@ from tensorem.graph._read import read, require_bound
 def to_jax(graph: Graph) -> Callable[..., Any]:
     """The function that a graph describes, of the same trees of arrays as the captured one.
 
-    It can be compiled, differentiated and captured again. `function.program(arrays, *xs)` is the same with the
-    weights as an argument.
+    It is compiled, and can be differentiated and captured again.
 
     Raises:
         GraphError: The graph has symbolic sizes; bind them first.
@@ -29,19 +29,22 @@ def to_jax(graph: Graph) -> Callable[..., Any]:
         >>> to_jax(capture(lambda x: x * 2.0, (3,)))(jnp.ones(3)).tolist()
         [2.0, 2.0, 2.0]
     """
+    return partial(jax.jit(to_program(graph)), graph.arrays)
+
+
+def to_program(graph: Graph) -> Callable[..., Any]:
+    """`to_jax`, not compiled, as a function of the graph's arrays and then of its arguments.
+
+    Raises:
+        GraphError: The graph has symbolic sizes; bind them first.
+    """
     require_bound(graph)
 
     def program(arrays: Mapping[str, Any], *xs: Any) -> Any:
         results = read(graph, _apply, _flat_arguments(graph, xs), arrays)
         return unflatten(graph.gives, dict(zip(graph.outputs, results, strict=True)))
 
-    compiled = jax.jit(program)
-
-    def function(*xs: Any) -> Any:
-        return compiled(graph.arrays, *xs)
-
-    function.program = program  # type: ignore[attr-defined]
-    return function
+    return program
 
 
 def _flat_arguments(graph: Graph, xs: tuple[Any, ...]) -> list[Any]:
@@ -63,15 +66,13 @@ def _apply(node: Node, operands: list[Any]) -> list[Any]:
 
 
 def _scan(node: Node, body: Graph, operands: list[Any]) -> list[Any]:
-    fixed, carried = int(node.attrs["fixed"]), int(node.attrs["carried"])  # type: ignore[arg-type]
-    constants, state = operands[:fixed], operands[fixed : fixed + carried]
+    loop = node.loop
+    constants, rest = operands[: loop.fixed], operands[loop.fixed :]
 
     def step(state: list[Any], slices: list[Any]) -> tuple[list[Any], list[Any]]:
         results = read(body, _apply, [*constants, *state, *slices], {})
-        return results[:carried], results[carried:]
+        return results[: loop.carried], results[loop.carried :]
 
-    last, stacked = lax.scan(
-        step, state, operands[fixed + carried :], length=int(node.attrs["length"]),  # type: ignore[arg-type]
-        reverse=bool(node.attrs["reverse"]),
-    )  # fmt: skip
+    state, stacks = rest[: loop.carried], rest[loop.carried :]
+    last, stacked = lax.scan(step, state, stacks, length=loop.length, reverse=loop.reverse)
     return [*last, *stacked]
