@@ -264,7 +264,7 @@ def _equal(a: Any, b: Any) -> bool:
 
 
 def _same_aval(x: Any, y: Any) -> bool:
-    return x.aval.shape == y.aval.shape and x.aval.dtype == y.aval.dtype
+    return bool(x.aval.shape == y.aval.shape and x.aval.dtype == y.aval.dtype)
 
 
 def _equal_params(p: Mapping[str, Any], q: Mapping[str, Any]) -> bool:
