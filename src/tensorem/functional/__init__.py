@@ -1,0 +1,56 @@
+"""Functions with PyTorch's names: shape-checked calls of the ops.
+
+`from tensorem import functional as F`. Whatever draws takes its key as an argument.
+"""
+
+from ._activation import leaky_relu as leaky_relu
+from ._activation import log_softmax as log_softmax
+from ._activation import relu as relu
+from ._activation import sigmoid as sigmoid
+from ._activation import softmax as softmax
+from ._activation import softplus as softplus
+from ._activation import tanh as tanh
+from ._arithmetic import add as add
+from ._arithmetic import div as div
+from ._arithmetic import mul as mul
+from ._arithmetic import sub as sub
+from ._contract import conv2d as conv2d
+from ._contract import embedding as embedding
+from ._contract import linear as linear
+from ._contract import matmul as matmul
+from ._contract import padding_of as padding_of
+from ._move import flatten as flatten
+from ._normalise import batch_moments as batch_moments
+from ._normalise import batch_norm as batch_norm
+from ._normalise import dropout as dropout
+from ._normalise import layer_norm as layer_norm
+from ._pool import avg_pool2d as avg_pool2d
+from ._pool import max_pool2d as max_pool2d
+from ._shape import shape as shape
+
+__all__ = [
+    "add",
+    "avg_pool2d",
+    "batch_moments",
+    "batch_norm",
+    "conv2d",
+    "div",
+    "dropout",
+    "embedding",
+    "flatten",
+    "layer_norm",
+    "leaky_relu",
+    "linear",
+    "log_softmax",
+    "matmul",
+    "max_pool2d",
+    "mul",
+    "padding_of",
+    "relu",
+    "shape",
+    "sigmoid",
+    "softmax",
+    "softplus",
+    "sub",
+    "tanh",
+]

@@ -1,0 +1,63 @@
+"""Layers, and the models that `build` makes of them."""
+
+from . import _init as init
+from ._activation import Flatten as Flatten
+from ._activation import Identity as Identity
+from ._activation import LeakyReLU as LeakyReLU
+from ._activation import ReLU as ReLU
+from ._activation import Sigmoid as Sigmoid
+from ._activation import Softmax as Softmax
+from ._activation import Softplus as Softplus
+from ._activation import Tanh as Tanh
+from ._bind import EVALUATION as EVALUATION
+from ._bind import Context as Context
+from ._bind import eager as eager
+from ._build import build as build
+from ._combine import Input as Input
+from ._combine import Residual as Residual
+from ._combine import Sequential as Sequential
+from ._combine import share as share
+from ._conv import Conv2d as Conv2d
+from ._dropout import Dropout as Dropout
+from ._embedding import Embedding as Embedding
+from ._layer import Buffer as Buffer
+from ._layer import Layer as Layer
+from ._layer import Parameter as Parameter
+from ._linear import Linear as Linear
+from ._model import Model as Model
+from ._norm import BatchNorm2d as BatchNorm2d
+from ._norm import LayerNorm as LayerNorm
+from ._pool import AvgPool2d as AvgPool2d
+from ._pool import MaxPool2d as MaxPool2d
+
+__all__ = [
+    "AvgPool2d",
+    "BatchNorm2d",
+    "Buffer",
+    "Context",
+    "Conv2d",
+    "Dropout",
+    "EVALUATION",
+    "Embedding",
+    "Flatten",
+    "Identity",
+    "Input",
+    "Layer",
+    "LayerNorm",
+    "LeakyReLU",
+    "Linear",
+    "MaxPool2d",
+    "Model",
+    "Parameter",
+    "ReLU",
+    "Residual",
+    "Sequential",
+    "Sigmoid",
+    "Softmax",
+    "Softplus",
+    "Tanh",
+    "build",
+    "eager",
+    "init",
+    "share",
+]

@@ -1,0 +1,72 @@
+"""Arithmetic of two arrays. Sizes are equal or 1, counted from the last axis; nothing else fits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax.numpy as jnp
+
+from tensorem import ops
+from tensorem.errors import DTypeError
+from tensorem.shapes import broadcast_shapes
+
+from ._shape import checked, shape
+
+Array = Any
+
+
+@checked
+def add(x: Array, y: Array) -> Array:
+    """The sum x + y.
+
+    Shapes:
+        x, y: equal, or equal after broadcasting  ->  the common shape
+    """
+    return ops.add(*_common(x, y))
+
+
+@checked
+def sub(x: Array, y: Array) -> Array:
+    """The difference x - y; shapes as in `add`."""
+    return ops.sub(*_common(x, y))
+
+
+@checked
+def mul(x: Array, y: Array) -> Array:
+    """The product x y, entry by entry; shapes as in `add`."""
+    return ops.mul(*_common(x, y))
+
+
+@checked
+def div(x: Array, y: Array) -> Array:
+    """The quotient x / y, entry by entry; shapes as in `add`."""
+    return ops.div(*_common(x, y))
+
+
+def _common(x: Array, y: Array) -> tuple[Array, Array]:
+    """Both operands with one dtype and one shape; every broadcast is an op of its own."""
+    x, y = _as_array(x, y), _as_array(y, x)
+    if x.dtype != y.dtype:
+        raise DTypeError(
+            f"takes operands of one dtype, got {x.dtype} and {y.dtype}.",
+            help=f"convert one: y.astype({x.dtype.name!r}).",
+        )
+    if x.shape == y.shape:
+        return x, y
+    broadcast_shapes(shape(x), shape(y))  # raises where they do not fit
+    target = jnp.broadcast_shapes(x.shape, y.shape)
+    return _spread(x, target), _spread(y, target)
+
+
+def _as_array(x: Array, other: Array) -> Array:
+    """A Python number takes the dtype of the other operand."""
+    if isinstance(x, (int, float)) and hasattr(other, "dtype"):
+        return jnp.asarray(x, other.dtype)
+    return jnp.asarray(x)
+
+
+def _spread(x: Array, target: tuple[Any, ...]) -> Array:
+    if x.shape == target:
+        return x
+    first = len(target) - x.ndim
+    return ops.broadcast(x, shape=target, dims=tuple(range(first, len(target))))

@@ -1,0 +1,104 @@
+"""Normalisation over channels and over the last axes, and dropout."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tensorem import ops
+from tensorem.errors import ArgumentError, ShapeError
+from tensorem.shapes import format_shape, rules, same_size
+
+from ._shape import checked, shape
+
+Array = Any
+
+
+@checked
+def layer_norm(
+    x: Array,
+    normalized_shape: int | tuple[int, ...],
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+) -> Array:
+    """The last axes less their mean, over their standard deviation, times weight, plus bias.
+
+    Shapes:
+        x (*batch, *normalized_shape), weight and bias (*normalized_shape)  ->  like x
+    """
+    rules.layer_norm(shape(x), normalized_shape)
+    last = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    weight = jnp.ones(last, x.dtype) if weight is None else weight
+    bias = jnp.zeros(last, x.dtype) if bias is None else bias
+    _of_shape("weight", weight, last)
+    _of_shape("bias", bias, last)
+    return ops.layer_norm(x, weight, bias, ndim=len(last), eps=float(eps))
+
+
+@checked
+def batch_norm(
+    x: Array,
+    mean: Array,
+    var: Array,
+    weight: Array | None = None,
+    bias: Array | None = None,
+    eps: float = 1e-5,
+) -> Array:
+    """Each channel less a mean, over √(variance + eps), times weight, plus bias.
+
+    Shapes:
+        x (N, C, ...), mean, var, weight and bias (C,)  ->  like x
+    """
+    if x.ndim < 2:
+        raise ShapeError(f"takes (N, C, ...), got {format_shape(shape(x))}.")
+    channels = (mean.shape[0],)
+    if same_size(shape(x)[1], channels[0]) is False:
+        raise ShapeError(f"takes (N, {channels[0]}, ...), got {format_shape(shape(x))}.")
+    weight = jnp.ones(channels, x.dtype) if weight is None else weight
+    bias = jnp.zeros(channels, x.dtype) if bias is None else bias
+    for name, array in (("var", var), ("weight", weight), ("bias", bias)):
+        _of_shape(name, array, channels)
+    return ops.batch_norm(x, weight, bias, mean, var, eps=float(eps))
+
+
+@checked
+def batch_moments(x: Array) -> tuple[Array, Array]:
+    """Mean and biased variance of each channel, over the batch and the image.
+
+    Shapes:
+        x (N, C, ...)  ->  (C,), (C,)
+    """
+    if x.ndim < 2:
+        raise ShapeError(f"takes (N, C, ...), got {format_shape(shape(x))}.")
+    dims = (0, *range(2, x.ndim))
+    mean = ops.mean(x, dims=dims)
+    centred = ops.sub(x, ops.broadcast(mean, shape=x.shape, dims=(1,)))
+    return mean, ops.mean(ops.square(centred), dims=dims)
+
+
+@checked
+def dropout(x: Array, p: float, key: Array) -> Array:
+    """Each entry is 0 with probability p, and divided by 1 - p otherwise.
+
+    Args:
+        p: The probability of 0, in [0, 1].
+        key: A `jax.random` key; equal keys give equal masks.
+    """
+    if not 0.0 <= p <= 1.0:
+        raise ArgumentError(f"takes p in [0, 1], got {p}.")
+    if p == 0.0:
+        return x
+    if p == 1.0:
+        return jnp.zeros_like(x)
+    kept = jax.random.bernoulli(key, 1.0 - p, x.shape)
+    return ops.where(kept, ops.mul(x, jnp.full_like(x, 1.0 / (1.0 - p))), jnp.zeros_like(x))
+
+
+def _of_shape(name: str, array: Array, expected: tuple[int, ...]) -> None:
+    if array.shape != expected:
+        raise ShapeError(
+            f"takes {name} {format_shape(expected)}, got {format_shape(shape(array))}."
+        )

@@ -1,0 +1,115 @@
+"""Layers without parameters that act entry by entry or along an axis, and changes of form."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tensorem import functional as F
+from tensorem.shapes import Shape, rules
+
+from ._layer import Layer
+
+
+class Identity(Layer):
+    """The input itself."""
+
+    def output_shape(self, x: Shape) -> Shape:
+        return rules.same(x)
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+
+class ReLU(Layer):
+    """max(x, 0); the derivative at 0 is 0."""
+
+    takes: ClassVar[str] = "float"
+
+    def output_shape(self, x: Shape) -> Shape:
+        return rules.same(x)
+
+    def forward(self, x: Any) -> Any:
+        return F.relu(x)
+
+
+class LeakyReLU(Layer):
+    """x where x > 0, negative_slope x elsewhere."""
+
+    takes: ClassVar[str] = "float"
+    negative_slope: float = 0.01
+
+    def output_shape(self, x: Shape) -> Shape:
+        return rules.same(x)
+
+    def forward(self, x: Any) -> Any:
+        return F.leaky_relu(x, self.negative_slope)
+
+
+class Sigmoid(Layer):
+    """1 / (1 + exp(-x))."""
+
+    takes: ClassVar[str] = "float"
+
+    def output_shape(self, x: Shape) -> Shape:
+        return rules.same(x)
+
+    def forward(self, x: Any) -> Any:
+        return F.sigmoid(x)
+
+
+class Tanh(Layer):
+    """The hyperbolic tangent."""
+
+    takes: ClassVar[str] = "float"
+
+    def output_shape(self, x: Shape) -> Shape:
+        return rules.same(x)
+
+    def forward(self, x: Any) -> Any:
+        return F.tanh(x)
+
+
+class Softplus(Layer):
+    """log(1 + exp(x))."""
+
+    takes: ClassVar[str] = "float"
+
+    def output_shape(self, x: Shape) -> Shape:
+        return rules.same(x)
+
+    def forward(self, x: Any) -> Any:
+        return F.softplus(x)
+
+
+class Softmax(Layer):
+    """exp(x) divided by its sum along an axis."""
+
+    takes: ClassVar[str] = "float"
+    dim: int
+
+    def output_shape(self, x: Shape) -> Shape:
+        return rules.softmax(x, self.dim)
+
+    def forward(self, x: Any) -> Any:
+        return F.softmax(x, self.dim)
+
+
+class Flatten(Layer):
+    """Several axes as one.
+
+    Shapes:
+        (a, ..., c)  ->  (a, product of ..., c)
+
+    Args:
+        start_dim: The first of the axes.
+        end_dim: The last of them.
+    """
+
+    start_dim: int = 1
+    end_dim: int = -1
+
+    def output_shape(self, x: Shape) -> Shape:
+        return rules.flatten(x, self.start_dim, self.end_dim)
+
+    def forward(self, x: Any) -> Any:
+        return F.flatten(x, self.start_dim, self.end_dim)

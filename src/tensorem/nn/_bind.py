@@ -1,0 +1,210 @@
+"""One forward pass: layers bound to their arrays, called in a context, watched by a log."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import jax
+from jax.extend.core import get_opaque_trace_state
+
+from tensorem.errors import LayerError, PathError, ShapeError
+
+from ._blame import Log, checked, located
+from ._tree import is_leaf, join, mapped
+
+Array = Any
+Arrays = dict[str, Array]
+RunLeaf = Callable[["Frame", Any, tuple[Any, ...], dict[str, Any]], Any]
+
+
+def direct(frame: Frame, leaf: Any, xs: tuple[Any, ...], kw: dict[str, Any]) -> Any:
+    """Run a leaf layer in the program that is being traced or run."""
+    return leaf.forward(*xs, **kw)
+
+
+@dataclass(frozen=True)
+class Context:
+    """How a forward pass is run.
+
+    Args:
+        training: Whether this is a training step.
+        key: The random key of the step; None where nothing may draw.
+        run_leaf: Runs one leaf layer: `direct`, or `eager` (each leaf a program of its own).
+        log: Notes every call, for `build` and its messages.
+    """
+
+    training: bool = False
+    key: Array | None = None
+    run_leaf: RunLeaf = direct
+    log: Log | None = None
+
+
+EVALUATION = Context()
+
+
+@dataclass(eq=False)
+class Frame:
+    """Where a bound layer stands: its run, its path, the layer it was bound from, its counts."""
+
+    run: Run
+    path: str
+    layer: Any
+    calls: int = 0
+    draws: int = 0
+    home: str = ""
+    """The path under which its arrays are kept: another than `path` below a shared layer."""
+
+    def begin(self) -> None:
+        self.calls, self.draws = self.calls + 1, 0
+
+    def key(self) -> Array:
+        """The key of this call: from the key of the step, the path and the call's number."""
+        step: Any = self.run.ctx.key
+        key = jax.random.fold_in(step, zlib.crc32(self.path.encode()))
+        return jax.random.fold_in(key, self.calls - 1)
+
+    def draw(self) -> Array:
+        layer = self.layer
+        if self.run.ctx.key is None:
+            raise LayerError(
+                f"{layer.label()} draws random numbers, got no key.",
+                help="pass one: model.train_apply(params, buffers, x, key=jax.random.key(0)).",
+            )
+        self.run.require_own_trace(f"{layer.label()} draws random numbers")
+        self.draws += 1
+        key = self.run.leaf_key if self.run.leaf_key is not None else self.key()
+        return jax.random.fold_in(key, self.draws - 1)
+
+    def update(self, bound: Any, values: Mapping[str, Array]) -> None:
+        layer = self.layer
+        if not self.run.ctx.training:
+            raise LayerError(
+                f"{layer.label()} updates {', '.join(values)} outside training.",
+                because="evaluation changes nothing.",
+                help="put it under `if self.training:`.",
+            )
+        self.run.require_own_trace(f"{layer.label()} updates {', '.join(values)}")
+        declared = layer.buffers()
+        for name, value in values.items():
+            if declared.get(name) is None:
+                raise PathError(
+                    f"{layer.label()} has the buffers {sorted(declared)}, got {name!r}."
+                )
+            self.run.set_buffer(join(self.home, name), value)
+            bound.__dict__[name] = value
+
+
+@dataclass(eq=False)
+class Run:
+    """One forward pass over given arrays; `buffers` is what they are when it ends."""
+
+    params: Arrays
+    given: Arrays
+    ctx: Context = EVALUATION
+    leaf_key: Array | None = None
+    buffers: Arrays = field(init=False)
+    homes: dict[int, str] = field(default_factory=dict)
+    trace: Any = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.buffers = dict(self.given)
+        self.trace = get_opaque_trace_state(convention="flax")
+
+    def start(self, layer: Any, xs: tuple[Any, ...], kw: dict[str, Any]) -> Any:
+        """Bind the whole tree and call its root."""
+        return self.bind("", layer, home="")(*xs, **kw)
+
+    def bind(self, path: str, layer: Any, home: str) -> Any:
+        """The same layer with arrays in place of parameter names and bound sub-layers."""
+        if layer.shares:
+            home = self.homes.setdefault(id(layer), home)
+        bound = object.__new__(type(layer))
+        bound.__dict__.update(
+            mapped(layer, "", lambda p, part: self.bind(join(path, p), part, join(home, p)))
+        )
+        bound.__dict__.update(self._arrays(layer, home))
+        bound.__dict__["_bound"] = Frame(self, path, layer, home=home)
+        return bound
+
+    def invoke(self, bound: Any, frame: Frame, xs: tuple[Any, ...], kw: dict[str, Any]) -> Any:
+        """Check the inputs by the layer's rule, run it, note the call."""
+        log, layer = self.ctx.log, frame.layer
+        frame.begin()
+        leaf = is_leaf(layer)
+        if leaf:
+            checked(layer, frame.path, xs, log)
+            bound.__dict__.update(self._buffers(layer, frame.home))
+        with located(layer, frame.path):
+            run = self.ctx.run_leaf if leaf else direct
+            y = run(frame, bound, xs, kw)
+        if log is not None:
+            log.note(layer, frame.path, xs, y)
+        return y
+
+    def set_buffer(self, path: str, value: Array) -> None:
+        old = self.buffers[path]
+        if old.shape != value.shape or old.dtype != value.dtype:
+            raise ShapeError(
+                f"The buffer {path} takes {old.dtype} {old.shape}, got {value.dtype} {value.shape}."
+            )
+        self.buffers[path] = value
+
+    def require_own_trace(self, what: str) -> None:
+        """Raise where a JAX transform stands between the start of this run and here."""
+        if get_opaque_trace_state(convention="flax") != self.trace:
+            raise LayerError(
+                f"{what} inside a JAX transform (scan, vmap, grad, ...) that forward applies.",
+                because="the change would be lost or made once for all iterations.",
+                help="call the layer outside of it, or use a combinator of nn.",
+            )
+
+    def _arrays(self, layer: Any, home: str) -> dict[str, Any]:
+        found = {
+            name: None if declared is None else _at(self.params, join(home, name), layer)
+            for name, declared in layer.parameters().items()
+        }
+        return found | self._buffers(layer, home)
+
+    def _buffers(self, layer: Any, home: str) -> dict[str, Any]:
+        return {
+            name: None if declared is None else _at(self.buffers, join(home, name), layer)
+            for name, declared in layer.buffers().items()
+        }
+
+
+def _at(arrays: Arrays, path: str, layer: Any) -> Array:
+    if path not in arrays:
+        near = get_close_matches(path, arrays, 1)
+        raise PathError(
+            f"{layer.label()} takes an array {path!r}, got none.",
+            help=f"is it {near[0]!r}?" if near else "",
+        )
+    return arrays[path]
+
+
+def eager(frame: Frame, leaf: Any, xs: tuple[Any, ...], kw: dict[str, Any]) -> Any:
+    """Run a leaf layer as a compiled program of its own; equal layers share one."""
+    run, layer, training = frame.run, frame.layer, frame.run.ctx.training
+    names = [n for n, declared in layer.buffers().items() if declared is not None]
+    params = {n: leaf.__dict__[n] for n, d in layer.parameters().items() if d is not None}
+    buffers = {n: leaf.__dict__[n] for n in names}
+    key = None if run.ctx.key is None or not training else frame.key()
+    y, updated = _compiled_leaf(layer, training, params, buffers, key, xs, kw)
+    if training:
+        for name in names:
+            run.buffers[join(frame.home, name)] = updated[name]
+    return y
+
+
+def _leaf(
+    layer: Any, training: bool, params: Arrays, buffers: Arrays, key: Any, xs: Any, kw: Any
+) -> tuple[Any, Arrays]:
+    run = Run(params, buffers, Context(training, key), leaf_key=key)
+    return run.start(layer, xs, kw), run.buffers
+
+
+_compiled_leaf = jax.jit(_leaf, static_argnums=(0, 1))

@@ -1,0 +1,277 @@
+"""Errors of shapes, explained: where it happened, what set the size, what to write instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
+
+import jax
+
+from tensorem.errors import DTypeError, ShapeError, TensoremError
+from tensorem.shapes import UNKNOWN, OpenShape, Shape, Size, named, numel, same_size
+from tensorem.shapes.dtypes import FLOATING, INTEGER
+
+from ._specs import is_shape, shape_tree, spec_tree, text
+from ._tree import place
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a layer: its path, the shapes in and out, and which values these were."""
+
+    layer: Any
+    path: str
+    takes: tuple[Any, ...]
+    gives: Any
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+    specs: Any = None
+
+
+@dataclass(eq=False)
+class Log:
+    """The calls so far, in order of their ends: each layer after the layers below it."""
+
+    root: str = "model"
+    calls: list[Call] = field(default_factory=list)
+    alive: list[Any] = field(default_factory=list)
+    """Values seen, kept so that no two of them ever have the same identity."""
+
+    def note(self, layer: Any, path: str, xs: Any, y: Any) -> None:
+        self.alive += [xs, y]
+        specs = spec_tree((xs, y))
+        self.calls.append(
+            Call(layer, path, shape_tree(xs), shape_tree(y), _ids(xs), _ids(y), specs)
+        )
+
+    def finish(self) -> None:
+        """Let go of the values: they are tracers, and must not outlive their trace."""
+        self.alive.clear()
+
+
+def checked(layer: Any, path: str, xs: tuple[Any, ...], log: Log | None) -> Shape:
+    """Check the inputs of a leaf layer before it runs; an error explains itself."""
+    with located(layer, path, log.root if log else "model"):
+        _check_dtypes(layer, xs)
+        return ruled(layer, path, shape_tree(xs), _ids(xs), log)
+
+
+def ruled(
+    layer: Any, path: str, shapes: tuple[Any, ...], ids: tuple[int, ...], log: Log | None
+) -> Shape:
+    """The shape that a layer gives, or the error with all that is known about it."""
+    try:
+        with named(layer.label()):
+            shape: Shape = layer.output_shape(*shapes)
+            return shape
+    except ShapeError as error:
+        if log is None:
+            raise
+        raise explained(error, layer, path, shapes, ids, log) from None
+
+
+@contextmanager
+def located(layer: Any, path: str, root: str = "model") -> Iterator[None]:
+    """Add the path of a layer to errors raised inside that do not name a place yet."""
+    try:
+        yield
+    except TensoremError as error:
+        if error.where:
+            raise
+        found = error.with_notes(where=f"{place(root, path)} {layer.label()}".strip())
+        raise found.with_traceback(error.__traceback__) from None
+
+
+def explained(
+    error: ShapeError,
+    layer: Any,
+    path: str,
+    shapes: tuple[Any, ...],
+    ids: tuple[int, ...],
+    log: Log,
+) -> ShapeError:
+    """The error with its place, the origin of the wrong size, and remedies."""
+    before = _producer(log.calls, ids, shapes)
+    spot = _wrong_axis(layer, shapes)
+    origin = _origin(log.calls, before, spot) if spot and before else None
+    size = _size_at(shapes[spot[0]], spot[1]) if spot else UNKNOWN
+    return ShapeError(
+        error.what,
+        where=error.where or _where(log.root, path, before),
+        source=error.source or _source(log.root, origin, size),
+        because=error.because,
+        help=_remedy(error.help, layer, shapes, spot, origin, log.root),
+    )
+
+
+Spot = tuple[int, int]
+"""Which input, and which axis of it, counted from the last (-1)."""
+
+
+def _wrong_axis(layer: Any, shapes: tuple[Any, ...]) -> Spot | None:
+    """The axis without which the inputs would fit: unknown in its place passes the rule."""
+    for i, shape in enumerate(shapes):
+        for axis in range(-len(_sizes(shape)), 0):
+            if _passes(layer, _with_size(shapes, (i, axis), UNKNOWN)) is not None:
+                return i, axis
+    return None
+
+
+def _passes(layer: Any, shapes: tuple[Any, ...]) -> Any:
+    try:
+        return layer.output_shape(*shapes)
+    except (TensoremError, TypeError):
+        return None
+
+
+def _sizes(shape: Any) -> tuple[Size, ...]:
+    if isinstance(shape, OpenShape):
+        return shape.last
+    return shape if is_shape(shape) else ()
+
+
+def _size_at(shape: Any, axis: int) -> Size:
+    sizes = _sizes(shape)
+    return sizes[axis] if -axis <= len(sizes) else UNKNOWN
+
+
+def _with_size(shapes: tuple[Any, ...], spot: Spot, size: Size) -> tuple[Any, ...]:
+    i, axis = spot
+    sizes = list(_sizes(shapes[i]))
+    sizes[axis] = size
+    changed = OpenShape(tuple(sizes)) if isinstance(shapes[i], OpenShape) else tuple(sizes)
+    return (*shapes[:i], changed, *shapes[i + 1 :])
+
+
+# Where the size came from
+
+
+def _producer(calls: list[Call], ids: tuple[int, ...], shapes: tuple[Any, ...]) -> Call | None:
+    """The call that made the first input: by identity, or else the last with that shape."""
+    if not ids or any(ids[0] in call.inputs and ids[0] not in call.outputs for call in calls):
+        return next((call for call in calls if ids and ids[0] in call.outputs), None)
+    made = [call for call in calls if ids[0] in call.outputs]
+    alike = [call for call in reversed(calls) if call.gives == shapes[0]]
+    return next(iter([*reversed(made), *alike]), None)
+
+
+def _origin(calls: list[Call], call: Call | None, spot: Spot) -> Call | None:
+    """The last call before that set the axis: what came in had another size there."""
+    axis = spot[1]
+    while call is not None:
+        call = next((c for c in calls if set(c.outputs) & set(call.outputs)), call)
+        if len(call.takes) != 1:
+            return call
+        if not same_size(_size_at(call.takes[0], axis), _size_at(call.gives, axis)):
+            return call
+        calls = calls[: calls.index(call)]
+        call = _producer(calls, call.inputs, call.takes)
+    return None
+
+
+def _where(root: str, path: str, before: Call | None) -> str:
+    here = place(root, path)
+    if before is None:
+        return here
+    return f"{here}, after {place(root, before.path)} {before.layer.label()}  {_flow(before)}"
+
+
+def _flow(call: Call) -> str:
+    return f"{', '.join(map(text, call.takes))} -> {text(call.gives)}"
+
+
+def _source(root: str, origin: Call | None, size: Size) -> str:
+    if origin is None or size == UNKNOWN:
+        return ""
+    shown = "" if size in _numbers(origin.layer).values() else f"  {_flow(origin)}"
+    return f"{size} is set by {place(root, origin.path)} {origin.layer.label()}{shown}"
+
+
+# What to write instead
+
+
+def _remedy(
+    given: str,
+    layer: Any,
+    shapes: tuple[Any, ...],
+    spot: Spot | None,
+    origin: Call | None,
+    root: str,
+) -> str:
+    if spot is None:
+        return given
+    flattened = _flattened(layer, shapes)
+    found = [flattened] if flattened else [*_rewritten(layer, shapes, spot, origin, root)]
+    return ", or ".join(found) + "." if found else given
+
+
+def _flattened(layer: Any, shapes: tuple[Any, ...]) -> str:
+    """Flatten an image or a sequence, where the layer then fits, as it is or with another size."""
+    x = shapes[0]
+    if len(shapes) > 1 or not isinstance(x, tuple) or len(x) < 3:
+        return ""
+    flat = (x[0], numel(x[1:]))
+    if _passes(layer, (flat,)) is not None:
+        return "put nn.Flatten() before it"
+    if len(x) < 4 or not isinstance(flat[1], int):
+        return ""
+    fits = [y for y in _refitted(layer, flat[1]) if _passes(y, (flat,)) is not None]
+    return f"put nn.Flatten() before it and write nn.{fits[0]!r}" if fits else ""
+
+
+def _refitted(layer: Any, new: int) -> Iterator[Any]:
+    """The layer with each of its integer fields in turn changed to a value."""
+    yield from _changed(layer, list(_numbers(layer).values()), new)
+
+
+def _rewritten(
+    layer: Any, shapes: tuple[Any, ...], spot: Spot, origin: Call | None, root: str
+) -> Iterator[str]:
+    got = _size_at(shapes[spot[0]], spot[1])
+    wanted = [
+        n
+        for n in _numbers(layer).values()
+        if _passes(layer, _with_size(shapes, spot, n)) is not None
+    ]
+    if isinstance(got, int):
+        fits = (x for x in _changed(layer, wanted[:1], got) if _passes(x, shapes) is not None)
+        yield from (f"write nn.{x!r}" for x in list(fits)[:1])
+    if origin is not None and wanted and isinstance(got, int):
+        for other in _changed(origin.layer, [got], wanted[0]):
+            if _size_at(_passes(other, origin.takes), spot[1]) == wanted[0]:
+                yield f"make {place(root, origin.path)} nn.{other!r}"
+                return
+
+
+def _numbers(layer: Any) -> dict[str, int]:
+    """The integer fields of a layer."""
+    found = {f.name: getattr(layer, f.name) for f in fields(layer)}
+    return {k: v for k, v in found.items() if isinstance(v, int) and not isinstance(v, bool)}
+
+
+def _changed(layer: Any, old: list[Any], new: int) -> Iterator[Any]:
+    """The layer with one integer field changed from a value to another."""
+    for name, value in _numbers(layer).items():
+        if value in old:
+            try:
+                yield replace(layer, **{name: new})
+            except TensoremError:
+                continue
+
+
+def _check_dtypes(layer: Any, xs: tuple[Any, ...]) -> None:
+    wanted = {"float": FLOATING, "integer": INTEGER}.get(layer.takes)
+    for x in jax.tree.leaves(xs):
+        name = jax.numpy.result_type(x).name
+        if wanted and name not in wanted:
+            plain = "float32" if layer.takes == "float" else "int32"
+            raise DTypeError(
+                f"{layer.label()} takes {layer.takes} values ({plain}, ...), got {name}.",
+                help=f"convert: x.astype({plain!r}).",
+            )
+
+
+def _ids(value: Any) -> tuple[int, ...]:
+    return tuple(map(id, jax.tree.leaves(value)))

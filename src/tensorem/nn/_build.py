@@ -1,0 +1,216 @@
+"""`build`: a layer and an input become a model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from fnmatch import fnmatchcase
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tensorem import rand, runtime
+from tensorem.errors import LayerError, PathError, ShapeError
+from tensorem.shapes import Spec, same_shape, spec_of
+from tensorem.shapes.dtypes import executable
+
+from ._bind import Array, Arrays, Context
+from ._blame import Call, Log
+from ._combine import Sequential
+from ._init import Initialiser
+from ._layer import Buffer, Layer, Parameter
+from ._model import Built, Model, Row
+from ._specs import abstract, is_shape, spec_tree, text
+from ._tree import is_leaf, join, parts, place, walk
+
+Inits = Mapping[str, Initialiser]
+
+
+def build(layer: Layer, input: Any = None, seed: int = 0, init: Inits | None = None) -> Model:
+    """The model that a layer describes, for an input: shapes checked, arrays initialised.
+
+    A pure function: the initial value of every array follows from the seed and its path.
+
+    Args:
+        layer: What to build.
+        input: A shape or `Spec`; a tuple of these where forward takes several. Sizes are integers
+            or names ("N"), which stay open.
+        seed: Where the initial values come from.
+        init: Other initialisers by path pattern, such as {"*.weight": nn.init.xavier_uniform()}.
+
+    Raises:
+        ShapeError: Two layers do not fit; the error says where, what set the size, what to write.
+        LayerError: A layer with parameters stands in two places.
+        PathError: A pattern of `init` matches no array.
+
+    Example:
+        >>> from tensorem import nn
+        >>> nn.build(nn.Linear(3, 2), input=("N", 3)).output
+        float32 (N, 2)
+    """
+    _require_layer(layer)
+    inputs = _inputs(layer, input)
+    declared = declarations(layer)
+    with _precision(inputs):
+        arrays = {p: _start(d, p, seed, init or {}) for p, d in declared.items()}
+        params = {p: arrays[p] for p, d in declared.items() if isinstance(d, Parameter)}
+        buffers = {p: arrays[p] for p, d in declared.items() if isinstance(d, Buffer)}
+        log, output = _dry_run(layer, params, buffers, inputs)
+    _require_matches(init or {}, declared)
+    return Model(Built(layer, inputs, output, _rows(layer, log.calls)), params, buffers)
+
+
+def declarations(layer: Layer) -> dict[str, Parameter | Buffer]:
+    """Every parameter and buffer of a layer by its path, in the order of the fields.
+
+    Raises:
+        LayerError: A layer with parameters stands in two places, or two arrays have one path.
+    """
+    found: dict[str, Parameter | Buffer] = {}
+    seen: dict[int, str] = {}
+    shared: dict[int, str] = {}
+    _declare(layer, "", found, seen, shared)
+    return found
+
+
+def _declare(
+    layer: Any, path: str, found: dict[str, Any], seen: dict[int, str], shared: dict[int, str]
+) -> None:
+    if layer.shares:
+        if id(layer) in shared:
+            return
+        shared[id(layer)] = path
+    own = {n: d for n, d in {**layer.parameters(), **layer.buffers()}.items() if d is not None}
+    _require_once(layer, path, own, seen)
+    for name, declared in own.items():
+        if join(path, name) in found:
+            raise LayerError(f"The path {join(path, name)!r} names two arrays.")
+        found[join(path, name)] = declared
+    for name, part in parts(layer):
+        _declare(part, join(path, name), found, seen, shared)
+
+
+def _require_once(layer: Layer, path: str, own: Any, seen: dict[int, str]) -> None:
+    if own and id(layer) in seen:
+        raise LayerError(
+            f"{layer.label()} stands in two places, {seen[id(layer)]!r} and {path!r}.",
+            because="one object would have one set of parameters, or two; the layer cannot say.",
+            help="construct one for each place, or say that they share: s = nn.share(layer).",
+        )
+    seen[id(layer)] = path
+
+
+def _require_layer(layer: object) -> None:
+    if not isinstance(layer, Layer):
+        raise LayerError(
+            f"build takes a layer, got {layer!r}.",
+            help=f"write {layer.__name__}(...)." if isinstance(layer, type) else "",
+        )
+    hash(layer)  # a field that is no plain value is named here
+
+
+def _inputs(layer: Layer, given: Any) -> tuple[Any, ...]:
+    """One tree of specs for each input of forward."""
+    if given is None:
+        stated = layer.input if isinstance(layer, Sequential) else None
+        if stated is None:
+            raise ShapeError(
+                "build takes an input, got none.",
+                help='say what goes in: nn.build(layer, input=("N", 1, 8, 8)).',
+            )
+        given = stated.output_shape()
+    specs = spec_of(given)
+    inputs = specs if isinstance(specs, tuple) else (specs,)
+    for spec in jax.tree.leaves(inputs, is_leaf=lambda s: isinstance(s, Spec)):
+        executable(spec.dtype)
+    return inputs
+
+
+def _precision(inputs: Any) -> AbstractContextManager[None]:
+    """64 bits where an input has them."""
+    leaves = jax.tree.leaves(inputs, is_leaf=lambda s: isinstance(s, Spec))
+    wide = any(spec.dtype in ("float64", "int64", "uint64") for spec in leaves)
+    return runtime.float64() if wide else nullcontext()
+
+
+def _start(declared: Parameter | Buffer, path: str, seed: int, init: Inits) -> Array:
+    """The initial value of one array, from the seed and its path."""
+    chosen = [f for pattern, f in init.items() if fnmatchcase(path, pattern)]
+    value = (chosen or [declared.init])[-1](declared.shape, rand.fold(seed, path))
+    return jnp.asarray(np.asarray(value).astype(declared.dtype).reshape(declared.shape))
+
+
+def _require_matches(init: Inits, declared: Mapping[str, Any]) -> None:
+    for pattern in init:
+        if not any(fnmatchcase(path, pattern) for path in declared):
+            raise PathError(
+                f"init takes patterns of paths, got {pattern!r}, which matches none.",
+                help=f"the paths are {', '.join(declared)}.",
+            )
+
+
+def _dry_run(
+    layer: Layer, params: Arrays, buffers: Arrays, inputs: tuple[Any, ...]
+) -> tuple[Log, Any]:
+    """Run forward on shapes alone, noting every call."""
+    log = Log()
+
+    def forward(params: Arrays, buffers: Arrays, *xs: Any) -> Any:
+        y, _ = layer.call((params, buffers), *xs, ctx=Context(log=log))
+        log.finish()
+        return y
+
+    xs = jax.tree.map(abstract, inputs, is_leaf=lambda s: isinstance(s, Spec))
+    with _inconclusive(inputs):
+        output = jax.eval_shape(forward, params, buffers, *xs)
+    for call in log.calls:
+        _require_rule(call)
+    return log, spec_tree(output)
+
+
+@contextmanager
+def _inconclusive(inputs: Any) -> Iterator[None]:
+    """JAX's error about a named size that must be known, as one of ours."""
+    try:
+        yield
+    except jax.errors.JAXTypeError:
+        raise
+    except Exception as error:
+        if type(error).__name__ != "InconclusiveDimensionOperation":
+            raise
+        raise ShapeError(
+            f"A layer must know more than the names in {text(inputs)}.",
+            because=str(error).splitlines()[0],
+            help="give integers in place of names other than the batch axis.",
+        ) from error
+
+
+def _require_rule(call: Call) -> None:
+    """The rule of a leaf layer agrees with its forward."""
+    if not is_leaf(call.layer):
+        return
+    said = call.layer.output_shape(*call.takes)
+    if is_shape(said) and is_shape(call.gives) and same_shape(said, call.gives) is False:
+        raise LayerError(
+            f"{call.layer.label()} gives {text(call.gives)}, its output_shape says {text(said)}.",
+            where=place("model", call.path),
+            help="make output_shape and forward agree.",
+        )
+
+
+def _rows(layer: Layer, calls: list[Call]) -> tuple[Row, ...]:
+    """One row per layer, parents first, with the shapes of its first call."""
+    first: dict[str, Call] = {}
+    for call in calls:
+        first.setdefault(call.path, call)
+    return tuple(_row(path, part, first.get(path)) for path, part in walk(layer))
+
+
+def _row(path: str, layer: Any, call: Call | None) -> Row:
+    own = [d for d in layer.parameters().values() if d is not None]
+    count = sum(math.prod(d.shape) for d in own)
+    takes, gives = call.specs if call else ((), ())
+    return Row(path, layer, takes, gives, count)

@@ -1,0 +1,195 @@
+"""Layers made of layers: one after another, added to their input, shared."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import field
+from typing import Any, ClassVar
+
+from tensorem import functional as F
+from tensorem.errors import LayerError, ShapeError
+from tensorem.shapes import UNKNOWN_RANK, OpenShape, Shape, format_shape, same_shape, shape_of
+
+from ._blame import Call, Log, ruled
+from ._layer import Layer
+from ._specs import shape_tree
+from ._tree import join
+
+
+class Input(Layer):
+    """The identity on inputs of one shape, stated so that what follows is checked when written.
+
+    Shapes:
+        (N, *shape)  ->  (N, *shape)
+
+    Args:
+        shape: The shape of one example, without the batch axis.
+
+    Example:
+        >>> from tensorem import nn
+        >>> nn.Sequential(nn.Input(1, 8, 8), nn.Flatten(), nn.Linear(65, 10))
+        Traceback (most recent call last):
+        tensorem.errors.ShapeError: Linear(65 -> 10) takes (*batch, 65), got (N, 64).
+          where: Sequential[1], after Sequential[0] Flatten  (N, 1, 8, 8) -> (N, 64)
+          from:  64 is set by Sequential[0] Flatten  (N, 1, 8, 8) -> (N, 64)
+          help:  write nn.Linear(64, 10).
+    """
+
+    shape: tuple[Any, ...]
+
+    def __init__(self, *shape: int | str) -> None:
+        object.__setattr__(self, "shape", shape_of(shape))
+
+    def output_shape(self, x: Shape = UNKNOWN_RANK) -> Shape:
+        stated = ("N", *self.shape)
+        if isinstance(x, OpenShape) and not x.last:
+            return shape_of(stated)
+        if same_shape(OpenShape(self.shape), x) is False:
+            raise ShapeError(f"takes {format_shape(stated)}, got {format_shape(x)}.")
+        return x
+
+    def forward(self, x: Any) -> Any:
+        return x
+
+    def __repr__(self) -> str:
+        return f"Input({', '.join(map(repr, self.shape))})"
+
+
+class Sequential(Layer):
+    """Layers one after another: the output of each is the input of the next.
+
+    What the shapes allow is checked when it is written, the rest by `build`.
+
+    Args:
+        layers: The layers; an `Input` may come first and does not count.
+
+    Raises:
+        ShapeError: Two layers do not fit, whatever the input.
+
+    Example:
+        >>> from tensorem import nn
+        >>> nn.Sequential(nn.Linear(784, 128), nn.ReLU(), nn.Linear(127, 10))
+        Traceback (most recent call last):
+        tensorem.errors.ShapeError: Linear(127 -> 10) takes (*batch, 127), got (..., 128).
+          where: Sequential[2], after Sequential[1] ReLU  (..., 128) -> (..., 128)
+          from:  128 is set by Sequential[0] Linear(784 -> 128)
+          help:  write nn.Linear(128, 10), or make Sequential[0] nn.Linear(784, 127).
+    """
+
+    layers: tuple[Layer, ...] = field(metadata={"path": ""})
+    input: Input | None = field(default=None, metadata={"path": "input"})
+
+    def __init__(self, *layers: Layer) -> None:
+        first = layers[0] if layers and isinstance(layers[0], Input) else None
+        for i, layer in enumerate(layers):
+            _require_layer(layer, i)
+        object.__setattr__(self, "layers", layers if first is None else layers[1:])
+        object.__setattr__(self, "input", first)
+        self.output_shape()  # what the shapes allow is checked here
+
+    def output_shape(self, *shapes: Any) -> Any:
+        return _chain(list(_steps(self, "")), shapes or (UNKNOWN_RANK,))
+
+    def forward(self, *xs: Any) -> Any:
+        for layer in (self.input, *self.layers) if self.input else self.layers:
+            xs = (layer(*xs),)
+        return xs[0]
+
+    def __len__(self) -> int:
+        return len(self.layers)
+
+    def __getitem__(self, index: int) -> Layer:
+        return self.layers[index]
+
+    def __iter__(self) -> Iterator[Layer]:
+        return iter(self.layers)
+
+    def __repr__(self) -> str:
+        shown = (self.input, *self.layers) if self.input else self.layers
+        return f"Sequential({', '.join(map(repr, shown))})"
+
+
+class Residual(Layer):
+    """The sum x + inner(x).
+
+    Shapes:
+        (...)  ->  the same
+
+    Raises:
+        ShapeError: The inner layer changes the shape.
+    """
+
+    inner: Layer
+
+    def output_shape(self, x: Shape = UNKNOWN_RANK) -> Shape:
+        _require_same(x, ruled(self.inner, "inner", (x,), (), None))
+        return x
+
+    def forward(self, x: Any) -> Any:
+        y = self.inner(x)
+        _require_same(shape_tree(x), shape_tree(y))
+        return F.add(x, y)
+
+
+class Shared(Layer):
+    """A layer that may stand in several places, with one set of arrays: see `share`."""
+
+    shares: ClassVar[bool] = True
+    layer: Layer = field(metadata={"path": ""})
+
+    def output_shape(self, *shapes: Any) -> Any:
+        return self.layer.output_shape(*shapes)
+
+    def forward(self, *xs: Any) -> Any:
+        return self.layer(*xs)
+
+    # Two shared layers are the same if they share, not if they look alike.
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other
+
+    def __repr__(self) -> str:
+        return f"share({self.layer!r})"
+
+
+def share(layer: Layer) -> Shared:
+    """The layer, allowed in several places; its arrays are kept under the path of the first."""
+    return Shared(layer)
+
+
+def _require_layer(layer: object, i: int) -> None:
+    if not isinstance(layer, Layer):
+        given = f"nn.{layer.__name__}" if isinstance(layer, type) else repr(layer)
+        raise LayerError(
+            f"Sequential takes layers, got {given} at place {i}.",
+            help=f"write {given}(...)." if isinstance(layer, type) else "",
+        )
+
+
+def _steps(sequence: Sequential, path: str) -> Iterator[tuple[str, Layer]]:
+    """The layers of a sequence and of the sequences inside it, in order, with their paths."""
+    if sequence.input is not None:
+        yield join(path, "input"), sequence.input
+    for i, layer in enumerate(sequence.layers):
+        here = join(path, str(i))
+        yield from _steps(layer, here) if isinstance(layer, Sequential) else [(here, layer)]
+
+
+def _chain(steps: list[tuple[str, Layer]], shapes: tuple[Any, ...]) -> Any:
+    """The shape that comes out of layers one after another; values are told apart by number."""
+    log = Log(root="Sequential")
+    for n, (path, layer) in enumerate(steps):
+        gives = ruled(layer, path, shapes, (n,), log)
+        log.calls.append(Call(layer, path, shapes, gives, (n,), (n + 1,)))
+        shapes = (gives,)
+    return shapes[0]
+
+
+def _require_same(x: Any, y: Any) -> None:
+    if same_shape(x, y) is False:
+        raise ShapeError(
+            f"Residual takes an inner layer that keeps the shape, got {format_shape(x)} -> "
+            f"{format_shape(y)}."
+        )

@@ -1,0 +1,87 @@
+"""Convolution."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from tensorem import functional as F
+from tensorem.errors import ArgumentError
+from tensorem.shapes import Shape, pair, rules
+
+from ._init import kaiming_uniform, uniform
+from ._layer import Layer, Parameter
+from ._linear import at_least
+
+Window = int | tuple[int, int]
+
+
+class Conv2d(Layer):
+    """The cross-correlation of images with trained kernels.
+
+    Shapes:
+        x (N, in_channels, H, W) or (in_channels, H, W)  ->  the same with out_channels, H', W'
+        H' = floor((H + 2 padding - dilation (kernel_size - 1) - 1) / stride) + 1
+
+    Args:
+        in_channels: Channels of x.
+        out_channels: Channels of y.
+        kernel_size: One number, or height and width.
+        stride: The step between windows.
+        padding: Zeros on each side; "valid" for none, "same" for as many as keep the size.
+        dilation: The step within a window.
+        groups: Into how many groups of channels inputs and outputs fall.
+        bias: Whether a number is added per output channel.
+
+    Source:
+        Initial weight and bias: uniform on ±1/√(in_channels / groups · kernel), as torch.nn.Conv2d.
+    """
+
+    takes: ClassVar[str] = "float"
+    in_channels: int
+    out_channels: int
+    kernel_size: Window
+    stride: Window = 1
+    padding: Window | str = 0
+    dilation: Window = 1
+    groups: int = 1
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "in_channels", "out_channels", "groups")
+        if self.in_channels % self.groups or self.out_channels % self.groups:
+            raise ArgumentError(
+                f"Conv2d takes groups that divide the channels {self.in_channels} and "
+                f"{self.out_channels}, got {self.groups}."
+            )
+        self.window()  # its numbers are checked when written
+
+    def window(self) -> dict[str, Any]:
+        """Kernel, stride, padding and dilation as pairs."""
+        kernel = pair(self.kernel_size, "kernel_size", 1)
+        return {
+            "kernel_size": kernel,
+            "stride": pair(self.stride, "stride", 1),
+            "padding": F.padding_of(self.padding, kernel, self.stride, self.dilation),
+            "dilation": pair(self.dilation, "dilation", 1),
+        }
+
+    def parameters(self) -> Mapping[str, Parameter | None]:
+        kernel = pair(self.kernel_size, "kernel_size", 1)
+        inputs = self.in_channels // self.groups
+        weight = Parameter((self.out_channels, inputs, *kernel), kaiming_uniform(a=math.sqrt(5)))
+        bound = 1 / math.sqrt(inputs * math.prod(kernel))
+        bias = Parameter((self.out_channels,), uniform(-bound, bound))
+        return {"weight": weight, "bias": bias if self.bias is not False else None}
+
+    def output_shape(self, x: Shape) -> Shape:
+        return rules.conv2d(
+            x, self.in_channels, self.out_channels, **self.window(), groups=self.groups
+        )
+
+    def forward(self, x: Any) -> Any:
+        return F.conv2d(
+            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
+        )

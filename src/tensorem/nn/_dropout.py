@@ -1,0 +1,39 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from tensorem import functional as F
+from tensorem.errors import ArgumentError
+from tensorem.shapes import Shape, rules
+
+from ._layer import Layer
+
+
+class Dropout(Layer):
+    """In training each entry is 0 with probability p and divided by 1 - p otherwise.
+
+    Shapes:
+        (...)  ->  the same
+
+    Args:
+        p: The probability of 0, in [0, 1].
+
+    Source:
+        Srivastava et al. 2014, in the inverted form: evaluation is the identity.
+    """
+
+    takes: ClassVar[str] = "float"
+    p: float = 0.5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0.0 <= self.p <= 1.0:
+            raise ArgumentError(f"Dropout takes p in [0, 1], got {self.p}.")
+
+    def output_shape(self, x: Shape) -> Shape:
+        return rules.same(x)
+
+    def forward(self, x: Any) -> Any:
+        return F.dropout(x, self.p, self.key()) if self.training else x

@@ -1,0 +1,237 @@
+"""`Layer`: a frozen description of a function with parameters, and what one declares."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from types import MappingProxyType
+from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
+
+from tensorem.errors import LayerError
+from tensorem.shapes import UNKNOWN_RANK
+
+from ._bind import EVALUATION, Array, Arrays, Context, Frame, Run
+from ._init import Initialiser
+from ._tree import Part, is_leaf, mapped
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """A trained array that a layer declares: its shape and how it starts."""
+
+    shape: tuple[int, ...]
+    init: Initialiser
+    dtype: str = "float32"
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """An array that a layer carries along and that no gradient changes."""
+
+    shape: tuple[int, ...]
+    init: Initialiser
+    dtype: str = "float32"
+
+
+def _unknown(self: Layer, *shapes: Any) -> Any:
+    return UNKNOWN_RANK
+
+
+def _missing(self: Layer, *xs: Any) -> Any:
+    raise LayerError(
+        f"{type(self).__name__} has no forward.", help="define `def forward(self, x): ...`."
+    )
+
+
+@dataclass_transform(eq_default=True, frozen_default=True, field_specifiers=(field,))
+class Layer(Part):
+    """A function with named parameters, described by its fields; it holds no arrays.
+
+    Subclassing makes a frozen, hashable dataclass. Sub-layers are fields, also inside tuples and
+    dicts; `forward` calls them as functions. Arrays exist after `nn.build`.
+
+    Example:
+        >>> from tensorem import nn
+        >>> class Twice(nn.Layer):
+        ...     inner: nn.Linear
+        ...     def forward(self, x):
+        ...         return self.inner(self.inner(x))
+        >>> nn.build(Twice(nn.Linear(3, 3)), input=("N", 3)).output
+        float32 (N, 3)
+    """
+
+    takes: ClassVar[str] = "any"
+    """The dtypes of the inputs: "any", "float" or "integer"."""
+
+    shares: ClassVar[bool] = False
+    """Whether this layer may stand in several places with one set of arrays: `nn.share`."""
+
+    _reserved: ClassVar[frozenset[str]]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        dataclass(frozen=True, eq=False, repr=False)(cls)
+        del cls.__setattr__, cls.__delattr__  # those of Layer say what to write instead
+        taken = sorted(cls._reserved & {f.name for f in fields(cls)})  # type: ignore[arg-type]
+        if taken:
+            raise LayerError(
+                f"{cls.__name__} has a field `{taken[0]}`, which every layer has as a method.",
+                help="give the field another name.",
+            )
+
+    def __post_init__(self) -> None:
+        """Make containers immutable. A subclass with its own `__post_init__` calls this one."""
+        for f in fields(self):  # type: ignore[arg-type]
+            object.__setattr__(self, f.name, _frozen(getattr(self, f.name)))
+
+    # What a layer declares
+
+    def parameters(self) -> Mapping[str, Parameter | None]:
+        """The parameters of this layer itself by name; None for one that is switched off."""
+        return {}
+
+    def buffers(self) -> Mapping[str, Buffer | None]:
+        """The buffers of this layer itself by name; None for one that is switched off."""
+        return {}
+
+    # Typed as fields, so that a subclass may write `def forward(self, x, mask)`.
+
+    output_shape: ClassVar[Callable[..., Any]] = _unknown
+    """The shape that comes out, as far as the shapes that go in decide it.
+
+    Raises:
+        ShapeError: The shapes do not fit, whatever the sizes that are not known.
+    """
+
+    forward: ClassVar[Callable[..., Any]] = _missing
+    """The function itself; `self` is bound, so `self.weight` and `self.inner(x)` work."""
+
+    # How it is called
+
+    def call(
+        self, variables: tuple[Arrays, Arrays], *xs: Any, ctx: Context = EVALUATION, **kw: Any
+    ) -> tuple[Any, Arrays]:
+        """The pure core: ((parameters, buffers), inputs, context) -> (output, buffers)."""
+        run = Run(*variables, ctx=ctx)
+        return run.start(self, xs, kw), run.buffers
+
+    def __call__(self, *xs: Any, **kw: Any) -> Any:
+        frame = self._frame(f"{type(self).__name__} is called, but it holds no arrays.")
+        return frame.run.invoke(self, frame, xs, kw)
+
+    @property
+    def training(self) -> bool:
+        """Whether this forward is a training step."""
+        return self._frame("`training` is known inside forward only.").run.ctx.training
+
+    def key(self) -> Array:
+        """A fresh random key: one per path, call and draw of this step."""
+        return self._frame("`key` works inside forward only.").draw()
+
+    def update(self, **values: Array) -> None:
+        """Replace buffers of this layer by name, in a training step."""
+        self._frame("`update` works inside forward only.").update(self, values)
+
+    def _frame(self, otherwise: str) -> Frame:
+        frame: Frame | None = self.__dict__.get("_bound")
+        if frame is None:
+            raise LayerError(
+                otherwise,
+                help="model = nn.build(layer, input=...), then model(x); inside a layer of your"
+                " own make it a field and call self.<field>(x).",
+            )
+        return frame
+
+    # How it reads
+
+    def label(self) -> str:
+        """The layer in tables and messages: its hyper-parameters, without the layers below it."""
+        shown = is_leaf(self) and _arguments(self)
+        return repr(self) if shown else type(self).__name__
+
+    def __repr__(self) -> str:
+        frame = self.__dict__.get("_bound")
+        return f"{type(self).__name__}({', '.join(_arguments(frame.layer if frame else self))})"
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and all(
+            getattr(self, f.name) == getattr(other, f.name)
+            for f in fields(self)  # type: ignore[arg-type]
+        )
+
+    def __hash__(self) -> int:
+        return hash((type(self), *(_hashable(self, f.name) for f in fields(self))))  # type: ignore[arg-type]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A distinct layer with the same description."""
+        copied = object.__new__(type(self))
+        copied.__dict__.update(mapped(self, "", lambda _, part: part.__deepcopy__(memo)))
+        return copied
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise LayerError(
+            f"{type(self).__name__} is frozen: `{name}` cannot be set.",
+            help=f"declare a field in the class body (`{name}: nn.Linear`) and pass it when the"
+            " layer is made; in forward use self.update(name=value) for a buffer.",
+        )
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise LayerError(f"{type(self).__name__} is frozen: `{name}` cannot be deleted.")
+
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and name in (*self.parameters(), *self.buffers()):
+            raise AttributeError(
+                f"{self.label()} holds no arrays; read model.params after model = nn.build(...)."
+            )
+        raise AttributeError(f"{type(self).__name__} has no attribute {name!r}.")
+
+
+Layer._reserved = frozenset(n for n in vars(Layer) if not n.startswith("_"))
+
+
+def _arguments(layer: Any) -> list[str]:
+    """The call that makes this layer: required fields by place, others where they differ."""
+    shown = []
+    for f in fields(layer):
+        value = getattr(layer, f.name)
+        if f.default is MISSING and f.default_factory is MISSING and not f.kw_only:
+            shown.append(_text(value))
+        elif value != (f.default if f.default is not MISSING else _made(f)):
+            shown.append(f"{f.name}={_text(value)}")
+    return shown
+
+
+def _made(f: dataclasses.Field[Any]) -> Any:
+    return _frozen(f.default_factory()) if f.default_factory is not MISSING else MISSING
+
+
+def _text(value: Any) -> str:
+    return repr(dict(value)) if isinstance(value, Mapping) else repr(value)
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_frozen(item) for item in value)
+    if type(value) is tuple:
+        return tuple(_frozen(item) for item in value)
+    if isinstance(value, Mapping):
+        return MappingProxyType({k: _frozen(item) for k, item in value.items()})
+    return value
+
+
+def _hashable(layer: Any, name: str) -> int:
+    try:
+        return hash(_as_tuples(getattr(layer, name)))
+    except TypeError as e:
+        raise LayerError(
+            f"the field `{name}` of {type(layer).__name__} is not a plain value: {e}.",
+            because="a layer describes; arrays are parameters or buffers.",
+            help="declare arrays in parameters() or buffers().",
+        ) from None
+
+
+def _as_tuples(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return tuple((k, _as_tuples(item)) for k, item in value.items())
+    return tuple(map(_as_tuples, value)) if type(value) is tuple else value

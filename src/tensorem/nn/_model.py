@@ -1,0 +1,160 @@
+"""`Model`: a layer built for an input, with its arrays; an immutable pytree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+import jax
+
+from ._bind import EVALUATION, Array, Arrays, Context
+from ._layer import Layer
+from ._specs import text
+from ._state import given, loaded
+from ._summary import Row as Row
+from ._summary import html, rich_table, table, total
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """What is fixed when a layer is built: the layer, its specs, a row per layer."""
+
+    layer: Layer
+    inputs: tuple[Any, ...]
+    output: Any
+    rows: tuple[Row, ...] = field(repr=False)
+
+    @cached_property
+    def evaluate(self) -> Callable[[Arrays, Arrays, tuple[Any, ...]], Any]:
+        """(params, buffers, inputs) -> output as one program; equal layers share it."""
+        return _evaluator(self.layer)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Built) and (self.layer, self.inputs) == (other.layer, other.inputs)
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.layer)
+
+
+@jax.tree_util.register_pytree_node_class
+@dataclass(frozen=True, eq=False, repr=False)
+class Model:
+    """A layer with parameters and buffers: a function that can be called.
+
+    Made by `nn.build`. Immutable: what changes it returns another one. As a pytree its leaves are
+    the parameters and the buffers.
+
+    Args:
+        built: The layer and its specs.
+        params: What is trained, by state-dict name.
+        buffers: What is carried along, by state-dict name.
+    """
+
+    built: Built
+    params: Arrays
+    buffers: Arrays
+
+    @property
+    def layer(self) -> Layer:
+        """The description of the model."""
+        return self.built.layer
+
+    @property
+    def input(self) -> Any:
+        """The spec of the input; a tuple of them where forward takes several."""
+        return self.built.inputs[0] if len(self.built.inputs) == 1 else self.built.inputs
+
+    @property
+    def output(self) -> Any:
+        """The spec of the output."""
+        return self.built.output
+
+    def __call__(self, *xs: Any) -> Any:
+        """The value at xs, in evaluation, compiled.
+
+        Args:
+            xs: Arrays, or lists of numbers.
+
+        Raises:
+            ShapeError: A shape is not that of `input`.
+            DTypeError: A dtype is not that of `input`, and the values do not survive conversion.
+        """
+        return self.built.evaluate(self.params, self.buffers, given(self.built.inputs, xs))
+
+    def apply(self, params: Arrays, *xs: Array) -> Any:
+        """The value at xs with other parameters, in evaluation: for JAX transforms."""
+        return self.layer.call((params, self.buffers), *xs, ctx=EVALUATION)[0]
+
+    def train_apply(
+        self, params: Arrays, buffers: Arrays, *xs: Array, key: Array | None = None
+    ) -> tuple[Any, Arrays]:
+        """The value at xs in a training step, and the buffers after it.
+
+        Args:
+            key: The random key of the step; needed where a layer draws.
+        """
+        return self.layer.call((params, buffers), *xs, ctx=Context(training=True, key=key))
+
+    def replace(self, *, params: Arrays | None = None, buffers: Arrays | None = None) -> Model:
+        """The same model with other arrays."""
+        return Model(
+            self.built,
+            self.params if params is None else params,
+            self.buffers if buffers is None else buffers,
+        )
+
+    def state_dict(self) -> Arrays:
+        """All arrays by the names of a PyTorch state dict."""
+        return {**self.params, **self.buffers}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> Model:
+        """The same model with the arrays of a state dict, also one of PyTorch.
+
+        Raises:
+            PathError: A name is missing or has no place here; the nearest names are listed.
+            ShapeError: An array has another shape.
+            DTypeError: An array has a dtype whose values do not survive conversion.
+        """
+        found = loaded(self.layer, self.state_dict(), state)
+        return self.replace(
+            params={p: found[p] for p in self.params},
+            buffers={p: found[p] for p in self.buffers},
+        )
+
+    def summary(self, width: int = 100) -> str:
+        """A table: path, layer, shape in, shape out, parameters."""
+        return table(self.built.rows, width)
+
+    def __str__(self) -> str:
+        return self.summary()
+
+    def __repr__(self) -> str:
+        flow = f"{text(self.built.inputs)} -> {text(self.output)}"
+        return f"Model({type(self.layer).__name__}, {flow}, {total(self.built.rows):,} parameters)"
+
+    def __rich__(self) -> Any:
+        return rich_table(self.built.rows)
+
+    def _repr_html_(self) -> str:
+        return html(self.built.rows)
+
+    def tree_flatten(self) -> tuple[tuple[Arrays, Arrays], Built]:
+        """For jax.tree_util."""
+        return (self.params, self.buffers), self.built
+
+    @classmethod
+    def tree_unflatten(cls, built: Built, children: tuple[Arrays, Arrays]) -> Model:
+        """For jax.tree_util."""
+        return cls(built, *children)
+
+
+@lru_cache(maxsize=128)
+def _evaluator(layer: Layer) -> Callable[[Arrays, Arrays, tuple[Any, ...]], Any]:
+    def evaluate(params: Arrays, buffers: Arrays, xs: tuple[Any, ...]) -> Any:
+        return layer.call((params, buffers), *xs, ctx=EVALUATION)[0]
+
+    return jax.jit(evaluate)

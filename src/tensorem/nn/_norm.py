@@ -1,0 +1,137 @@
+"""Normalisation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import jax.numpy as jnp
+
+from tensorem import functional as F
+from tensorem.errors import ShapeError
+from tensorem.shapes import Shape, format_shape, rules
+
+from ._init import ones, zeros
+from ._layer import Buffer, Layer, Parameter
+from ._linear import at_least
+
+
+class BatchNorm2d(Layer):
+    """Each channel less its mean, over its standard deviation, times weight, plus bias.
+
+    In training mean and variance are those of the batch, and the running ones follow them; in
+    evaluation they are the running ones.
+
+    Shapes:
+        (N, num_features, H, W)  ->  the same
+
+    Args:
+        num_features: The number of channels.
+        eps: Added to the variance.
+        momentum: The weight of the batch in the running statistics; None for their plain mean.
+        affine: Whether weight and bias are trained.
+        track_running_stats: Whether there are running statistics; without them evaluation uses the
+            batch as well.
+
+    Source:
+        Ioffe and Szegedy 2015, algorithms 1 and 2. The running variance is the unbiased one, as in
+        torch.nn.BatchNorm2d.
+    """
+
+    takes: ClassVar[str] = "float"
+    num_features: int
+    eps: float = 1e-5
+    momentum: float | None = 0.1
+    affine: bool = True
+    track_running_stats: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least(self, 1, "num_features")
+
+    def parameters(self) -> Mapping[str, Parameter | None]:
+        shape = (self.num_features,)
+        if not self.affine:
+            return {"weight": None, "bias": None}
+        return {"weight": Parameter(shape, ones()), "bias": Parameter(shape, zeros())}
+
+    def buffers(self) -> Mapping[str, Buffer | None]:
+        shape = (self.num_features,)
+        if not self.track_running_stats:
+            return {"running_mean": None, "running_var": None, "num_batches_tracked": None}
+        return {
+            "running_mean": Buffer(shape, zeros()),
+            "running_var": Buffer(shape, ones()),
+            "num_batches_tracked": Buffer((), zeros(), "int32"),
+        }
+
+    def output_shape(self, x: Shape) -> Shape:
+        return rules.batch_norm2d(x, self.num_features)
+
+    def forward(self, x: Any) -> Any:
+        if self.track_running_stats and not self.training:
+            mean, var = self.running_mean, self.running_var
+        else:
+            mean, var = F.batch_moments(x)
+        if self.track_running_stats and self.training:
+            self._follow(x, mean, var)
+        return F.batch_norm(x, mean, var, self.weight, self.bias, self.eps)
+
+    def _follow(self, x: Any, mean: Any, var: Any) -> None:
+        """Move the running statistics towards those of a batch."""
+        n = x.shape[0] * x.shape[2] * x.shape[3]
+        if n == 1:
+            raise ShapeError(
+                f"takes more than one value per channel in training, got {format_shape(x.shape)}.",
+                because="one value has no variance.",
+            )
+        count = self.num_batches_tracked + 1
+        m = 1.0 / count.astype(mean.dtype) if self.momentum is None else self.momentum
+        unbiased = var * (n / (n - 1))
+        self.update(
+            running_mean=_towards(self.running_mean, mean, m),
+            running_var=_towards(self.running_var, unbiased, m),
+            num_batches_tracked=count,
+        )
+
+
+class LayerNorm(Layer):
+    """The last axes less their mean, over their standard deviation, times weight, plus bias.
+
+    Shapes:
+        (*batch, *normalized_shape)  ->  the same
+
+    Args:
+        normalized_shape: The sizes of the last axes; a number for one axis.
+        eps: Added to the variance.
+        elementwise_affine: Whether a weight (and a bias) is trained.
+        bias: Whether there is a bias.
+
+    Source:
+        Ba, Kiros and Hinton 2016, equation 4.
+    """
+
+    takes: ClassVar[str] = "float"
+    normalized_shape: int | tuple[int, ...]
+    eps: float = 1e-5
+    elementwise_affine: bool = True
+    bias: bool = True
+
+    def parameters(self) -> Mapping[str, Parameter | None]:
+        weight = Parameter(self._last(), ones()) if self.elementwise_affine else None
+        biased = self.elementwise_affine and self.bias is not False
+        return {"weight": weight, "bias": Parameter(self._last(), zeros()) if biased else None}
+
+    def output_shape(self, x: Shape) -> Shape:
+        return rules.layer_norm(x, self._last())
+
+    def forward(self, x: Any) -> Any:
+        return F.layer_norm(x, self._last(), self.weight, self.bias, self.eps)
+
+    def _last(self) -> tuple[int, ...]:
+        shape = self.normalized_shape
+        return (shape,) if isinstance(shape, int) else shape
+
+
+def _towards(old: Any, new: Any, weight: Any) -> Any:
+    return (1 - weight) * old + weight * jnp.asarray(new, old.dtype)

@@ -1,0 +1,135 @@
+"""Arrays from outside: inputs of a model, and state dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tensorem.errors import DTypeError, PathError, ShapeError
+from tensorem.shapes import Spec, format_shape, named, solve
+
+from ._bind import Array, Arrays
+from ._tree import join, parts
+
+
+def given(specs: tuple[Any, ...], xs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The inputs of a model as arrays of its specs; names have one value throughout."""
+    if len(xs) != len(specs):
+        raise ShapeError(f"The model takes {len(specs)} inputs, got {len(xs)}.")
+    values: dict[str, int] = {}
+    return tuple(_tree(spec, x, values) for spec, x in zip(specs, xs, strict=True))
+
+
+def _tree(spec: Any, x: Any, values: dict[str, int]) -> Any:
+    if isinstance(spec, Spec):
+        return _input(spec, x, values)
+    if isinstance(spec, Mapping):
+        if not isinstance(x, Mapping) or x.keys() != spec.keys():
+            raise ShapeError(f"The model takes a dict of {sorted(spec)}, got {_kind(x)}.")
+        return {k: _tree(s, x[k], values) for k, s in spec.items()}
+    if not isinstance(x, (tuple, list)) or len(x) != len(spec):
+        raise ShapeError(f"The model takes a tuple of {len(spec)}, got {_kind(x)}.")
+    return tuple(_tree(s, v, values) for s, v in zip(spec, x, strict=True))
+
+
+def _kind(x: Any) -> str:
+    return str(sorted(x)) if isinstance(x, Mapping) else type(x).__name__
+
+
+def _input(spec: Spec, x: Any, values: dict[str, int]) -> Array:
+    if not isinstance(x, jax.Array):
+        x = _exact("The model's input", _numbers(x), spec.dtype, isinstance(x, np.ndarray))
+    if x.dtype != spec.dtype:
+        raise DTypeError(
+            f"The model takes {spec.dtype}, got {x.dtype}.",
+            help=f"convert: x.astype({spec.dtype!r}).",
+        )
+    with named("The model"):
+        values |= solve(spec.bind(values).shape, tuple(x.shape))
+    return x
+
+
+def _numbers(x: Any) -> Any:
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ShapeError(f"The model takes an array, got a ragged list: {error}.") from None
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        raise DTypeError(f"The model takes numbers, got {array.dtype} ({type(x).__name__}).")
+    return array
+
+
+def _exact(what: str, array: Any, dtype: str, typed: bool) -> Any:
+    """The array in a dtype; one that has a dtype of its own must survive the conversion."""
+    if array.dtype == dtype:
+        return array
+    with np.errstate(all="ignore"):
+        converted = array.astype(dtype)
+        back = converted.astype(array.dtype)
+    if not np.array_equal(back, array, equal_nan=array.dtype.kind == "f"):
+        whole = (
+            np.issubdtype(array.dtype, np.floating) and not typed and np.dtype(dtype).kind == "f"
+        )
+        if not whole:
+            raise DTypeError(
+                f"{what} takes {dtype}, got {array.dtype} with values that {dtype} does not hold.",
+                help=f"round on purpose: x.astype({dtype!r}).",
+            )
+    return converted
+
+
+def loaded(layer: Any, own: Arrays, state: Mapping[str, Any]) -> Arrays:
+    """The arrays of a state dict in place of a model's own, checked name by name."""
+    aliases = _aliases(layer)
+    state = {k: v for k, v in state.items() if aliases.get(k, k) == k or aliases[k] not in state}
+    state = {aliases.get(k, k): v for k, v in state.items()}
+    _require_names(own, state)
+    return {path: _entry(path, array, state[path]) for path, array in own.items()}
+
+
+def _entry(path: str, own: Array, value: Any) -> Array:
+    array = np.asarray(value)
+    if array.shape != own.shape:
+        raise ShapeError(
+            f"{path} takes {format_shape(own.shape)}, got {format_shape(array.shape)}."
+        )
+    return jnp.asarray(_exact(path, array, own.dtype.name, typed=True))
+
+
+def _require_names(own: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+    missing = [path for path in own if path not in state]
+    extra = [path for path in state if path not in own]
+    if not missing and not extra:
+        return
+    lines = [f"{path} is missing{_nearest(path, extra)}" for path in missing]
+    lines += [f"{path} has no place here{_nearest(path, missing)}" for path in extra]
+    raise PathError(
+        f"The state dict takes {len(own)} arrays, got {len(state)} that do not match by name.",
+        because="; ".join(lines[:8]) + (f"; and {len(lines) - 8} more" if len(lines) > 8 else ""),
+    )
+
+
+def _nearest(path: str, among: list[str]) -> str:
+    near = get_close_matches(path, among, 1, 0.5)
+    return f" (nearest: {near[0]})" if near else ""
+
+
+def _aliases(layer: Any) -> dict[str, str]:
+    """The names below later places of shared layers -> the names that are kept."""
+    found: dict[str, str] = {}
+    _alias(layer, "", "", {}, found)
+    return found
+
+
+def _alias(layer: Any, path: str, home: str, homes: dict[int, str], found: dict[str, str]) -> None:
+    if layer.shares:
+        home = homes.setdefault(id(layer), home)
+    if path != home:
+        found |= {join(path, n): join(home, n) for n in (*layer.parameters(), *layer.buffers())}
+    for name, part in parts(layer):
+        _alias(part, join(path, name), join(home, name), homes, found)

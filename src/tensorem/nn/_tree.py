@@ -1,0 +1,79 @@
+"""The tree that layers form: which layer stands where, under the names of a PyTorch state dict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
+from typing import Any
+
+
+class Part:
+    """Anything that stands in a tree of layers."""
+
+
+def join(path: str, name: str) -> str:
+    """Two pieces of a path; either may be empty."""
+    return f"{path}.{name}" if path and name else path or name
+
+
+def parts(layer: Part) -> Iterator[tuple[str, Part]]:
+    """The direct sub-layers of a layer with their paths, in the order of its fields."""
+    for name, value in _fields(layer):
+        yield from _parts_in(name, value)
+
+
+def walk(layer: Part, path: str = "") -> Iterator[tuple[str, Part]]:
+    """A layer and all layers below it, each with its path, parents first."""
+    yield path, layer
+    for name, part in parts(layer):
+        yield from walk(part, join(path, name))
+
+
+def is_leaf(layer: Part) -> bool:
+    """Whether no layer stands below this one."""
+    return next(parts(layer), None) is None
+
+
+def mapped(layer: Part, path: str, f: Callable[[str, Any], Any]) -> dict[str, Any]:
+    """The fields of a layer, with every sub-layer replaced by f(its path, itself)."""
+    return {
+        field.name: _map(join(path, field.metadata.get("path", field.name)), value, f)
+        for field, value in _field_values(layer)
+    }
+
+
+def place(root: str, path: str) -> str:
+    """A path as a reader writes it: `model[0].gate` for `0.gate`."""
+    steps = path.split(".") if path else []
+    return root + "".join(f"[{s}]" if s.isdigit() else f".{s}" for s in steps)
+
+
+def _field_values(layer: Any) -> Iterator[tuple[Any, Any]]:
+    for field in fields(layer):
+        yield field, getattr(layer, field.name)
+
+
+def _fields(layer: Part) -> Iterator[tuple[str, Any]]:
+    for field, value in _field_values(layer):
+        yield field.metadata.get("path", field.name), value
+
+
+def _parts_in(path: str, value: Any) -> Iterator[tuple[str, Part]]:
+    if isinstance(value, Part):
+        yield path, value
+    elif isinstance(value, tuple):
+        for i, item in enumerate(value):
+            yield from _parts_in(join(path, str(i)), item)
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _parts_in(join(path, str(name)), item)
+
+
+def _map(path: str, value: Any, f: Callable[[str, Any], Any]) -> Any:
+    if isinstance(value, Part):
+        return f(path, value)
+    if type(value) is tuple:
+        return tuple(_map(join(path, str(i)), item, f) for i, item in enumerate(value))
+    if isinstance(value, Mapping):
+        return {k: _map(join(path, str(k)), item, f) for k, item in value.items()}
+    return value
