@@ -1,0 +1,250 @@
+"""Losses: how far an output is from its target, as a pair (sum, count).
+
+A mean is taken once, by `mean`, after the pairs of all parts have been added: so accumulation over
+parts of a batch, or over devices, equals the whole batch. Shapes are equal; nothing broadcasts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tensorem import ops
+from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError
+from tensorem.functional import shape
+from tensorem.shapes import Shape, Spec, dtypes, format_shape, same_shape
+
+Array = Any
+Pair = tuple[Array, Array]
+Loss = Callable[[Array, Array], Pair]
+
+
+def mse(output: Array, target: Array) -> Pair:
+    """The squared differences, per entry.
+
+    Shapes:
+        output, target (...), equal  ->  sum (), count ()
+    """
+    _alike("mse", output, target)
+    return _entries(ops.square(ops.sub(output, target)))
+
+
+def l1(output: Array, target: Array) -> Pair:
+    """The absolute differences, per entry.
+
+    Shapes:
+        output, target (...), equal  ->  sum (), count ()
+    """
+    _alike("l1", output, target)
+    return _entries(ops.abs(ops.sub(output, target)))
+
+
+def bce_with_logits(output: Array, target: Array) -> Pair:
+    """The cross entropy of independent bits, per entry: softplus(x) - x y for logits x.
+
+    Shapes:
+        output, target (...), equal  ->  sum (), count ()
+
+    Args:
+        target: Probabilities of 1.
+    """
+    _alike("bce_with_logits", output, target)
+    return _entries(ops.sub(ops.softplus(output), ops.mul(output, target)))
+
+
+def cross_entropy(output: Array, target: Array) -> Pair:
+    """The cross entropy of classes, per row: -log softmax(output) at the target.
+
+    A class out of range is an error where the target is a value, and gives NaN inside a trace.
+
+    Shapes:
+        output (*batch, classes), target (*batch) or (*batch, classes)  ->  sum (), count ()
+
+    Args:
+        output: Logits; the classes are the last axis.
+        target: Class indices (integers), or probabilities (floats).
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DataError: A class is out of range.
+    """
+    _logits("cross_entropy", output)
+    return _nll("cross_entropy", ops.log_softmax(output, dim=-1), target)
+
+
+def nll(output: Array, target: Array) -> Pair:
+    """The negative log likelihood, per row: `cross_entropy` for log probabilities.
+
+    Shapes:
+        output (*batch, classes), target (*batch) or (*batch, classes)  ->  sum (), count ()
+    """
+    _logits("nll", output)
+    return _nll("nll", output, target)
+
+
+def mean(pair: Pair) -> Array:
+    """The mean that a pair (sum, count) stands for."""
+    return pair[0] / pair[1]
+
+
+LOSSES: dict[str, Loss] = {f.__name__: f for f in (mse, l1, bce_with_logits, cross_entropy, nll)}
+"""Every loss by name."""
+
+
+def by_name(name: str) -> Loss:
+    """The loss of a name.
+
+    Raises:
+        ArgumentError: There is none.
+    """
+    if name not in LOSSES:
+        raise ArgumentError(f"A loss takes a name of {', '.join(LOSSES)}, got {name!r}.")
+    return LOSSES[name]
+
+
+def check_targets(name: str, output: Spec, target: Any) -> None:
+    """Check the targets of a whole data set before anything runs.
+
+    Args:
+        name: The loss.
+        output: The spec of the model's output; its first axis counts examples.
+        target: A NumPy array with the targets of all examples.
+
+    Raises:
+        ShapeError: The targets of an example have another shape.
+        DTypeError: Classes that are no integers, targets that are no numbers.
+        DataError: A class out of range, a value that is not finite; the error names the row.
+    """
+    by_name(name)
+    target = np.asarray(target)
+    output = Spec((*target.shape[:1], *output.shape[1:]), output.dtype)  # all examples at once
+    if name in ("cross_entropy", "nll"):
+        _check_class_form(name, output.shape, Spec(target.shape, target.dtype))
+        if target.dtype.name in dtypes.INTEGER:
+            return _check_classes(name, target, output.shape[-1])
+    elif same_shape(output.shape, target.shape) is False:
+        raise _unequal(name, output.shape, target.shape)
+    _check_finite(name, target)
+
+
+def _entries(values: Array) -> Pair:
+    total = ops.sum(values, dims=tuple(range(values.ndim)))
+    return total, jnp.asarray(values.size, total.dtype)
+
+
+def _alike(name: str, output: Array, target: Array) -> None:
+    if same_shape(shape(output), shape(target)) is not True:
+        raise _unequal(name, shape(output), shape(target))
+    _same_dtype(name, output, target)
+
+
+def _unequal(name: str, output: Shape, target: Shape) -> ShapeError:
+    return ShapeError(
+        f"{name} takes an output and a target of equal shapes, got {format_shape(output)} and "
+        f"{format_shape(target)}.",
+        because="nothing is broadcast here",
+        help="reshape one of them.",
+    )
+
+
+def _same_dtype(name: str, output: Array, target: Array) -> None:
+    if output.dtype != target.dtype:
+        raise DTypeError(
+            f"{name} takes an output and a target of one dtype, got {output.dtype} and "
+            f"{target.dtype}.",
+            help=f"convert: target.astype({output.dtype.name!r}).",
+        )
+
+
+def _logits(name: str, output: Array) -> None:
+    if output.ndim < 1 or output.dtype.name not in dtypes.FLOATING:
+        raise ShapeError(
+            f"{name} takes an output (*batch, classes) of floats, got {output.dtype} "
+            f"{format_shape(shape(output))}."
+        )
+
+
+def _nll(name: str, logp: Array, target: Array) -> Pair:
+    form = Spec(shape(target), target.dtype)
+    _check_class_form(name, shape(logp), form)
+    if form.dtype in dtypes.FLOATING:
+        _same_dtype(name, logp, target)
+        picked = ops.mul(logp, target)
+    else:
+        picked = _picked(name, logp, target)
+    total = ops.neg(ops.sum(picked, dims=tuple(range(picked.ndim))))
+    return total, jnp.asarray(logp.size // logp.shape[-1], total.dtype)
+
+
+def _picked(name: str, logp: Array, target: Array) -> Array:
+    """The log probabilities at the classes, 0 elsewhere; NaN where there is no such class."""
+    classes = logp.shape[-1]
+    if not isinstance(target, jax.core.Tracer):
+        _check_classes(name, np.asarray(target), classes)
+    last = logp.ndim - 1
+    index = ops.broadcast(target, shape=logp.shape, dims=tuple(range(last)))
+    numbers = jnp.asarray(np.arange(classes), target.dtype)
+    hit = ops.equal(index, ops.broadcast(numbers, shape=logp.shape, dims=(last,)))
+    valid = ops.logical_and(
+        ops.greater_equal(index, jnp.zeros_like(index)),
+        ops.less(index, jnp.full_like(index, classes)),
+    )
+    elsewhere = ops.where(valid, jnp.zeros_like(logp), jnp.full_like(logp, jnp.nan))
+    return ops.where(hit, logp, elsewhere)
+
+
+def _check_class_form(name: str, output: Shape, target: Spec) -> None:
+    """Integers without the class axis, or floats with it."""
+    if target.dtype not in (*dtypes.FLOATING, *dtypes.INTEGER):
+        raise DTypeError(f"{name} takes integer classes or float targets, got {target.dtype}.")
+    sizes = output if isinstance(output, tuple) else ()
+    wanted = sizes if target.dtype in dtypes.FLOATING else sizes[:-1]
+    if same_shape(wanted, target.shape) is False:
+        raise ShapeError(
+            f"{name} takes classes {format_shape(sizes[:-1])} or probabilities "
+            f"{format_shape(sizes)}, got {target.dtype} {format_shape(target.shape)}."
+        )
+
+
+def _check_classes(name: str, target: Any, classes: Any) -> None:
+    if not isinstance(classes, int):
+        return
+    wrong = np.argwhere((target < 0) | (target >= classes))
+    if len(wrong):
+        at = tuple(int(i) for i in wrong[0])
+        raise DataError(
+            f"{name} takes classes from 0 to {classes - 1}, got {int(target[at])}.",
+            where=f"target[{', '.join(map(str, at))}]",
+            help=f"{len(wrong)} of {target.size} targets are out of range.",
+        )
+
+
+def _check_finite(name: str, target: Any) -> None:
+    if target.dtype.kind not in "biuf":
+        raise DTypeError(f"{name} takes numbers as targets, got {target.dtype}.")
+    wrong = np.argwhere(~np.isfinite(target))
+    if len(wrong):
+        at = tuple(int(i) for i in wrong[0])
+        raise DataError(
+            f"{name} takes finite targets, got {target[at]}.",
+            where=f"target[{', '.join(map(str, at))}]",
+        )
+
+
+__all__ = [
+    "LOSSES",
+    "Loss",
+    "Pair",
+    "bce_with_logits",
+    "by_name",
+    "check_targets",
+    "cross_entropy",
+    "l1",
+    "mean",
+    "mse",
+    "nll",
+]

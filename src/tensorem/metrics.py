@@ -1,0 +1,71 @@
+"""Metrics: what a reader wants to know about outputs and targets, as a pair (sum, count)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+
+from tensorem import ops
+from tensorem.errors import ArgumentError, ShapeError
+from tensorem.functional import shape
+from tensorem.shapes import dtypes, format_shape, same_shape
+
+Array = Any
+Pair = tuple[Array, Array]
+Metric = Callable[[Array, Array], Pair]
+
+
+def accuracy(output: Array, target: Array) -> Pair:
+    """How many rows have their largest entry, the first of equals, at the class of the target.
+
+    Shapes:
+        output (*batch, classes), target (*batch) or (*batch, classes)  ->  sum (), count ()
+    """
+    classes = ops.argmax(target, dim=-1) if target.dtype.name in dtypes.FLOATING else target
+    said = ops.argmax(output, dim=-1)
+    if same_shape(shape(said), shape(classes)) is not True:
+        raise ShapeError(
+            f"accuracy takes classes {format_shape(shape(said))} or probabilities "
+            f"{format_shape(shape(output))}, got {format_shape(shape(target))}."
+        )
+    return _counted(ops.equal(said, ops.cast(classes, dtype=said.dtype.name)))
+
+
+def binary_accuracy(output: Array, target: Array) -> Pair:
+    """How many logits have the sign of their bit: above 0 for targets above 1/2.
+
+    Shapes:
+        output, target (...), equal  ->  sum (), count ()
+    """
+    if same_shape(shape(output), shape(target)) is not True:
+        raise ShapeError(
+            f"binary_accuracy takes an output and a target of equal shapes, got "
+            f"{format_shape(shape(output))} and {format_shape(shape(target))}."
+        )
+    yes = ops.greater(output, jnp.zeros_like(output))
+    return _counted(ops.equal(yes, ops.greater(target, jnp.full_like(target, 0.5))))
+
+
+METRICS: dict[str, Metric] = {f.__name__: f for f in (accuracy, binary_accuracy)}
+"""Every metric by name."""
+
+
+def by_name(name: str) -> Metric:
+    """The metric of a name.
+
+    Raises:
+        ArgumentError: There is none.
+    """
+    if name not in METRICS:
+        raise ArgumentError(f"A metric takes a name of {', '.join(METRICS)}, got {name!r}.")
+    return METRICS[name]
+
+
+def _counted(right: Array) -> Pair:
+    ones = ops.cast(right, dtype="float32")
+    return ops.sum(ones, dims=tuple(range(ones.ndim))), jnp.asarray(ones.size, "float32")
+
+
+__all__ = ["METRICS", "Metric", "Pair", "accuracy", "binary_accuracy", "by_name"]
