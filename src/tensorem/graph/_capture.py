@@ -17,7 +17,7 @@ from jax import export
 
 from tensorem.errors import CaptureError
 from tensorem.graph._graph import Graph, Node, flatten
-from tensorem.graph._primitives import PRIMITIVES
+from tensorem.graph._primitives import PRIMITIVES, plain
 from tensorem.graph._rewrite import drop_dead
 from tensorem.ops._op import CALLS, Attr
 from tensorem.shapes import Spec, spec_of
@@ -149,7 +149,8 @@ class _Builder:
     def _equation(self, eqn: Any, operands: list[str]) -> list[str]:
         name = eqn.primitive.name
         if name == "jit" and (call := _recognised(eqn)) is not None:
-            return [self.node(call[0].name, *operands, **dict(call[1]))]
+            attrs = {name: plain(value) for name, value in call[1]}
+            return [self.node(call[0].name, *operands, **attrs)]
         if name == "scan":
             return self._loop(eqn, operands)
         if name in INLINED:

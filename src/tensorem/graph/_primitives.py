@@ -63,12 +63,13 @@ def _stretch(b: Builder, x: str, shape: tuple[Any, ...], dims: Iterable[int]) ->
 
 def _attrs(op: str, names: dict[str, str]) -> Rule:
     """An op whose attributes are parameters of the equation under other names."""
-    return lambda b, xs, p: b.node(op, *xs, **{ours: _plain(p[jax]) for ours, jax in names.items()})
+    return lambda b, xs, p: b.node(op, *xs, **{ours: plain(p[jax]) for ours, jax in names.items()})
 
 
-def _plain(value: Any) -> Attr:
+def plain(value: Any) -> Attr:
+    """A parameter as an attribute; a symbolic size becomes text."""
     if isinstance(value, tuple | list):
-        return tuple(_plain(v) for v in value)
+        return tuple(plain(v) for v in value)
     if isinstance(value, np.integer):
         return int(value)
     return value if isinstance(value, int | float | str | bool) else str(value)
@@ -158,9 +159,9 @@ def _convolution(op: str, layouts: tuple[str, str, str]) -> Rule:
     """Our primitives work on NHWC and HWIO; a graph shows the facade, NCHW and OIHW."""
 
     def rule(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
-        attrs: dict[str, Any] = {k: _plain(p[k]) for k in ("stride", "padding", "dilation")}
+        attrs: dict[str, Any] = {k: plain(p[k]) for k in ("stride", "padding", "dilation")}
         if op != "conv2d":
-            attrs["size"] = _plain(p["size"] if op == "conv2d_dx" else p["kernel"])
+            attrs["size"] = plain(p["size"] if op == "conv2d_dx" else p["kernel"])
         facade = [b.node("permute", x, dims=_TO[k]) for x, k in zip(xs, layouts[:2], strict=True)]
         y = b.node(op, *facade, **attrs, groups=int(p["groups"]))
         return b.node("permute", y, dims=_FROM[layouts[2]])

@@ -1,0 +1,19 @@
+"""Proofs about graphs: claims, bounds, counterexamples and certificates."""
+
+from ._bounds import Bounds as Bounds
+from ._bounds import Propagation as Propagation
+from ._claim import Claim as Claim
+from ._classifier import Classifier as Classifier
+from ._proof import Proof as Proof
+from ._prover import Prover as Prover
+from ._prover import robust as robust
+
+__all__ = [
+    "Bounds",
+    "Claim",
+    "Classifier",
+    "Proof",
+    "Propagation",
+    "Prover",
+    "robust",
+]

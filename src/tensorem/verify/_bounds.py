@@ -1,0 +1,212 @@
+"""Bounds of a graph on a box: intervals, and linear bounds sent backward (CROWN).
+
+Everything here is floating point without directed rounding, to be compiled and batched by JAX: it
+finds proofs, `tensorem.check` decides whether they are proofs.
+
+Source: interval bound propagation: Gowal et al. 2018, eq. 6; backward linear bounds: Zhang et al.
+2018 (CROWN), Theorem 3.2; both for general graphs: Xu et al. 2020 (auto_LiRPA), Algorithm 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from tensorem.domains import Diagonal, Interval, Lines
+from tensorem.errors import MeaningError
+from tensorem.graph import Graph, Node, require_bound
+
+Array = Any
+Value = Interval | Array
+
+
+class Tightness(IntEnum):
+    """What is known about the interval of a value."""
+
+    LOOSE = 0
+    EXACT = 1
+    """Every entry's interval is its exact range."""
+    BOX = 2
+    """And the entries vary independently of each other."""
+
+
+MOVES = frozenset({"reshape", "permute", "flip", "slice", "pad", "concat"})
+"""Ops that only move entries."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """What is known about the values of a graph on a box.
+
+    Args:
+        boxes: Interval of every value that depends on the input; arrays for all others.
+        lines: Linear bounds of every node that depends on the input, by the name of its result.
+    """
+
+    boxes: dict[str, Value] = field(default_factory=dict)
+    lines: dict[str, Lines] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Propagation:
+    """Bound propagation through one graph with one varying input.
+
+    Args:
+        graph: A graph without symbolic sizes and loops, with one input.
+        arrays: Its weights and constants, as JAX arrays.
+    """
+
+    graph: Graph
+    arrays: Mapping[str, Array]
+
+    @staticmethod
+    def of(graph: Graph) -> Propagation:
+        """Ready to compute bounds of a graph.
+
+        Raises:
+            MeaningError: The graph has several inputs, or an op without bounds; the error names it.
+            GraphError: Sizes are still symbolic.
+        """
+        require_bound(graph)
+        if len(graph.inputs) != 1:
+            raise MeaningError(f"Bounds take a graph with one input, got {len(graph.inputs)}.")
+        propagation = Propagation(graph, graph.arrays)
+        for node in propagation.varying:
+            _require_bounds(node)
+        return propagation
+
+    @cached_property
+    def varying(self) -> tuple[Node, ...]:
+        """The nodes that depend on the input."""
+        names, nodes = {self.graph.inputs[0]}, []
+        for node in self.graph.nodes:
+            if names & set(node.inputs):
+                names |= set(node.outputs)
+                nodes.append(node)
+        return tuple(nodes)
+
+    def intervals(self, lower: Array, upper: Array) -> Bounds:
+        """Interval bound propagation from a box of the input."""
+        bounds = self._start(lower, upper)
+        for node in self.varying:
+            bounds.boxes[node.outputs[0]] = _interval(node, bounds)
+        return bounds
+
+    def crown(self, lower: Array, upper: Array) -> Bounds:
+        """Intervals and lines, where every operand of a curved op is bounded backward first."""
+        bounds = self._start(lower, upper)
+        tightness = {self.graph.inputs[0]: Tightness.BOX}
+        for node in self.varying:
+            lines = self._lines(node, bounds)
+            if not lines.is_equation and self._tighten(node, bounds, tightness):
+                lines = self._lines(node, bounds)
+            name = node.outputs[0]
+            bounds.lines[name] = lines
+            bounds.boxes[name] = _interval(node, bounds)
+            tightness[name] = _tightness(node, lines, tightness)
+        return bounds
+
+    def lower(self, rows: Array, name: str, bounds: Bounds) -> Array:
+        """Lower bounds of linear functions of a value.
+
+        Args:
+            rows: (number of functions, *shape of the value).
+            name: The value.
+            bounds: With lines for every node before it.
+        """
+        rest = {name: rows}
+        total = jnp.zeros(rows.shape[0], rows.dtype)
+        for node in reversed(self.varying):
+            a = rest.pop(node.outputs[0], None)
+            if a is not None:
+                total = total + _through(a, node, bounds.lines[node.outputs[0]], rest)
+        box = bounds.boxes[self.graph.inputs[0]]
+        a = rest[self.graph.inputs[0]]
+        return (
+            total
+            + _contract(jnp.maximum(a, 0), box.lower)
+            + _contract(jnp.minimum(a, 0), box.upper)
+        )
+
+    def _start(self, lower: Array, upper: Array) -> Bounds:
+        """The input's box, and every value that does not depend on it."""
+        bounds = Bounds({**self.arrays, self.graph.inputs[0]: Interval(lower, upper)})
+        moving = {node.outputs[0] for node in self.varying}
+        for node in self.graph.nodes:
+            if node.outputs[0] not in moving:
+                operands = (bounds.boxes[i] for i in node.inputs)
+                bounds.boxes[node.outputs[0]] = node.row(*operands, **node.attrs)
+        return bounds
+
+    def _lines(self, node: Node, bounds: Bounds) -> Lines:
+        rule = node.row.meaning("lines")
+        return rule(*(bounds.boxes[i] for i in node.inputs), **node.attrs)  # type: ignore[no-any-return]
+
+    def _tighten(self, node: Node, bounds: Bounds, tightness: Mapping[str, Tightness]) -> bool:
+        """Bound the loose operands of a curved node backward; True if there were any."""
+        loose = [i for i in dict.fromkeys(node.inputs) if tightness.get(i) == Tightness.LOOSE]
+        for name in loose:
+            box = bounds.boxes[name]
+            unit = jnp.eye(box.lower.size, dtype=box.lower.dtype).reshape(-1, *box.shape)
+            both = self.lower(jnp.concatenate([unit, -unit]), name, bounds).reshape(2, *box.shape)
+            bounds.boxes[name] = box.meet(Interval(both[0], -both[1]))
+        return bool(loose)
+
+
+def _require_bounds(node: Node) -> None:
+    if node.body is not None:
+        raise MeaningError("A loop has no lines meaning.", where=node.outputs[0])
+    for meaning in ("interval", "lines"):
+        try:
+            node.row.meaning(meaning)
+        except MeaningError as error:
+            raise error.with_notes(where=node.outputs[0]) from None
+
+
+def _interval(node: Node, bounds: Bounds) -> Interval:
+    operands = (bounds.boxes[i] for i in node.inputs)
+    boxes = (x if isinstance(x, Interval) else Interval.point(jnp.asarray(x)) for x in operands)
+    return node.row.meaning("interval")(*boxes, **node.attrs)  # type: ignore[no-any-return]
+
+
+def _tightness(node: Node, lines: Lines, known: Mapping[str, Tightness]) -> Tightness:
+    """Moves and entrywise ops keep what is known; one mixing op of a box is exact."""
+    operands = [known[i] for i in node.inputs if i in known]
+    if len(operands) > 1:
+        return Tightness.LOOSE
+    maps = [m for m in (*lines.lower, *lines.upper) if m is not None]
+    entrywise = node.op in MOVES or all(isinstance(m, Diagonal) for m in maps)
+    if entrywise or operands[0] < Tightness.BOX:
+        return operands[0] if entrywise else Tightness.LOOSE
+    return Tightness.EXACT if lines.is_equation else Tightness.LOOSE
+
+
+def _through(a: Array, node: Node, lines: Lines, rest: dict[str, Array]) -> Array:
+    """Send rows through a node: adds its share to every operand, returns what the offsets give."""
+    if lines.is_equation:
+        for name, linear in zip(node.inputs, lines.lower, strict=True):
+            if linear is not None:
+                _add(rest, name, jax.vmap(linear.transpose)(a))
+        return _contract(a, lines.lower_offset)
+    positive, negative = jnp.maximum(a, 0), jnp.minimum(a, 0)
+    for name, below, above in zip(node.inputs, lines.lower, lines.upper, strict=True):
+        for part, linear in ((positive, below), (negative, above)):
+            if linear is not None:
+                _add(rest, name, jax.vmap(linear.transpose)(part))
+    return _contract(positive, lines.lower_offset) + _contract(negative, lines.upper_offset)
+
+
+def _add(rest: dict[str, Array], name: str, a: Array) -> None:
+    rest[name] = rest[name] + a if name in rest else a
+
+
+def _contract(a: Array, x: Array) -> Array:
+    """The product of every row with one array; a zero coefficient ignores an infinite bound."""
+    terms = jnp.where(a == 0, 0.0, a * x)
+    return jnp.sum(terms, axis=tuple(range(1, a.ndim)))

@@ -1,0 +1,125 @@
+"""Claims: what is said about a graph, in numbers that mean exactly one thing."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from decimal import Decimal, InvalidOperation
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from tensorem.errors import ArgumentError, CertificateError
+
+FORMAT, VERSION = "tensorem.certificate", 1
+
+
+@dataclass(frozen=True)
+class Claim:
+    """The output `label` is strictly above every other on a box around a centre.
+
+    The box: every x with |x - centre| <= eps and clip[0] <= x <= clip[1], where eps and clip are
+    the exact decimals and the centre is the exact float32 array that the certificate holds. The
+    output is that of the graph in real arithmetic, with its float32 weights taken as exact numbers.
+
+    Args:
+        graph: SHA-256 of the canonical graph.json.
+        weights: SHA-256 of the weights.
+        label: Index of the output.
+        eps: Radius in input units, a decimal.
+        clip: The least and greatest input, decimals; None for all numbers.
+        method: How the bound was found: "ibp" or "crown".
+        semantics: "real".
+    """
+
+    graph: str
+    weights: str
+    label: int
+    eps: str
+    clip: tuple[str, str] | None = None
+    method: str = "crown"
+    semantics: str = "real"
+
+    def to_json(self) -> str:
+        """The claim as it stands in a certificate."""
+        fields = {"format": FORMAT, "version": VERSION, "property": "robust", **asdict(self)}
+        return json.dumps(fields, sort_keys=True, separators=(",", ":"))
+
+    @staticmethod
+    def from_json(text: str) -> Claim:
+        """Read a claim.
+
+        Raises:
+            CertificateError: The text is not a claim of this version.
+        """
+        try:
+            fields = json.loads(text)
+            kind = tuple(fields.pop(k) for k in ("format", "version", "property"))
+            clip = fields.pop("clip")
+            claim = Claim(**fields, clip=tuple(clip) if clip is not None else None)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise CertificateError("A certificate holds a claim.", because=str(error)) from None
+        if kind != (FORMAT, VERSION, "robust"):
+            raise CertificateError(f"This reads {FORMAT} {VERSION} of robustness, got {kind}.")
+        return claim
+
+
+def decimal(value: Any, name: str) -> str:
+    """A number as an exact decimal: a float means the decimal that Python prints for it.
+
+    Raises:
+        ArgumentError: It is not a finite number.
+    """
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        raise ArgumentError(f"{name} takes a number, got {value!r}.") from None
+    if not number.is_finite():
+        raise ArgumentError(f"{name} takes a finite number, got {value!r}.")
+    return format(number, "f")
+
+
+def radius(value: Any) -> str:
+    """A radius as an exact decimal.
+
+    Raises:
+        ArgumentError: It is not a finite number, or negative.
+    """
+    text = decimal(value, "eps")
+    if Decimal(text) < 0:
+        raise ArgumentError(f"eps takes a radius of at least 0, got {value!r}.")
+    return text
+
+
+def float32_box(
+    centers: np.ndarray, eps: str, clip: tuple[str, str] | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Ends in float32 inside the box of a claim, one float32 from its faces at most."""
+    reach = float(eps)
+    lower = np.nextafter((centers - np.float64(reach)).astype(np.float32), np.float32(np.inf))
+    upper = np.nextafter((centers + np.float64(reach)).astype(np.float32), np.float32(-np.inf))
+    if clip is not None:
+        lower = np.maximum(lower, _inside(Fraction(clip[0]), np.inf))
+        upper = np.minimum(upper, _inside(Fraction(clip[1]), -np.inf))
+    return np.minimum(lower, centers), np.maximum(upper, centers)
+
+
+def _inside(face: Fraction, inner: float) -> np.float32:
+    """The float32 number next to a face, on its inner side."""
+    near = np.float32(float(face))
+    outside = Fraction(float(near)) < face if inner > 0 else Fraction(float(near)) > face
+    return np.nextafter(near, np.float32(inner)) if outside else near
+
+
+def contains(center: np.ndarray, eps: str, clip: tuple[str, str] | None, x: np.ndarray) -> bool:
+    """Does a point lie in the box of a claim, exactly?"""
+    reach = Fraction(eps)
+    low, high = map(Fraction, clip) if clip else (None, None)
+    for c, value in zip(center.flat, x.flat, strict=True):
+        exact = Fraction(float(value))
+        if abs(exact - Fraction(float(c))) > reach:
+            return False
+        if low is not None and high is not None and not low <= exact <= high:
+            return False
+    return True

@@ -1,0 +1,108 @@
+"""A graph that classifies, with its other readings: compiled, exact, and the checker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from fractions import Fraction
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from tensorem import check
+from tensorem.domains import Rational
+from tensorem.errors import ShapeError
+from tensorem.graph import (
+    Graph,
+    Trained,
+    by_rows,
+    capture_model,
+    graph_hash,
+    read,
+    simplify,
+    to_jax,
+    to_json,
+    weights_hash,
+)
+from tensorem.shapes import format_shape
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A graph without a thought of its weights; equal graphs share one compiled program."""
+
+    digest: str
+    graph: Graph = field(compare=False, repr=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Classifier:
+    """A graph with one input (1, ...) and one output (1, classes)."""
+
+    graph: Graph
+
+    @staticmethod
+    def of(model: Trained | Graph) -> Classifier:
+        """A model or graph that classifies; every symbolic size, such as the batch, is bound to 1.
+
+        Raises:
+            ShapeError: It does not take one array and give (1, classes).
+        """
+        graph = model if isinstance(model, Graph) else capture_model(model)
+        graph = simplify(graph.bind(**dict.fromkeys(graph.names, 1)))
+        outputs = [graph.specs[name].shape for name in graph.outputs]
+        if len(graph.inputs) != 1 or [s[:-1] for s in outputs] != [(1,)]:
+            raise ShapeError(
+                f"A proof of robustness takes a model from one array to (N, classes), got "
+                f"{len(graph.inputs)} arrays to {', '.join(map(format_shape, outputs))}."
+            )
+        return Classifier(graph)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one input, with its batch axis of size 1."""
+        return self.graph.specs[self.graph.inputs[0]].shape  # type: ignore[return-value]
+
+    @property
+    def classes(self) -> int:
+        """The number of outputs."""
+        return self.graph.specs[self.graph.outputs[0]].shape[1]  # type: ignore[return-value]
+
+    @cached_property
+    def structure(self) -> Structure:
+        """The key of the compiled program."""
+        return Structure(graph_hash(self.graph), self.graph)
+
+    @cached_property
+    def weights(self) -> str:
+        """The hash of the weights."""
+        return weights_hash(self.graph.arrays)
+
+    @cached_property
+    def checker(self) -> check.Checker:
+        """The independent checker, which reads this graph and these weights once."""
+        return check.prepare(to_json(self.graph), self.graph.arrays)
+
+    def runtime_margin(self, x: np.ndarray, label: int) -> float:
+        """The least y[label] - y[other] at a point, as the runtime computes it in float32."""
+        outputs = np.asarray(self._run(x)).ravel()
+        return float(outputs[label] - np.delete(outputs, label).max())
+
+    def exact_margin(self, x: np.ndarray, label: int) -> Fraction:
+        """The least y[label] - y[other] at a point, in rational arithmetic.
+
+        Raises:
+            MeaningError: An op of the graph has irrational values.
+        """
+        [y] = read(self.graph, by_rows("exact"), [Rational.of(x)], self._exact_arrays)
+        outputs = list(y.fractions().ravel())
+        return min(outputs[label] - other for j, other in enumerate(outputs) if j != label)
+
+    @cached_property
+    def _run(self) -> Callable[..., Any]:
+        return to_jax(self.graph)
+
+    @cached_property
+    def _exact_arrays(self) -> dict[str, Rational]:
+        return {name: Rational.of(array) for name, array in self.graph.arrays.items()}

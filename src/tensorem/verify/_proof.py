@@ -1,0 +1,94 @@
+"""Proofs: a verdict with the evidence that somebody else can check."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from tensorem.errors import CertificateError, FileError
+from tensorem.verify._claim import Claim, contains
+from tensorem.verify._classifier import Classifier
+
+Verdict = Literal["proved", "refuted", "unknown"]
+
+
+@dataclass(frozen=True, eq=False)
+class Proof:
+    """What was found out about one claim.
+
+    Args:
+        verdict: "proved" (a certificate that the checker accepts), "refuted" (a counterexample that
+        is one
+            exactly), or "unknown".
+        claim: What was to be proved.
+        center: The centre of the box.
+        margin: The best lower bound reached on y[label] - y[other]; a float estimate.
+        classifier: The graph, and the checker that has read it.
+        arrays: The certificate's arrays, where proved.
+        counterexample: A point of the box, where refuted.
+    """
+
+    verdict: Verdict
+    claim: Claim
+    center: np.ndarray
+    margin: float
+    classifier: Classifier
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    counterexample: np.ndarray | None = None
+
+    def check(self) -> bool:
+        """Judge the evidence again; an unknown has none.
+
+        A certificate goes to the independent checker, a counterexample is replayed by the runtime
+        and in exact arithmetic.
+        """
+        if self.verdict == "proved":
+            return self.classifier.checker.check(self.to_bytes()).accepted
+        x, label = self.counterexample, self.claim.label
+        return (
+            x is not None
+            and contains(self.center, self.claim.eps, self.claim.clip, x)
+            and self.classifier.runtime_margin(x, label) <= 0
+            and self.classifier.exact_margin(x, label) <= 0
+        )
+
+    def to_bytes(self) -> bytes:
+        """The certificate: a safetensors file whose metadata holds the claim.
+
+        Raises:
+            CertificateError: There is none, since the verdict is not "proved".
+        """
+        from safetensors.numpy import save
+
+        if self.verdict != "proved":
+            raise CertificateError(f"A certificate belongs to a proof, got {self.verdict}.")
+        arrays = {name: np.ascontiguousarray(a) for name, a in self.arrays.items()}
+        return save(arrays, metadata={"claim": self.claim.to_json()})
+
+    def save(self, path: str | Path) -> Path:
+        """Write the certificate; a file of that name is replaced in one step.
+
+        Raises:
+            CertificateError: There is none, since the verdict is not "proved".
+            FileError: It cannot be written; what was there is still there.
+        """
+        path, content = Path(path), self.to_bytes()
+        draft = path.with_name(f".{path.name}.{os.getpid()}")
+        try:
+            draft.write_bytes(content)
+            draft.replace(path)
+        except OSError as error:
+            draft.unlink(missing_ok=True)
+            raise FileError(
+                f"The certificate cannot be written to {path}.", because=str(error)
+            ) from None
+        return path
+
+    def __repr__(self) -> str:
+        what = f"label {self.claim.label}, eps {self.claim.eps}, margin {self.margin:.4g}"
+        return f"Proof({self.verdict}: {what})"

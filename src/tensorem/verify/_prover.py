@@ -1,0 +1,248 @@
+"""Robustness on boxes: bounds and attacks in one compiled program, then checked one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tensorem.domains import Diagonal
+from tensorem.errors import ArgumentError, DTypeError, ShapeError
+from tensorem.graph import Graph, Node, Trained, to_program
+from tensorem.ops.pool import windows
+from tensorem.shapes import format_shape
+from tensorem.verify._attack import worst
+from tensorem.verify._bounds import Bounds, Propagation
+from tensorem.verify._claim import Claim, contains, decimal, float32_box, radius
+from tensorem.verify._classifier import Classifier, Structure
+from tensorem.verify._proof import Proof
+
+Array = Any
+Method = Literal["crown", "ibp"]
+CHUNK = 50
+"""Boxes in one call of the compiled program."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prover:
+    """Proves or refutes that a classifier keeps its label on boxes around inputs.
+
+    Made by `Prover.of`; one compiled program serves all inputs and radii.
+
+    Args:
+        classifier: The graph, and its other readings.
+        clip: The least and greatest value that an input can have, as decimals.
+    """
+
+    classifier: Classifier
+    clip: tuple[str, str] | None = None
+
+    @staticmethod
+    def of(model: Trained | Graph, clip: tuple[float, float] | None = None) -> Prover:
+        """A prover for a model or graph that classifies; the batch axis is bound to 1.
+
+        Raises:
+            ShapeError: It does not take one array and give (N, classes).
+            MeaningError: One of its ops has no bounds.
+            ArgumentError: clip is not a range.
+        """
+        classifier = Classifier.of(model)
+        Propagation.of(classifier.graph)
+        return Prover(classifier, None if clip is None else _range(clip))
+
+    def robust(self, x: Any, label: int, eps: float | str, method: Method = "crown") -> Proof:
+        """Is the output `label` strictly above all others, everywhere within eps of x?
+
+        Shapes:
+            x as the model takes it, without the batch axis or with one of size 1.
+
+        Args:
+            x: The centre of the box, float32.
+            label: Index of the output.
+            eps: Radius of the box in input units (L-infinity); a float means its printed decimal.
+            method: "crown", or "ibp" for interval bounds only.
+
+        Raises:
+            ShapeError: x is not one input of the model.
+            ArgumentError: The label, radius or method is out of its range, or x lies outside clip.
+        """
+        return self.robust_all(np.asarray(x)[None], [label], eps, method)[0]
+
+    def robust_all(
+        self, xs: Any, labels: Sequence[int], eps: float | str, method: Method = "crown"
+    ) -> list[Proof]:
+        """`robust` for every input of a batch, with one radius.
+
+        Raises:
+            ShapeError: The inputs are not a batch of inputs of the model, one for each label.
+            ArgumentError: A label, the radius or the method is out of its range, or an input
+            outside clip.
+        """
+        if method not in ("crown", "ibp"):
+            raise ArgumentError(f'method takes "crown" or "ibp", got {method!r}.')
+        centers, reach = self._centers(xs, len(labels)), radius(eps)
+        self._require_labels(labels)
+        lower, upper = float32_box(centers, reach, self.clip)
+        found = self._search(centers, lower, upper, np.asarray(labels, np.int32), method)
+        claims = (self._claim(int(label), reach, method) for label in labels)
+        return [
+            self._judge(claim, center, jax.tree.map(lambda a, i=i: a[i], found))
+            for i, (claim, center) in enumerate(zip(claims, centers, strict=True))
+        ]
+
+    def _claim(self, label: int, eps: str, method: Method) -> Claim:
+        own = self.classifier
+        return Claim(own.structure.digest, own.weights, label, eps, self.clip, method)
+
+    def _centers(self, xs: Any, count: int) -> np.ndarray:
+        xs, shape = np.asarray(xs), self.classifier.shape
+        if xs.dtype != np.float32:
+            raise DTypeError(
+                f"A proof takes float32 inputs, got {xs.dtype.name}.",
+                help="write x.astype(np.float32): the claim is about exactly these numbers.",
+            )
+        if xs.shape not in ((count, *shape), (count, *shape[1:])):
+            one = format_shape(shape[1:])
+            raise ShapeError(f"A proof takes inputs {one}, got {format_shape(xs.shape[1:])}.")
+        centers = xs.reshape(count, *shape)
+        low, high = map(float, self.clip or ("-inf", "inf"))
+        if not (np.isfinite(centers).all() and (low <= centers).all() and (centers <= high).all()):
+            raise ArgumentError(
+                f"A proof takes finite inputs within clip {self.clip or 'none'}, got "
+                f"{centers.min()} to {centers.max()}."
+            )
+        return centers
+
+    def _require_labels(self, labels: Sequence[int]) -> None:
+        for label in labels:
+            if not 0 <= int(label) < self.classifier.classes:
+                raise ArgumentError(f"label takes 0 to {self.classifier.classes - 1}, got {label}.")
+
+    def _search(self, *batch: Any) -> dict[str, Any]:
+        """The compiled program on chunks of one size, the last filled up."""
+        *arrays, method = batch
+        program, count = _program(self.classifier.structure), len(arrays[0])
+        size = min(CHUNK, count)
+        parts = []
+        for start in range(0, count, size):
+            rows = np.minimum(np.arange(start, start + size), count - 1)
+            parts.append(
+                jax.device_get(program(self.classifier.graph.arrays, *(a[rows] for a in arrays)))
+            )
+        joined = jax.tree.map(lambda *p: np.concatenate(p)[:count], *parts)
+        return {"margin": joined["margins"][method], **joined}
+
+    def _judge(self, claim: Claim, center: np.ndarray, found: dict[str, Any]) -> Proof:
+        """A verdict needs evidence: an accepted certificate, or an exact counterexample."""
+        margin, own = float(found["margin"]), self.classifier
+        if found["miss"] >= 0 and self._refutes(claim, center, found["point"]):
+            return Proof("refuted", claim, center, margin, own, counterexample=found["point"])
+        if margin > 0:
+            evidence = found["evidence"] if claim.method == "crown" else {}
+            arrays = {"center": center, "outputs": found["outputs"], **evidence}
+            proof = Proof("proved", claim, center, margin, own, arrays=arrays)
+            if proof.check():
+                return proof
+        return Proof("unknown", claim, center, margin, own)
+
+    def _refutes(self, claim: Claim, center: np.ndarray, point: np.ndarray) -> bool:
+        inside = contains(center, claim.eps, claim.clip, point)
+        return inside and self.classifier.exact_margin(point, claim.label) <= 0
+
+
+def robust(
+    model: Trained | Graph,
+    x: Any,
+    label: int,
+    eps: float | str,
+    *,
+    clip: tuple[float, float] | None = None,
+    method: Method = "crown",
+) -> Proof:
+    """Is the output `label` strictly above all others, everywhere within eps of x (L-infinity)?
+
+    Args:
+        model: A model or graph that classifies.
+        x: The centre, float32, without the batch axis or with one of size 1.
+        label: Index of the output.
+        eps: Radius in input units; a float means the decimal that Python prints for it.
+        clip: The least and greatest value that an input can have.
+        method: "crown", or "ibp" for interval bounds only.
+
+    Returns:
+        A proof: its `verdict` is "proved", "refuted" or "unknown", and `check()` judges its
+        evidence again.
+
+    Raises:
+        ShapeError: The model is no classifier, or x is not one of its inputs.
+        ArgumentError: label, eps, clip or method is out of its range.
+        MeaningError: One of the model's ops has no bounds.
+
+    Source:
+        Bounds: Zhang et al. 2018 (CROWN), Theorem 3.2; attack: Madry et al. 2018, section 2.1.
+    """
+    return Prover.of(model, clip).robust(x, label, eps, method)
+
+
+@lru_cache(maxsize=16)
+def _program(structure: Structure) -> Any:
+    """(weights, centres, lower, upper, labels) -> margins, evidence and worst points, compiled."""
+    graph = structure.graph
+    run = to_program(graph)
+
+    def one(arrays: Any, center: Array, lower: Array, upper: Array, label: Array) -> Any:
+        outputs = lambda x: run(arrays, x)[0]  # noqa: E731
+        point, miss = worst(outputs, center, lower, upper, label)
+        margins, evidence = _bound(Propagation(graph, arrays), lower, upper, label)
+        return {
+            "margins": margins, "evidence": evidence, "outputs": run(arrays, center),
+            "point": point, "miss": miss,
+        }  # fmt: skip
+
+    return jax.jit(jax.vmap(one, in_axes=(None, 0, 0, 0, 0)))
+
+
+def _bound(propagation: Propagation, lower: Array, upper: Array, label: Array) -> Any:
+    """The least margin of the label, by both methods, and what the checker needs."""
+    name = propagation.graph.outputs[0]
+    crown, ibp = propagation.crown(lower, upper), propagation.intervals(lower, upper).boxes[name]
+    classes = ibp.shape[1]
+    rows = jax.nn.one_hot(label, classes, dtype=lower.dtype) - jnp.eye(classes, dtype=lower.dtype)
+    linear = propagation.lower(rows[:, None], name, crown)
+    margins = {"crown": linear, "ibp": ibp.lower[0, label] - ibp.upper[0]}
+    own = jnp.arange(classes) == label
+    least = {k: jnp.min(jnp.where(own, jnp.inf, m)) for k, m in margins.items()}
+    return least, _evidence(propagation, crown)
+
+
+def _evidence(propagation: Propagation, bounds: Bounds) -> dict[str, Array]:
+    """What a certificate carries: the lower slope of every relu, the picks of every max pooling."""
+    arrays: dict[str, Array] = {}
+    for node in propagation.varying:
+        name = node.outputs[0]
+        if node.op == "relu":
+            slope = bounds.lines[name].lower[0]
+            assert isinstance(slope, Diagonal)
+            arrays[f"slope.{name}"] = jnp.clip(slope.coefficient, 0, 1)
+        elif node.op == "max_pool2d":
+            box = bounds.boxes[node.inputs[0]]
+            arrays[f"pick_lower.{name}"] = _greatest(box.lower, node)
+            arrays[f"pick_upper.{name}"] = _greatest(box.upper, node)
+    return arrays
+
+
+def _greatest(ends: Array, node: Node) -> Array:
+    """The position in every window where an end is greatest."""
+    return jnp.argmax(windows(ends, -jnp.inf, **node.attrs), axis=-1).astype(jnp.int32)
+
+
+def _range(clip: tuple[float, float]) -> tuple[str, str]:
+    low, high = (decimal(c, "clip") for c in clip)
+    if not float(low) <= float(high):
+        raise ArgumentError(f"clip takes (least, greatest), got {clip}.")
+    return low, high

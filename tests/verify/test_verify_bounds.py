@@ -1,0 +1,138 @@
+"""Bounds: they enclose, they are exact where nothing is curved, and CROWN is never looser than intervals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from close import assert_close
+
+from tensorem import graph, ops
+from tensorem.errors import GraphError, MeaningError
+from tensorem.verify import Propagation
+
+RNG = np.random.default_rng(0)
+CONV: dict[str, Any] = dict(stride=(1, 1), padding=(1, 1), dilation=(1, 1), groups=1)
+POOL: dict[str, Any] = dict(kernel_size=(2, 2), stride=(2, 2), padding=(0, 0))
+
+
+def weights(**shapes: tuple[int, ...]) -> dict[str, np.ndarray]:
+    return {k: (RNG.normal(size=s) / np.sqrt(s[-1])).astype(np.float32) for k, s in shapes.items()}
+
+
+def mlp(w: Any, x: Any) -> Any:
+    h = ops.relu(ops.linear(x, w["a"], w["b"]))
+    h = ops.relu(ops.linear(h, w["c"]))
+    return ops.linear(h, w["d"])
+
+
+def residual(w: Any, x: Any) -> Any:
+    h = ops.linear(x, w["a"], w["b"])
+    return ops.linear(ops.relu(h) + ops.tanh(h) * 0.5 + h, w["d"])
+
+
+def cnn(w: Any, x: Any) -> Any:
+    h = ops.relu(ops.conv2d(x, w["k"], **CONV))
+    h = ops.relu(ops.conv2d(ops.max_pool2d(h, **POOL), w["l"], **CONV))
+    return ops.linear(ops.avg_pool2d(h, **POOL).reshape(1, -1), w["d"])
+
+
+def normalised(w: Any, x: Any) -> Any:
+    h = ops.conv2d(x, w["k"], **CONV)
+    h = ops.batch_norm(h, w["g"], w["b"], w["m"], w["v"] ** 2, eps=1e-5)
+    return ops.linear(ops.relu(h).reshape(1, -1), w["d"])
+
+
+NETWORKS: dict[str, tuple[Any, tuple[int, ...], dict[str, np.ndarray]]] = {
+    "mlp": (mlp, (1, 5), weights(a=(8, 5), b=(8,), c=(6, 8), d=(3, 6))),
+    "residual": (residual, (1, 5), weights(a=(8, 5), b=(8,), d=(3, 8))),
+    "cnn": (cnn, (1, 1, 8, 8), weights(k=(3, 1, 3, 3), l=(2, 3, 3, 3), d=(3, 8))),
+    "batch norm": (
+        normalised,
+        (1, 1, 4, 4),
+        weights(k=(2, 1, 3, 3), g=(2,), b=(2,), m=(2,), v=(2,), d=(3, 32)),
+    ),
+}
+
+
+def capture(name: str) -> tuple[graph.Graph, tuple[int, ...]]:
+    f, shape, w = NETWORKS[name]
+    return graph.simplify(graph.capture(f, shape, weights=w)), shape
+
+
+def bounds(g: graph.Graph, lower: Any, upper: Any) -> tuple[Any, Any]:
+    """Output intervals by IBP, and by CROWN (n lower and n upper ends)."""
+
+    def both(arrays: Any, lower: Any, upper: Any) -> Any:
+        p = Propagation(g, arrays)
+        name = g.outputs[0]
+        crown, box = p.crown(lower, upper), p.intervals(lower, upper).boxes[name]
+        eye = jnp.eye(box.lower.size, dtype=lower.dtype)[:, None]
+        return (box.lower[0], box.upper[0]), (
+            p.lower(eye, name, crown),
+            -p.lower(-eye, name, crown),
+        )
+
+    return jax.jit(both)(g.arrays, lower, upper)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_bounds_enclose_and_crown_is_within_reach(name: str) -> None:
+    g, shape = capture(name)
+    run = jax.jit(jax.vmap(lambda x: graph.to_program(g)(g.arrays, x)[0]))
+    center = RNG.normal(size=shape).astype(np.float32)
+    for eps in (0.01, 0.3):
+        lower, upper = center - np.float32(eps), center + np.float32(eps)
+        ibp, crown = bounds(g, lower, upper)
+        points = RNG.uniform(lower, upper, size=(200, *shape)).astype(np.float32)
+        corners = np.where(RNG.integers(0, 2, size=(200, *shape)) == 1, lower, upper)
+        values = run(np.concatenate([points, corners]))
+        for low, high in (ibp, crown):
+            assert (values >= low - 1e-4).all() and (values <= high + 1e-4).all()
+        if eps == 0.01:
+            assert np.sum(crown[1] - crown[0]) < np.sum(ibp[1] - ibp[0])
+
+
+def test_where_every_relu_is_stable_the_bound_is_the_exact_vertex_value() -> None:
+    g, shape = capture("mlp")
+    w = {k: v.astype(np.float64) for k, v in g.arrays.items()}
+    checked = 0
+    for _ in range(200):
+        center, eps = RNG.normal(size=shape).astype(np.float32), np.float32(1e-3)
+        a = w["a"] @ center[0] + w["b"]
+        h = np.maximum(a, 0)
+        b = w["c"] @ h
+        if np.abs(a).min() < 0.05 or np.abs(b).min() < 0.05:
+            continue
+        slope = w["d"] @ ((w["c"] * (b > 0)[:, None]) @ (w["a"] * (a > 0)[:, None]))
+        value = w["d"] @ np.maximum(b, 0)
+        low, high = bounds(g, center - eps, center + eps)[1]
+        reach = np.abs(slope).sum(1) * np.float64(eps)
+        assert_close(low, value - reach, 0, 1e-6)
+        assert_close(high, value + reach, 0, 1e-6)
+        checked += 1
+    assert checked >= 5
+
+
+def test_intervals_alone_agree_with_corner_values_of_one_layer() -> None:
+    w = weights(a=(4, 3))
+    g = graph.capture(lambda w, x: ops.linear(x, w["a"]), (1, 3), weights=w)
+    low, high = np.full((1, 3), -1, np.float32), np.full((1, 3), 2, np.float32)
+    (lower, upper), crown = bounds(g, low, high)
+    assert_close(lower, np.where(w["a"] > 0, -w["a"], 2 * w["a"]).sum(1))
+    assert_close(lower, crown[0])
+    assert_close(upper, crown[1])
+
+
+def test_what_has_no_bounds_is_named() -> None:
+    two = graph.capture(lambda x, y: x + y, (3,), (3,))
+    with pytest.raises(MeaningError, match="one input, got 2"):
+        Propagation.of(two)
+    with pytest.raises(GraphError, match="takes numbers for its sizes, got N"):
+        Propagation.of(graph.capture(lambda x: x * 2.0, ("N",)))
+    looped = graph.capture(lambda x: jax.lax.scan(lambda c, _: (c * 2.0, None), x, None, 3)[0], (2,))
+    with pytest.raises(MeaningError, match="A loop has no lines meaning"):
+        Propagation.of(looped)

@@ -1,0 +1,54 @@
+"""Claims: exact decimals, boxes that do not leave the claim, and what is refused."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import numpy as np
+import pytest
+
+from tensorem.errors import ArgumentError, CertificateError
+from tensorem.verify import Claim
+from tensorem.verify._claim import contains, decimal, float32_box, radius
+
+
+def test_the_float32_box_lies_inside_the_exact_one() -> None:
+    rng = np.random.default_rng(0)
+    sizes = rng.uniform(0.5, 1, 500) * 2.0 ** rng.integers(-20, 1, 500)
+    centers = sizes.astype(np.float32)
+    for eps in ("0", "0.1", "0.000001", "1e-9", "3"):
+        lower, upper = float32_box(centers, radius(eps), ("0", "1"))
+        for ends in (lower, upper):
+            assert contains(centers, radius(eps), ("0", "1"), ends)
+        reach = np.float64(upper) - np.float64(lower)
+        wanted = np.minimum(centers + float(eps), 1.0) - np.maximum(centers - float(eps), 0.0)
+        assert (reach >= wanted - 4e-7).all()
+
+
+def test_a_point_a_hair_outside_is_outside() -> None:
+    center = np.array([0.5], np.float32)
+    inside = np.array([0.5 + 2**-4], np.float32)
+    assert contains(center, "0.0625", None, inside)
+    assert not contains(center, "0.0624999999999999999999", None, inside)
+    assert not contains(center, "0.0625", ("0", "0.5624"), inside)
+
+
+def test_a_float_means_its_printed_decimal() -> None:
+    assert Fraction(decimal(0.02, "eps")) == Fraction(2, 100)
+    assert radius("1e-3") == "0.001"
+
+
+@pytest.mark.parametrize(
+    ("value", "words"), [("x", "takes a number, got 'x'"), (float("nan"), "finite"), (-1, "at least 0")]
+)
+def test_a_radius_is_a_finite_number_of_at_least_zero(value: object, words: str) -> None:
+    with pytest.raises(ArgumentError, match=words):
+        radius(value)
+
+
+def test_a_claim_is_read_back_and_nothing_else_is() -> None:
+    claim = Claim("a" * 64, "b" * 64, 3, "0.02", ("0", "1"))
+    assert Claim.from_json(claim.to_json()) == claim
+    for text in ("", "[]", "{}", claim.to_json().replace("robust", "fast"), "null"):
+        with pytest.raises(CertificateError):
+            Claim.from_json(text)
