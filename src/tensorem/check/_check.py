@@ -1,0 +1,302 @@
+"""The verdict: a prepared graph, and what a certificate claims about it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ._bounds import Program, Tensors, lowest, propagate
+from ._claim import Claim, box, parse_claim, point
+from ._errors import MalformedError, RejectedError, UnsupportedError
+from ._files import Tensors as File
+from ._files import (
+    graph_hash,
+    parse_json,
+    parse_safetensors,
+    read_bytes,
+    weights_hash,
+)
+from ._graph import Graph, Shape, parse_graph
+from ._lower import lower
+from ._numbers import EXACT, FLOAT64, Arithmetic, Array, assert_gradual_underflow
+from ._steps import Max, Relu
+
+MODES: dict[str, Arithmetic] = {"float64": FLOAT64, "exact": EXACT}
+
+REPLAY_TOLERANCE = 1e-4
+"""How far recorded outputs may be from the real ones, relative to 1 + the largest of them."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """What the checker says about a claim.
+
+    Args:
+        accepted: Whether the claim follows, for certain.
+        reason: Why, or why not, in one line.
+        margin: The least proved value of y[label] - y[j], rounded down; None if it came not so far.
+    """
+
+    accepted: bool
+    reason: str
+    margin: float | None = None
+
+
+@dataclass(frozen=True)
+class Checker:
+    """A graph with its weights, read once, ready to check any number of certificates."""
+
+    graph: Graph
+    arrays: Mapping[str, Array]
+    graph_hash: str
+    weights_hash: str
+    _programs: dict[str, Program] = field(default_factory=dict, repr=False)
+
+    def check(
+        self, claim: str | Mapping[str, Any], tensors: Mapping[str, Array], mode: str = "float64"
+    ) -> Result:
+        """Whether the claim follows from the graph, the weights and the certificate's tensors.
+
+        Args:
+            claim: The claim, as JSON text or parsed.
+            tensors: `center`, `outputs`, and for the method crown `slope.*` and `pick_*.*`.
+            mode: "float64" with proved error terms, or "exact" in rationals.
+
+        Raises:
+            MalformedError: The claim or a tensor is not of its form.
+            UnsupportedError: The claim asks for something that this checker does not know.
+        """
+        a = _arithmetic(mode)
+        parsed = parse_claim(_document(claim, "the claim"))
+        program = self.program(mode)
+        tensors = {name: np.asarray(tensor) for name, tensor in tensors.items()}
+        _check_tensors(tensors, _wanted(self.graph, program, parsed.method))
+        assert_gradual_underflow()
+        try:
+            with np.errstate(all="ignore"):
+                margin = _margin(self, program, parsed, tensors, a)
+        except RejectedError as error:
+            return Result(False, str(error))
+        if not margin > 0:
+            return Result(False, f"a margin is not proved positive: {margin:.6g}", margin)
+        return Result(True, f"every margin is at least {margin:.6g}", margin)
+
+    def program(self, mode: str) -> Program:
+        """The graph lowered to steps over the numbers of a mode, made once."""
+        if mode not in self._programs:
+            with np.errstate(all="ignore"):
+                self._programs[mode] = lower(self.graph, self.arrays, _arithmetic(mode))
+        return self._programs[mode]
+
+
+def prepare(graph: str | bytes | Mapping[str, Any], arrays: Mapping[str, Array]) -> Checker:
+    """A checker for one graph and its weights.
+
+    Args:
+        graph: graph.json, as text or parsed.
+        arrays: The float32 arrays that the graph names; others are not read.
+
+    Raises:
+        MalformedError: The graph is not well formed, or an array does not fit it.
+        UnsupportedError: The graph is not one that can be checked.
+    """
+    document = _document(graph, "the graph")
+    parsed = parse_graph(document)
+    own = {name: _weights(name, arrays, parsed) for name in parsed.arrays}
+    checker = Checker(parsed, own, graph_hash(document), weights_hash(own))
+    _classes(parsed)
+    checker.program("float64")
+    return checker
+
+
+def check(
+    graph: str | bytes | Mapping[str, Any],
+    arrays: Mapping[str, Array],
+    claim: str | Mapping[str, Any],
+    tensors: Mapping[str, Array],
+    mode: str = "float64",
+) -> Result:
+    """Whether a certificate proves its claim about a graph; `prepare` serves many certificates."""
+    return prepare(graph, arrays).check(claim, tensors, mode)
+
+
+def check_files(
+    graph: str | Path, weights: str | Path, certificate: str | Path, mode: str = "float64"
+) -> Result:
+    """Whether the certificate in a file proves its claim about the graph and weights in files.
+
+    Raises:
+        MalformedError: A file is missing or not of its format.
+        UnsupportedError: A file asks for something that this checker does not know.
+    """
+    document = _document(read_bytes(graph), "the graph")
+    checker = prepare(document, _Lazy(parse_safetensors(read_bytes(weights), "the weights file")))
+    return checker.check(*read_certificate(certificate), mode)
+
+
+def read_certificate(path: str | Path) -> tuple[str, dict[str, Array]]:
+    """The claim and the tensors of a certificate file, as `Checker.check` takes them."""
+    file = parse_safetensors(read_bytes(path), "the certificate")
+    if file.metadata.keys() != {"claim"}:
+        raise MalformedError("the certificate's metadata is not one claim")
+    return file.metadata["claim"], {name: file.read(name) for name in file.entries}
+
+
+class _Lazy(Mapping[str, Array]):
+    """The tensors of a file, decoded when asked for."""
+
+    def __init__(self, file: File) -> None:
+        self._file = file
+
+    def __getitem__(self, name: str) -> Array:
+        return self._file.read(name)
+
+    def __iter__(self) -> Any:
+        return iter(self._file.entries)
+
+    def __len__(self) -> int:
+        return len(self._file.entries)
+
+
+# --- the steps of a check
+
+
+def _margin(
+    checker: Checker, program: Program, claim: Claim, tensors: Tensors, a: Arithmetic
+) -> float:
+    """The least lower bound of y[label] - y[j] over j, in the order: hashes, replay, bounds."""
+    if claim.graph != checker.graph_hash:
+        raise RejectedError("the certificate is about another graph")
+    if claim.weights != checker.weights_hash:
+        raise RejectedError("the certificate is about other weights")
+    classes = _classes(checker.graph)
+    if not 0 <= claim.label < classes:
+        raise RejectedError(f"label {claim.label} is not one of {classes} classes")
+    _check_numbers(tensors, program)
+    _replay(program, tensors, a)
+    lines = tensors if claim.method == "crown" else None
+    values = propagate(program, box(claim, tensors["center"], a), lines, a)
+    others = [j for j in range(classes) if j != claim.label]
+    rows = np.eye(classes)[claim.label] - np.eye(classes)[others]
+    margins = lowest(program, values, program.output, a.numbers(rows), a)
+    if not a.finite(margins):
+        raise RejectedError("a margin is not finite")
+    return _float_below(min(margins))
+
+
+def _float_below(x: Any) -> float:
+    """A float64 that is at most x, and positive only if x is."""
+    nearest = float(x)
+    return nearest if nearest <= x else float(np.nextafter(nearest, -np.inf))
+
+
+def _check_numbers(tensors: Tensors, program: Program) -> None:
+    """Refuse what is not finite, slopes outside [0, 1], and picks that are not of the window."""
+    for name in ("center", "outputs"):
+        if not bool(np.all(np.isfinite(tensors[name]))):
+            raise RejectedError(f"`{name}` is not finite")
+    for name, slopes in tensors.items():
+        if name.startswith("slope.") and not bool(np.all((slopes >= 0) & (slopes <= 1))):
+            raise RejectedError(f"`{name}` leaves [0, 1]")
+    for step in program.steps:
+        if isinstance(step, Max):
+            for side in ("lower", "upper"):
+                _check_picks(tensors, f"pick_{side}.{step.name}", step)
+
+
+def _check_picks(tensors: Tensors, name: str, step: Max) -> None:
+    if name not in tensors:
+        return
+    picks = tensors[name].ravel()
+    count, window = step.inside.shape
+    if not bool(np.all((picks >= 0) & (picks < window))):
+        raise RejectedError(f"`{name}` leaves the window")
+    if not bool(np.all(step.inside[np.arange(count), picks])):
+        raise RejectedError(f"`{name}` picks padding")
+
+
+def _replay(program: Program, tensors: Tensors, a: Arithmetic) -> None:
+    """Refuse recorded outputs that the graph does not give at the centre, up to float32 noise."""
+    real = propagate(program, point(tensors["center"], a), None, a).bounds[program.output]
+    recorded = tensors["outputs"].ravel().astype(np.float64)
+    low, high = real.lower.astype(np.float64), real.upper.astype(np.float64)
+    tolerance = REPLAY_TOLERANCE * (1 + np.abs(recorded).max())
+    if not bool(np.all((recorded >= low - tolerance) & (recorded <= high + tolerance))):
+        worst = float(np.max(np.maximum(low - recorded, recorded - high)))
+        raise RejectedError(f"the graph does not give the recorded outputs: off by {worst:.3g}")
+
+
+# --- forms
+
+
+def _document(given: str | bytes | Mapping[str, Any], what: str) -> dict[str, Any]:
+    """A JSON object; one that is parsed already goes through text, so that both are alike."""
+    if isinstance(given, str | bytes):
+        return parse_json(given, what)
+    try:
+        return parse_json(json.dumps(given), what)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise MalformedError(f"{what} is not JSON: {str(error)[:200]}") from None
+
+
+def _arithmetic(mode: str) -> Arithmetic:
+    if mode not in MODES:
+        raise UnsupportedError(f"mode {mode!r} is not one of {', '.join(MODES)}")
+    return MODES[mode]
+
+
+def _classes(graph: Graph) -> int:
+    shape = graph.shapes[graph.output]
+    if len(shape) != 2 or shape[0] != 1 or shape[1] < 2:
+        raise UnsupportedError(
+            f"the output has shape {shape}; a label takes (1, classes), classes > 1"
+        )
+    return shape[1]
+
+
+def _weights(name: str, arrays: Mapping[str, Array], graph: Graph) -> Array:
+    if name not in arrays:
+        raise MalformedError(f"array `{name}` is missing from the weights")
+    array = np.asarray(arrays[name])
+    if array.dtype.name != "float32":
+        raise UnsupportedError(f"array `{name}` has dtype {array.dtype}; known is float32")
+    if array.shape != graph.shapes[name]:
+        shape = graph.shapes[name]
+        raise MalformedError(f"array `{name}` has shape {array.shape}, the graph says {shape}")
+    if not bool(np.all(np.isfinite(array))):
+        raise MalformedError(f"array `{name}` is not finite")
+    return array
+
+
+def _wanted(graph: Graph, program: Program, method: str) -> dict[str, tuple[str, Shape]]:
+    """The tensors that a certificate holds: name -> dtype and shape."""
+    wanted = {"center": ("float32", graph.shapes[graph.input])}
+    wanted["outputs"] = ("float32", graph.shapes[graph.output])
+    if method == "ibp":
+        return wanted
+    for step in program.steps:
+        if isinstance(step, Relu):
+            wanted[f"slope.{step.name}"] = ("float32", graph.shapes[step.name])
+        if isinstance(step, Max):
+            wanted[f"pick_lower.{step.name}"] = ("int32", graph.shapes[step.name])
+            wanted[f"pick_upper.{step.name}"] = ("int32", graph.shapes[step.name])
+    return wanted
+
+
+def _check_tensors(tensors: Mapping[str, Array], wanted: Mapping[str, tuple[str, Shape]]) -> None:
+    for name in wanted.keys() - tensors.keys():
+        raise MalformedError(f"tensor `{name}` is missing from the certificate")
+    for name in tensors.keys() - wanted.keys():
+        raise MalformedError(f"tensor `{name}` is not one that this certificate takes")
+    for name, (dtype, shape) in wanted.items():
+        found = tensors[name]
+        if found.dtype.name != dtype or found.shape != shape:
+            raise MalformedError(
+                f"tensor `{name}` takes {dtype} of shape {shape}, "
+                f"got {found.dtype.name} of shape {found.shape}"
+            )
