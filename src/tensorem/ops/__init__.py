@@ -144,6 +144,12 @@ TABLE: dict[str, Op] = {
 }
 """Every row by name, in the order of the families."""
 
+
+def coverage() -> dict[str, dict[str, str]]:
+    """For each op and meaning "yes" or the reason why not, and under "source" where it comes from."""
+    return {name: row.coverage() | {"source": row.source} for name, row in TABLE.items()}
+
+
 __all__ = [
     "Attr",
     "Attrs",
@@ -168,6 +174,7 @@ __all__ = [
     "conv2d_dk",
     "conv2d_dx",
     "cos",
+    "coverage",
     "cumsum",
     "div",
     "dot",

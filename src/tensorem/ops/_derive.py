@@ -1,14 +1,350 @@
-"""Rows from facts."""
+"""Rows from facts: what a rule is, once it is known what kind of function the op is."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tensorem.domains import Diagonal, Interval, Linear, Lines, Map, Rational, equation, flat
+from tensorem.domains import _exact as exact
+from tensorem.domains import _interval as intervals
+
 from ._op import Op, Rule, Unsupported
+
+Array = Any
+Box = Interval | Array
+
+IRRATIONAL = Unsupported(
+    "its values at rational numbers are irrational", help="read it as an interval"
+)
+
+
+# --- constants among the operands
+
+
+def varies(box: Box) -> bool:
+    """The operand depends on the input; weights and constants do not."""
+    return isinstance(box, Interval) and not box.is_point
+
+
+def value(box: Box) -> Array:
+    """The one value of an operand that does not vary."""
+    return box.lower if isinstance(box, Interval) else jnp.asarray(box)
+
+
+def boxed(box: Box) -> Interval:
+    """An operand as an interval."""
+    return box if isinstance(box, Interval) else Interval.point(jnp.asarray(box))
+
+
+# --- any op: the ends of its enclosure, whatever the operands are
+
+
+def enclosed(interval: Rule) -> Callable[..., Lines]:
+    """Lines that do not look at the operands: sound for every op that has an interval."""
+
+    def lines(*boxes: Box, **attrs: Any) -> Lines:
+        return flat(interval(*map(boxed, boxes), **attrs), len(boxes))
+
+    return lines
+
+
+def weighted(
+    boxes: tuple[Box, ...],
+    lower: tuple[Array, ...],
+    upper: tuple[Array, ...],
+    low: Array,
+    high: Array,
+) -> Lines:
+    """Lines Σ c x + offset with one coefficient per entry; constant operands join the offsets."""
+    floor, low = _split(boxes, lower, low)
+    roof, high = _split(boxes, upper, high)
+    return Lines(floor, roof, low, high)
+
+
+def _split(
+    boxes: tuple[Box, ...], coefficients: tuple[Array, ...], offset: Array
+) -> tuple[tuple[Map, ...], Array]:
+    pairs = list(zip(boxes, coefficients, strict=True))
+    maps = tuple(Diagonal(c) if varies(b) else None for b, c in pairs)
+    return maps, offset + sum(c * value(b) for b, c in pairs if not varies(b))
+
+
+def combination(*signs: float) -> Callable[..., Lines]:
+    """Lines of Σ sign x, entry by entry."""
+
+    def lines(*boxes: Box) -> Lines:
+        like = jnp.asarray(value(boxes[0]))
+        coefficients = tuple(jnp.full_like(like, s) for s in signs)
+        floor, offset = _split(boxes, coefficients, jnp.zeros_like(like))
+        return equation(floor, offset)
+
+    return lines
+
+
+def entrywise(lines: Lines) -> Lines:
+    """The same lines with diagonal maps, for functions that work entry by entry."""
+    floor = tuple(_diagonal(m) for m in lines.lower)
+    if lines.is_equation:
+        return equation(floor, lines.lower_offset)
+    return replace(lines, lower=floor, upper=tuple(_diagonal(m) for m in lines.upper))
+
+
+def _diagonal(m: Map) -> Map:
+    return Diagonal(m(jnp.ones(m.shape))) if isinstance(m, Linear) else m
+
+
+def opposite(lines: Lines) -> Lines:
+    """Lines of -f(-x) on a box, from lines of f on the box -x."""
+    return Lines(lines.upper, lines.lower, -lines.upper_offset, -lines.lower_offset)
+
+
+# --- moves: entries change place and are not changed
+
+
+def move(name: str, arity: int | None, shape: Rule, run: Rule, twin: Rule, **rest: Any) -> Op:
+    """A row of a function that places entries and computes nothing.
+
+    Args:
+        name: The op's name.
+        arity: The number of operands that move; None for any number.
+        shape: The shape rule.
+        run: The function in JAX.
+        twin: The same in NumPy, for arrays of any kind.
+        rest: Further columns of the row.
+    """
+    return Op(
+        name,
+        arity,
+        shape,
+        run,
+        exact=lambda *xs, **attrs: exact.joined(partial(twin, **attrs), *xs),
+        interval=lambda *xs, **attrs: intervals.joined(
+            partial(twin if xs[0].is_rigorous else run, **attrs), *xs
+        ),
+        lines=additive(run),
+        **rest,
+    )
+
+
+def additive(run: Rule) -> Callable[..., Lines]:
+    """Lines of a function that is linear in all its operands together."""
+
+    def lines(*boxes: Box, **attrs: Any) -> Lines:
+        f = partial(run, **attrs)
+        rest = [jnp.zeros_like(value(b)) if varies(b) else value(b) for b in map(_jax_box, boxes)]
+        return equation(tuple(partials(f, boxes)), f(*rest))
+
+    return lines
+
+
+def partials(f: Callable[..., Array], boxes: tuple[Box, ...]) -> list[Map]:
+    """The linear map of each varying operand, all others zero."""
+    zeros = [jnp.zeros_like(value(b)) for b in map(_jax_box, boxes)]
+
+    def alone(i: int) -> Linear:
+        return Linear(lambda x: f(*zeros[:i], x, *zeros[i + 1 :]), zeros[i].shape)
+
+    return [alone(i) if varies(b) else None for i, b in enumerate(boxes)]
+
+
+def _jax_box(box: Box) -> Box:
+    return box if isinstance(box, Interval) else jnp.asarray(box)
+
+
+# --- sums: linear functions with coefficients 0 and 1, times one number
+
+
+@dataclass(frozen=True)
+class Total:
+    """Sums of entries: the fact behind sum, mean, cumsum and average pooling.
+
+    Args:
+        sums: (array, attrs) -> sums of its entries, for NumPy and JAX arrays.
+        terms: (shape of the operand, attrs) -> how many entries a sum has at most.
+        share: (shape of the operand, attrs) -> what a sum is divided by.
+    """
+
+    sums: Rule
+    terms: Rule
+    share: Rule = lambda shape, **attrs: 1
+
+
+def affine(name: str, shape: Rule, run: Rule, total: Total, **rest: Any) -> Op:
+    """A row of sums of entries, from the sums alone."""
+
+    def exactly(x: Rational, **attrs: Any) -> Rational:
+        y = x.map(partial(total.sums, **attrs))
+        return Rational(y.num, y.den * total.share(x.shape, **attrs)).reduced()
+
+    def interval(x: Interval, **attrs: Any) -> Interval:
+        y = x.sums(partial(total.sums, **attrs), total.terms(x.shape, **attrs))
+        share = total.share(x.shape, **attrs)
+        return y if share == 1 else y / y.like(share)
+
+    return Op(name, 1, shape, run, exactly, interval, additive(run), **rest)
+
+
+# --- products summed over axes
+
+
+@dataclass(frozen=True)
+class Product:
+    """A bilinear function with coefficients 0 and 1: dots, convolutions.
+
+    Args:
+        run: (x, y, attrs) in JAX.
+        twin: The same in NumPy, for float64 and for arrays of Python integers.
+        terms: (shape of x, shape of y, attrs) -> how many products a sum has at most.
+    """
+
+    run: Rule
+    twin: Rule
+    terms: Rule
+
+    def exact(self, x: Rational, y: Rational, **attrs: Any) -> Rational:
+        """Products of numerators over the product of denominators."""
+        return exact.product(partial(self.twin, **attrs), x, y)
+
+    def interval(self, x: Interval, y: Interval, **attrs: Any) -> Interval:
+        """Midpoint and radius, with a bound on the rounding of any order of summation."""
+        f = partial(self.twin if x.is_rigorous else self.run, **attrs)
+        return x.products(y, f, self.terms(x.shape, y.shape, **attrs))
+
+    def lines(self, x: Box, y: Box, **attrs: Any) -> Lines:
+        """Linear in one operand where the other is constant; else McCormick's planes."""
+        return product_lines(partial(self.run, **attrs), x, y)
+
+
+def product_lines(f: Callable[[Array, Array], Array], x: Box, y: Box) -> Lines:
+    """Lines of a bilinear function with coefficients 0 and 1.
+
+    Source:
+        McCormick 1976: Σ (x - l)(y - m) >= 0 and Σ (x - u)(y - m) <= 0 on a box.
+    """
+    if varies(x) and varies(y):
+        return _mccormick(f, boxed(x), boxed(y))
+    if varies(x):
+        k = value(y)
+        return equation((Linear(lambda a: f(a, k), x.shape), None), _zero(f, x.lower, k))
+    k = value(x)
+    return equation((None, Linear(lambda a: f(k, a), boxed(y).shape)), _zero(f, k, boxed(y).lower))
+
+
+def _mccormick(f: Callable[[Array, Array], Array], x: Interval, y: Interval) -> Lines:
+    low, high, m = x.lower, x.upper, y.lower
+    along_x = Linear(lambda a: f(a, m), x.shape)
+    return Lines(
+        (along_x, Linear(lambda a: f(low, a), y.shape)),
+        (along_x, Linear(lambda a: f(high, a), y.shape)),
+        -f(low, m),
+        -f(high, m),
+    )
+
+
+def _zero(f: Callable[[Array, Array], Array], x: Array, y: Array) -> Array:
+    result = jax.eval_shape(f, x, y)
+    return jnp.zeros(result.shape, result.dtype)
+
+
+def bilinear(name: str, shape: Rule, product: Product, **rest: Any) -> Op:
+    """A row of products summed over axes, from the products alone."""
+    return Op(
+        name, 2, shape, product.run, product.exact, product.interval, product.lines, **rest
+    )  # fmt: skip
+
+
+def biased(name: str, shape: Rule, run: Rule, product: Product, spread: Rule) -> Op:
+    """A bilinear row with an optional bias, which `spread(bias, rank)` reshapes to broadcast."""
+
+    def exactly(x: Rational, w: Rational, b: Rational | None = None, **attrs: Any) -> Rational:
+        y = product.exact(x, w, **attrs)
+        return y if b is None else y + b.map(lambda num: spread(num, y.ndim))
+
+    def interval(x: Interval, w: Interval, b: Interval | None = None, **attrs: Any) -> Interval:
+        y = product.interval(x, w, **attrs)
+        return y if b is None else y + b.map(lambda end: spread(end, y.ndim))
+
+    def lines(x: Box, w: Box, b: Box | None = None, **attrs: Any) -> Lines:
+        y = product.lines(x, w, **attrs)
+        return y if b is None else _with_bias(y, b, spread)
+
+    return Op(name, (2, 3), shape, run, exactly, interval, lines)
+
+
+def _with_bias(y: Lines, bias: Box, spread: Rule) -> Lines:
+    shape = y.lower_offset.shape
+
+    def wide(b: Array) -> Array:
+        return jnp.broadcast_to(spread(b, len(shape)), shape)
+
+    if varies(bias):
+        return joint(y, Linear(wide, bias.shape), jnp.zeros((), y.lower_offset.dtype))
+    return joint(y, None, wide(value(bias)))
+
+
+def joint(lines: Lines, extra: Map, offset: Array) -> Lines:
+    """Lines plus an affine term in one more operand."""
+    if lines.is_equation:
+        return equation((*lines.lower, extra), lines.lower_offset + offset)
+    return Lines(
+        (*lines.lower, extra),
+        (*lines.upper, extra),
+        lines.lower_offset + offset,
+        lines.upper_offset + offset,
+    )
+
+
+# --- composites: every meaning read from one definition
+
+
+@dataclass(frozen=True)
+class Reader:
+    """A meaning in which a definition is read: `read(op, x)` applies the op's rule of it."""
+
+    meaning: str
+
+    def __call__(self, op: Op, *operands: Any, **attrs: Any) -> Any:
+        rule = op if self.meaning == "call" else op.meaning(self.meaning)
+        return rule(*operands, **attrs)
+
+    def like(self, x: Any, number: float) -> Any:
+        """One number at every entry, in the shape of x."""
+        if isinstance(x, Rational):
+            return Rational.of(np.full(x.shape, number))
+        return x.like(number) if isinstance(x, Interval) else jnp.full_like(x, number)
+
+
+CALL = Reader("call")
+"""Reads a definition as calls of the ops, so that a derivative shows them by name."""
+
+
+def composite(name: str, arity: int, shape: Rule, definition: Rule, **direct: Any) -> Op:
+    """A row whose meanings are those of its definition, unless a direct one is given as tighter.
+
+    Args:
+        name: The op's name.
+        arity: The number of operands.
+        shape: The shape rule.
+        definition: (read, operands, attrs) -> result, in calls of `read(op, ...)`.
+        direct: Columns that replace the derived ones.
+    """
+    derived = {m: partial(definition, Reader(m)) for m in ("run", "exact", "interval")}
+    columns = derived | {"lines": enclosed(direct.get("interval", derived["interval"]))} | direct
+    return Op(name, arity, shape, **columns, definition=definition)
+
 
 LATER = Unsupported("not written yet")
 
 
-def row(name: str, arity: int | tuple[int, ...] | None, shape: Rule, run: Rule, **rest: Any) -> Op:
-    rest = {"exact": LATER, "interval": LATER, "lines": LATER} | rest
-    return Op(name, arity, shape, run, **rest)
+def row(name: str, arity: Any, shape: Rule, run: Rule, **rest: Any) -> Op:
+    """For the families whose meanings are being written; goes with the last of them."""
+    return Op(
+        name, arity, shape, run, **({"exact": LATER, "interval": LATER, "lines": LATER} | rest)
+    )

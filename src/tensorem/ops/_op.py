@@ -30,8 +30,8 @@ class Unsupported:
 class Op:
     """One operation with all its meanings side by side.
 
-    Calling an op on JAX arrays runs it under its own name, so that `graph.capture` can find it again;
-    its derivative rule lies outside the name, so that every JAX transform goes through it.
+    Calling an op on JAX arrays runs it under its own name, so that `graph.capture` can find it
+    again; its derivative rule lies outside the name, so that every JAX transform goes through it.
 
     Args:
         name: The name in graphs and tables.
@@ -42,8 +42,9 @@ class Op:
         interval: Intervals and attrs -> interval that encloses every value.
         lines: Boxes of the operands and attrs -> linear lower and upper bounds (`domains.Lines`).
         source: Paper and equation of the tightest rule, or "-".
-        jvp: Derivative: (result, operands, tangents, attrs) -> tangent, of plain linear primitives in the
-            tangents and of ops in the coefficients. Without it the derivative of `run` is used.
+        jvp: Derivative: (result, operands, tangents, attrs) -> tangent, of plain linear primitives
+            in the tangents and of ops in the coefficients. Without it that of `run` is used.
+        definition: Of a composite: (read, operands, attrs) -> result, in calls `read(op, ...)`.
     """
 
     name: str
@@ -55,9 +56,10 @@ class Op:
     lines: Rule | Unsupported
     source: str = "-"
     jvp: Rule | None = None
+    definition: Rule | None = None
 
     def __call__(self, *operands: Any, **attrs: Attr) -> Any:
-        self._count(len(operands))
+        self.check_arity(len(operands))
         return _callable(self, tuple(sorted(attrs.items())))(*operands)
 
     def meaning(self, name: str) -> Rule:
@@ -73,11 +75,17 @@ class Op:
             )
         return rule  # type: ignore[no-any-return]
 
-    def _count(self, given: int) -> None:
+    def check_arity(self, given: int) -> None:
+        """Raise ArgumentError unless the op takes that many operands."""
         allowed = (self.arity,) if isinstance(self.arity, int) else self.arity
         if allowed is not None and given not in allowed:
             words = " or ".join(str(n) for n in allowed)
             raise ArgumentError(f"{self.name} takes {words} operands, got {given}.")
+
+    def coverage(self) -> dict[str, str]:
+        """For each meaning "yes", or the reason why there is none."""
+        columns = {name: getattr(self, name) for name in MEANINGS}
+        return {m: c.because if isinstance(c, Unsupported) else "yes" for m, c in columns.items()}
 
     def __repr__(self) -> str:
         return f"Op({self.name})"

@@ -2,37 +2,268 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
-from . import _specs
-from ._derive import row
+from tensorem.domains import Diagonal, Interval, Lines, Map, Rational, equation
+from tensorem.domains import _exact as exact
+from tensorem.domains import _interval as intervals
+
+from . import _curve, _specs
+from ._derive import (
+    Box,
+    boxed,
+    combination,
+    enclosed,
+    entrywise,
+    product_lines,
+    value,
+    varies,
+    weighted,
+)
+from ._op import Op
 
 Array = Any
 
 
-def _cast_shape(x: Any, *, dtype: str) -> Any:
-    from dataclasses import replace
+# --- lines
 
+
+def _mul_lines(x: Box, y: Box) -> Lines:
+    return entrywise(product_lines(jnp.multiply, x, y))
+
+
+def _div_lines(x: Box, y: Box) -> Lines:
+    """Linear in x where y is constant; else the ends of the quotient."""
+    if varies(y):
+        return enclosed(Interval.__truediv__)(x, y)
+    return equation((Diagonal(1 / value(y)), None), jnp.zeros_like(value(x)))
+
+
+def _extreme_lines(left: float, right: float, x: Box, y: Box) -> Lines:
+    """max(x, y) = y + relu(x - y), and min(x, y) = y + min(x - y, 0)."""
+    bend = _curve.kink(left, right, boxed(x) - boxed(y))
+    floor, roof = _coefficient(bend.lower[0]), _coefficient(bend.upper[0])
+    return weighted(
+        (x, y), (floor, 1 - floor), (roof, 1 - roof), bend.lower_offset, bend.upper_offset
+    )
+
+
+def _coefficient(m: Map) -> Array:
+    return m.coefficient if isinstance(m, Diagonal) else jnp.zeros(())
+
+
+# --- powers
+
+
+def _power(x: Interval, exponent: int) -> Interval:
+    result = x.like(1.0)
+    for _ in range(exponent):
+        result = result * x
+    return result
+
+
+def _pow_interval(x: Interval, *, exponent: int) -> Interval:
+    """Even powers rise in |x|, odd ones in x; a negative power is one over the positive one."""
+    if exponent < 0:
+        return x.like(1.0) / _pow_interval(x, exponent=-exponent)
+    base = x if exponent % 2 else x.__abs__()
+    return base.rising(partial(_power, exponent=exponent))
+
+
+def _pow_exact(x: Rational, *, exponent: int) -> Rational:
+    if exponent < 0:
+        one = Rational.of(np.ones(x.shape, np.int64))
+        return one / _pow_exact(x, exponent=-exponent)
+    return Rational(x.num**exponent, x.den**exponent).reduced()
+
+
+def _pow_lines(box: Box, *, exponent: int) -> Lines:
+    """Convex for even exponents, an s upside down for odd ones; by its sign beside a pole."""
+    x = boxed(box)
+    if exponent == 1:
+        return combination(1.0)(box)
+    f = _curve.Curve(partial(lax.integer_pow, y=exponent), np.negative, ulps=0)
+    lower, upper = _curve.convex(f, x.lower, x.upper)
+    if exponent % 2 and exponent > 0:
+        lower, upper = _curve.flipped_s(f, x.lower, x.upper)
+    if exponent % 2 and exponent < 0:
+        floor, roof = _curve.concave(f, x.lower, x.upper)
+        left = x.upper < 0
+        lower, upper = _curve.pick(left, floor, lower), _curve.pick(left, roof, upper)
+    return _curve.between(lower, upper, _pow_interval(x, exponent=exponent))
+
+
+# --- casts and signs
+
+
+def _cast_shape(x: Any, *, dtype: str) -> Any:
     return replace(x, dtype=dtype)
 
 
-add = row("add", 2, _specs.alike, lax.add)
-sub = row("sub", 2, _specs.alike, lax.sub)
-mul = row("mul", 2, _specs.alike, lax.mul)
-div = row("div", 2, _specs.alike, lax.div)
-maximum = row("maximum", 2, _specs.alike, lax.max)
-minimum = row("minimum", 2, _specs.alike, lax.min)
-neg = row("neg", 1, _specs.same, lax.neg)
-abs = row("abs", 1, _specs.same, lax.abs)
-sign = row("sign", 1, _specs.same, lax.sign)
-square = row("square", 1, _specs.same, lax.square)
-pow_int = row(
-    "pow_int", 1, lambda x, *, exponent: x, lambda x, *, exponent: lax.integer_pow(x, exponent)
+def _cast_exact(x: Rational, *, dtype: str) -> Rational:
+    """Real numbers are not rounded; integers take the part before the point, booleans x != 0."""
+    if dtype == "bool":
+        return exact.truth(lambda num: num != 0, x)
+    if jnp.issubdtype(jnp.dtype(dtype), jnp.integer):
+        return Rational(np.sign(x.num) * (np.abs(x.num) // x.den))
+    return x
+
+
+def _cast_interval(x: Interval, *, dtype: str) -> Interval:
+    if dtype == "bool":
+        return _nonzero(x)
+    if jnp.issubdtype(jnp.dtype(dtype), jnp.integer):
+        return x.map(x.rounding.xp.trunc)
+    return x
+
+
+def _nonzero(x: Interval) -> Interval:
+    apart = (x.lower > 0) | (x.upper < 0)
+    return intervals.claim((x.lower == 0) & (x.upper == 0), apart, x)
+
+
+def _cast_lines(box: Box, *, dtype: str) -> Lines:
+    if jnp.issubdtype(jnp.dtype(dtype), jnp.floating):
+        return combination(1.0)(box)
+    return enclosed(_cast_interval)(box, dtype=dtype)
+
+
+def _sign_interval(x: Interval) -> Interval:
+    return x.map(x.rounding.xp.sign)
+
+
+def _same(x: Any) -> Any:
+    return x
+
+
+add = Op(
+    "add",
+    2,
+    _specs.alike,
+    run=lax.add,
+    exact=Rational.__add__,
+    interval=Interval.__add__,
+    lines=combination(1.0, 1.0),
 )
-cast = row(
-    "cast", 1, _cast_shape, lambda x, *, dtype: lax.convert_element_type(x, jnp.dtype(dtype))
+sub = Op(
+    "sub",
+    2,
+    _specs.alike,
+    run=lax.sub,
+    exact=Rational.__sub__,
+    interval=Interval.__sub__,
+    lines=combination(1.0, -1.0),
 )
-stop_gradient = row("stop_gradient", 1, _specs.same, lax.stop_gradient)
+mul = Op(
+    "mul",
+    2,
+    _specs.alike,
+    run=lax.mul,
+    exact=Rational.__mul__,
+    interval=Interval.__mul__,
+    lines=_mul_lines,
+    source="McCormick 1976, where both operands vary",
+)
+div = Op(
+    "div",
+    2,
+    _specs.alike,
+    run=lax.div,
+    exact=Rational.__truediv__,
+    interval=Interval.__truediv__,
+    lines=_div_lines,
+    source="linear over a constant; else the ends of the quotient",
+)
+maximum = Op(
+    "maximum",
+    2,
+    _specs.alike,
+    run=lax.max,
+    exact=partial(exact.joined, np.maximum),
+    interval=lambda x, y: intervals.joined(x.rounding.xp.maximum, x, y),
+    lines=partial(_extreme_lines, 0.0, 1.0),
+    source="y + relu(x - y)",
+)
+minimum = Op(
+    "minimum",
+    2,
+    _specs.alike,
+    run=lax.min,
+    exact=partial(exact.joined, np.minimum),
+    interval=lambda x, y: intervals.joined(x.rounding.xp.minimum, x, y),
+    lines=partial(_extreme_lines, 1.0, 0.0),
+    source="y + min(x - y, 0)",
+)
+neg = Op(
+    "neg",
+    1,
+    _specs.same,
+    run=lax.neg,
+    exact=Rational.__neg__,
+    interval=Interval.__neg__,
+    lines=combination(-1.0),
+)
+abs = Op(
+    "abs",
+    1,
+    _specs.same,
+    run=lax.abs,
+    exact=Rational.__abs__,
+    interval=Interval.__abs__,
+    lines=partial(_curve.kink, -1.0, 1.0),
+    source="convex: chord above, the better of -x and x below",
+)
+sign = Op(
+    "sign",
+    1,
+    _specs.same,
+    run=lax.sign,
+    exact=lambda x: Rational(np.sign(x.num)),
+    interval=_sign_interval,
+    lines=enclosed(_sign_interval),
+)
+square = Op(
+    "square",
+    1,
+    _specs.same,
+    run=lax.square,
+    exact=lambda x: _pow_exact(x, exponent=2),
+    interval=Interval.square,
+    lines=partial(_pow_lines, exponent=2),
+    source="convex: chord above, tangent at the middle below",
+)
+pow_int = Op(
+    "pow_int",
+    1,
+    lambda x, *, exponent: x,
+    run=lambda x, *, exponent: lax.integer_pow(x, exponent),
+    exact=_pow_exact,
+    interval=_pow_interval,
+    lines=_pow_lines,
+    source="by the sign of its bend; across an inflection as tanh, upside down",
+)
+cast = Op(
+    "cast",
+    1,
+    _cast_shape,
+    run=lambda x, *, dtype: lax.convert_element_type(x, jnp.dtype(dtype)),
+    exact=_cast_exact,
+    interval=_cast_interval,
+    lines=_cast_lines,
+    source="real arithmetic: a cast between floats rounds nothing",
+)
+stop_gradient = Op(
+    "stop_gradient",
+    1,
+    _specs.same,
+    run=lax.stop_gradient,
+    exact=_same,
+    interval=_same,
+    lines=combination(1.0),
+)

@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from tensorem.domains import Interval, Lines
+from tensorem.domains import _exact as exact
+from tensorem.domains import _interval as intervals
 from tensorem.errors import DTypeError
 
 from . import _specs
-from ._derive import row
+from ._derive import Box, boxed, enclosed, value, weighted
+from ._op import Op, Rule
 
 Array = Any
 
@@ -27,13 +35,83 @@ def _where_shape(mask: Any, x: Any, y: Any) -> Any:
     return _specs.alike(x, y)
 
 
-equal = row("equal", 2, _specs.predicate, lax.eq)
-not_equal = row("not_equal", 2, _specs.predicate, lax.ne)
-less = row("less", 2, _specs.predicate, lax.lt)
-less_equal = row("less_equal", 2, _specs.predicate, lax.le)
-greater = row("greater", 2, _specs.predicate, lax.gt)
-greater_equal = row("greater_equal", 2, _specs.predicate, lax.ge)
-logical_and = row("logical_and", 2, _logic_shape, lax.bitwise_and)
-logical_or = row("logical_or", 2, _logic_shape, lax.bitwise_or)
-logical_not = row("logical_not", 1, _logic_shape, lax.bitwise_not)
-where = row("where", 3, _where_shape, lax.select)
+def _less(x: Interval, y: Interval) -> Interval:
+    return intervals.claim(x.lower >= y.upper, x.upper < y.lower, x)
+
+
+def _less_equal(x: Interval, y: Interval) -> Interval:
+    return intervals.claim(x.lower > y.upper, x.upper <= y.lower, x)
+
+
+def _equal(x: Interval, y: Interval) -> Interval:
+    apart = (x.upper < y.lower) | (y.upper < x.lower)
+    points = (x.lower == x.upper) & (y.lower == y.upper)
+    return intervals.claim(apart, points & (x.lower == y.lower), x)
+
+
+def _not(x: Interval) -> Interval:
+    return x.like(1.0) - x
+
+
+def _where_lines(mask: Box, x: Box, y: Box) -> Lines:
+    """Where the mask is decided, its choice; elsewhere the ends of both."""
+    m = boxed(mask)
+    kind = jnp.result_type(value(x))
+    yes, no = (m.lower >= 1).astype(kind), (m.upper <= 0).astype(kind)
+    either, undecided = boxed(x).hull(boxed(y)), yes + no == 0
+    low, high = (jnp.where(undecided, end, 0) for end in (either.lower, either.upper))
+    lines = weighted((x, y), (yes, no), (yes, no), low, high)
+    return replace(lines, lower=(None, *lines.lower), upper=(None, *lines.upper))
+
+
+def _comparison(name: str, run: Rule, claim: Rule, interval: Rule) -> Op:
+    """A row of a comparison: `claim` in NumPy, on numbers over one denominator."""
+    return Op(
+        name,
+        2,
+        _specs.predicate,
+        run,
+        exact=partial(exact.truth, claim),
+        interval=interval,
+        lines=enclosed(interval),
+    )
+
+
+def _logic(name: str, arity: int, run: Rule, on_numbers: Rule, interval: Rule) -> Op:
+    """A row of logic on 0 and 1."""
+    return Op(
+        name,
+        arity,
+        _logic_shape,
+        run,
+        exact=partial(exact.truth, on_numbers),
+        interval=interval,
+        lines=enclosed(interval),
+    )
+
+
+def _each(name: str) -> Rule:
+    return lambda *xs: intervals.joined(getattr(xs[0].rounding.xp, name), *xs)
+
+
+equal = _comparison("equal", lax.eq, np.equal, _equal)
+not_equal = _comparison("not_equal", lax.ne, np.not_equal, lambda x, y: _not(_equal(x, y)))
+less = _comparison("less", lax.lt, np.less, _less)
+less_equal = _comparison("less_equal", lax.le, np.less_equal, _less_equal)
+greater = _comparison("greater", lax.gt, np.greater, lambda x, y: _less(y, x))
+greater_equal = _comparison(
+    "greater_equal", lax.ge, np.greater_equal, lambda x, y: _less_equal(y, x)
+)
+logical_and = _logic("logical_and", 2, lax.bitwise_and, np.minimum, _each("minimum"))
+logical_or = _logic("logical_or", 2, lax.bitwise_or, np.maximum, _each("maximum"))
+logical_not = _logic("logical_not", 1, lax.bitwise_not, lambda num: num == 0, _not)
+where = Op(
+    "where",
+    3,
+    _where_shape,
+    run=lax.select,
+    exact=exact.choose,
+    interval=intervals.choose,
+    lines=_where_lines,
+    source="where the mask is undecided, the hull of both",
+)

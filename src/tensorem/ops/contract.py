@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.shapes import conv_size, format_shape, same_size
 
 from . import _convolution, _specs
-from ._derive import row
+from ._derive import Product, biased, bilinear
 
 Array = Any
 Dims = tuple[int, ...]
@@ -159,9 +162,120 @@ def _conv2d_dk(x: Array, g: Array, *, size: Pair, **attrs: Any) -> Array:
     return _oihw(dk)
 
 
-dot = row("dot", 2, _dot_shape, _dot)
-linear = row("linear", (2, 3), _linear_shape, _linear)
-matmul = row("matmul", 2, _matmul_shape, _matmul)
-conv2d = row("conv2d", (2, 3), _conv2d_shape, _conv2d)
-conv2d_dx = row("conv2d_dx", 2, _conv2d_dx_shape, _conv2d_dx)
-conv2d_dk = row("conv2d_dk", 2, _conv2d_dk_shape, _conv2d_dk)
+# --- twins in NumPy, for float64 and for Python integers
+
+
+def _dot_twin(x: Array, y: Array, *, contract: Pairs, batch: Pairs) -> Array:
+    """Axes in the order batch, free, contracted, then one product of matrices."""
+    a, free_x = _matrix(x, contract[0], batch[0])
+    b, free_y = _matrix(y, contract[1], batch[1])
+    kept = tuple(x.shape[i] for i in batch[0])
+    return np.matmul(a, np.swapaxes(b, -1, -2)).reshape(kept + free_x + free_y)
+
+
+def _matrix(x: Array, contract: Dims, batch: Dims) -> tuple[Array, Dims]:
+    free = tuple(i for i in range(x.ndim) if i not in contract + batch)
+    sizes = tuple(x.shape[i] for i in free)
+    flat = (*(x.shape[i] for i in batch), math.prod(sizes), -1)
+    return np.transpose(x, batch + free + contract).reshape(flat), sizes
+
+
+def _linear_twin(x: Array, weight: Array) -> Array:
+    return np.matmul(x, weight.T)
+
+
+def _framed(x: Array, padding: Pair) -> Array:
+    (ph, pw), (n, c, h, w) = padding, x.shape
+    y = np.zeros((n, c, h + 2 * ph, w + 2 * pw), x.dtype)
+    y[:, :, ph : ph + h, pw : pw + w] = x
+    return y
+
+
+def _taps(kernel: Dims, out: Dims, stride: Pair, dilation: Pair) -> Iterator[tuple[int, int, Any]]:
+    """For each entry (i, j) of a kernel, the places of a padded image that it meets."""
+    for i, j in np.ndindex(*kernel):
+        corner = (i * dilation[0], j * dilation[1])
+        rows, cols = (
+            slice(a, a + (n - 1) * s + 1, s) for a, n, s in zip(corner, out, stride, strict=True)
+        )
+        yield i, j, (slice(None), slice(None), rows, cols)
+
+
+def _grouped(x: Array, axis: int, groups: int) -> list[Array]:
+    return np.split(x, groups, axis=axis)
+
+
+def _conv2d_twin(
+    x: Array, weight: Array, *, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """Each group: all windows of the padded image against all kernels."""
+    parts = zip(_grouped(_framed(x, padding), 1, groups), _grouped(weight, 0, groups), strict=True)
+    return np.concatenate([_conv_group(a, k, stride, dilation) for a, k in parts], axis=1)
+
+
+def _conv_group(x: Array, k: Array, stride: Pair, dilation: Pair) -> Array:
+    reach = tuple(d * (n - 1) + 1 for d, n in zip(dilation, k.shape[2:], strict=True))
+    cut = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(2, 3))
+    cut = cut[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
+    return np.moveaxis(np.tensordot(cut, k, axes=((1, 4, 5), (1, 2, 3))), -1, 1)
+
+
+def _conv2d_dx_twin(
+    g: Array, weight: Array, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair,
+    groups: int,
+) -> Array:  # fmt: skip
+    """Each entry of the kernel spreads the result over the places of the image that it met."""
+    channels = weight.shape[1] * groups
+    image = _framed(np.zeros((g.shape[0], channels, *size), g.dtype), padding)
+    parts = list(zip(_grouped(g, 1, groups), _grouped(weight, 0, groups), strict=True))
+    for i, j, places in _taps(weight.shape[2:], g.shape[2:], stride, dilation):
+        shares = [np.tensordot(k[:, :, i, j], a, axes=((0,), (1,))) for a, k in parts]
+        image[places] += np.concatenate([np.moveaxis(s, 1, 0) for s in shares], axis=1)
+    (ph, pw), (h, w) = padding, size
+    return image[:, :, ph : ph + h, pw : pw + w]
+
+
+def _conv2d_dk_twin(
+    x: Array, g: Array, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
+) -> Array:
+    """Each entry of the kernel gathers the image where it meets the result."""
+    image = _framed(x, padding)
+    kernel = np.zeros((g.shape[1], x.shape[1] // groups, *size), x.dtype)
+    for i, j, places in _taps(size, g.shape[2:], stride, dilation):
+        parts = zip(_grouped(g, 1, groups), _grouped(image[places], 1, groups), strict=True)
+        sums = [np.tensordot(a, b, axes=((0, 2, 3), (0, 2, 3))) for a, b in parts]
+        kernel[:, :, i, j] = np.concatenate(sums, axis=0)
+    return kernel
+
+
+def _per_channel(bias: Array, rank: int) -> Array:
+    return bias.reshape((1, -1, 1, 1))
+
+
+# --- rows
+
+
+def _dot_terms(x: Dims, y: Dims, *, contract: Pairs, batch: Pairs) -> int:
+    return math.prod(x[i] for i in contract[0])
+
+
+_CONV = Product(_conv2d, _conv2d_twin, terms=lambda x, weight, **attrs: math.prod(weight[1:]))
+_CONV_DX = Product(
+    _conv2d_dx,
+    _conv2d_dx_twin,
+    terms=lambda g, weight, **attrs: weight[0] // attrs["groups"] * math.prod(weight[2:]),
+)
+_CONV_DK = Product(_conv2d_dk, _conv2d_dk_twin, terms=lambda x, g, **attrs: g[0] * math.prod(g[2:]))
+
+dot = bilinear("dot", _dot_shape, Product(_dot, _dot_twin, _dot_terms))
+linear = biased(
+    "linear",
+    _linear_shape,
+    _linear,
+    Product(_linear, _linear_twin, terms=lambda x, weight: x[-1]),
+    spread=lambda bias, rank: bias.reshape((1,) * (rank - 1) + (-1,)),
+)
+matmul = bilinear("matmul", _matmul_shape, Product(_matmul, np.matmul, terms=lambda x, y: x[-1]))
+conv2d = biased("conv2d", _conv2d_shape, _conv2d, _CONV, spread=_per_channel)
+conv2d_dx = bilinear("conv2d_dx", _conv2d_dx_shape, _CONV_DX)
+conv2d_dk = bilinear("conv2d_dk", _conv2d_dk_shape, _CONV_DK)

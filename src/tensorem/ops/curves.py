@@ -2,16 +2,49 @@
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import Any
 
-import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from tensorem.domains import Interval, Lines, Rational
+from tensorem.domains import _exact as exact
+
 from . import _specs
-from ._derive import row
+from ._curve import Curve, curve, kink
+from ._derive import IRRATIONAL, Box, enclosed
+from ._op import Op
 
 Array = Any
+
+_erf = np.vectorize(math.erf, otypes=[np.float64])
+
+
+# --- values in NumPy
+
+
+def _sigmoid64(x: Array) -> Array:
+    """exp(-|x|) never overflows, and a small result keeps its digits."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
+
+
+def _softplus64(x: Array) -> Array:
+    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+
+
+def _softplus(x: Array) -> Array:
+    return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-jnp.abs(x)))
+
+
+def _softplus_jvp(y: Array, xs: Any, ts: Any) -> Array:
+    return sigmoid(xs[0]) * ts[0]
+
+
+# --- kinks
 
 
 def _relu(x: Array) -> Array:
@@ -19,24 +52,126 @@ def _relu(x: Array) -> Array:
 
 
 def _relu_jvp(y: Array, xs: Any, ts: Any) -> Array:
+    """Zero at 0, as in PyTorch: the derivative of maximum would be a half there."""
     return lax.select(xs[0] > 0, ts[0], jnp.zeros_like(ts[0]))
+
+
+def _relu_lines(box: Box, *, slope: Array | None = None) -> Lines:
+    return kink(0.0, 1.0, box, slope)
 
 
 def _leaky(x: Array, *, negative_slope: float) -> Array:
     return jnp.where(x > 0, x, negative_slope * x)
 
 
-sqrt = row("sqrt", 1, _specs.same, lax.sqrt)
-rsqrt = row("rsqrt", 1, _specs.same, lax.rsqrt)
-exp = row("exp", 1, _specs.same, lax.exp)
-log = row("log", 1, _specs.same, lax.log)
-log1p = row("log1p", 1, _specs.same, lax.log1p)
-expm1 = row("expm1", 1, _specs.same, lax.expm1)
-tanh = row("tanh", 1, _specs.same, lax.tanh)
-sigmoid = row("sigmoid", 1, _specs.same, lax.logistic)
-erf = row("erf", 1, _specs.same, lax.erf)
-sin = row("sin", 1, _specs.same, lax.sin)
-cos = row("cos", 1, _specs.same, lax.cos)
-relu = row("relu", 1, _specs.same, _relu, jvp=_relu_jvp)
-leaky_relu = row("leaky_relu", 1, lambda x, *, negative_slope: x, _leaky)
-softplus = row("softplus", 1, _specs.same, jax.nn.softplus)
+def _leaky_jvp(y: Array, xs: Any, ts: Any, *, negative_slope: float) -> Array:
+    return lax.select(xs[0] > 0, ts[0], negative_slope * ts[0])
+
+
+def _leaky_exact(x: Rational, *, negative_slope: float) -> Rational:
+    positive = exact.truth(lambda num: num > 0, x)
+    return exact.choose(positive, x, x.scaled(negative_slope))
+
+
+def _leaky_interval(x: Interval, *, negative_slope: float) -> Interval:
+    """max(x, 0) + slope min(x, 0): one of the two is zero, so nothing is lost."""
+    xp = x.rounding.xp
+    above, below = x.map(lambda end: xp.maximum(end, 0)), x.map(lambda end: xp.minimum(end, 0))
+    return above + below * x.like(negative_slope)
+
+
+def _leaky_lines(box: Box, *, negative_slope: float, slope: Array | None = None) -> Lines:
+    return kink(negative_slope, 1.0, box, slope)
+
+
+# --- waves
+
+
+def _wave(f: str, peak: float, x: Interval) -> Interval:
+    """Sine or cosine: 1 where a peak may lie inside, -1 where a trough may, else by the ends."""
+    xp = x.rounding.xp
+    value = getattr(np if x.is_rigorous else jnp, f)
+    low, high = (Interval.point(end).values(value, 4) for end in (x.lower, x.upper))
+    y = low.hull(high)
+    top = xp.where(_passes(x, peak), 1.0, y.upper)
+    bottom = xp.where(_passes(x, peak + math.pi), -1.0, y.lower)
+    far = xp.maximum(-x.lower, x.upper) > _FAR
+    wide = Interval(xp.where(far, -1.0, bottom), xp.where(far, 1.0, top))
+    return wide.clip(-1.0, 1.0)
+
+
+def _passes(x: Interval, place: float) -> Array:
+    """place + 2kπ may lie inside for some k; the slack covers the rounding below `_FAR`."""
+    xp, turn = x.rounding.xp, 2 * math.pi
+    first = xp.ceil((x.lower - place) / turn - 1e-6)
+    return first <= (x.upper - place) / turn + 1e-6
+
+
+_FAR = 2.0**20
+
+
+# --- rows
+
+
+sqrt = curve(
+    "sqrt",
+    Curve(lax.sqrt, np.sqrt, ulps=1, bend="concave", above=0.0, closed=True, least=0.0),
+    exact=Rational.sqrt,
+)
+rsqrt = curve(
+    "rsqrt",
+    Curve(lax.rsqrt, lambda x: 1 / np.sqrt(x), ulps=2, rising=False, above=0.0, least=0.0),
+    exact=lambda x: Rational.of(np.ones(x.shape, np.int64)) / x.sqrt(),
+)
+exp = curve("exp", Curve(lax.exp, np.exp, ulps=4, least=0.0))
+log = curve("log", Curve(lax.log, np.log, ulps=4, bend="concave", above=0.0))
+log1p = curve("log1p", Curve(lax.log1p, np.log1p, ulps=4, bend="concave", above=-1.0))
+expm1 = curve("expm1", Curve(lax.expm1, np.expm1, ulps=4, least=-1.0))
+tanh = curve("tanh", Curve(lax.tanh, np.tanh, ulps=4, bend="s", least=-1.0, greatest=1.0))
+sigmoid = curve(
+    "sigmoid", Curve(lax.logistic, _sigmoid64, ulps=8, bend="s", least=0.0, greatest=1.0)
+)
+erf = curve("erf", Curve(lax.erf, _erf, ulps=4, bend="s", least=-1.0, greatest=1.0))
+softplus = curve("softplus", Curve(_softplus, _softplus64, ulps=8, least=0.0), jvp=_softplus_jvp)
+sin = Op(
+    "sin",
+    1,
+    _specs.same,
+    run=lax.sin,
+    exact=IRRATIONAL,
+    interval=partial(_wave, "sin", math.pi / 2),
+    lines=enclosed(partial(_wave, "sin", math.pi / 2)),
+    source="peaks and troughs inside, else the ends",
+)
+cos = Op(
+    "cos",
+    1,
+    _specs.same,
+    run=lax.cos,
+    exact=IRRATIONAL,
+    interval=partial(_wave, "cos", 0.0),
+    lines=enclosed(partial(_wave, "cos", 0.0)),
+    source="peaks and troughs inside, else the ends",
+)
+relu = Op(
+    "relu",
+    1,
+    _specs.same,
+    run=_relu,
+    exact=lambda x: x.map(lambda num: np.maximum(num, 0)),
+    interval=lambda x: x.map(lambda end: x.rounding.xp.maximum(end, 0)),
+    lines=_relu_lines,
+    source="Zhang et al. 2018 (CROWN), section 3.3: adaptive lower slope",
+    jvp=_relu_jvp,
+)
+leaky_relu = Op(
+    "leaky_relu",
+    1,
+    lambda x, *, negative_slope: x,
+    run=_leaky,
+    exact=_leaky_exact,
+    interval=_leaky_interval,
+    lines=_leaky_lines,
+    source="as relu, for the slopes negative_slope and 1",
+    jvp=_leaky_jvp,
+)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import builtins
 from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
+from tensorem.domains import Interval, Lines, Rational, equation
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.shapes import format_shape, reshape_shape, same_size, shape_of
 
 from . import _specs
-from ._derive import row
+from ._derive import Box, additive, enclosed, move, value, varies
+from ._op import Op
 
 Array = Any
 Dims = tuple[int, ...]
+
+
+# --- shapes
 
 
 def _reshape_shape(x: Any, *, shape: Any) -> Any:
@@ -30,7 +37,7 @@ def _permute_shape(x: Any, *, dims: Dims) -> Any:
 
 
 def _broadcast_shape(x: Any, *, shape: Any, dims: Dims) -> Any:
-    target = shape_of(shape)
+    target: Any = shape_of(shape)
     if len(dims) != len(x.shape) or list(dims) != sorted(set(dims)):
         raise ArgumentError(f"takes {len(x.shape)} rising dims, got {dims}.")
     for n, d in zip(x.shape, dims, strict=True):
@@ -59,7 +66,7 @@ def _without(shape: tuple[Any, ...], d: int) -> tuple[Any, ...]:
 
 def _slice_shape(x: Any, *, start: Dims, stop: Any, step: Dims) -> Any:
     _per_axis(x, start, stop, step)
-    ends = shape_of(stop)
+    ends: Any = shape_of(stop)
     sizes = [
         -((a - b) // s) if s != 1 else b - a for a, b, s in zip(start, ends, step, strict=True)
     ]
@@ -92,28 +99,120 @@ def _embedding_shape(index: Any, weight: Any) -> Any:
     return replace(weight, shape=(*index.shape, weight.shape[1]))
 
 
-def _pad(x: Array, value: Array, *, low: Dims, high: Dims, interior: Dims) -> Array:
-    return lax.pad(x, value, list(zip(low, high, interior, strict=True)))
+# --- the functions, in JAX and in NumPy
 
 
 def _permute(x: Array, *, dims: Dims) -> Array:
     return lax.transpose(x, _specs.axes(dims, x.ndim))
 
 
-reshape = row("reshape", 1, _reshape_shape, lambda x, *, shape: jnp.reshape(x, shape))
-permute = row("permute", 1, _permute_shape, _permute)
-broadcast = row(
-    "broadcast", 1, _broadcast_shape, lambda x, *, shape, dims: lax.broadcast_in_dim(x, shape, dims)
+def _broadcast(x: Array, *, shape: Any, dims: Dims) -> Array:
+    return lax.broadcast_in_dim(x, shape, dims)
+
+
+def _broadcast_twin(x: Array, *, shape: Dims, dims: Dims) -> Array:
+    sizes = dict(zip(dims, x.shape, strict=True))
+    return np.broadcast_to(x.reshape([sizes.get(d, 1) for d in range(len(shape))]), shape)
+
+
+def _concat(*xs: Array, dim: int) -> Array:
+    return jnp.concatenate(xs, axis=dim)
+
+
+def _slice(x: Array, *, start: Dims, stop: Dims, step: Dims) -> Array:
+    return lax.slice(x, start, stop, step)
+
+
+def _slice_twin(x: Array, *, start: Dims, stop: Dims, step: Dims) -> Array:
+    return x[tuple(builtins.slice(*s) for s in zip(start, stop, step, strict=True))]
+
+
+def _pad(x: Array, value: Array, *, low: Dims, high: Dims, interior: Dims) -> Array:
+    return lax.pad(x, value, list(zip(low, high, interior, strict=True)))
+
+
+def _pad_twin(x: Array, value: Array, *, low: Dims, high: Dims, interior: Dims) -> Array:
+    """Entries spread out, then framed; a negative frame cuts."""
+    y = x
+    for d, (a, b, i) in enumerate(zip(low, high, interior, strict=True)):
+        y = _pad_axis(np.moveaxis(y, d, 0), value, a, b, i)
+        y = np.moveaxis(y, 0, d)
+    return y
+
+
+def _pad_axis(x: Array, value: Array, low: int, high: int, interior: int) -> Array:
+    n = x.shape[0]
+    spread = np.empty((max(n + (n - 1) * interior, 0), *x.shape[1:]), x.dtype)
+    spread[...] = value
+    spread[:: interior + 1] = x
+    framed = np.empty((max(low, 0) + len(spread) + max(high, 0), *x.shape[1:]), x.dtype)
+    framed[...] = value
+    framed[max(low, 0) : max(low, 0) + len(spread)] = spread
+    return framed[max(-low, 0) : len(framed) - max(-high, 0)]
+
+
+def _flip(x: Array, *, dims: Dims) -> Array:
+    return lax.rev(x, _specs.axes(dims, x.ndim))
+
+
+# --- rows of a table by index
+
+
+def _embedding(index: Array, weight: Array) -> Array:
+    return jnp.take(weight, index, axis=0, mode="clip")
+
+
+def _embedding_exact(index: Rational, weight: Rational) -> Rational:
+    rows = np.clip((index.num // index.den).astype(np.int64), 0, weight.shape[0] - 1)
+    return weight.map(lambda num: num[rows])
+
+
+def _embedding_interval(index: Interval, weight: Interval) -> Interval:
+    """The row, where the index is known; else the hull of all rows."""
+    xp = index.rounding.xp
+    rows = xp.clip(index.lower, 0, weight.shape[0] - 1).astype(xp.int32)
+    unknown = (index.lower != index.upper)[..., None]
+    lower = xp.where(unknown, weight.lower.min(axis=0), weight.lower[rows])
+    return Interval(lower, xp.where(unknown, weight.upper.max(axis=0), weight.upper[rows]))
+
+
+def _embedding_lines(index: Box, weight: Box) -> Lines:
+    """Rows move; an index that varies leaves the ends only."""
+    if varies(index):
+        return enclosed(_embedding_interval)(index, weight)
+    rows = value(index)
+    taken = additive(lambda table: _embedding(rows, table))(weight)
+    return equation((None, *taken.lower), taken.lower_offset)
+
+
+reshape = move(
+    "reshape",
+    1,
+    _reshape_shape,
+    run=lambda x, *, shape: jnp.reshape(x, shape),
+    twin=lambda x, *, shape: x.reshape(shape),
 )
-concat = row("concat", None, _concat_shape, lambda *xs, dim: jnp.concatenate(xs, axis=dim))
-slice = row(
-    "slice", 1, _slice_shape, lambda x, *, start, stop, step: lax.slice(x, start, stop, step)
+permute = move(
+    "permute", 1, _permute_shape, run=_permute, twin=lambda x, *, dims: np.transpose(x, dims)
 )
-pad = row("pad", 2, _pad_shape, _pad)
-flip = row("flip", 1, _flip_shape, lambda x, *, dims: lax.rev(x, _specs.axes(dims, x.ndim)))
-embedding = row(
+broadcast = move("broadcast", 1, _broadcast_shape, run=_broadcast, twin=_broadcast_twin)
+concat = move(
+    "concat",
+    None,
+    _concat_shape,
+    run=_concat,
+    twin=lambda *xs, dim: np.concatenate(xs, axis=dim),
+)
+slice = move("slice", 1, _slice_shape, run=_slice, twin=_slice_twin)
+pad = move("pad", 2, _pad_shape, run=_pad, twin=_pad_twin)
+flip = move("flip", 1, _flip_shape, run=_flip, twin=lambda x, *, dims: np.flip(x, dims))
+embedding = Op(
     "embedding",
     2,
     _embedding_shape,
-    lambda index, weight: jnp.take(weight, index, axis=0, mode="clip"),
+    run=_embedding,
+    exact=_embedding_exact,
+    interval=_embedding_interval,
+    lines=_embedding_lines,
+    source="a move of rows, where the index is known",
 )

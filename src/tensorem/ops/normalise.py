@@ -1,19 +1,32 @@
-"""Softmax and normalisations: composites of the rows above."""
+"""Softmax and normalisations: composites of the rows of the other families."""
 
 from __future__ import annotations
 
+import math
+from functools import partial
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
+from tensorem.domains import Diagonal, Interval, Linear, Lines, equation
 from tensorem.errors import ShapeError
 from tensorem.shapes import format_shape
 
 from . import _specs
-from ._derive import row
+from ._derive import CALL, Box, Reader, composite, enclosed, value, varies
+from ._op import Op, Unsupported
+from .arithmetic import add, div, mul, square, sub
+from .curves import exp, log, rsqrt
+from .move import broadcast
+from .reduce import amax, mean, sum
 
 Array = Any
+
+READ = Reader("interval")
+
+
+# --- shapes
 
 
 def _softmax_shape(x: Any, *, dim: int) -> Any:
@@ -35,26 +48,192 @@ def _layer_norm_shape(x: Any, weight: Any, bias: Any, *, ndim: int, eps: float) 
     return x
 
 
-def _batch_norm(
-    x: Array, weight: Array, bias: Array, mean: Array, var: Array, *, eps: float
-) -> Array:
-    shape = (1, -1) + (1,) * (x.ndim - 2)
-    scale = weight * jax.lax.rsqrt(var + eps)
-    return (x - mean.reshape(shape)) * scale.reshape(shape) + bias.reshape(shape)
+# --- softmax
 
 
-def _layer_norm(x: Array, weight: Array, bias: Array, *, ndim: int, eps: float) -> Array:
-    axes = tuple(range(x.ndim - ndim, x.ndim))
-    centred = x - jnp.mean(x, axis=axes, keepdims=True)
-    var = jnp.mean(centred * centred, axis=axes, keepdims=True)
+def _over(read: Reader, op: Op, x: Any, dim: int) -> Any:
+    """A reduction over one axis, spread over it again."""
+    gone = _specs.axis(dim, len(x.shape))
+    kept = tuple(d for d in range(len(x.shape)) if d != gone)
+    return read(broadcast, read(op, x, dims=(gone,)), shape=tuple(x.shape), dims=kept)
+
+
+def softmax_definition(read: Reader, x: Any, *, dim: int) -> Any:
+    """exp(x - max x) / Σ exp(x - max x)."""
+    e = read(exp, read(sub, x, _over(read, amax, x, dim)))
+    return read(div, e, _over(read, sum, e, dim))
+
+
+def log_softmax_definition(read: Reader, x: Any, *, dim: int) -> Any:
+    """x - max x - log Σ exp(x - max x)."""
+    shifted = read(sub, x, _over(read, amax, x, dim))
+    return read(sub, shifted, read(log, _over(read, sum, read(exp, shifted), dim)))
+
+
+def _softmax_jvp(y: Array, xs: Any, ts: Any, *, dim: int) -> Array:
+    return y * (ts[0] - jnp.sum(y * ts[0], axis=dim, keepdims=True))
+
+
+def _log_softmax_jvp(y: Array, xs: Any, ts: Any, *, dim: int) -> Array:
+    return ts[0] - jnp.sum(exp(y) * ts[0], axis=dim, keepdims=True)
+
+
+def _softmax_interval(x: Interval, *, dim: int) -> Interval:
+    """exp of the logarithm: least where x_i is least and all others are greatest."""
+    y: Interval = READ(exp, _log_softmax_interval(x, dim=dim))
+    return y.clip(0.0, 1.0)
+
+
+def _log_softmax_interval(x: Interval, *, dim: int) -> Interval:
+    """-log Σ_j exp(x_j - x_i), which rises in x_i and falls in all others."""
+    xp = x.rounding.xp
+    low, high = (xp.moveaxis(end, dim, -1) for end in (x.lower, x.upper))
+    least, greatest = _log_share(low, high), _log_share(high, low)
+    y = Interval(least.lower, xp.minimum(greatest.upper, 0))
+    return y.map(lambda end: xp.moveaxis(end, -1, dim))
+
+
+def _log_share(own: Array, others: Array) -> Interval:
+    """-log(1 + Σ_{j≠i} exp(others_j - own_i)) at points, shifted by the greatest exponent."""
+    exponents = Interval.point(others[..., None, :]) - Interval.point(own[..., :, None])
+    xp = exponents.rounding.xp
+    itself = xp.eye(own.shape[-1], dtype=bool)
+    exponents = exponents.map(lambda end: xp.where(itself, 0, end))
+    shift = Interval.point(exponents.upper.max(axis=-1))
+    total = READ(sum, READ(exp, exponents - shift[..., None]), dims=(exponents.ndim - 1,))
+    share: Interval = READ(log, total) + shift
+    return -share
+
+
+# --- batch_norm
+
+
+def batch_norm_definition(
+    read: Reader, x: Any, weight: Any, bias: Any, mean: Any, var: Any, *, eps: float
+) -> Any:
+    """(x - mean) · weight / sqrt(var + eps) + bias, along axis 1."""
+    scale = read(mul, weight, read(rsqrt, read(add, var, read.like(var, eps))))
+
+    def wide(p: Any) -> Any:
+        return read(broadcast, p, shape=tuple(x.shape), dims=(1,))
+
+    return read(add, read(mul, read(sub, x, wide(mean)), wide(scale)), wide(bias))
+
+
+def _batch_norm_lines(x: Box, weight: Box, bias: Box, mean: Box, var: Box, *, eps: float) -> Lines:
+    """Affine in x and bias, where weight, mean and variance are constant."""
+    if any(map(varies, (weight, mean, var))):
+        derived = enclosed(partial(batch_norm_definition, READ))
+        return derived(x, weight, bias, mean, var, eps=eps)
+    scale = value(weight) * jax.lax.rsqrt(value(var) + eps)
+    shape = value(x).shape
+
+    def wide(p: Array) -> Array:
+        return jnp.broadcast_to(p.reshape((1, -1) + (1,) * (len(shape) - 2)), shape)
+
+    shift = wide(-value(mean) * scale)
+    along = Diagonal(wide(scale)) if varies(x) else None
+    offset = shift if along else shift + wide(scale) * value(x)
+    if varies(bias):
+        return equation((along, None, Linear(wide, value(bias).shape), None, None), offset)
+    return equation((along, None, None, None, None), offset + wide(value(bias)))
+
+
+# --- layer_norm
+
+
+def _standard(read: Reader, x: Any, ndim: int, eps: float) -> tuple[Any, Any]:
+    """(x - mean x) / s and 1 / s, with s = sqrt(var x + eps), over the last axes."""
+    rank = len(x.shape)
+    dims, kept = tuple(range(rank - ndim, rank)), tuple(range(rank - ndim))
+
+    def average(z: Any) -> Any:
+        return read(broadcast, read(mean, z, dims=dims), shape=tuple(x.shape), dims=kept)
+
+    centred = read(sub, x, average(x))
+    var = average(read(square, centred))
+    inverse = read(rsqrt, read(add, var, read.like(var, eps)))
+    return read(mul, centred, inverse), inverse
+
+
+def _scaled(read: Reader, z: Any, weight: Any, bias: Any, ndim: int) -> Any:
+    last = tuple(range(len(z.shape) - ndim, len(z.shape)))
+
+    def wide(p: Any) -> Any:
+        return read(broadcast, p, shape=tuple(z.shape), dims=last)
+
+    return read(add, read(mul, z, wide(weight)), wide(bias))
+
+
+def layer_norm_definition(
+    read: Reader, x: Any, weight: Any, bias: Any, *, ndim: int, eps: float
+) -> Any:
+    """(x - mean x) / sqrt(var x + eps) · weight + bias, over the last axes."""
+    return _scaled(read, _standard(read, x, ndim, eps)[0], weight, bias, ndim)
+
+
+def _layer_norm_interval(
+    x: Interval, weight: Interval, bias: Interval, *, ndim: int, eps: float
+) -> Interval:
+    """As the definition; and n standardised numbers lie within ±sqrt(n - 1)."""
+    n = math.prod(x.shape[x.ndim - ndim :])
+    most = math.nextafter(math.sqrt(n - 1), math.inf)
+    z = _standard(READ, x, ndim, eps)[0].clip(-most, most)
+    y: Interval = _scaled(READ, z, weight, bias, ndim)
+    return y
+
+
+def _layer_norm_jvp(y: Array, xs: Any, ts: Any, *, ndim: int, eps: float) -> Array:
+    (x, weight, _), (t, tw, tb) = xs, ts
+    z, inverse = _standard(CALL, x, ndim, eps)
+    dims = tuple(range(x.ndim - ndim, x.ndim))
+    centred = t - jnp.mean(t, axis=dims, keepdims=True)
+    along = centred - z * jnp.mean(z * t, axis=dims, keepdims=True)
     lead = (1,) * (x.ndim - ndim)
-    y = centred * jax.lax.rsqrt(var + eps)
-    return y * weight.reshape(lead + weight.shape) + bias.reshape(lead + bias.shape)
+    tw, tb, w = (p.reshape(lead + p.shape) for p in (tw, tb, weight))
+    return w * (inverse * along) + z * tw + tb
 
 
-softmax = row("softmax", 1, _softmax_shape, lambda x, *, dim: jax.nn.softmax(x, axis=dim))
-log_softmax = row(
-    "log_softmax", 1, _softmax_shape, lambda x, *, dim: jax.nn.log_softmax(x, axis=dim)
+# --- rows
+
+
+_IRRATIONAL = Unsupported("exp of a nonzero rational is irrational", help="read it as an interval")
+_CORNERS = "each entry against each other: one corner of the box is the least, one the greatest"
+
+softmax = composite(
+    "softmax",
+    1,
+    _softmax_shape,
+    softmax_definition,
+    exact=_IRRATIONAL,
+    interval=_softmax_interval,
+    source=_CORNERS,
+    jvp=_softmax_jvp,
 )
-batch_norm = row("batch_norm", 5, _batch_norm_shape, _batch_norm)
-layer_norm = row("layer_norm", 3, _layer_norm_shape, _layer_norm)
+log_softmax = composite(
+    "log_softmax",
+    1,
+    _softmax_shape,
+    log_softmax_definition,
+    exact=_IRRATIONAL,
+    interval=_log_softmax_interval,
+    source=_CORNERS,
+    jvp=_log_softmax_jvp,
+)
+batch_norm = composite(
+    "batch_norm",
+    5,
+    _batch_norm_shape,
+    batch_norm_definition,
+    lines=_batch_norm_lines,
+    source="affine in x over constant statistics",
+)
+layer_norm = composite(
+    "layer_norm",
+    3,
+    _layer_norm_shape,
+    layer_norm_definition,
+    interval=_layer_norm_interval,
+    source="the definition, within ±sqrt(n - 1) before scaling",
+    jvp=_layer_norm_jvp,
+)

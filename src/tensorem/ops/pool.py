@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from tensorem.domains import Interval, Linear, Lines
 from tensorem.shapes import pool_size
 
 from . import _specs
-from ._derive import row
+from ._derive import Box, Total, affine, boxed
+from ._op import Op, Rule
 
 Array = Any
 Pair = tuple[int, int]
@@ -32,34 +37,133 @@ def windows(x: Array, fill: float, *, kernel_size: Pair, stride: Pair, padding: 
     n, c, h, w = x.shape
     (kh, kw), (sh, sw), (ph, pw) = kernel_size, stride, padding
     if kernel_size == stride and padding == (0, 0) and h % kh == 0 and w % kw == 0:
-        tiles = jnp.reshape(x, (n, c, h // kh, kh, w // kw, kw))
-        return jnp.reshape(jnp.transpose(tiles, (0, 1, 2, 4, 3, 5)), (n, c, h // kh, w // kw, -1))
-    x = lax.pad(x, jnp.asarray(fill, x.dtype), [(0, 0, 0)] * 2 + [(ph, ph, 0), (pw, pw, 0)])
+        tiles = x.reshape((n, c, h // kh, kh, w // kw, kw))
+        return tiles.transpose((0, 1, 2, 4, 3, 5)).reshape((n, c, h // kh, w // kw, kh * kw))
+    x = _framed(x, fill, ph, pw)
     rows, cols = (h + 2 * ph - kh) // sh + 1, (w + 2 * pw - kw) // sw + 1
     cut = [
         x[:, :, i : i + (rows - 1) * sh + 1 : sh, j : j + (cols - 1) * sw + 1 : sw]
         for i in range(kh)
         for j in range(kw)
     ]
-    return jnp.stack(cut, axis=-1)
+    return library(x).stack(cut, axis=-1)
+
+
+def library(x: Array) -> Any:
+    """The array library that an array belongs to."""
+    return jnp if isinstance(x, jax.Array) else np
+
+
+def _framed(x: Array, fill: float, ph: int, pw: int) -> Array:
+    if (ph, pw) == (0, 0):
+        return x
+    if isinstance(x, jax.Array):
+        return lax.pad(x, jnp.asarray(fill, x.dtype), [(0, 0, 0)] * 2 + [(ph, ph, 0), (pw, pw, 0)])
+    n, c, h, w = x.shape
+    y = np.full((n, c, h + 2 * ph, w + 2 * pw), fill, x.dtype)
+    y[:, :, ph : ph + h, pw : pw + w] = x
+    return y
+
+
+# --- the greatest of a window
 
 
 def _max_pool(x: Array, **attrs: Any) -> Array:
-    return jnp.max(windows(x, -np.inf, **attrs), axis=-1)
+    return windows(x, -np.inf, **attrs).max(axis=-1)
 
 
 def _max_pool_jvp(y: Array, xs: Any, ts: Any, **attrs: Any) -> Array:
     """The tangent of the first maximum in row-major order, as in PyTorch."""
-    parts = windows(xs[0], -np.inf, **attrs)
-    first = jnp.argmax(parts, axis=-1, keepdims=True)
-    mask = (first == jnp.arange(parts.shape[-1])).astype(y.dtype)
+    first = jnp.argmax(windows(xs[0], -np.inf, **attrs), axis=-1)
+    mask = jax.nn.one_hot(first, math.prod(attrs["kernel_size"]), dtype=ts[0].dtype)
     return jnp.sum(mask * windows(ts[0], 0.0, **attrs), axis=-1)
 
 
-def _avg_pool(x: Array, *, kernel_size: Pair, **attrs: Any) -> Array:
-    total = jnp.sum(windows(x, 0.0, kernel_size=kernel_size, **attrs), axis=-1)
-    return total / (kernel_size[0] * kernel_size[1])
+@dataclass(frozen=True)
+class Picks:
+    """Which entry of each window carries its lines.
+
+    Args:
+        lower: y >= x[lower]: the entry of the greatest lower end, the first of equals.
+        upper: The entry of the greatest upper end, the first of equals: y lies below the chord from
+            (l, max(l, m)) to (u, u) of this entry, where m is the greatest upper end of the others.
+    """
+
+    lower: Array
+    upper: Array
 
 
-max_pool2d = row("max_pool2d", 1, _pool_shape, _max_pool, jvp=_max_pool_jvp)
-avg_pool2d = row("avg_pool2d", 1, _pool_shape, _avg_pool)
+def picks(low: Array, high: Array) -> Picks:
+    """The better entries of windows (..., k) whose entries lie between two ends."""
+    return Picks(jnp.argmax(low, axis=-1), jnp.argmax(high, axis=-1))
+
+
+def greatest_lines(cut: Rule, fill: Rule, box: Interval, chosen: Picks | None = None) -> Lines:
+    """Lines of the greatest entry of each window.
+
+    Args:
+        cut: Windows of an array, linear: (..., k); entries outside are 0.
+        fill: Windows of an array; entries outside are -inf.
+        box: Where.
+        chosen: The entries that carry the lines; without it, the better ones.
+    """
+    low, high = fill(box.lower), fill(box.upper)
+    chosen = picks(low, high) if chosen is None else chosen
+    k = low.shape[-1]
+    below, above = (jax.nn.one_hot(i, k, dtype=low.dtype) for i in (chosen.lower, chosen.upper))
+    slope, offset = _chord(low, high, above)
+    return Lines(
+        (Linear(lambda x: jnp.sum(below * cut(x), axis=-1), box.shape),),
+        (Linear(lambda x: jnp.sum(slope[..., None] * above * cut(x), axis=-1), box.shape),),
+        jnp.zeros_like(offset),
+        offset,
+    )
+
+
+def _chord(low: Array, high: Array, above: Array) -> tuple[Array, Array]:
+    """Slope and offset over the picked entry, whatever the others do."""
+    others = jnp.max(jnp.where(above > 0, -jnp.inf, high), axis=-1)
+    a, b = (jnp.sum(jnp.where(above > 0, end, 0), axis=-1) for end in (low, high))
+    alone = others <= a
+    top = jnp.maximum(others, b)
+    slope = jnp.where(alone, 1, (top - others) / jnp.where(alone | (b <= a), 1, b - a))
+    return slope, jnp.where(alone, 0, top - slope * b)
+
+
+def _max_pool_lines(box: Box, *, chosen: Picks | None = None, **attrs: Any) -> Lines:
+    cut, fill = (partial(windows, fill=f, **attrs) for f in (0.0, -np.inf))
+    return greatest_lines(cut, fill, boxed(box), chosen)
+
+
+# --- the mean of a window
+
+
+def _window_sums(x: Array, **attrs: Any) -> Array:
+    return windows(x, 0, **attrs).sum(axis=-1)
+
+
+def _avg_pool(x: Array, **attrs: Any) -> Array:
+    return _window_sums(x, **attrs) / math.prod(attrs["kernel_size"])
+
+
+def _window_size(shape: Any, *, kernel_size: Pair, stride: Pair, padding: Pair) -> int:
+    return math.prod(kernel_size)
+
+
+max_pool2d = Op(
+    "max_pool2d",
+    1,
+    _pool_shape,
+    run=_max_pool,
+    exact=lambda x, **attrs: x.map(partial(_max_pool, **attrs)),
+    interval=lambda x, **attrs: x.map(partial(_max_pool, **attrs)),
+    lines=_max_pool_lines,
+    source="the greatest lower end below; a chord over the greatest upper end above",
+    jvp=_max_pool_jvp,
+)
+avg_pool2d = affine(
+    "avg_pool2d",
+    _pool_shape,
+    _avg_pool,
+    Total(_window_sums, terms=_window_size, share=_window_size),
+)

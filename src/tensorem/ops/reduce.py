@@ -2,20 +2,82 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
+import numpy as np
+
+from tensorem.domains import Interval, Lines, Rational
 
 from . import _specs
-from ._derive import row
+from ._derive import Box, Total, affine, boxed, enclosed, opposite
+from ._op import Op
+from .pool import greatest_lines
 
 Array = Any
 Dims = tuple[int, ...]
 
 
+def _sums(x: Array, *, dims: Dims) -> Array:
+    return x.sum(axis=_specs.axes(dims, x.ndim))
+
+
+def _count(shape: tuple[int, ...], *, dims: Dims) -> int:
+    return math.prod(shape[d] for d in dims)
+
+
+def _amax(x: Array, *, dims: Dims) -> Array:
+    return x.max(axis=_specs.axes(dims, x.ndim))
+
+
+def _amin(x: Array, *, dims: Dims) -> Array:
+    return x.min(axis=_specs.axes(dims, x.ndim))
+
+
+def _amax_lines(box: Box, *, dims: Dims) -> Lines:
+    cut = partial(_last, dims=dims)
+    return greatest_lines(cut, cut, boxed(box))
+
+
+def _amin_lines(box: Box, *, dims: Dims) -> Lines:
+    """min x = -max(-x)."""
+    return opposite(_amax_lines(-boxed(box), dims=dims))
+
+
+def _last(x: Array, *, dims: Dims) -> Array:
+    """The reduced axes joined into one last axis."""
+    moved = jnp.moveaxis(x, dims, range(-len(dims), 0)) if dims else x
+    return jnp.reshape(moved, (*moved.shape[: x.ndim - len(dims)], -1 if x.size else 0))
+
+
 def _argmax_shape(x: Any, *, dim: int) -> Any:
     return replace(_specs.without(x, (dim,)), dtype="int32")
+
+
+def _argmax(x: Array, *, dim: int) -> Array:
+    return jnp.argmax(x, axis=dim).astype(jnp.int32)
+
+
+def _argmax_interval(x: Interval, *, dim: int) -> Interval:
+    """From the first to the last entry that can be the first greatest one."""
+    xp = x.rounding.xp
+    low, high = (xp.moveaxis(end, dim, -1) for end in (x.lower, x.upper))
+    earlier = _running_max(low)[..., :-1]
+    before = xp.concatenate([xp.full_like(low[..., :1], -np.inf), earlier], axis=-1)
+    possible = (high >= low.max(axis=-1, keepdims=True)) & ((high > before) | (before == -np.inf))
+    first = xp.argmax(possible, axis=-1)
+    last = low.shape[-1] - 1 - xp.argmax(possible[..., ::-1], axis=-1)
+    return Interval(first.astype(low.dtype), last.astype(low.dtype))
+
+
+def _running_max(x: Array) -> Array:
+    if isinstance(x, jax.Array):
+        return jax.lax.cummax(x, axis=x.ndim - 1)
+    return np.maximum.accumulate(x, axis=-1)
 
 
 def _along_shape(x: Any, *, dim: int) -> Any:
@@ -23,13 +85,54 @@ def _along_shape(x: Any, *, dim: int) -> Any:
     return x
 
 
-def _argmax(x: Array, *, dim: int) -> Array:
-    return jnp.argmax(x, axis=dim).astype(jnp.int32)
-
-
-sum = row("sum", 1, _specs.reduced, lambda x, *, dims: jnp.sum(x, axis=dims, dtype=x.dtype))
-mean = row("mean", 1, _specs.reduced, lambda x, *, dims: jnp.mean(x, axis=dims))
-amax = row("amax", 1, _specs.reduced, lambda x, *, dims: jnp.max(x, axis=dims))
-amin = row("amin", 1, _specs.reduced, lambda x, *, dims: jnp.min(x, axis=dims))
-argmax = row("argmax", 1, _argmax_shape, _argmax)
-cumsum = row("cumsum", 1, _along_shape, lambda x, *, dim: jnp.cumsum(x, axis=dim, dtype=x.dtype))
+sum = affine(
+    "sum",
+    _specs.reduced,
+    lambda x, *, dims: jnp.sum(x, axis=dims, dtype=x.dtype),
+    Total(_sums, terms=_count),
+)
+mean = affine(
+    "mean",
+    _specs.reduced,
+    lambda x, *, dims: jnp.mean(x, axis=dims),
+    Total(_sums, terms=_count, share=_count),
+)
+amax = Op(
+    "amax",
+    1,
+    _specs.reduced,
+    run=lambda x, *, dims: jnp.max(x, axis=dims),
+    exact=lambda x, *, dims: x.map(partial(_amax, dims=dims)),
+    interval=lambda x, *, dims: x.map(partial(_amax, dims=dims)),
+    lines=_amax_lines,
+    source="as max_pool2d, over one window",
+)
+amin = Op(
+    "amin",
+    1,
+    _specs.reduced,
+    run=lambda x, *, dims: jnp.min(x, axis=dims),
+    exact=lambda x, *, dims: x.map(partial(_amin, dims=dims)),
+    interval=lambda x, *, dims: x.map(partial(_amin, dims=dims)),
+    lines=_amin_lines,
+    source="-amax(-x)",
+)
+argmax = Op(
+    "argmax",
+    1,
+    _argmax_shape,
+    run=_argmax,
+    exact=lambda x, *, dim: Rational.of(np.argmax(x.num, axis=dim)),
+    interval=_argmax_interval,
+    lines=enclosed(_argmax_interval),
+    source="the entries that can be the first greatest one",
+)
+cumsum = affine(
+    "cumsum",
+    _along_shape,
+    lambda x, *, dim: jnp.cumsum(x, axis=dim, dtype=x.dtype),
+    Total(
+        lambda x, *, dim: x.cumsum(axis=dim),
+        terms=lambda shape, *, dim: int(shape[dim]),
+    ),
+)
