@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import Tracer
 
 from tensorem import ops
 from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError
-from tensorem.functional import shape
+from tensorem.functional import broadcast, shape
 from tensorem.shapes import Shape, Spec, dtypes, format_shape, same_shape
 
 Array = Any
@@ -183,12 +183,12 @@ def _nll(name: str, logp: Array, target: Array) -> Pair:
 def _picked(name: str, logp: Array, target: Array) -> Array:
     """The log probabilities at the classes, 0 elsewhere; NaN where there is no such class."""
     classes = logp.shape[-1]
-    if not isinstance(target, jax.core.Tracer):
+    if not isinstance(target, Tracer):
         _check_classes(name, np.asarray(target), classes)
     last = logp.ndim - 1
-    index = ops.broadcast(target, shape=logp.shape, dims=tuple(range(last)))
+    index = broadcast(target, logp.shape, tuple(range(last)))
     numbers = jnp.asarray(np.arange(classes), target.dtype)
-    hit = ops.equal(index, ops.broadcast(numbers, shape=logp.shape, dims=(last,)))
+    hit = ops.equal(index, broadcast(numbers, logp.shape, (last,)))
     valid = ops.logical_and(
         ops.greater_equal(index, jnp.zeros_like(index)),
         ops.less(index, jnp.full_like(index, classes)),

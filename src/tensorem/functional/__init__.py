@@ -19,7 +19,9 @@ from ._contract import embedding as embedding
 from ._contract import linear as linear
 from ._contract import matmul as matmul
 from ._contract import padding_of as padding_of
+from ._move import broadcast as broadcast
 from ._move import flatten as flatten
+from ._move import reshape as reshape
 from ._normalise import batch_moments as batch_moments
 from ._normalise import batch_norm as batch_norm
 from ._normalise import dropout as dropout
@@ -33,6 +35,7 @@ __all__ = [
     "avg_pool2d",
     "batch_moments",
     "batch_norm",
+    "broadcast",
     "conv2d",
     "div",
     "dropout",
@@ -47,6 +50,7 @@ __all__ = [
     "mul",
     "padding_of",
     "relu",
+    "reshape",
     "shape",
     "sigmoid",
     "softmax",

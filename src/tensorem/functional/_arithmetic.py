@@ -10,6 +10,7 @@ from tensorem import ops
 from tensorem.errors import DTypeError
 from tensorem.shapes import broadcast_shapes
 
+from ._move import broadcast
 from ._shape import checked, shape
 
 Array = Any
@@ -69,4 +70,4 @@ def _spread(x: Array, target: tuple[Any, ...]) -> Array:
     if x.shape == target:
         return x
     first = len(target) - x.ndim
-    return ops.broadcast(x, shape=target, dims=tuple(range(first, len(target))))
+    return broadcast(x, target, tuple(range(first, len(target))))

@@ -8,6 +8,7 @@ from tensorem import ops
 from tensorem.errors import DTypeError, ShapeError
 from tensorem.shapes import dtypes, format_shape, pair, rules, same_shape, same_size
 
+from ._move import reshape
 from ._shape import checked, shape
 
 Array = Any
@@ -125,8 +126,8 @@ def batched(f: Any, x: Array) -> Array:
     """A function of a batch of images, on one image also."""
     if x.ndim == 4:
         return f(x)
-    y = f(ops.reshape(x, shape=(1, *x.shape)))
-    return ops.reshape(y, shape=y.shape[1:])
+    y = f(reshape(x, (1, *x.shape)))
+    return reshape(y, y.shape[1:])
 
 
 def _weight(weight: Array, rank: int, form: str) -> None:

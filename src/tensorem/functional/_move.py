@@ -1,15 +1,29 @@
-"""Axes joined."""
+"""Entries change place and are not changed."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from tensorem import ops
-from tensorem.shapes import rules
+import jax.numpy as jnp
+from jax import lax
 
-from ._shape import checked, shape
+from tensorem import ops
+from tensorem.shapes import reshape_shape, rules
+
+from ._shape import checked, shape, sizes, static
 
 Array = Any
+
+
+@checked
+def reshape(x: Array, target: tuple[int, ...]) -> Array:
+    """The same entries, in row-major order, in another shape.
+
+    Shapes:
+        (...)  ->  target, where one size may be -1
+    """
+    reshape_shape(shape(x), sizes(target))
+    return _reshaped(x, target)
 
 
 @checked
@@ -25,4 +39,24 @@ def flatten(x: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
     size = 1
     for n in x.shape[first : last + 1]:
         size = size * n
-    return ops.reshape(x, shape=(*x.shape[:first], size, *x.shape[last + 1 :]))
+    return _reshaped(x, (*x.shape[:first], size, *x.shape[last + 1 :]))
+
+
+def broadcast(x: Array, target: tuple[Any, ...], dims: tuple[int, ...]) -> Array:
+    """The array repeated along new axes.
+
+    Args:
+        target: The shape of the result.
+        dims: Where each axis of x stands in the result.
+    """
+    if static(target):
+        return ops.broadcast(x, shape=tuple(target), dims=dims)
+    return lax.broadcast_in_dim(x, target, dims)  # attributes of an op are plain integers
+
+
+def _reshaped(x: Array, target: tuple[Any, ...]) -> Array:
+    """A reshape with at most one symbolic size has that as its -1; with more it is JAX's."""
+    named = [i for i, n in enumerate(target) if not isinstance(n, int)]
+    if len(named) == 1 and -1 not in target:
+        target = tuple(-1 if i in named else n for i, n in enumerate(target))
+    return ops.reshape(x, shape=target) if static(target) else jnp.reshape(x, target)

@@ -11,6 +11,7 @@ from tensorem import ops
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.shapes import format_shape, rules, same_size
 
+from ._move import broadcast
 from ._shape import checked, shape
 
 Array = Any
@@ -75,7 +76,7 @@ def batch_moments(x: Array) -> tuple[Array, Array]:
         raise ShapeError(f"takes (N, C, ...), got {format_shape(shape(x))}.")
     dims = (0, *range(2, x.ndim))
     mean = ops.mean(x, dims=dims)
-    centred = ops.sub(x, ops.broadcast(mean, shape=x.shape, dims=(1,)))
+    centred = ops.sub(x, broadcast(mean, x.shape, (1,)))
     return mean, ops.mean(ops.square(centred), dims=dims)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, wraps
 from typing import Any, TypeVar, cast
 
@@ -21,7 +21,17 @@ def shape(x: Array) -> tuple[Size, ...]:
         >>> shape(jnp.zeros((2, 3)))
         (2, 3)
     """
-    return tuple(d if isinstance(d, int) else _parsed(str(d)) for d in getattr(x, "shape", ()))
+    return sizes(getattr(x, "shape", ()))
+
+
+def sizes(dims: Iterable[Any]) -> tuple[Size, ...]:
+    """Dimensions as JAX has them, with the symbolic ones as polynomials."""
+    return tuple(d if isinstance(d, int) else _parsed(str(d)) for d in dims)
+
+
+def static(dims: Iterable[Any]) -> bool:
+    """Whether all of the dimensions are integers, and none is symbolic."""
+    return all(isinstance(d, int) for d in dims)
 
 
 @cache

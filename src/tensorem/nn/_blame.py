@@ -75,13 +75,17 @@ def ruled(
 @contextmanager
 def located(layer: Any, path: str, root: str = "model") -> Iterator[None]:
     """Add the path of a layer to errors raised inside that do not name a place yet."""
+    here = f"{place(root, path)} {layer.label()}"
     try:
         yield
     except TensoremError as error:
         if error.where:
             raise
-        found = error.with_notes(where=f"{place(root, path)} {layer.label()}".strip())
-        raise found.with_traceback(error.__traceback__) from None
+        raise error.with_notes(where=here).with_traceback(error.__traceback__) from None
+    except Exception as error:
+        if not hasattr(error, "__notes__"):  # the innermost layer says it
+            error.add_note(f"in {here}")
+        raise
 
 
 def explained(

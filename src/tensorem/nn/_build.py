@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -12,10 +13,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tensorem import rand, runtime
+from tensorem import rand
 from tensorem.errors import LayerError, PathError, ShapeError
 from tensorem.shapes import Spec, same_shape, spec_of
-from tensorem.shapes.dtypes import executable
+from tensorem.shapes.dtypes import FLOATING, executable
 
 from ._bind import Array, Arrays, Context
 from ._blame import Call, Log
@@ -23,7 +24,7 @@ from ._combine import Sequential
 from ._init import Initialiser
 from ._layer import Buffer, Layer, Parameter
 from ._model import Built, Model, Row
-from ._specs import abstract, is_shape, spec_tree, text
+from ._specs import abstract, is_shape, leaves, precision, spec_tree, text
 from ._tree import is_leaf, join, parts, place, walk
 
 Inits = Mapping[str, Initialiser]
@@ -54,8 +55,9 @@ def build(layer: Layer, input: Any = None, seed: int = 0, init: Inits | None = N
     _require_layer(layer)
     inputs = _inputs(layer, input)
     declared = declarations(layer)
-    with _precision(inputs):
-        arrays = {p: _start(d, p, seed, init or {}) for p, d in declared.items()}
+    dtype = _float_dtype(inputs)
+    with precision(inputs):
+        arrays = {p: _start(d, p, seed, init or {}, dtype) for p, d in declared.items()}
         params = {p: arrays[p] for p, d in declared.items() if isinstance(d, Parameter)}
         buffers = {p: arrays[p] for p, d in declared.items() if isinstance(d, Buffer)}
         log, output = _dry_run(layer, params, buffers, inputs)
@@ -124,23 +126,34 @@ def _inputs(layer: Layer, given: Any) -> tuple[Any, ...]:
         given = stated.output_shape()
     specs = spec_of(given)
     inputs = specs if isinstance(specs, tuple) else (specs,)
-    for spec in jax.tree.leaves(inputs, is_leaf=lambda s: isinstance(s, Spec)):
+    for spec in leaves(inputs):
         executable(spec.dtype)
+    _require_count(layer, inputs)
     return inputs
 
 
-def _precision(inputs: Any) -> AbstractContextManager[None]:
-    """64 bits where an input has them."""
-    leaves = jax.tree.leaves(inputs, is_leaf=lambda s: isinstance(s, Spec))
-    wide = any(spec.dtype in ("float64", "int64", "uint64") for spec in leaves)
-    return runtime.float64() if wide else nullcontext()
+def _require_count(layer: Layer, inputs: tuple[Any, ...]) -> None:
+    signature = inspect.signature(layer.forward)
+    try:
+        signature.bind(*inputs)
+    except TypeError:
+        raise ShapeError(
+            f"{layer.label()} takes the inputs {signature}, got {len(inputs)}: {text(inputs)}.",
+            help="build takes a tuple of shapes, one for each input of forward.",
+        ) from None
 
 
-def _start(declared: Parameter | Buffer, path: str, seed: int, init: Inits) -> Array:
+def _float_dtype(inputs: Any) -> str:
+    """The dtype of the floats that go in; float32 where there are none."""
+    return next((s.dtype for s in leaves(inputs) if s.dtype in FLOATING), "float32")
+
+
+def _start(declared: Parameter | Buffer, path: str, seed: int, init: Inits, dtype: str) -> Array:
     """The initial value of one array, from the seed and its path."""
     chosen = [f for pattern, f in init.items() if fnmatchcase(path, pattern)]
     value = (chosen or [declared.init])[-1](declared.shape, rand.fold(seed, path))
-    return jnp.asarray(np.asarray(value).astype(declared.dtype).reshape(declared.shape))
+    own = declared.dtype if isinstance(declared, Buffer) else None
+    return jnp.asarray(np.asarray(value).astype(jnp.dtype(own or dtype)).reshape(declared.shape))
 
 
 def _require_matches(init: Inits, declared: Mapping[str, Any]) -> None:
@@ -206,7 +219,8 @@ def _rows(layer: Layer, calls: list[Call]) -> tuple[Row, ...]:
     first: dict[str, Call] = {}
     for call in calls:
         first.setdefault(call.path, call)
-    return tuple(_row(path, part, first.get(path)) for path, part in walk(layer))
+    shown = ((path, part) for path, part in walk(layer) if not part.shares)
+    return tuple(_row(path, part, first.get(path)) for path, part in shown)
 
 
 def _row(path: str, layer: Any, call: Call | None) -> Row:

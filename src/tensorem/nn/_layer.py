@@ -18,20 +18,26 @@ from ._tree import Part, is_leaf, mapped
 
 @dataclass(frozen=True)
 class Parameter:
-    """A trained array that a layer declares: its shape and how it starts."""
+    """A trained array that a layer declares: its shape and how it starts.
+
+    Its dtype is that of the floats that the model takes.
+    """
 
     shape: tuple[int, ...]
     init: Initialiser
-    dtype: str = "float32"
 
 
 @dataclass(frozen=True)
 class Buffer:
-    """An array that a layer carries along and that no gradient changes."""
+    """An array that a layer carries along and that no gradient changes.
+
+    Args:
+        dtype: The dtype; None for that of the parameters.
+    """
 
     shape: tuple[int, ...]
     init: Initialiser
-    dtype: str = "float32"
+    dtype: str | None = None
 
 
 def _unknown(self: Layer, *shapes: Any) -> Any:
@@ -63,9 +69,6 @@ class Layer(Part):
 
     takes: ClassVar[str] = "any"
     """The dtypes of the inputs: "any", "float" or "integer"."""
-
-    shares: ClassVar[bool] = False
-    """Whether this layer may stand in several places with one set of arrays: `nn.share`."""
 
     _reserved: ClassVar[frozenset[str]]
 

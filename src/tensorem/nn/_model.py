@@ -11,7 +11,7 @@ import jax
 
 from ._bind import EVALUATION, Array, Arrays, Context
 from ._layer import Layer
-from ._specs import text
+from ._specs import precision, text
 from ._state import given, loaded
 from ._summary import Row as Row
 from ._summary import html, rich_table, table, total
@@ -83,7 +83,9 @@ class Model:
             ShapeError: A shape is not that of `input`.
             DTypeError: A dtype is not that of `input`, and the values do not survive conversion.
         """
-        return self.built.evaluate(self.params, self.buffers, given(self.built.inputs, xs))
+        with precision(self.built.inputs):
+            inputs = given(self.built.inputs, xs)
+            return self.built.evaluate(self.params, self.buffers, inputs)
 
     def apply(self, params: Arrays, *xs: Array) -> Any:
         """The value at xs with other parameters, in evaluation: for JAX transforms."""

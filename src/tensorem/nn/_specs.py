@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from functools import cache
 from typing import Any
 
@@ -9,6 +10,7 @@ import jax
 from jax.export import SymbolicScope, symbolic_shape
 
 from tensorem import functional as F
+from tensorem import runtime
 from tensorem.errors import ShapeError
 from tensorem.shapes import UNKNOWN, Poly, Shape, Spec, Unknown, format_shape
 
@@ -28,6 +30,18 @@ def spec_tree(value: Tree) -> Tree:
 def abstract(spec: Spec) -> jax.ShapeDtypeStruct:
     """A spec as JAX traces it, with names as symbolic dimensions."""
     return jax.ShapeDtypeStruct(_dimensions(spec.shape), spec.dtype)
+
+
+def leaves(specs: Tree) -> list[Spec]:
+    """The specs of a tree."""
+    found: list[Spec] = jax.tree.leaves(specs, is_leaf=lambda s: isinstance(s, Spec))
+    return found
+
+
+def precision(specs: Tree) -> AbstractContextManager[None]:
+    """64 bits inside, where one of the specs has them."""
+    wide = any(spec.dtype in ("float64", "int64", "uint64") for spec in leaves(specs))
+    return runtime.float64() if wide else nullcontext()
 
 
 def text(tree: Tree) -> str:

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tensorem import functional as F
 from tensorem.errors import DTypeError, PathError, ShapeError
 from tensorem.shapes import Spec, format_shape, named, solve
 
@@ -50,8 +51,15 @@ def _input(spec: Spec, x: Any, values: dict[str, int]) -> Array:
             help=f"convert: x.astype({spec.dtype!r}).",
         )
     with named("The model"):
-        values |= solve(spec.bind(values).shape, tuple(x.shape))
+        _require_shape(spec.bind(values).shape, F.shape(x), values)
     return x
+
+
+def _require_shape(wanted: Any, got: Any, values: dict[str, int]) -> None:
+    if all(isinstance(n, int) for n in got):
+        values |= solve(wanted, got)
+    elif len(wanted) != len(got):  # inside a trace with names of its own
+        raise ShapeError(f"takes {format_shape(wanted)}, got {format_shape(got)}.")
 
 
 def _numbers(x: Any) -> Any:
@@ -69,7 +77,7 @@ def _exact(what: str, array: Any, dtype: str, typed: bool) -> Any:
     if array.dtype == dtype:
         return array
     with np.errstate(all="ignore"):
-        converted = array.astype(dtype)
+        converted = array.astype(jnp.dtype(dtype))
         back = converted.astype(array.dtype)
     if not np.array_equal(back, array, equal_nan=array.dtype.kind == "f"):
         whole = (

@@ -33,8 +33,11 @@ def total(rows: tuple[Row, ...]) -> int:
 
 def cells(rows: tuple[Row, ...]) -> Iterator[tuple[str, ...]]:
     """The texts of the table, a row per layer."""
+    seen: set[int] = set()
     for row in rows:
         count = f"{row.parameters:,}" if row.parameters or is_leaf(row.layer) else ""
+        count = "shared" if row.parameters and id(row.layer) in seen else count
+        seen.add(id(row.layer))
         called = row.gives != () or row.takes != ()
         flow = (text(row.takes), text(row.gives)) if called else ("not called", "")
         name = "  " * (row.path.count(".") + 1 if row.path else 0) + row.layer.label()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, ClassVar
 
 
 class Part:
     """Anything that stands in a tree of layers."""
+
+    shares: ClassVar[bool] = False
+    """Whether it may stand in several places with one set of arrays: `nn.share`."""
 
 
 def join(path: str, name: str) -> str:
