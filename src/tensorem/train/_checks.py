@@ -1,0 +1,123 @@
+"""Data against the task, before the first step: shapes, dtypes, values, labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorem import losses, nn
+from tensorem.errors import DataError, DTypeError, ShapeError
+from tensorem.shapes import Spec, named, solve
+
+from ._feed import Examples
+from ._task import Task
+
+
+def checked(task: Task, found: Examples, where: str = "data") -> Examples:
+    """The examples in the dtypes of the model.
+
+    Raises:
+        ShapeError: An input or target has another shape than the model or the loss takes.
+        DTypeError: A dtype does not fit.
+        DataError: A value is not finite, or a label is no class.
+    """
+    inputs = checked_inputs(task.model, found.inputs, where)
+    targets = _converted(found.targets, _target_dtype(task, found), f"{where}, y")
+    _check_targets(task, inputs, targets, where)
+    _check_finite(targets, f"{where}, y")
+    return Examples(inputs, targets)
+
+
+def checked_inputs(
+    model: nn.Model, inputs: tuple[NDArray[Any], ...], where: str = "x"
+) -> tuple[NDArray[Any], ...]:
+    """The inputs in the dtypes of the model; the names of its sizes have one value throughout."""
+    specs = model.input if isinstance(model.input, tuple) else (model.input,)
+    if len(inputs) != len(specs):
+        raise ShapeError(f"The model takes {len(specs)} inputs, got {len(inputs)}.", where=where)
+    found, sizes = [], dict[str, int]()
+    for number, (spec, x) in enumerate(zip(specs, inputs, strict=True)):
+        at = f"{where}, x" if len(specs) == 1 else f"{where}, x[{number}]"
+        sizes |= _sizes(spec, x, sizes, at)
+        found.append(_converted(x, spec.dtype, at))
+        _check_finite(found[-1], at)
+    return tuple(found)
+
+
+def _sizes(spec: Any, x: NDArray[Any], sizes: dict[str, int], where: str) -> dict[str, int]:
+    if not isinstance(spec, Spec):
+        raise ShapeError(f"Training takes models of arrays, got one that takes {spec}.")
+    try:
+        with named("The model"):
+            return solve(spec.bind(sizes).shape, x.shape)
+    except ShapeError as error:
+        raise error.with_notes(where=where, help=_help(spec, x)) from None
+
+
+def _help(spec: Spec, x: NDArray[Any]) -> str:
+    shape = spec.shape
+    if isinstance(shape, tuple) and shape and isinstance(shape[0], int):
+        return "the first size counts examples: give it a name, nn.build(layer, ('N', ...))."
+    return ""
+
+
+def _converted(array: NDArray[Any], dtype: str, where: str) -> NDArray[Any]:
+    """The array in a dtype that holds all of its values."""
+    if array.dtype.name == dtype:
+        return array
+    if array.dtype.kind in "biuf":
+        with np.errstate(all="ignore"):
+            converted = array.astype(dtype)
+            back = converted.astype(array.dtype)
+        if np.array_equal(back, array, equal_nan=array.dtype.kind == "f"):
+            return converted
+    raise DTypeError(
+        f"The model takes {dtype}, got {array.dtype} with values that {dtype} does not hold.",
+        where=where,
+        help=f"convert on purpose: .astype({dtype!r}).",
+    )
+
+
+def _check_finite(array: NDArray[Any], where: str) -> None:
+    if array.dtype.kind not in "f" or np.isfinite(array).all():
+        return
+    at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
+    bad = int((~np.isfinite(array.reshape(len(array), -1))).any(axis=1).sum())
+    raise DataError(
+        f"Training takes finite numbers, got {array[at]} in example {at[0]}.",
+        where=where,
+        because=f"{bad} of {len(array)} examples hold such a value." if bad > 1 else "",
+        help="remove these examples, or replace the values.",
+    )
+
+
+def _target_dtype(task: Task, found: Examples) -> str:
+    """Class numbers stay what they are; numbers to be met take the dtype of the output."""
+    name: str = found.targets.dtype.name
+    output = _output(task, found.inputs)
+    exact = found.targets.dtype.kind in "biu" or not isinstance(output, jax.ShapeDtypeStruct)
+    return name if exact else output.dtype.name
+
+
+def _output(task: Task, inputs: tuple[NDArray[Any], ...]) -> Any:
+    """What the model gives for all examples at once, without computing it."""
+    specs = task.model.input if isinstance(task.model.input, tuple) else (task.model.input,)
+    xs = [jax.ShapeDtypeStruct(x.shape, s.dtype) for x, s in zip(inputs, specs, strict=True)]
+    return jax.eval_shape(task.model.apply, task.model.params, *xs)
+
+
+def _check_targets(
+    task: Task, inputs: tuple[NDArray[Any], ...], targets: NDArray[Any], where: str
+) -> None:
+    """The loss and the metrics say themselves what they take."""
+    output = _output(task, inputs)
+    try:
+        if isinstance(task.loss, str):
+            losses.check_targets(task.loss, Spec(output.shape, output.dtype.name), targets)
+        jax.eval_shape(task.scores, output, jax.ShapeDtypeStruct(targets.shape, targets.dtype))
+    except (ShapeError, DTypeError, DataError) as error:
+        place = f"{where}, y" if not error.where else f"{where}, y: {error.where}"
+        raise type(error)(error.what, where=place, because=error.because, help=error.help) from None

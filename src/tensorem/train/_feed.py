@@ -1,0 +1,158 @@
+"""Examples on the device, and the order in which each epoch visits them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorem import rand
+from tensorem.data import Dataset
+from tensorem.errors import ArgumentError, DataError
+
+Array = Any
+Inputs = tuple[Array, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Examples:
+    """Rows of inputs beside rows of targets, in host memory.
+
+    Args:
+        inputs: One array for each input of the model.
+        targets: One row for each example.
+    """
+
+    inputs: tuple[NDArray[Any], ...]
+    targets: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.targets)
+
+    def sha256(self) -> str:
+        """The hash of every shape, dtype and value."""
+        digest = hashlib.sha256()
+        for array in (*self.inputs, self.targets):
+            digest.update(f"{array.dtype.str} {array.shape} ".encode())
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
+
+
+def examples(data: Any) -> Examples:
+    """The examples of a `Dataset`, or of a pair (x, y); x is a tuple for several inputs.
+
+    Raises:
+        DataError: It is neither, or the lengths differ, or it is empty.
+    """
+    if isinstance(data, Examples):
+        return data
+    x, y = _pair(data)
+    inputs = tuple(np.asarray(v) for v in (x if isinstance(x, (tuple, list)) else (x,)))
+    found = Examples(inputs, _narrowed(np.asarray(y)))
+    _check_lengths(found)
+    return found
+
+
+def _pair(data: Any) -> tuple[Any, Any]:
+    if isinstance(data, Dataset):
+        return data.x, data.y
+    if isinstance(data, tuple) and len(data) == 2:
+        return data
+    raise DataError(
+        f"Training takes a Dataset or a pair (x, y), got {type(data).__name__}.",
+        help="data.Dataset(x, y); of a split such as data.digits() take .train.",
+    )
+
+
+def _narrowed(targets: NDArray[Any]) -> NDArray[Any]:
+    """Class numbers as int32, which is what the device computes with."""
+    if targets.dtype.kind in "iu" and targets.dtype.name != "int32":
+        if targets.size and (targets.max() >= 2**31 or targets.min() < -(2**31)):
+            raise DataError("Integer targets take values below 2**31, got larger ones.")
+        return targets.astype(np.int32)
+    return targets
+
+
+def _check_lengths(found: Examples) -> None:
+    for name, array in (("x", found.inputs), ("y", (found.targets,))):
+        if any(a.ndim == 0 for a in array):
+            raise DataError(f"Training takes {name} with examples along axis 0, got a scalar.")
+    lengths = {len(a) for a in (*found.inputs, found.targets)}
+    if len(lengths) > 1:
+        shown = ", ".join(str(a.shape) for a in (*found.inputs, found.targets))
+        raise DataError(f"Training takes as many targets as inputs, got shapes {shown}.")
+    if lengths == {0}:
+        raise DataError("Training takes at least one example, got none.")
+
+
+@dataclass(frozen=True, eq=False)
+class Feed:
+    """Batches of examples that lie on the device; the order follows from (seed, epoch) alone.
+
+    Made by `feed`. The last batch of an epoch has its true, smaller size.
+    """
+
+    inputs: Inputs
+    targets: Array
+    batch_size: int
+    seed: int
+    drop_last: bool
+
+    def __len__(self) -> int:
+        """The number of steps in an epoch."""
+        whole, rest = divmod(self.size, self.batch_size)
+        return whole + (rest > 0 and not self.drop_last)
+
+    @property
+    def size(self) -> int:
+        """The number of examples."""
+        return int(self.targets.shape[0])
+
+    def order(self, epoch: int) -> NDArray[np.int32]:
+        """The rows of an epoch as they are visited: what `data.Loader(shuffle=True)` gives."""
+        shuffled = rand.permutation(rand.fold(self.seed, "epoch", epoch), self.size)
+        return shuffled.astype(np.int32)
+
+    def blocks(self, epoch: int) -> tuple[NDArray[np.int32], ...]:
+        """The rows of an epoch as (steps, batch): the full batches, and the smaller last one."""
+        order, whole = self.order(epoch), self.size // self.batch_size
+        cut = whole * self.batch_size
+        full, tail = order[:cut].reshape(whole, self.batch_size), order[np.newaxis, cut:]
+        kept = (full,) if self.drop_last else (full, tail)
+        return tuple(block for block in kept if block.size)
+
+
+def feed(data: Any, batch_size: int = 32, seed: int = 0, drop_last: bool = False) -> Feed:
+    """Put examples on the device, to be visited in batches.
+
+    Args:
+        data: A `Dataset`, or a pair (x, y); x is a tuple of arrays for several inputs.
+        batch_size: Examples in a step.
+        seed: Where the order of each epoch comes from.
+        drop_last: Whether a smaller last batch is left out.
+
+    Raises:
+        ArgumentError: batch_size is no positive integer, or there would be no batch at all.
+        DataError: The data is empty or ragged.
+
+    Example:
+        >>> import numpy as np
+        >>> batches = feed((np.zeros((5, 2), np.float32), np.arange(5)), batch_size=2)
+        >>> len(batches), [block.shape for block in batches.blocks(epoch=0)]
+        (3, [(2, 2), (1, 1)])
+    """
+    found = examples(data)
+    if type(batch_size) is not int or batch_size < 1:
+        raise ArgumentError(f"Training takes a batch_size of at least 1, got {batch_size!r}.")
+    if drop_last and batch_size > len(found):
+        raise ArgumentError(
+            f"drop_last takes a batch_size up to the {len(found)} examples, got {batch_size}.",
+            because="every batch would be dropped.",
+        )
+    inputs = tuple(jnp.asarray(x) for x in found.inputs)
+    targets = jnp.asarray(found.targets)
+    return Feed(inputs, targets, batch_size, rand.check_seed(seed), drop_last)

@@ -1,0 +1,209 @@
+"""`fit` and `resume`: a model, data and a plan become a run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tensorem import nn, optim, runtime
+from tensorem.errors import ArgumentError, ResumeError
+
+from ._checks import checked
+from ._feed import examples, feed
+from ._fingerprint import check_fingerprint, fingerprint
+from ._folder import Folder, opened
+from ._job import Job, Standing, save, trained
+from ._plan import Plan, plan_of
+from ._progress import Display, display_of
+from ._record import Record
+from ._run import Hooks, Run
+from ._runner import Backend, Runner
+from ._state import with_arrays
+from ._task import Score, Task
+
+_ADAM = optim.adam(1e-3)
+_NO_HOOKS = Hooks()
+
+
+def fit(
+    model: nn.Model,
+    data: Any,
+    loss: str | Score = "cross_entropy",
+    optimizer: optim.Optimizer = _ADAM,
+    epochs: int = 20,
+    batch_size: int = 32,
+    seed: int = 0,
+    *,
+    validation: Any = None,
+    metrics: tuple[str | Score, ...] | None = None,
+    drop_last: bool = False,
+    backend: Backend = "compiled",
+    path: str | Path | None = None,
+    checkpoint_every: int | None = None,
+    log_every: int | None = None,
+    progress: str | Display = "auto",
+    hooks: Hooks = _NO_HOOKS,
+) -> Run:
+    """The model that makes the mean loss over the data small, by stochastic gradient descent.
+
+    The result is a function of the model, the data and the arguments up to `backend`; the others
+    say what is written and shown, and change no bit of it. With a path the run can be stopped
+    (Ctrl-C, SIGTERM) or killed at any instant and continued with `resume`.
+
+    Args:
+        model: A model made by `nn.build`; it stays as it is, the trained one is `run.model`.
+        data: A `Dataset`, or a pair (x, y); x is a tuple for several inputs.
+        loss: "cross_entropy", "mse", or a function (output, targets) -> (sum, count).
+        optimizer: How gradients move the parameters.
+        epochs: How often every example is visited.
+        batch_size: Examples in a step; the last batch of an epoch may be smaller.
+        seed: Where the order of the examples and every random draw come from.
+        validation: Data to be scored after each epoch.
+        metrics: Names or functions like the loss; None takes what is usual for the loss.
+        drop_last: Whether a smaller last batch is left out.
+        backend: "compiled": many steps in one program. "eager": layer by layer.
+        path: The run folder to make: config.json, log.jsonl, state.safetensors.
+        checkpoint_every: Steps between checkpoints; None: one at the end of each epoch.
+        log_every: Steps between rows of the log; None: one row at the end of each epoch.
+        progress: "auto", "live", "notebook", "plain" or "none", or a display of one's own.
+        hooks: Functions called at checkpoints, epochs, and where the loss is not finite.
+
+    Raises:
+        ShapeError: The data is not what the model takes.
+        DTypeError: The dtypes do not fit.
+        DataError: A value or label is wrong, or the loss stops being finite.
+        ArgumentError: An argument is out of its range.
+        FileError: The folder holds a run, or cannot be written.
+        Interrupted: Ctrl-C or SIGTERM came; a `KeyboardInterrupt` that carries the run so far.
+
+    Example:
+        >>> from tensorem import data, nn
+        >>> model = nn.build(nn.Linear(4, 3), input=("N", 4))
+        >>> run = fit(model, data.iris().train, epochs=2, progress="none")
+        >>> [row["epoch"] for row in run.history]
+        [1, 2]
+    """
+    task = _task(model, loss, metrics)
+    plan = Plan(loss, optimizer, epochs, batch_size, seed, task.metrics or (), drop_last, backend)
+    folder = _folder(path, checkpoint_every, log_every)
+    job = _job(task, plan, data, validation, folder, progress, hooks)
+    at = Standing(job.runner.init(plan.seed), Record.empty(task.names))
+    if folder:
+        folder.create(_config(job, folder))
+        save(job, at)
+    return trained(job, at)
+
+
+def resume(
+    path: str | Path,
+    model: nn.Model,
+    data: Any,
+    *,
+    validation: Any = None,
+    loss: Score | None = None,
+    metrics: tuple[str | Score, ...] | None = None,
+    epochs: int | None = None,
+    anyway: bool = False,
+    progress: str | Display = "auto",
+    hooks: Hooks = _NO_HOOKS,
+) -> Run:
+    """The run of a folder, continued to its end: the same bytes as if it had never stopped.
+
+    A folder holds arrays and plain facts, no code and no data. So the model (its structure; its
+    arrays are replaced) and the data are given again, and compared with what was recorded.
+
+    Args:
+        path: The run folder.
+        model: A model of the same layers and input.
+        data: The same data.
+        validation: The same validation data, where there was any.
+        loss: The same function, where the loss was a function.
+        metrics: The same metrics, where one was a function.
+        epochs: Another total of epochs, to train further.
+        anyway: Whether to continue under other versions, device, flags or threads.
+        progress: As in `fit`.
+        hooks: As in `fit`.
+
+    Raises:
+        ResumeError: Something differs from what was recorded; the message says what.
+        FileError: The checkpoint is missing or malformed.
+        Interrupted: As in `fit`.
+    """
+    folder, checkpoint = opened(Path(path))
+    facts = checkpoint.facts
+    plan = plan_of(facts["plan"], loss, metrics, epochs)
+    if not anyway:
+        check_fingerprint(facts["fingerprint"], str(path))
+    task = _task(model, plan.loss, plan.metrics)
+    job = _job(task, plan, data, validation, folder, progress, hooks)
+    _require_same(facts, job.facts)
+    arrays = dict(checkpoint.arrays)
+    record = Record(task.names, arrays.pop("record"))
+    state = with_arrays(job.runner.init(plan.seed), arrays, str(path))
+    at = Standing(state, record, tuple(facts["history"]))
+    folder.rewind(job.step(at), at.history)
+    return trained(job, at)
+
+
+def _task(model: Any, loss: Any, metrics: Any) -> Task:
+    runtime.prepare()
+    if not isinstance(model, nn.Model):
+        raise ArgumentError(
+            f"Training takes a model, got {type(model).__name__}.",
+            help="model = nn.build(layer, input=(...))." if isinstance(model, nn.Layer) else "",
+        )
+    return Task(model, loss, metrics)
+
+
+def _folder(path: Any, checkpoint_every: Any, log_every: Any) -> Folder | None:
+    if path is not None:
+        return Folder(Path(path), checkpoint_every, log_every)
+    if checkpoint_every is not None or log_every is not None:
+        raise ArgumentError("checkpoint_every and log_every take a path to write to, got none.")
+    return None
+
+
+def _job(
+    task: Task,
+    plan: Plan,
+    data: Any,
+    validation: Any,
+    folder: Folder | None,
+    progress: str | Display,
+    hooks: Hooks,
+) -> Job:
+    display = display_of(progress)
+    found = checked(task, examples(data))
+    held_out = None if validation is None else checked(task, examples(validation), "validation")
+    facts = {
+        "plan": plan.to_json(),
+        "model": f"{task.model.layer!r} of {task.model.input!r}",
+        "data": found.sha256() if folder else "",
+        "validation": held_out.sha256() if folder and held_out else None,
+        "fingerprint": fingerprint(),
+    }
+    runner = Runner(task, plan.optimizer, plan.backend)
+    batches = feed(found, plan.batch_size, plan.seed, plan.drop_last)
+    return Job(task, plan, runner, batches, held_out, folder, facts, display, hooks)
+
+
+def _config(job: Job, folder: Folder) -> dict[str, Any]:
+    saving = {"checkpoint_every": folder.checkpoint_every, "log_every": folder.log_every}
+    return {"format": "tensorem.config", "version": 1, **job.facts, "saving": saving}
+
+
+def _require_same(recorded: dict[str, Any], given: dict[str, Any]) -> None:
+    for name in ("model", "data", "validation"):
+        if recorded.get(name) != given[name]:
+            raise ResumeError(
+                f"The run takes its own {name} again, got another.",
+                because=f"{recorded.get(name)} was recorded, this is {given[name]}.",
+                help=_HELP[name],
+            )
+
+
+_HELP = {
+    "model": "build the same layers for the same input.",
+    "data": "pass the same examples in the same order; their hash is compared.",
+    "validation": "pass the same examples as validation=...; their hash is compared.",
+}

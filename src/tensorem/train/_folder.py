@@ -1,0 +1,97 @@
+"""A run folder: config.json, log.jsonl and state.safetensors."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tensorem.errors import FileError, ResumeError
+
+from ._checkpoint import NAME as STATE
+from ._checkpoint import Checkpoint, canonical, read_checkpoint, write_checkpoint
+from ._disk import make_folder, read_whole, write_whole
+from ._log import NAME as LOG
+from ._log import Row, append_rows, keep_rows
+
+CONFIG = "config.json"
+"""What was asked for, for people and programs to read; resuming reads the state alone."""
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Where a run is kept, and how often it is written.
+
+    Args:
+        path: The folder.
+        checkpoint_every: Steps between checkpoints; None: one at the end of each epoch.
+        log_every: Steps between rows of the log; None: one row at the end of each epoch.
+    """
+
+    path: Path
+    checkpoint_every: int | None = None
+    log_every: int | None = None
+
+    def create(self, config: dict[str, Any]) -> None:
+        """Begin a run in an empty place.
+
+        Raises:
+            FileError: A run is kept there already, or nothing can be written there.
+        """
+        if (self.path / STATE).exists():
+            raise FileError(
+                f"{self.path} takes a new run, got a folder that holds one.",
+                help=f"train.resume({str(self.path)!r}, model, data), or choose another path.",
+            )
+        make_folder(self.path)
+        text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+        write_whole(self.path / CONFIG, text.encode())
+        write_whole(self.path / LOG, b"")
+
+    def save(self, checkpoint: Checkpoint) -> None:
+        """Replace the checkpoint in one step."""
+        write_checkpoint(self.path / STATE, checkpoint)
+
+    def log(self, rows: list[Row]) -> None:
+        """Add rows to the log."""
+        append_rows(self.path / LOG, rows)
+
+    def rewind(self, last_step: int, history: tuple[Row, ...]) -> None:
+        """Make the log agree with a checkpoint."""
+        keep_rows(self.path / LOG, last_step, history)
+
+
+def opened(path: Path) -> tuple[Folder, Checkpoint]:
+    """The folder of a run and its last checkpoint.
+
+    Raises:
+        ResumeError: There is no run.
+        FileError: A file of it is malformed.
+    """
+    if not (path / STATE).exists():
+        raise ResumeError(
+            f"train.resume takes the folder of a run, got {path}.",
+            because=f"it has no {STATE}.",
+        )
+    config = read_config(path)
+    saving = config.get("saving")
+    if not isinstance(saving, dict):
+        raise FileError(f"{path / CONFIG} takes an entry `saving`, got none.")
+    return Folder(path, **saving), read_checkpoint(path / STATE)
+
+
+def read_config(path: str | Path) -> dict[str, Any]:
+    """The config of a run folder: plan, model, data, saving, fingerprint.
+
+    Raises:
+        FileError: It is missing or malformed.
+    """
+    file = Path(path) / CONFIG
+    try:
+        config = json.loads(read_whole(file))
+    except ValueError as error:
+        raise FileError(f"{file} takes JSON, got something else: {error}.") from None
+    if not isinstance(config, dict):
+        raise FileError(f"{file} takes a JSON object, got {canonical(config)[:40]}.")
+    return config

@@ -1,0 +1,221 @@
+"""A run in progress: the loop over epochs, and what happens between two chunks of steps."""
+
+from __future__ import annotations
+
+import math
+import time
+from contextlib import closing
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from tensorem.errors import DataError
+
+from ._checkpoint import Checkpoint
+from ._evaluate import scored
+from ._feed import Examples, Feed
+from ._folder import Folder
+from ._log import Row
+from ._pace import Pace
+from ._plan import Plan, learning_rate
+from ._progress import Display, Moment
+from ._record import Record
+from ._run import Hooks, NonFinite, Run
+from ._runner import Runner
+from ._signals import Interrupted, Signals
+from ._state import State, named_arrays
+from ._task import Task
+
+
+@dataclass(frozen=True, eq=False)
+class Standing:
+    """How far a run has come.
+
+    Args:
+        state: The state after the last step.
+        record: What the steps of the epoch under way measured.
+        history: A row for each epoch that is done.
+    """
+
+    state: State
+    record: Record
+    history: tuple[Row, ...] = ()
+
+
+@dataclass(eq=False)
+class Job:
+    """Everything that a run needs besides where it stands.
+
+    Args:
+        facts: What a checkpoint says besides its arrays and the history.
+        saved: The step of the last checkpoint.
+    """
+
+    task: Task
+    plan: Plan
+    runner: Runner
+    batches: Feed
+    validation: Examples | None
+    folder: Folder | None
+    facts: dict[str, Any]
+    display: Display
+    hooks: Hooks
+    signals: Signals = field(default_factory=Signals)
+    saved: int = -1
+
+    def run(self, at: Standing) -> Run:
+        """The run as it stands."""
+        path = self.folder.path if self.folder else None
+        return Run(self.task, self.plan, at.state, at.history, path)
+
+    def step(self, at: Standing) -> int:
+        """The steps taken so far."""
+        return len(at.history) * len(self.batches) + len(at.record)
+
+
+def trained(job: Job, at: Standing) -> Run:
+    """Train to the end of the plan.
+
+    Raises:
+        Interrupted: Ctrl-C or SIGTERM came; what was done is saved.
+        DataError: The loss or a parameter is no finite number any more.
+        FileError: A checkpoint cannot be written.
+    """
+    pace = Pace(every=job.folder.checkpoint_every if job.folder else None)
+    with closing(job.display), job.signals:
+        while len(at.history) < job.plan.epochs:
+            at = _epoch(job, at, pace)
+        _require_finite_params(job, at)
+        return job.run(at)
+
+
+def _epoch(job: Job, at: Standing, pace: Pace) -> Standing:
+    """The steps that are left of an epoch, then its row."""
+    started = time.perf_counter()
+    job.display.moved(_moment(job, at))
+    for state, record in job.runner.chunks(at.state, at.record, job.batches, pace):
+        before, at = len(at.record), replace(at, state=state, record=record)
+        _require_finite_loss(job, at, before)
+        job.display.moved(_moment(job, at))
+        if job.folder:
+            job.folder.log(_step_rows(job, at, before))
+        if len(record) < len(job.batches):
+            _pause(job, at)
+    return _closed(job, at, started)
+
+
+def _closed(job: Job, at: Standing, started: float) -> Standing:
+    """The same with the epoch closed: its row made, logged, shown and, where due, saved."""
+    moment, row = _moment(job, at), _row(job, at)
+    at = Standing(at.state, Record.empty(job.task.names), (*at.history, row))
+    if job.folder:
+        job.folder.log([row])
+    if job.folder and (job.folder.checkpoint_every is None or job.run(at).finished):
+        save(job, at)
+    job.display.finished(moment, row, time.perf_counter() - started)
+    if job.hooks.on_epoch:
+        job.hooks.on_epoch(job.run(at))
+    _pause(job, at)
+    return at
+
+
+def _pause(job: Job, at: Standing) -> None:
+    """Save where that is due; stop where that was asked for."""
+    every = job.folder.checkpoint_every if job.folder else None
+    stopping = job.signals.received is not None
+    if job.folder and (stopping or (every and job.step(at) % every == 0)):
+        save(job, at)
+    if stopping:
+        raise Interrupted(_farewell(job, at), job.run(at), job.signals.received or 0)
+
+
+def save(job: Job, at: Standing) -> None:
+    """Write a checkpoint, unless this step has one."""
+    if job.folder is None or job.saved == job.step(at):
+        return
+    _require_finite_params(job, at)
+    arrays = named_arrays(at.state) | {"record": at.record.rows}
+    job.folder.save(Checkpoint(arrays, {**job.facts, "history": list(at.history)}))
+    job.saved = job.step(at)
+    if job.hooks.on_save:
+        job.hooks.on_save(job.run(at))
+
+
+def _moment(job: Job, at: Standing) -> Moment:
+    epoch, done = divmod(job.step(at), len(job.batches))
+    if done == 0 and len(at.record):
+        epoch, done = epoch - 1, len(job.batches)
+    loss = at.record.means()["loss"] if len(at.record) else None
+    return Moment(epoch, job.plan.epochs, done, len(job.batches), loss)
+
+
+def _row(job: Job, at: Standing) -> Row:
+    """The row of an epoch: nothing in it depends on time."""
+    step = job.step(at)
+    row: Row = {"epoch": len(at.history) + 1, "step": step, **at.record.means()}
+    if job.validation is not None:
+        model = job.task.model.replace(params=at.state.params, buffers=at.state.buffers)
+        scores = scored(job.task, model, job.validation, 256)
+        row |= {f"val_{name}": value for name, value in scores.items()}
+    row["lr"] = learning_rate(job.plan.optimizer, step - 1)
+    return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
+
+
+def _step_rows(job: Job, at: Standing, before: int) -> list[Row]:
+    """The rows within an epoch: each the means over the steps since the one before it."""
+    every = job.folder.log_every if job.folder else None
+    if every is None:
+        return []
+    first = len(at.history) * len(job.batches)
+    due = [i for i in range(before + 1, len(at.record) + 1) if (first + i) % every == 0]
+    return [
+        {
+            "in_epoch": len(at.history) + 1,
+            "step": first + i,
+            **at.record.means(max(0, i - every), i),
+            "lr": learning_rate(job.plan.optimizer, first + i - 1),
+        }
+        for i in due
+    ]
+
+
+def _require_finite_loss(job: Job, at: Standing, before: int) -> None:
+    bad = at.record.first_nonfinite(before)
+    if bad is not None:
+        _stop(job, at, "the loss", bad, float(at.record.rows[bad, 0]))
+
+
+def _require_finite_params(job: Job, at: Standing) -> None:
+    for name, array in at.state.params.items():
+        values = np.asarray(array, np.float32)
+        if not np.isfinite(values).all():
+            wrong = float(values[~np.isfinite(values)][0])
+            _stop(job, at, f"the parameter {name}", len(at.record) - 1, wrong)
+
+
+def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
+    step = len(at.history) * len(job.batches) + index
+    epoch, done = divmod(step, len(job.batches))
+    examples = [batch for block in job.batches.blocks(epoch) for batch in block][done]
+    path = job.folder.path if job.folder else None
+    event = NonFinite(what, epoch + 1, step + 1, tuple(map(int, examples)), path)
+    if job.hooks.on_nonfinite:
+        job.hooks.on_nonfinite(event)
+    raise DataError(
+        f"Training takes steps with finite values, got {value} in {what} at epoch {event.epoch}, "
+        f"step {event.step}.",
+        where=f"{path}, whose last checkpoint is of step {job.saved}" if path else "",
+        help=f"a smaller learning rate than {learning_rate(job.plan.optimizer, step)}, or "
+        "optim.chain(optim.clip_grad_norm(1.0), ...).",
+    )
+
+
+def _farewell(job: Job, at: Standing) -> str:
+    epoch = min(len(at.history) + 1, job.plan.epochs)
+    where = f"stopped in epoch {epoch} of {job.plan.epochs}, after step {job.step(at)}"
+    if job.folder is None:
+        return f"{where}; fit had no path to save to, so what was learned is in .run of this."
+    given = ", validation=..." if job.validation is not None else ""
+    call = f"train.resume({str(job.folder.path)!r}, model, data{given})"
+    return f"{where}; saved. To continue: {call}"

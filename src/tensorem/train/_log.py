@@ -1,0 +1,64 @@
+"""`log.jsonl`: one row per epoch, and between them as many as were asked for; no times in it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tensorem.errors import FileError
+
+from ._checkpoint import canonical
+from ._disk import append, read_whole, write_whole
+
+NAME = "log.jsonl"
+
+Row = dict[str, Any]
+
+
+def append_rows(path: Path, rows: list[Row]) -> None:
+    """Add rows at the end, down to the disk.
+
+    Raises:
+        FileError: The log cannot be written.
+    """
+    if rows:
+        append(path, _lines(rows))
+
+
+def keep_rows(path: Path, last_step: int, history: tuple[Row, ...]) -> None:
+    """Drop what a killed run logged after its last checkpoint, a torn last line included.
+
+    Raises:
+        FileError: A line that was complete is not a row.
+    """
+    rows = read_rows(path) if path.exists() else list(history)
+    write_whole(path, _lines([row for row in rows if row["step"] <= last_step]))
+
+
+def read_rows(path: Path) -> list[Row]:
+    """The rows of a log; a last line without its end was never written whole and is left out.
+
+    Raises:
+        FileError: A line is not a row.
+    """
+    lines = read_whole(path).split(b"\n")[:-1]
+    return [_row(path, number, line) for number, line in enumerate(lines, 1)]
+
+
+def _row(path: Path, number: int, line: bytes) -> Row:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        row = None
+    if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+        raise FileError(
+            f"A row of a log takes JSON with a step, got {line[:40]!r}.",
+            where=f"{path}, line {number}",
+            help="the rows of the epochs are also in the checkpoint: remove the log and resume.",
+        )
+    return row
+
+
+def _lines(rows: list[Row]) -> bytes:
+    return "".join(canonical(row) + "\n" for row in rows).encode()

@@ -1,0 +1,123 @@
+"""The plan of a run: everything besides model and data that decides its final bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from tensorem import losses, optim, rand
+from tensorem import metrics as known_metrics
+from tensorem.errors import ArgumentError, ResumeError
+
+from ._runner import BACKENDS, Backend
+from ._task import Score, full_name
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a model is trained.
+
+    Args:
+        loss: A name, or a function (output, targets) -> (sum, count).
+        optimizer: How gradients move the parameters.
+        epochs: How often every example is visited.
+        batch_size: Examples in a step.
+        seed: Where the order of the examples and every random draw come from.
+        metrics: Names or functions like the loss.
+        drop_last: Whether a smaller last batch of an epoch is left out.
+        backend: "compiled" or "eager".
+
+    Raises:
+        ArgumentError: A value out of its range.
+    """
+
+    loss: str | Score
+    optimizer: optim.Optimizer
+    epochs: int
+    batch_size: int
+    seed: int
+    metrics: tuple[str | Score, ...]
+    drop_last: bool
+    backend: Backend
+
+    def __post_init__(self) -> None:
+        for name in ("epochs", "batch_size"):
+            value = getattr(self, name)
+            if type(value) is not int or value < 1:
+                raise ArgumentError(f"Training takes {name} of at least 1, got {value!r}.")
+        if self.backend not in BACKENDS:
+            raise ArgumentError(f"backend takes {', '.join(BACKENDS)}, got {self.backend!r}.")
+        if not isinstance(self.optimizer, optim.Optimizer):
+            raise ArgumentError(
+                f"Training takes an optimizer of tensorem.optim, got {self.optimizer!r}.",
+                help="for example optim.adam(1e-3).",
+            )
+        rand.check_seed(self.seed)
+
+    def to_json(self) -> dict[str, Any]:
+        """The plan as JSON values; functions by the place where they are defined."""
+        return {
+            "loss": full_name(self.loss),
+            "optimizer": self.optimizer.to_json(),
+            "epochs": self.epochs,
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "metrics": [full_name(metric) for metric in self.metrics],
+            "drop_last": self.drop_last,
+            "backend": self.backend,
+        }
+
+
+def plan_of(
+    recorded: Mapping[str, Any],
+    loss: str | Score | None,
+    metrics: tuple[str | Score, ...] | None,
+    epochs: int | None,
+) -> Plan:
+    """The plan that a run recorded; functions cannot be recorded and are given again.
+
+    Raises:
+        ResumeError: A function is needed and was not given, or another one was.
+    """
+    found = dict(recorded)
+    found["loss"] = _again("loss", recorded["loss"], loss, losses.LOSSES)
+    given = (None,) * len(recorded["metrics"]) if metrics is None else metrics
+    if len(given) != len(recorded["metrics"]):
+        raise ResumeError(f"The run takes metrics {recorded['metrics']}, got {given!r}.")
+    pairs = zip(recorded["metrics"], given, strict=True)
+    found["metrics"] = tuple(
+        _again("metrics", name, score, known_metrics.METRICS) for name, score in pairs
+    )
+    found["optimizer"] = optim.from_json(recorded["optimizer"])
+    found["epochs"] = recorded["epochs"] if epochs is None else epochs
+    return Plan(**found)
+
+
+def _again(
+    kind: str, recorded: str, given: str | Score | None, table: Mapping[str, Score]
+) -> str | Score:
+    if given is None and recorded in table:
+        return recorded
+    if given is None:
+        raise ResumeError(
+            f"The run takes its {kind} {recorded} again, got none.",
+            because="a run records the name of a function, not its code.",
+            help=f"pass {kind}=... to train.resume.",
+        )
+    if full_name(given) != recorded:
+        raise ResumeError(f"The run takes the {kind} {recorded}, got {full_name(given)}.")
+    return given
+
+
+def learning_rate(optimizer: optim.Optimizer, step: int) -> float | None:
+    """The learning rate at a step; None where an optimizer has none."""
+    arguments: dict[str, Any] = dict(optimizer.arguments)
+    if isinstance(rate := arguments.get("lr"), optim.Schedule):
+        return float(np.asarray(rate.function()(step)))
+    if rate is not None:
+        return float(rate)
+    rates = [learning_rate(part, step) for part in arguments.get("optimizers", ())]
+    return next((rate for rate in reversed(rates) if rate is not None), None)

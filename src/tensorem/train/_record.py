@@ -1,0 +1,56 @@
+"""What the steps of an epoch measured: sums and counts, of which a mean is taken once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Record:
+    """Sums and counts, a row per step.
+
+    Args:
+        names: "loss", then the metrics.
+        rows: Of shape (steps, 2 len(names)): sum, count, sum, count, ...
+    """
+
+    names: tuple[str, ...]
+    rows: NDArray[Any]
+
+    @classmethod
+    def empty(cls, names: tuple[str, ...]) -> Record:
+        """The record before the first step."""
+        return cls(names, np.zeros((0, 2 * len(names)), np.float32))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def followed_by(self, rows: Any) -> Record:
+        """The record after more steps."""
+        more = np.asarray(rows)
+        return replace(self, rows=np.concatenate([self.rows.astype(more.dtype), more]))
+
+    def means(self, start: int = 0, stop: int | None = None) -> dict[str, float]:
+        """The mean of each name over all examples of the steps from start to stop.
+
+        Example:
+            >>> record = Record(("loss",), np.array([[6.0, 4.0], [1.0, 1.0]]))
+            >>> record.means()
+            {'loss': 1.4}
+        """
+        rows = self.rows[start:stop].tolist()
+        totals = [math.fsum(column) for column in zip(*rows, strict=True)]
+        pairs = zip(totals[::2], totals[1::2], strict=True)
+        return {
+            name: s / n if n else math.nan for name, (s, n) in zip(self.names, pairs, strict=False)
+        }
+
+    def first_nonfinite(self, start: int = 0) -> int | None:
+        """The first step from start on whose loss is not a finite number."""
+        bad = np.flatnonzero(~np.isfinite(self.rows[start:, 0]))
+        return start + int(bad[0]) if bad.size else None

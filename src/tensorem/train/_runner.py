@@ -1,0 +1,168 @@
+"""A runner: how a task is trained, in three pieces: init, step, epoch."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tensorem import nn, optim, rand
+from tensorem.errors import ArgumentError
+
+from ._feed import Feed, Inputs
+from ._feed import feed as feed
+from ._pace import Pace
+from ._record import Record
+from ._state import Array, Arrays, State
+from ._step import Forward, Rule, make_loop, make_step
+from ._task import Scores, Task
+
+Backend = Literal["compiled", "eager"]
+BACKENDS = ("compiled", "eager")
+
+
+@dataclass(frozen=True, eq=False)
+class Runner:
+    """A task and an optimizer as functions of a state; `fit` is made of these.
+
+    Args:
+        task: The model, the loss and the metrics.
+        optimizer: How gradients move the parameters.
+        backend: "compiled": many steps in one program. "eager": layer by layer, for looking inside.
+
+    Example:
+        >>> from tensorem import data, nn
+        >>> model = nn.build(nn.Linear(4, 3), input=("N", 4))
+        >>> runner = Runner(Task(model), optim.sgd(0.1))
+        >>> state = runner.init(seed=0)
+        >>> state, record = runner.epoch(state, feed(data.iris().train))
+        >>> sorted(record.means())
+        ['accuracy', 'loss']
+    """
+
+    task: Task
+    optimizer: optim.Optimizer
+    backend: Backend = "compiled"
+
+    def __post_init__(self) -> None:
+        if self.backend not in BACKENDS:
+            raise ArgumentError(f"backend takes {', '.join(BACKENDS)}, got {self.backend!r}.")
+
+    def init(self, seed: int = 0) -> State:
+        """The state before the first step."""
+        model = self.task.model
+        return _start(self.optimizer)(model.params, model.buffers, rand.jax_key(seed))
+
+    def step(self, state: State, x: Any, y: Any) -> tuple[State, Record]:
+        """One step on one batch. The state that goes in is used up.
+
+        Args:
+            x: A batch of inputs; a tuple of them where the model takes several.
+            y: Their targets.
+        """
+        inputs = tuple(map(jnp.asarray, x if isinstance(x, tuple) else (x,)))
+        targets = jnp.asarray(y)
+        order = np.arange(targets.shape[0], dtype=np.int32)[np.newaxis]
+        state, rows = self._advance(state, inputs, targets, jnp.asarray(order), 0, 1)
+        return state, Record.empty(self.task.names).followed_by(rows)
+
+    def epoch(self, state: State, batches: Feed) -> tuple[State, Record]:
+        """All steps that are left of the epoch in which a state stands; it is used up."""
+        record = Record.empty(self.task.names)
+        *_, last = self.chunks(state, record, batches, Pace(seconds=60.0))
+        return last
+
+    def chunks(
+        self, state: State, record: Record, batches: Feed, pace: Pace
+    ) -> Iterator[tuple[State, Record]]:
+        """The same, looking up after each chunk of steps; each state is used up by the next.
+
+        Args:
+            record: What the steps of this epoch measured before.
+            pace: How long a chunk is.
+        """
+        advance, taken = self._advance, int(state.step)
+        epoch, done = divmod(taken, len(batches))
+        end = 0
+        for block in batches.blocks(epoch):
+            begin, end = end, end + len(block)
+            order = jnp.asarray(block)
+            while done < end:
+                n = pace.length(taken, end - done)
+                started = time.perf_counter()
+                at = done - begin
+                state, rows = advance(state, batches.inputs, batches.targets, order, at, at + n)
+                record = record.followed_by(rows)
+                pace.took(block.shape, n, time.perf_counter() - started)
+                taken, done = taken + n, done + n
+                yield state, record
+
+    @property
+    def _advance(self) -> Advance:
+        advance = _compiled if self.backend == "compiled" else _eager
+        return advance(self.task.model.layer, self.task.scores, self.optimizer)
+
+
+@lru_cache(maxsize=32)
+def _start(optimizer: optim.Optimizer) -> Callable[[Arrays, Arrays, Array], State]:
+    """(params, buffers, key) -> the state before the first step, as one program."""
+    transform = optimizer.transform()
+
+    def start(params: Arrays, buffers: Arrays, key: Array) -> State:
+        # The loop uses up its state, and the model's own arrays must stay.
+        params, buffers = jax.tree.map(jnp.copy, (params, buffers))
+        return State(params, buffers, transform.init(params), jnp.zeros((), jnp.int32), key)
+
+    return jax.jit(start)
+
+
+Advance = Callable[[State, Inputs, Array, Array, int, int], tuple[State, Any]]
+"""(state, inputs, targets, order, start, stop) -> the state after the steps start <= i < stop
+over the batches order[i], and a row for each of these steps."""
+
+
+@lru_cache(maxsize=32)
+def _compiled(layer: nn.Layer, scores: Scores, optimizer: optim.Optimizer) -> Advance:
+    """Many steps in one program; equal descriptions share it, and so its compilation."""
+    rule = Rule(optimizer.transform())
+    loop = make_loop(make_step(_forward(layer, nn.Context(training=True)), scores, rule))
+
+    def advance(
+        state: State, inputs: Inputs, targets: Array, order: Array, start: int, stop: int
+    ) -> tuple[State, Any]:
+        state, rows = loop(state, inputs, targets, order, np.int32(start), np.int32(stop))
+        return state, np.asarray(rows)[start:stop]
+
+    return advance
+
+
+@lru_cache(maxsize=32)
+def _eager(layer: nn.Layer, scores: Scores, optimizer: optim.Optimizer) -> Advance:
+    """One step after another, layer by layer, each layer a program of its own."""
+    rule = jax.jit(Rule(optimizer.transform()))
+    forward = _forward(layer, nn.Context(training=True, run_leaf=nn.eager))
+    step = make_step(forward, jax.jit(scores), rule)
+
+    def advance(
+        state: State, inputs: Inputs, targets: Array, order: Array, start: int, stop: int
+    ) -> tuple[State, Any]:
+        rows = []
+        for index in order[start:stop]:
+            state, row = step(state, tuple(x[index] for x in inputs), targets[index])
+            rows.append(np.asarray(row))
+        return state, np.stack(rows)
+
+    return advance
+
+
+def _forward(layer: nn.Layer, context: nn.Context) -> Forward:
+    def forward(params: Arrays, buffers: Arrays, inputs: Inputs, key: Array) -> tuple[Any, Arrays]:
+        return layer.call((params, buffers), *inputs, ctx=replace(context, key=key))
+
+    return forward

@@ -1,0 +1,87 @@
+"""The state of a run: one tree, every array with a name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from tensorem.errors import FileError
+
+Array = Any
+Arrays = dict[str, Array]
+_SAVED = ("params", "buffers", "optimizer", "step")
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class State:
+    """Everything that a step reads and writes.
+
+    Args:
+        params: The trained arrays by state-dict name.
+        buffers: The arrays carried along, by state-dict name.
+        optimizer: The state of the optimizer.
+        step: How many steps were taken; with the key it decides every random draw.
+        key: The random key of the run, made from its seed.
+    """
+
+    params: Arrays
+    buffers: Arrays
+    optimizer: Any
+    step: Array
+    key: Array
+
+
+def named_arrays(state: State) -> dict[str, np.ndarray[Any, Any]]:
+    """The arrays of a state by name, such as "params.0.weight"; the key follows from the seed."""
+    return {name: np.asarray(leaf) for name, leaf in _named_leaves(state)}
+
+
+def with_arrays(state: State, arrays: dict[str, Any], where: str) -> State:
+    """The same state with other arrays.
+
+    Raises:
+        FileError: A name, shape or dtype is not that of the state.
+    """
+    expected = dict(_named_leaves(state))
+    _check_names(expected.keys(), arrays.keys(), where)
+    for name, leaf in expected.items():
+        _check_leaf(name, leaf, arrays[name], where)
+    parts = {}
+    for part in _SAVED:
+        leaves = [jnp.asarray(arrays[name]) for name in expected if name.split(".")[0] == part]
+        parts[part] = jax.tree.unflatten(jax.tree.structure(getattr(state, part)), leaves)
+    return replace(state, **parts)
+
+
+def _named_leaves(state: State) -> list[tuple[str, Array]]:
+    found = []
+    for part in _SAVED:
+        for path, leaf in jax.tree_util.tree_flatten_with_path(getattr(state, part))[0]:
+            name = jax.tree_util.keystr(path, simple=True, separator=".")
+            found.append((f"{part}.{name}" if name else part, leaf))
+    return found
+
+
+def _check_names(expected: Any, got: Any, where: str) -> None:
+    missing, extra = sorted(expected - got), sorted(got - expected)
+    if missing or extra:
+        raise FileError(
+            f"{where} takes the arrays of this model and optimizer, got others.",
+            because="; ".join(
+                f"{label}: {', '.join(names[:5])}{' ...' if len(names) > 5 else ''}"
+                for label, names in (("missing", missing), ("without a place", extra))
+                if names
+            ),
+        )
+
+
+def _check_leaf(name: str, leaf: Array, got: Array, where: str) -> None:
+    if (leaf.shape, leaf.dtype) != (got.shape, got.dtype):
+        raise FileError(
+            f"{name} takes {leaf.dtype} {leaf.shape}, got {got.dtype} {got.shape}.", where=where
+        )

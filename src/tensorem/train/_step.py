@@ -1,0 +1,103 @@
+"""The pure step, and the one loop program through which every compiled step goes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from tensorem.losses import Pair
+
+from ._feed import Inputs
+from ._state import Array, Arrays, State
+
+Step = Callable[[State, Inputs, Array], tuple[State, Array]]
+"""(state, inputs, targets) -> (state after the step, the pairs of the step in one row)."""
+
+
+class Forward(Protocol):
+    """The value in training: (params, buffers, inputs, key) -> (output, buffers)."""
+
+    def __call__(
+        self, params: Arrays, buffers: Arrays, inputs: Inputs, key: Array, /
+    ) -> tuple[Any, Arrays]: ...
+
+
+Measure = Callable[[Any, Array], tuple[Pair, ...]]
+"""(output, targets) -> the pair of the loss, then those of the metrics."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """An optimizer as a function: (gradients, its state, params) -> (params, its state)."""
+
+    transform: optax.GradientTransformation
+
+    def __call__(self, grads: Arrays, state: Any, params: Arrays) -> tuple[Arrays, Any]:
+        updates, state = self.transform.update(grads, state, params)
+        moved: Any = optax.apply_updates(params, updates)  # pyright: ignore[reportArgumentType]
+        return moved, state
+
+
+def make_step(forward: Forward, measure: Measure, rule: Callable[..., Any]) -> Step:
+    """One step of gradient descent on the mean loss of a batch, as a pure function."""
+
+    def objective(params: Arrays, state: State, inputs: Inputs, targets: Array) -> Any:
+        key = jax.random.fold_in(state.key, state.step)
+        output, buffers = forward(params, state.buffers, inputs, key)
+        pairs = measure(output, targets)
+        total, count = pairs[0]
+        return total / count, (buffers, as_row(pairs))
+
+    def step(state: State, inputs: Inputs, targets: Array) -> tuple[State, Array]:
+        grad = jax.grad(objective, has_aux=True)
+        grads, (buffers, row) = grad(state.params, state, inputs, targets)
+        params, optimizer = rule(grads, state.optimizer, state.params)
+        after = replace(
+            state, params=params, buffers=buffers, optimizer=optimizer, step=state.step + 1
+        )
+        return after, row
+
+    return step
+
+
+def as_row(pairs: tuple[Pair, ...]) -> Array:
+    """Pairs of sums and counts side by side, at least in float32."""
+    dtype = jnp.promote_types(pairs[0][0].dtype, jnp.float32)
+    return jnp.stack([jnp.asarray(v, dtype) for pair in pairs for v in pair])
+
+
+Loop = Callable[[State, Inputs, Array, Array, Array, Array], tuple[State, Array]]
+"""(state, inputs, targets, order, start, stop) -> (state after the steps, one row per step)."""
+
+
+def make_loop(step: Step) -> Loop:
+    """The program of steps start <= i < stop over the batches order[i].
+
+    The bounds are arguments, so any cutting of an epoch runs the same program and gives the same
+    bits. The state that goes in is used up.
+    """
+
+    def loop(
+        state: State, inputs: Inputs, targets: Array, order: Array, start: Array, stop: Array
+    ) -> tuple[State, Array]:
+        def body(i: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
+            state, rows = carry
+            state, row = step(state, tuple(x[order[i]] for x in inputs), targets[order[i]])
+            return state, rows.at[i].set(row)
+
+        row = jax.eval_shape(step, state, _batch(inputs, order), _batch(targets, order))[1]
+        rows = jnp.zeros((order.shape[0], *row.shape), row.dtype)
+        done: tuple[State, Array] = jax.lax.fori_loop(start, stop, body, (state, rows))
+        return done
+
+    return jax.jit(loop, donate_argnums=0)
+
+
+def _batch(arrays: Any, order: Array) -> Any:
+    size = order.shape[1]
+    return jax.tree.map(lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype), arrays)

@@ -1,0 +1,93 @@
+"""A task: a model, the loss that is made small, and the metrics that are looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tensorem import losses, metrics
+from tensorem.errors import ArgumentError
+from tensorem.nn import Model
+
+Pair = losses.Pair
+Score = Callable[[Any, Any], Pair]
+"""(output, targets) -> (sum over examples, how many): a loss or a metric."""
+
+_USUAL: dict[str, tuple[str, ...]] = {"cross_entropy": ("accuracy",)}
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """What is to be learned.
+
+    Args:
+        model: The model, with its initial arrays.
+        loss: A name, or a function (output, targets) -> (sum, count).
+        metrics: Names or such functions; None takes what is usual for the loss.
+
+    Raises:
+        ArgumentError: A name is unknown.
+    """
+
+    model: Model
+    loss: str | Score = "cross_entropy"
+    metrics: tuple[str | Score, ...] | None = None
+
+    def __post_init__(self) -> None:
+        if self.metrics is None:
+            usual = _USUAL.get(self.loss, ()) if isinstance(self.loss, str) else ()
+            object.__setattr__(self, "metrics", usual)
+        object.__setattr__(self, "metrics", tuple(self.metrics or ()))
+        _ = self.scores
+
+    @property
+    def scores(self) -> Scores:
+        """The loss and the metrics as functions."""
+        metric = (_function("metric", m, metrics.by_name) for m in self.metrics or ())
+        return Scores((_function("loss", self.loss, losses.by_name), *metric))
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of the loss is "loss"; a metric has its own."""
+        return ("loss", *(name_of(metric) for metric in self.metrics or ()))
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Several scores as one function: (output, targets) -> a pair for each."""
+
+    functions: tuple[Score, ...]
+
+    def __call__(self, output: Any, targets: Any) -> tuple[Pair, ...]:
+        return tuple(_pair(f, f(output, targets)) for f in self.functions)
+
+
+def name_of(score: str | Score) -> str:
+    """The short name of a loss or metric."""
+    return score if isinstance(score, str) else getattr(score, "__name__", type(score).__name__)
+
+
+def full_name(score: str | Score) -> str:
+    """The name that a run records: one of the tables, or where the function is defined."""
+    if isinstance(score, str):
+        return score
+    return f"{getattr(score, '__module__', '?')}.{getattr(score, '__qualname__', name_of(score))}"
+
+
+def _function(kind: str, score: str | Score, by_name: Callable[[str], Score]) -> Score:
+    if isinstance(score, str):
+        return by_name(score)
+    if not callable(score):
+        raise ArgumentError(f"A {kind} takes a name or a function, got {score!r}.")
+    return score
+
+
+def _pair(score: Score, value: Any) -> Pair:
+    if not isinstance(value, tuple) or len(value) != 2:
+        raise ArgumentError(
+            f"{name_of(score)} takes its result as (sum, count), got {type(value).__name__}.",
+            because="a mean is taken once, over all examples; means of batches would be wrong.",
+            help="return the sum over the examples, and how many they are.",
+        )
+    return value
