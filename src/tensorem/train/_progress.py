@@ -194,10 +194,8 @@ def _text(moment: Moment) -> str:
 
 
 def _bar(moment: Moment) -> str:
-    return (
-        f"<div>epoch {moment.epoch + 1}/{moment.epochs} "
-        f"<progress value='{moment.done}' max='{moment.steps}'></progress> {escape(_text(moment))}</div>"
-    )
+    bar = f"<progress value='{moment.done}' max='{moment.steps}'></progress>"
+    return f"<div>epoch {moment.epoch + 1}/{moment.epochs} {bar} {escape(_text(moment))}</div>"
 
 
 def _table(rows: list[dict[str, str]]) -> str:
