@@ -1,11 +1,14 @@
 """Pure programs as graphs of ops: what is serialised, read in other meanings, and proved about."""
 
+from ._capture import Captured as Captured
 from ._capture import Trained as Trained
 from ._capture import capture as capture
 from ._capture import capture_model as capture_model
+from ._capture import graph_of as graph_of
 from ._check import check as check
 from ._graph import Graph as Graph
 from ._graph import Node as Node
+from ._graph import unflatten as unflatten
 from ._json import from_json as from_json
 from ._json import graph_hash as graph_hash
 from ._json import to_json as to_json
@@ -19,6 +22,7 @@ from ._to_jax import to_jax as to_jax
 from ._to_jax import to_program as to_program
 
 __all__ = [
+    "Captured",
     "Graph",
     "Node",
     "Trained",
@@ -29,11 +33,13 @@ __all__ = [
     "drop_dead",
     "from_json",
     "graph_hash",
+    "graph_of",
     "read",
     "require_bound",
     "simplify",
     "to_jax",
     "to_json",
     "to_program",
+    "unflatten",
     "weights_hash",
 ]

@@ -8,6 +8,7 @@ primitive by primitive.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
@@ -17,8 +18,8 @@ from jax import export
 
 from tensorem.errors import CaptureError
 from tensorem.graph._graph import Graph, Node, flatten
-from tensorem.graph._primitives import PRIMITIVES, plain
-from tensorem.graph._rewrite import drop_dead
+from tensorem.graph._primitives import PRIMITIVES, ints, plain
+from tensorem.graph._rewrite import drop_dead, simplify
 from tensorem.ops._op import CALLS, Attr
 from tensorem.shapes import Spec, spec_of
 
@@ -127,7 +128,10 @@ class _Builder:
 
     def node(self, op: str, *inputs: str, **attrs: Attr) -> str:
         node = Node(op, inputs, (f"{op}_{len(self.nodes)}",), attrs)
-        self.specs[node.outputs[0]] = node.row.shape(*(self.specs[i] for i in inputs), **attrs)
+        spec = node.row.shape(*(self.specs[i] for i in inputs), **attrs)
+        if op == "reshape":  # a size left open (-1) is written out: a graph has one spelling
+            node = replace(node, attrs={"shape": ints(spec.shape)})
+        self.specs[node.outputs[0]] = spec
         self.nodes.append(node)
         return node.outputs[0]
 
@@ -286,12 +290,34 @@ def _equal_param(x: Any, y: Any) -> bool:
 class Trained(Protocol):
     """A model as capture sees it: arrays by name, and a pure function of them."""
 
-    params: Mapping[str, Any]
-    buffers: Mapping[str, Any]
-    input: Any
+    @property
+    def params(self) -> Mapping[str, Any]: ...
+    @property
+    def buffers(self) -> Mapping[str, Any]: ...
+    @property
+    def input(self) -> Any: ...
 
     def replace(self, *, params: Any, buffers: Any) -> Trained: ...
     def apply(self, params: Any, *xs: Any) -> Any: ...
+
+
+class Captured(Protocol):
+    """A model that is a graph already, such as one that was loaded without its code."""
+
+    @property
+    def graph(self) -> Graph: ...
+
+
+def graph_of(model: Trained | Captured | Graph) -> Graph:
+    """The graph of a model: its own, or that of its evaluation, captured and simplified.
+
+    Raises:
+        CaptureError: A layer does something that has no row in the op table.
+    """
+    if isinstance(model, Graph):
+        return model
+    captured = getattr(model, "graph", None)
+    return captured if isinstance(captured, Graph) else simplify(capture_model(model))  # type: ignore[arg-type]
 
 
 def capture_model(model: Trained) -> Graph:

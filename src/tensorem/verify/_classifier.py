@@ -14,13 +14,13 @@ from tensorem import check
 from tensorem.domains import Rational
 from tensorem.errors import ShapeError
 from tensorem.graph import (
+    Captured,
     Graph,
     Trained,
     by_rows,
-    capture_model,
     graph_hash,
+    graph_of,
     read,
-    simplify,
     to_jax,
     to_json,
     weights_hash,
@@ -38,26 +38,32 @@ class Structure:
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A graph with one input (1, ...) and one output (1, classes)."""
+    """A graph with one input (1, ...) and one output (1, classes).
 
+    Args:
+        stored: The graph as it is saved and named in claims, with sizes that may be symbolic.
+        graph: The same for a batch of one.
+    """
+
+    stored: Graph
     graph: Graph
 
     @staticmethod
-    def of(model: Trained | Graph) -> Classifier:
+    def of(model: Trained | Captured | Graph) -> Classifier:
         """A model or graph that classifies; every symbolic size, such as the batch, is bound to 1.
 
         Raises:
             ShapeError: It does not take one array and give (1, classes).
         """
-        graph = model if isinstance(model, Graph) else capture_model(model)
-        graph = simplify(graph.bind(**dict.fromkeys(graph.names, 1)))
+        stored = graph_of(model)
+        graph = stored.bind(**dict.fromkeys(stored.names, 1))
         outputs = [graph.specs[name].shape for name in graph.outputs]
         if len(graph.inputs) != 1 or [s[:-1] for s in outputs] != [(1,)]:
             raise ShapeError(
                 f"A proof of robustness takes a model from one array to (N, classes), got "
                 f"{len(graph.inputs)} arrays to {', '.join(map(format_shape, outputs))}."
             )
-        return Classifier(graph)
+        return Classifier(stored, graph)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -72,7 +78,7 @@ class Classifier:
     @cached_property
     def structure(self) -> Structure:
         """The key of the compiled program."""
-        return Structure(graph_hash(self.graph), self.graph)
+        return Structure(graph_hash(self.stored), self.graph)
 
     @cached_property
     def weights(self) -> str:
@@ -82,7 +88,7 @@ class Classifier:
     @cached_property
     def checker(self) -> check.Checker:
         """The independent checker, which reads this graph and these weights once."""
-        return check.prepare(to_json(self.graph), self.graph.arrays)
+        return check.prepare(to_json(self.stored), self.stored.arrays)
 
     def runtime_margin(self, x: np.ndarray, label: int) -> float:
         """The least y[label] - y[other] at a point, as the runtime computes it in float32."""

@@ -48,7 +48,7 @@ class Proof:
         and in exact arithmetic.
         """
         if self.verdict == "proved":
-            return self.classifier.checker.check(self.to_bytes()).accepted
+            return self.classifier.checker.check(self.claim.to_json(), self.arrays).accepted
         x, label = self.counterexample, self.claim.label
         return (
             x is not None

@@ -13,7 +13,7 @@ import numpy as np
 
 from tensorem.domains import Diagonal
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
-from tensorem.graph import Graph, Node, Trained, to_program
+from tensorem.graph import Captured, Graph, Node, Trained, to_program
 from tensorem.ops.pool import windows
 from tensorem.shapes import format_shape
 from tensorem.verify._attack import worst
@@ -43,7 +43,7 @@ class Prover:
     clip: tuple[str, str] | None = None
 
     @staticmethod
-    def of(model: Trained | Graph, clip: tuple[float, float] | None = None) -> Prover:
+    def of(model: Trained | Captured | Graph, clip: tuple[float, float] | None = None) -> Prover:
         """A prover for a model or graph that classifies; the batch axis is bound to 1.
 
         Raises:
@@ -156,7 +156,7 @@ class Prover:
 
 
 def robust(
-    model: Trained | Graph,
+    model: Trained | Captured | Graph,
     x: Any,
     label: int,
     eps: float | str,
