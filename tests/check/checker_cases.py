@@ -1,4 +1,4 @@
-"""Graphs and certificates built by hand, and a naive evaluator that shares nothing with the checker."""
+"""Graphs and certificates built by hand, and a naive evaluator of its own."""
 
 from __future__ import annotations
 

@@ -165,9 +165,9 @@ def _exact_matmul(x: Array, y: Array) -> Array:
 
 
 def _integers(x: Array) -> tuple[Array, int]:
-    fractions = [Fraction(v) for v in x.ravel()]
-    common = math.lcm(*(f.denominator for f in fractions))
-    scaled = [f.numerator * (common // f.denominator) for f in fractions]
+    values = x.ravel().tolist()
+    common = math.lcm(*(v.denominator for v in values))
+    scaled = [v.numerator * (common // v.denominator) for v in values]
     return _object_array(scaled, x.shape), common
 
 

@@ -1,0 +1,116 @@
+"""Honest certificates are accepted, by both arithmetics and from files; false ones are not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from checker_cases import CASES, Case, Net, as_ibp, certify, cnn, evaluate, fractions, mlp, write
+
+from tensorem.check import Result, check, check_files, prepare
+
+
+def verdict(case: Case, mode: str = "float64") -> Result:
+    return check(case.document, case.arrays, case.claim, case.tensors, mode)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+@pytest.mark.parametrize("name", CASES)
+def test_both_arithmetics_prove_the_same_margin(name: str, seed: int) -> None:
+    case = CASES[name](seed)
+    rounded, exact = verdict(case), verdict(case, "exact")
+    assert rounded.accepted and exact.accepted
+    assert rounded.margin is not None and exact.margin is not None
+    assert abs(rounded.margin - exact.margin) <= 1e-11 * max(1, exact.margin)
+
+
+@pytest.mark.parametrize("name", ["mlp", "cnn", "odd_cnn"])
+def test_intervals_prove_less_than_lines(name: str) -> None:
+    case = CASES[name](1)
+    intervals, lines = verdict(as_ibp(case)).margin, verdict(case).margin
+    assert intervals is not None and lines is not None
+    assert intervals < lines
+
+
+def test_intervals_need_no_slopes_and_take_none() -> None:
+    case = as_ibp(mlp(1, "0.0001"))
+    assert verdict(case).accepted
+
+
+def test_a_stable_net_is_bounded_by_its_vertices_exactly() -> None:
+    """Where every bend is settled the linear bound is the minimum over the vertices."""
+    case = mlp(1, "0.00001")
+    x, eps = fractions(case.tensors["center"]), fractions(np.array([0.00001]))[0]
+    label, out = case.claim["label"], case.document["outputs"][0]
+    size = x.size
+    found = []
+    for corner in range(2**size):
+        signs = np.array([1 if corner >> i & 1 else -1 for i in range(size)], object)
+        y = evaluate(case.document, case.arrays, x + eps * signs)[out][0]
+        found.append(min(y[label] - y[j] for j in range(3) if j != label))
+    margin = verdict(case).margin
+    assert margin is not None
+    assert float(min(found)) == pytest.approx(margin, rel=1e-12)
+    assert margin <= min(found)
+
+
+def test_a_large_eps_is_rejected() -> None:
+    case = mlp(1, "0.9")
+    result = verdict(case)
+    assert not result.accepted and "not proved positive" in result.reason
+    assert result.margin is not None and result.margin < 0
+
+
+def test_a_symbolic_batch_is_read_as_one() -> None:
+    case = mlp(1)
+    for spec in case.document["specs"].values():
+        if len(spec["shape"]) == 2 and spec["shape"][0] == 1:
+            spec["shape"][0] = "N"
+    assert verdict(case.rehash()).accepted
+
+
+def trap(threshold: float) -> Case:
+    """Claims relu(x + 2^24) - 2^24 < threshold for x in [0, 1.5]: the bound 1.5 is attained."""
+    net, large = Net((1, 1)), np.full((1, 1), 2.0**24)
+    lifted = net.op("add", "x", net.array("up", large))
+    y = net.op("sub", net.op("relu", lifted), net.array("down", large))
+    net.op("concat", net.array("threshold", [[threshold]]), y, dim=1)
+    case = certify(net, np.array([[0.75]]), "0.75", np.random.default_rng(0))
+    case.claim["label"] = 0
+    return case
+
+
+@pytest.mark.parametrize("mode", ["float64", "exact"])
+def test_the_trap_of_rounding_at_2_to_the_24(mode: str) -> None:
+    """verification.md 3.6: float32 tools prove y <= 0.5 by intervals."""
+    assert not verdict(trap(0.5), mode).accepted
+    assert not verdict(trap(1.5), mode).accepted
+    assert verdict(trap(1.5001), mode).accepted
+
+
+def test_a_margin_of_exactly_zero_is_not_positive() -> None:
+    result = verdict(trap(1.5), "exact")
+    assert not result.accepted and result.margin == 0
+
+
+def test_a_run_that_rounds_away_its_input_is_not_what_the_graph_says() -> None:
+    case = trap(1.6)
+    y = evaluate(case.document, case.arrays, case.tensors["center"])
+    case.tensors["outputs"] = y[case.document["outputs"][0]]
+    result = verdict(case)
+    assert not result.accepted and "does not give the recorded outputs" in result.reason
+
+
+def test_one_prepared_graph_checks_many_certificates() -> None:
+    checker = prepare(cnn(1).document, cnn(1).arrays)
+    case = cnn(1)
+    for eps, accepted in [("0.001", True), ("0.01", True), ("0.5", False)]:
+        case.claim["eps"] = eps
+        assert checker.check(case.claim, case.tensors).accepted is accepted
+
+
+def test_files_say_the_same_as_values(tmp_path: Path) -> None:
+    case = cnn(1)
+    assert check_files(*write(case, tmp_path)) == verdict(case)
+    assert check_files(*write(case, tmp_path), mode="exact") == verdict(case, "exact")
