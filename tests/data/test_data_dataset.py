@@ -130,7 +130,7 @@ def test_digits() -> None:
     assert (everything.x.min(), everything.x.max()) == (0.0, 1.0)
     # Class counts of optdigits.tes as its documentation states them.
     assert np.bincount(everything.y).tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
-    assert (16 * everything.x[0, 0, 0]).tolist() == [0, 0, 5, 13, 9, 1, 0, 0]
+    assert (16 * splits.test.x[0, 0, 0]).tolist() == [0, 0, 5, 13, 9, 1, 0, 0]
     assert splits.classes[int(splits.test.y[0])] == str(int(splits.test.y[0]))
 
 
