@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from tensorem.runtime import prepare as _prepare
+
 from ._op import CALLS as CALLS
 from ._op import MEANINGS as MEANINGS
 from ._op import Attr as Attr
@@ -225,3 +227,5 @@ __all__ = [
     "tanh",
     "where",
 ]
+
+_prepare()  # every computation goes through ops, so the process is set up before the first one
