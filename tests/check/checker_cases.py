@@ -279,7 +279,7 @@ def certify(net: Net, center: Array, eps: str, rng: Any, clip: Any = None) -> Ca
             tensors[f"slope.{name}"] = np.where(operand > 0, free, 0.5 * free).astype(np.float32)
         if node["op"] == "max_pool2d":
             picks = _best_picks(operand, **node["attrs"])
-            tensors[f"pick_lower.{name}"] = tensors[f"pick_upper.{name}"] = picks
+            tensors[f"pick_lower.{name}"], tensors[f"pick_upper.{name}"] = picks, picks.copy()
     label = int(np.argmax(values[net.document["outputs"][0]]))
     claim = {"format": "tensorem.certificate", "version": 1, "property": "robust"}
     claim |= {"semantics": "real", "eps": eps, "clip": clip, "label": label, "method": "crown"}
