@@ -11,7 +11,7 @@ import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "tensorem"
 
-TRUNK = "errors shapes runtime rand domains ops".split()
+TRUNK = "errors disk shapes runtime rand domains ops".split()
 NETWORKS = "functional losses metrics nn autograd optim data text train ssl adapters models".split()
 PROOFS = "graph verify".split()
 ROOF = "meanings files report cli".split()

@@ -1,1 +1,85 @@
-"""tensorem: one model, many meanings: run it, differentiate it, prove it."""
+"""tensorem: one model, many meanings: run it, differentiate it, prove it.
+
+The nouns are loaded when they are first used, so `import tensorem as tm` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from . import check as check
+    from . import data as data
+    from . import domains as domains
+    from . import errors as errors
+    from . import files as files
+    from . import functional as functional
+    from . import graph as graph
+    from . import losses as losses
+    from . import meanings as meanings
+    from . import metrics as metrics
+    from . import nn as nn
+    from . import ops as ops
+    from . import optim as optim
+    from . import rand as rand
+    from . import report as report
+    from . import runtime as runtime
+    from . import shapes as shapes
+    from . import train as train
+    from . import verify as verify
+    from .files import load as load
+    from .files import save as save
+    from .meanings import GraphModel as GraphModel
+    from .meanings import capture as capture
+    from .meanings import evaluate as evaluate
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "GraphModel",
+    "__version__",
+    "capture",
+    "check",
+    "data",
+    "domains",
+    "errors",
+    "evaluate",
+    "files",
+    "functional",
+    "graph",
+    "load",
+    "losses",
+    "meanings",
+    "metrics",
+    "nn",
+    "ops",
+    "optim",
+    "rand",
+    "report",
+    "runtime",
+    "save",
+    "shapes",
+    "train",
+    "verify",
+]
+
+_HOMES = {
+    "GraphModel": "meanings",
+    "capture": "meanings",
+    "evaluate": "meanings",
+    "load": "files",
+    "save": "files",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in __all__:
+        raise AttributeError(f"module 'tensorem' has no attribute {name!r}")
+    home = _HOMES.get(name)
+    found = getattr(import_module(f"tensorem.{home}"), name) if home else None
+    return import_module(f"tensorem.{name}") if home is None else globals().setdefault(name, found)
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,23 @@
+"""Files that are whole, and arrays by name in them."""
+
+from ._arrays import Arrays as Arrays
+from ._arrays import pack as pack
+from ._arrays import read_arrays as read_arrays
+from ._arrays import unpack as unpack
+from ._whole import append as append
+from ._whole import make_folder as make_folder
+from ._whole import read_whole as read_whole
+from ._whole import write_together as write_together
+from ._whole import write_whole as write_whole
+
+__all__ = [
+    "Arrays",
+    "append",
+    "make_folder",
+    "pack",
+    "read_arrays",
+    "read_whole",
+    "unpack",
+    "write_together",
+    "write_whole",
+]

@@ -1,0 +1,114 @@
+"""Files that are whole: a kill at any instant leaves the old file or the new one, never a half.
+
+Written under a temporary name beside it, flushed to the disk, then renamed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+
+from tensorem.errors import FileError
+
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Replace a file in one step.
+
+    Raises:
+        FileError: It cannot be written; what was there before is still there.
+    """
+    write_together({path: content})
+
+
+def write_together(contents: Mapping[Path, bytes]) -> None:
+    """Replace several files; none is touched before all of them are whole on the disk.
+
+    Raises:
+        FileError: One cannot be written; what was there before is still there.
+    """
+    drafts = {path: path.with_name(f".{path.name}.{os.getpid()}") for path in contents}
+    path = Path()
+    try:
+        for path, content in contents.items():
+            _write(drafts[path], content)
+        for path, draft in drafts.items():
+            draft.replace(path)
+        for folder in {path.parent for path in contents}:
+            _flush_folder(folder)
+    except OSError as error:
+        raise unwritable(path, error) from error
+    finally:
+        for draft in drafts.values():
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+
+def append(path: Path, content: bytes) -> None:
+    """Add to the end of a file, down to the disk.
+
+    Raises:
+        FileError: It cannot be written; its earlier lines are still there.
+    """
+    try:
+        with path.open("ab") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def read_whole(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        FileError: It is missing or cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it.
+
+    Raises:
+        FileError: It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> FileError:
+    """The error of a file that cannot be written, in our words."""
+    return FileError(
+        f"{path} cannot be written: {error.strerror or error}.",
+        because=f"what {path.name} held before is still there." if path.exists() else "",
+        help="free some space, or choose another folder." if error.errno in _FULL else "",
+    )
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _flush_folder(path: Path) -> None:
+    """The rename itself is on the disk only after the folder is."""
+    if os.name != "posix":
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

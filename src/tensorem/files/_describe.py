@@ -1,0 +1,106 @@
+"""A layer as data: the layers of `tensorem.nn` and their arguments, with no Python in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from tensorem import nn
+from tensorem.errors import FileError, TensoremError
+
+Json = Any
+
+LAYERS: dict[str, type[nn.Layer]] = {
+    name: kind
+    for name, kind in vars(nn).items()
+    if isinstance(kind, type) and issubclass(kind, nn.Layer) and kind is not nn.Layer
+}
+_SHARED = type(nn.share(nn.Identity()))
+
+
+class _ForeignError(Exception):
+    """A layer of a user's own stands somewhere in the tree."""
+
+
+def description(layer: nn.Layer) -> Json | None:
+    """The layer as JSON values; None where a layer of a user's own is part of it.
+
+    Example:
+        >>> description(nn.ReLU())
+        {'layer': 'ReLU', 'arguments': {}}
+    """
+    try:
+        return _encode(layer, {})
+    except _ForeignError:
+        return None
+
+
+def described(value: Json) -> nn.Layer:
+    """The layer that a description names.
+
+    Raises:
+        FileError: The description names none, or its arguments do not fit.
+    """
+    try:
+        layer = _decode(value, {})
+    except TensoremError as error:
+        raise FileError("The description of the layers is malformed.", because=error.what) from None
+    except (TypeError, KeyError, ValueError, AttributeError, RecursionError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise FileError("The description of the layers is malformed.", because=reason) from None
+    if not isinstance(layer, nn.Layer):
+        raise FileError(f"A description of layers names a layer, got {value!r}.")
+    return layer
+
+
+def _encode(value: Any, shared: dict[int, int]) -> Json:
+    if isinstance(value, nn.Layer):
+        return _encode_layer(value, shared)
+    if isinstance(value, tuple):
+        return [_encode(item, shared) for item in value]
+    if isinstance(value, Mapping):
+        return {"items": {key: _encode(item, shared) for key, item in value.items()}}
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise _ForeignError
+
+
+def _encode_layer(layer: nn.Layer, shared: dict[int, int]) -> Json:
+    if isinstance(layer, _SHARED):
+        number = shared.setdefault(id(layer), len(shared))
+        return {"share": number, "of": _encode(layer.layer, shared)}
+    name = type(layer).__name__
+    if LAYERS.get(name) is not type(layer):
+        raise _ForeignError
+    values = {field.name: getattr(layer, field.name) for field in fields(layer)}  # type: ignore[arg-type]
+    arguments = {key: _encode(item, shared) for key, item in values.items()}
+    return {"layer": name, "arguments": arguments}
+
+
+def _decode(value: Json, shared: dict[int, Any]) -> Any:
+    if isinstance(value, list):
+        return tuple(_decode(item, shared) for item in value)
+    if not isinstance(value, dict):
+        return value
+    if "items" in value:
+        return {key: _decode(item, shared) for key, item in value["items"].items()}
+    if "share" in value:
+        number = value["share"]
+        if number not in shared:
+            shared[number] = nn.share(_decode(value["of"], shared))
+        return shared[number]
+    arguments = {key: _decode(item, shared) for key, item in value["arguments"].items()}
+    return _made(value["layer"], arguments)
+
+
+def _made(name: str, arguments: dict[str, Any]) -> nn.Layer:
+    """The two layers that are written with their parts in a row are made so again."""
+    if name == "Sequential":
+        first = () if arguments["input"] is None else (arguments["input"],)
+        return nn.Sequential(*first, *arguments["layers"])
+    if name == "Input":
+        return nn.Input(*arguments["shape"])
+    if name not in LAYERS:
+        raise FileError(f"A description names layers of tensorem.nn, got {name!r}.")
+    return LAYERS[name](**arguments)

@@ -1,0 +1,120 @@
+"""A model in a folder: model.safetensors (every array) and graph.json (the program).
+
+The safetensors file also says which graph it belongs to and, where the layers are those of
+`tensorem.nn`, describes them; so a model comes back without the code that made it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from tensorem import disk, nn
+from tensorem.errors import FileError, GraphError
+from tensorem.graph import Graph, from_json, graph_hash, graph_of, to_json, unflatten
+from tensorem.meanings import GraphModel
+
+from ._describe import described, description
+
+WEIGHTS, GRAPH = "model.safetensors", "graph.json"
+
+
+def save(model: nn.Model | GraphModel | Graph, folder: str | Path) -> Path:
+    """Write model.safetensors and graph.json into a folder; files of these names are replaced.
+
+    Raises:
+        CaptureError: A layer does something that no graph can say.
+        FileError: The files cannot be written; what was there before is still there.
+    """
+    graph = graph_of(model)
+    arrays: dict[str, Any] = dict(graph.arrays)
+    texts = {"format": "tensorem.model", "graph": graph_hash(graph)}
+    if isinstance(model, nn.Model):
+        arrays |= model.state_dict()
+        layers = description(model.layer)
+        texts |= {"layers": json.dumps(layers, separators=(",", ":"))} if layers else {}
+    folder = Path(folder)
+    disk.make_folder(folder)
+    contents = {folder / WEIGHTS: disk.pack(arrays, texts), folder / GRAPH: to_json(graph).encode()}
+    disk.write_together(contents)
+    return folder
+
+
+def load(folder: str | Path, layer: nn.Layer | None = None) -> nn.Model | GraphModel:
+    """The model in a folder: a `Model` where its layers are known, else a `GraphModel`.
+
+    Both can be called, evaluated in any meaning and proved about; only a `Model` can be trained.
+
+    Args:
+        folder: A run, or what `save` wrote.
+        layer: The layer that the weights belong to, where it is one of your own.
+
+    Raises:
+        FileError: A file is missing, malformed, or belongs to another model.
+        PathError: The layer has other parameters than the file.
+    """
+    graph, arrays, texts = _read(Path(folder))
+    if layer is None and "layers" not in texts:
+        return GraphModel(graph)
+    known = layer if layer is not None else _layers(texts["layers"], Path(folder) / WEIGHTS)
+    model = nn.build(known, input=_input(graph))
+    names = model.state_dict()
+    own = {name: a for name, a in arrays.items() if name in names or not _is_constant(name)}
+    return model.load_state_dict(own)
+
+
+def load_graph(folder: str | Path) -> Graph:
+    """The graph in a folder, with its weights.
+
+    Raises:
+        FileError: A file is missing, malformed, or belongs to another model.
+    """
+    return _read(Path(folder))[0]
+
+
+def _read(folder: Path) -> tuple[Graph, disk.Arrays, dict[str, str]]:
+    for name in (WEIGHTS, GRAPH):
+        if not (folder / name).is_file():
+            raise FileError(
+                f"A saved model is a folder with {WEIGHTS} and {GRAPH}, got {folder}.",
+                because=f"{folder / name} is missing.",
+            )
+    arrays, texts = disk.read_arrays(folder / WEIGHTS)
+    graph = _parsed(folder / GRAPH, arrays)
+    if texts.get("graph", graph_hash(graph)) != graph_hash(graph):
+        raise FileError(
+            f"{folder / WEIGHTS} belongs to another graph than {folder / GRAPH}.",
+            because="one of the two files was replaced, or changed after it was written.",
+        )
+    return graph, arrays, texts
+
+
+def _parsed(path: Path, arrays: disk.Arrays) -> Graph:
+    try:
+        return from_json(disk.read_whole(path).decode(), arrays)
+    except (GraphError, UnicodeDecodeError) as error:
+        because = getattr(error, "because", "") or getattr(error, "what", "") or str(error)
+        raise FileError(f"{path} is not a graph.", because=because) from None
+
+
+def _layers(text: str, path: Path) -> nn.Layer:
+    try:
+        return described(json.loads(text))
+    except json.JSONDecodeError as error:
+        raise FileError(
+            f"{path} describes its layers in JSON, got other text.", because=str(error)
+        ) from None
+    except FileError as error:
+        raise error.with_notes(where=str(path)) from None
+
+
+def _input(graph: Graph) -> Any:
+    """The specs of the arguments, as `nn.build` takes them."""
+    inputs = tuple(unflatten(tree, graph.specs) for tree in graph.takes)
+    return inputs[0] if len(inputs) == 1 else inputs
+
+
+def _is_constant(name: str) -> bool:
+    """Constants of the graph stand beside the weights under names that no layer gives."""
+    return name.startswith("const.")

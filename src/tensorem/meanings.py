@@ -1,0 +1,284 @@
+"""One model, many meanings: a model or graph read in float32, float64, rationals or intervals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import jax
+import numpy as np
+
+from tensorem import graph as graphs
+from tensorem import nn, runtime
+from tensorem.domains import Interval, Rational
+from tensorem.errors import ArgumentError, DTypeError, ShapeError
+from tensorem.graph import (
+    Graph,
+    Node,
+    by_rows,
+    graph_of,
+    read,
+    to_jax,
+    unflatten,
+)
+from tensorem.shapes import Spec, named, solve
+from tensorem.shapes.dtypes import FLOATING
+
+Values = dict[str, Any]
+"""Arguments by the names of a graph's inputs."""
+
+
+@dataclass(frozen=True, eq=False)
+class GraphModel:
+    """A graph as a function: what a model is without the code that made it.
+
+    Args:
+        graph: The program, with its weights.
+    """
+
+    graph: Graph
+
+    def __call__(self, *xs: Any) -> Any:
+        """The value at xs, compiled once for each batch size.
+
+        Args:
+            xs: Arrays, or lists of numbers.
+
+        Raises:
+            ShapeError: A shape is not that of `input`.
+            DTypeError: A dtype is not that of `input`, and the values do not survive conversion.
+        """
+        values = _leaves(self.graph, xs)
+        run = self._compiled(_sizes(self.graph, values))
+        return run(*_arguments(self.graph, values))
+
+    @property
+    def input(self) -> Any:
+        """The spec of the input; a tuple of them where there are several."""
+        specs = tuple(unflatten(tree, self.graph.specs) for tree in self.graph.takes)
+        return specs[0] if len(specs) == 1 else specs
+
+    @property
+    def output(self) -> Any:
+        """The spec of the output."""
+        return unflatten(self.graph.gives, self.graph.specs)
+
+    def __repr__(self) -> str:
+        return f"GraphModel({self.input} -> {self.output}, {len(self.graph.nodes)} nodes)"
+
+    def _compiled(self, sizes: Mapping[str, int]) -> Callable[..., Any]:
+        key = tuple(sorted(sizes.items()))
+        if key not in self._programs:
+            self._programs[key] = to_jax(self.graph.bind(**sizes))
+        return self._programs[key]
+
+    @cached_property
+    def _programs(self) -> dict[tuple[tuple[str, int], ...], Callable[..., Any]]:
+        return {}
+
+
+Readable = nn.Model | GraphModel | Graph
+
+
+def capture(model_or_function: Any, *specs: Any) -> Graph:
+    """The graph of a model, or of a pure function of arrays of these shapes.
+
+    Raises:
+        ArgumentError: Specs are given for a model, which has its own, or none for a function.
+        CaptureError: It does something that no graph can say.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> print(capture(lambda x: jnp.tanh(x) * x, (3,)))
+        graph(x0: float32(3,)):
+          tanh_0: float32(3,) = tanh(x0)
+          mul_1: float32(3,) = mul(tanh_0, x0)
+          return mul_1
+    """
+    if isinstance(model_or_function, nn.Model | GraphModel | Graph):
+        if specs:
+            raise ArgumentError("tm.capture takes a model alone: its input is known, got specs.")
+        return _graph_of(model_or_function)
+    if isinstance(model_or_function, nn.Layer) or not callable(model_or_function):
+        raise ArgumentError(
+            f"tm.capture takes a model or a function, got {type(model_or_function).__name__}.",
+            help="build a layer first: nn.build(layer, input=...).",
+        )
+    return graphs.capture(model_or_function, *specs)
+
+
+def evaluate(model: Readable, *xs: Any, dtype: str = "float32") -> Any:
+    """The value of a model or graph at xs, read in one of several arithmetics.
+
+    Args:
+        model: A model, or a graph.
+        xs: Arrays; their numbers are taken exactly as they are. For "interval" an input may be a
+            `domains.Interval`: the result then encloses the values on the whole box.
+        dtype: "float32" and "float64" compute; "rational" is exact; "interval" is rounded outward,
+            so that it encloses the exact value.
+
+    Returns:
+        A NumPy array, a `Rational` or an `Interval`, in the tree of the model's output.
+
+    Raises:
+        DTypeError: There is no such meaning.
+        ShapeError: A shape is not that of the model's input.
+        MeaningError: An op has no such meaning, such as an irrational function in rationals.
+
+    Example:
+        >>> import numpy as np
+        >>> third = capture(lambda x: x / 3, (1,))
+        >>> evaluate(third, np.ones(1, np.float32), dtype="rational")
+        Rational([1/3])
+    """
+    if dtype not in _NAMES:
+        raise DTypeError(
+            f"tm.evaluate takes dtype {', '.join(_NAMES)}, got {dtype!r}.",
+            help="float32 and float64 compute, rational is exact, interval encloses.",
+        )
+    if dtype == "float32":
+        run = model if isinstance(model, nn.Model) else GraphModel(_graph_of(model))
+        return jax.tree.map(np.asarray, run(*xs))
+    graph = _graph_of(model)
+    values = _leaves(graph, xs)
+    return _MEANINGS[dtype](graph.bind(**_sizes(graph, values)), values)
+
+
+def _in_float64(graph: Graph, values: Values) -> Any:
+    wide = _widened(graph)
+    with runtime.float64():
+        return jax.tree.map(np.asarray, to_jax(wide)(*_arguments(wide, values)))
+
+
+def _in_rationals(graph: Graph, values: Values) -> Any:
+    arrays = {name: Rational.of(array) for name, array in graph.arrays.items()}
+    return _read(graph, "exact", [Rational.of(x) for x in values.values()], arrays)
+
+
+def _in_intervals(graph: Graph, values: Values) -> Any:
+    arrays = {name: Interval.point(array) for name, array in graph.arrays.items()}
+    return _read(graph, "interval", list(map(_interval, values.values())), arrays)
+
+
+_MEANINGS: dict[str, Callable[[Graph, Values], Any]] = {
+    "float64": _in_float64,
+    "rational": _in_rationals,
+    "interval": _in_intervals,
+}
+_NAMES = ("float32", *_MEANINGS)
+
+
+def _read(graph: Graph, meaning: str, inputs: list[Any], arrays: Mapping[str, Any]) -> Any:
+    results = read(graph, by_rows(meaning), inputs, arrays)
+    return unflatten(graph.gives, dict(zip(graph.outputs, results, strict=True)))
+
+
+def _graph_of(model: Readable) -> Graph:
+    if isinstance(model, nn.Model | GraphModel | Graph):
+        return graph_of(model)
+    raise ArgumentError(
+        f"tm.evaluate takes a model or a graph, got {type(model).__name__}.",
+        help="capture a function first: tm.capture(f, (3,)).",
+    )
+
+
+def _interval(x: Any) -> Interval:
+    return x if isinstance(x, Interval) else Interval.of(x, x)
+
+
+# --- arguments
+
+
+def _leaves(graph: Graph, xs: tuple[Any, ...]) -> Values:
+    """The arguments by the names of the graph's inputs, in their order."""
+    if len(xs) != len(graph.takes):
+        raise ShapeError(f"The graph takes {len(graph.takes)} inputs, got {len(xs)}.")
+    return {
+        name: value
+        for tree, x in zip(graph.takes, xs, strict=True)
+        for name, value in _pairs(graph, tree, x)
+    }
+
+
+def _pairs(graph: Graph, tree: Any, x: Any) -> Iterator[tuple[str, Any]]:
+    if isinstance(tree, str):
+        known = isinstance(x, Interval | Rational)
+        yield tree, x if known else _numbers(x, graph.specs[tree].dtype)
+    elif isinstance(tree, Mapping):
+        if not isinstance(x, Mapping) or x.keys() != tree.keys():
+            raise ShapeError(f"The graph takes a dict of {sorted(tree)}, got {type(x).__name__}.")
+        for key in sorted(tree):
+            yield from _pairs(graph, tree[key], x[key])
+    else:
+        if not isinstance(x, tuple | list) or len(x) != len(tree):
+            raise ShapeError(f"The graph takes a tuple of {len(tree)}, got {type(x).__name__}.")
+        for part, value in zip(tree, x, strict=True):
+            yield from _pairs(graph, part, value)
+
+
+def _numbers(x: Any, dtype: str) -> Any:
+    """An array as it is; a list in the dtype of the input, so that all meanings see the same."""
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ShapeError(f"The graph takes an array, got a ragged list: {error}.") from None
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        raise DTypeError(f"The graph takes numbers, got {array.dtype} ({type(x).__name__}).")
+    is_list = not hasattr(x, "dtype") and array.dtype.kind == "f"
+    return array.astype(dtype) if is_list and dtype in FLOATING else array
+
+
+def _sizes(graph: Graph, values: Values) -> dict[str, int]:
+    """The names of the graph's sizes as the shapes of the arguments have them."""
+    sizes: dict[str, int] = {}
+    for name, value in values.items():
+        with named("The graph"):
+            sizes |= solve(graph.specs[name].bind(sizes).shape, tuple(value.shape))
+    return sizes
+
+
+def _arguments(graph: Graph, values: Values) -> tuple[Any, ...]:
+    """The arguments in the trees that the graph takes, in the dtypes of its specs."""
+    cast = {name: _cast(x, graph.specs[name].dtype) for name, x in values.items()}
+    return tuple(unflatten(tree, cast) for tree in graph.takes)
+
+
+def _cast(x: Any, dtype: str) -> Any:
+    """The array in another dtype, if that holds its values."""
+    if isinstance(x, Interval | Rational):
+        raise DTypeError(
+            f"Computing in {dtype} takes arrays, got a {type(x).__name__}.",
+            help='write dtype="interval" or dtype="rational".',
+        )
+    converted = x.astype(dtype)
+    if x.dtype != converted.dtype and not np.array_equal(converted.astype(x.dtype), x, True):
+        raise DTypeError(
+            f"The graph takes {dtype}, got {x.dtype} with values that {dtype} does not hold.",
+            help=f"round on purpose: x.astype({dtype!r}).",
+        )
+    return converted
+
+
+def _widened(graph: Graph) -> Graph:
+    """The same program in float64: specs, arrays and casts."""
+    return replace(
+        graph,
+        nodes=tuple(map(_wide_node, graph.nodes)),
+        specs={name: _wide_spec(spec) for name, spec in graph.specs.items()},
+        arrays={name: a.astype(_wide(a.dtype.name)) for name, a in graph.arrays.items()},
+    )
+
+
+def _wide_node(node: Node) -> Node:
+    attrs = {k: _wide(v) if k == "dtype" else v for k, v in node.attrs.items()}
+    return replace(node, attrs=attrs, body=_widened(node.body) if node.body else None)
+
+
+def _wide_spec(spec: Spec) -> Spec:
+    return Spec(spec.shape, _wide(spec.dtype))
+
+
+def _wide(dtype: Any) -> Any:
+    return "float64" if dtype in FLOATING else dtype
