@@ -134,6 +134,8 @@ def test_what_has_no_bounds_is_named() -> None:
         Propagation.of(two)
     with pytest.raises(GraphError, match="takes numbers for its sizes, got N"):
         Propagation.of(graph.capture(lambda x: x * 2.0, ("N",)))
-    looped = graph.capture(lambda x: jax.lax.scan(lambda c, _: (c * 2.0, None), x, None, 3)[0], (2,))
+    looped = graph.capture(
+        lambda x: jax.lax.scan(lambda c, _: (c * 2.0, None), x, None, 3)[0], (2,)
+    )
     with pytest.raises(MeaningError, match="A loop has no lines meaning"):
         Propagation.of(looped)

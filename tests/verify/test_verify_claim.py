@@ -39,7 +39,8 @@ def test_a_float_means_its_printed_decimal() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "words"), [("x", "takes a number, got 'x'"), (float("nan"), "finite"), (-1, "at least 0")]
+    ("value", "words"),
+    [("x", "takes a number, got 'x'"), (float("nan"), "finite"), (-1, "at least 0")],
 )
 def test_a_radius_is_a_finite_number_of_at_least_zero(value: object, words: str) -> None:
     with pytest.raises(ArgumentError, match=words):

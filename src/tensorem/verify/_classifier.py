@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tensorem import check
-from tensorem.domains import Rational
-from tensorem.errors import ShapeError
+from tensorem.domains import Interval, Rational
+from tensorem.errors import MeaningError, ShapeError
 from tensorem.graph import (
     Captured,
     Graph,
@@ -87,8 +87,19 @@ class Classifier:
 
     @cached_property
     def checker(self) -> check.Checker:
-        """The independent checker, which reads this graph and these weights once."""
-        return check.prepare(to_json(self.stored), self.stored.arrays)
+        """The independent checker, which reads this graph and these weights once.
+
+        Raises:
+            MeaningError: The graph does something that the checker does not know.
+        """
+        try:
+            return check.prepare(to_json(self.stored), self.stored.arrays)
+        except check.UnsupportedError as error:
+            raise MeaningError(
+                "A proof takes a graph that the checker can check.",
+                because=str(error),
+                help="docs/checker.md lists the ops that it knows.",
+            ) from None
 
     def runtime_margin(self, x: np.ndarray, label: int) -> float:
         """The least y[label] - y[other] at a point, as the runtime computes it in float32."""
@@ -98,16 +109,26 @@ class Classifier:
     def exact_margin(self, x: np.ndarray, label: int) -> Fraction:
         """The least y[label] - y[other] at a point, in rational arithmetic.
 
-        Raises:
-            MeaningError: An op of the graph has irrational values.
+        Where a value is irrational (the root in a batch norm), it is the upper end of a rigorous
+        enclosure: a point that misses by this number misses for certain.
         """
-        [y] = read(self.graph, by_rows("exact"), [Rational.of(x)], self._exact_arrays)
-        outputs = list(y.fractions().ravel())
-        return min(outputs[label] - other for j, other in enumerate(outputs) if j != label)
+        try:
+            [y] = read(self.graph, by_rows("exact"), [Rational.of(x)], self._exact_arrays)
+            low = high = list(y.fractions().ravel())
+        except MeaningError:
+            [box] = read(self.graph, by_rows("interval"), [Interval.point(x)], self._points)
+            low, high = (
+                [Fraction(float(v)) for v in end.ravel()] for end in (box.lower, box.upper)
+            )
+        return min(high[label] - other for j, other in enumerate(low) if j != label)
 
     @cached_property
     def _run(self) -> Callable[..., Any]:
         return to_jax(self.graph)
+
+    @cached_property
+    def _points(self) -> dict[str, Interval]:
+        return {name: Interval.point(array) for name, array in self.graph.arrays.items()}
 
     @cached_property
     def _exact_arrays(self) -> dict[str, Rational]:

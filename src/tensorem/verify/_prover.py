@@ -48,11 +48,12 @@ class Prover:
 
         Raises:
             ShapeError: It does not take one array and give (N, classes).
-            MeaningError: One of its ops has no bounds.
+            MeaningError: One of its ops has no bounds, or is none that the checker knows.
             ArgumentError: clip is not a range.
         """
         classifier = Classifier.of(model)
         Propagation.of(classifier.graph)
+        _ = classifier.checker
         return Prover(classifier, None if clip is None else _range(clip))
 
     def robust(self, x: Any, label: int, eps: float | str, method: Method = "crown") -> Proof:

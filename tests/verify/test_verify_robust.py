@@ -1,0 +1,155 @@
+"""Robustness end to end: verdicts with evidence, and evidence that stands up to others."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tensorem import check, nn
+from tensorem.errors import (
+    ArgumentError,
+    CertificateError,
+    DTypeError,
+    FileError,
+    MeaningError,
+    ShapeError,
+)
+from tensorem.graph import to_json
+from tensorem.verify import Prover, robust
+
+RNG = np.random.default_rng(0)
+XS = RNG.uniform(size=(12, 1, 4, 4)).astype(np.float32)
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Model:
+    """Every kind of layer that proofs promise: convolution, norm, pools, flatten, linear, relu."""
+    layer = nn.Sequential(
+        nn.Conv2d(1, 3, 3, padding=1), nn.BatchNorm2d(3), nn.ReLU(),
+        nn.Residual(nn.Sequential(nn.Conv2d(3, 3, 1), nn.AvgPool2d(1))),
+        nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 4), nn.ReLU(), nn.Linear(4, 3),
+    )  # fmt: skip
+    return nn.build(layer, input=("N", 1, 4, 4), seed=3)
+
+
+@pytest.fixture(scope="module")
+def prover(model: nn.Model) -> Prover:
+    return Prover.of(model, clip=(0, 1))
+
+
+@pytest.fixture(scope="module")
+def labels(model: nn.Model) -> list[int]:
+    return [int(i) for i in np.asarray(model(XS)).argmax(1)]
+
+
+def test_small_boxes_are_proved_and_large_ones_are_not(prover: Prover, labels: list[int]) -> None:
+    near, far = (prover.robust_all(XS, labels, eps) for eps in ("0.0001", "1"))
+    assert [p.verdict for p in near].count("proved") >= 10
+    assert "proved" not in [p.verdict for p in far]
+    assert any(p.verdict == "refuted" for p in far)
+    for proof in near + far:
+        assert proof.check() == (proof.verdict != "unknown")
+
+
+def test_crown_proves_what_intervals_prove(prover: Prover, labels: list[int]) -> None:
+    by_method = {
+        method: {
+            i
+            for i, p in enumerate(prover.robust_all(XS, labels, "0.01", method))  # type: ignore[arg-type]
+            if p.verdict == "proved"
+        }
+        for method in ("ibp", "crown")
+    }
+    assert by_method["ibp"] <= by_method["crown"]
+
+
+def test_no_point_of_a_proved_box_is_classified_otherwise(
+    model: nn.Model, prover: Prover, labels: list[int]
+) -> None:
+    for i, proof in enumerate(prover.robust_all(XS, labels, "0.02")):
+        noise = RNG.choice([-1, 1], size=(64, 1, 4, 4)) * np.float32(0.02)
+        points = np.clip(XS[i] + noise.astype(np.float32), 0, 1)
+        if proof.verdict == "proved":
+            assert (np.asarray(model(points)).argmax(1) == labels[i]).all()
+
+
+def test_a_wrong_label_is_refuted_at_radius_zero(model: nn.Model, labels: list[int]) -> None:
+    proof = robust(model, XS[0], (labels[0] + 1) % 3, 0)
+    assert proof.verdict == "refuted"
+    assert proof.counterexample is not None and np.array_equal(proof.counterexample[0], XS[0])
+    assert proof.check()
+
+
+def test_a_counterexample_outside_the_box_is_no_evidence(
+    model: nn.Model, prover: Prover, labels: list[int]
+) -> None:
+    proof = next(p for p in prover.robust_all(XS, labels, 1) if p.verdict == "refuted")
+    assert proof.counterexample is not None
+    moved = dataclasses.replace(proof, counterexample=proof.counterexample + np.float32(2))
+    assert not moved.check()
+
+
+def test_a_certificate_file_is_accepted_by_the_checker_alone(
+    prover: Prover, labels: list[int], tmp_path: Path
+) -> None:
+    from safetensors.numpy import save_file
+
+    proof = next(p for p in prover.robust_all(XS, labels, "0.0001") if p.verdict == "proved")
+    graph = prover.classifier.stored
+    (tmp_path / "graph.json").write_text(to_json(graph))
+    save_file(dict(graph.arrays), tmp_path / "model.safetensors")
+    certificate = proof.save(tmp_path / "c.safetensors")
+    files = (tmp_path / "graph.json", tmp_path / "model.safetensors", certificate)
+    assert check.check_files(*files).accepted
+    assert check.check_files(*files, mode="exact").accepted
+
+
+def test_evidence_for_another_label_is_rejected(prover: Prover, labels: list[int]) -> None:
+    proof = next(p for p in prover.robust_all(XS, labels, "0.0001") if p.verdict == "proved")
+    other = dataclasses.replace(proof.claim, label=(proof.claim.label + 1) % 3)
+    assert not dataclasses.replace(proof, claim=other).check()
+
+
+REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
+    "shape": ({"x": XS[0, :, :3]}, ShapeError, r"takes inputs \(1, 4, 4\), got \(1, 3, 4\)"),
+    "dtype": ({"x": XS[0].astype(np.float64)}, DTypeError, "takes float32 inputs, got float64"),
+    "nan": ({"x": XS[0] * np.float32("nan")}, ArgumentError, "takes finite inputs"),
+    "outside": ({"x": XS[0] + 1}, ArgumentError, "within clip"),
+    "label": ({"label": 3}, ArgumentError, "label takes 0 to 2, got 3"),
+    "eps": ({"eps": -0.1}, ArgumentError, "radius of at least 0"),
+    "method": ({"method": "magic"}, ArgumentError, "got 'magic'"),
+    "clip": ({"clip": (1, 0)}, ArgumentError, "clip takes"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_bad_input_is_one_clear_error(model: nn.Model, name: str) -> None:
+    change, kind, words = REFUSED[name]
+    arguments: dict[str, Any] = {"x": XS[0], "label": 0, "eps": 0.1, "clip": (0, 1)} | change
+    with pytest.raises(kind, match=words):
+        robust(model, **arguments)
+
+
+def test_a_model_that_does_not_classify_is_refused() -> None:
+    with pytest.raises(ShapeError, match=r"to \(N, classes\)"):
+        Prover.of(nn.build(nn.Conv2d(1, 1, 1), input=("N", 1, 4, 4)))
+    with pytest.raises(MeaningError, match="that the checker can check"):
+        layer = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3))
+        Prover.of(nn.build(layer, input=("N", 4)))
+
+
+def test_an_unknown_has_no_certificate_and_a_full_disk_loses_nothing(
+    prover: Prover, labels: list[int], tmp_path: Path
+) -> None:
+    proofs = prover.robust_all(XS, labels, "0.0001")
+    proved = next(p for p in proofs if p.verdict == "proved")
+    unknown = dataclasses.replace(proved, verdict="unknown")
+    assert not unknown.check()
+    with pytest.raises(CertificateError, match="belongs to a proof, got unknown"):
+        unknown.to_bytes()
+    with pytest.raises(FileError, match="cannot be written"):
+        proved.save(tmp_path / "nowhere" / "c.safetensors")
