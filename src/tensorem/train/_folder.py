@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tensorem.errors import FileError, ResumeError
+from tensorem.errors import ArgumentError, FileError, ResumeError
 
 from ._checkpoint import NAME as STATE
 from ._checkpoint import Checkpoint, canonical, read_checkpoint, write_checkpoint
@@ -32,6 +32,12 @@ class Folder:
     path: Path
     checkpoint_every: int | None = None
     log_every: int | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("checkpoint_every", "log_every"):
+            value = getattr(self, name)
+            if value is not None and (type(value) is not int or value < 1):
+                raise ArgumentError(f"{name} takes at least 1 step, got {value!r}.")
 
     def create(self, config: dict[str, Any]) -> None:
         """Begin a run in an empty place.
@@ -74,10 +80,9 @@ def opened(path: Path) -> tuple[Folder, Checkpoint]:
             f"train.resume takes the folder of a run, got {path}.",
             because=f"it has no {STATE}.",
         )
-    config = read_config(path)
-    saving = config.get("saving")
-    if not isinstance(saving, dict):
-        raise FileError(f"{path / CONFIG} takes an entry `saving`, got none.")
+    saving = read_config(path).get("saving")
+    if not isinstance(saving, dict) or saving.keys() != {"checkpoint_every", "log_every"}:
+        raise FileError(f"{path / CONFIG} takes an entry `saving` with two intervals, got none.")
     return Folder(path, **saving), read_checkpoint(path / STATE)
 
 

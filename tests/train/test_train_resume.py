@@ -1,0 +1,311 @@
+"""A run that was stopped, killed or interrupted anywhere ends with the same bytes."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small import EPOCHS, MODELS, STEPS, cnn, fit, log_of, mlp, resume, rows, state_of
+
+from tensorem import data, nn, train
+from tensorem.errors import ArgumentError, FileError, ResumeError
+from tensorem.train import _checkpoint, _fingerprint
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Runs that were never stopped."""
+    folder = tmp_path_factory.mktemp("whole")
+    for name, build in MODELS.items():
+        fit(build(), folder / name)
+    return {name: folder / name for name in MODELS}
+
+
+class Stop(Exception):
+    pass
+
+
+def stop_at(step: int) -> train.Hooks:
+    def stop(run: train.Run) -> None:
+        if run.step == step:
+            raise Stop
+
+    return train.Hooks(on_save=stop)
+
+
+def stopped(path: Path, model: nn.Model, step: int, **given: Any) -> None:
+    with pytest.raises(Stop):
+        fit(model, path, checkpoint_every=1, hooks=stop_at(step), **given)
+
+
+@pytest.mark.parametrize("name", MODELS)
+@pytest.mark.parametrize("step", range(STEPS))
+def test_a_run_stopped_after_any_step_ends_with_the_same_bytes(
+    whole: dict[str, Path], tmp_path: Path, name: str, step: int
+) -> None:
+    model = MODELS[name]()
+    stopped(tmp_path / "run", model, step)
+    assert state_of(tmp_path / "run") != state_of(whole[name])
+    resume(tmp_path / "run", model)
+    assert state_of(tmp_path / "run") == state_of(whole[name])
+    assert log_of(tmp_path / "run") == log_of(whole[name])
+
+
+@pytest.mark.parametrize("checkpoint_every", [None, 1, 2, 5, 100])
+@pytest.mark.parametrize("log_every", [None, 1, 4])
+def test_intervals_change_no_byte_of_the_result(
+    whole: dict[str, Path], tmp_path: Path, checkpoint_every: int | None, log_every: int | None
+) -> None:
+    fit(cnn(), tmp_path, checkpoint_every=checkpoint_every, log_every=log_every)
+    assert state_of(tmp_path) == state_of(whole["cnn"])
+
+
+def test_the_checkpoint_interval_decides_when_it_is_saved(tmp_path: Path) -> None:
+    saved: list[int] = []
+    hooks = train.Hooks(on_save=lambda run: saved.append(run.step))
+    fit(mlp(), tmp_path / "a", checkpoint_every=4, hooks=hooks)
+    assert saved == [0, 4, 8, STEPS]
+    saved.clear()
+    fit(mlp(), tmp_path / "b", hooks=hooks)
+    assert saved == [0, 3, 6, STEPS]
+
+
+@pytest.mark.parametrize("moment", ["saved", "renaming"])
+def test_a_killed_run_ends_with_the_same_bytes(
+    whole: dict[str, Path], tmp_path: Path, moment: str
+) -> None:
+    program = Path(__file__).with_name("killed_run.py")
+    command = [sys.executable, str(program), str(tmp_path / "run"), moment]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    left_over = tmp_path / "run" / "state.safetensors.new"
+    assert left_over.exists() == (moment == "renaming")
+    run = resume(tmp_path / "run", mlp())
+    assert run.finished
+    assert state_of(tmp_path / "run") == state_of(whole["mlp"])
+    assert log_of(tmp_path / "run") == log_of(whole["mlp"])
+    assert not left_over.exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_saves_and_says_how_to_continue(
+    whole: dict[str, Path], tmp_path: Path, number: signal.Signals
+) -> None:
+    path, before = tmp_path / "run", signal.getsignal(number)
+    hooks = train.Hooks(on_epoch=lambda run: os.kill(os.getpid(), number))
+    with pytest.raises(train.Interrupted) as caught:
+        fit(mlp(), path, checkpoint_every=100, hooks=hooks)
+    assert str(caught.value) == (
+        f"stopped in epoch 2 of 3, after step 3; saved. "
+        f"To continue: train.resume({str(path)!r}, model, data)"
+    )
+    assert caught.value.signum == number and caught.value.run.step == 3
+    assert isinstance(caught.value, KeyboardInterrupt)
+    assert signal.getsignal(number) == before
+    resume(path, mlp())
+    assert state_of(path) == state_of(whole["mlp"])
+
+
+def test_an_interrupt_within_an_epoch_stops_before_the_next_chunk(
+    whole: dict[str, Path], tmp_path: Path
+) -> None:
+    class Press:
+        def moved(self, moment: train.Moment) -> None:
+            if moment.done == 2:
+                os.kill(os.getpid(), signal.SIGINT)
+
+        def finished(self, moment: train.Moment, row: Any, seconds: float) -> None: ...
+
+        def close(self) -> None: ...
+
+    with pytest.raises(train.Interrupted, match="after step 2; saved"):
+        fit(mlp(), tmp_path, checkpoint_every=2, progress=Press())
+    resume(tmp_path, mlp())
+    assert state_of(tmp_path) == state_of(whole["mlp"])
+
+
+def test_an_interrupt_without_a_folder_carries_the_run() -> None:
+    hooks = train.Hooks(on_epoch=lambda run: os.kill(os.getpid(), signal.SIGINT))
+    with pytest.raises(train.Interrupted, match=r"no path to save to.*is in \.run") as caught:
+        fit(mlp(), hooks=hooks)
+    assert caught.value.run.step == 3 and len(caught.value.run.history) == 1
+
+
+def test_a_full_disk_loses_nothing(
+    whole: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sync, writes = os.fsync, iter(range(1000))
+
+    def full_after_ten(handle: int) -> None:
+        if next(writes) >= 10:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(handle)
+
+    monkeypatch.setattr(os, "fsync", full_after_ten)
+    with pytest.raises(FileError, match="cannot be written: No space left on device") as caught:
+        fit(mlp(), tmp_path, checkpoint_every=1)
+    assert "is still there" in caught.value.because and "free some space" in caught.value.help
+    monkeypatch.undo()
+    assert [f.name for f in tmp_path.glob("*.new")] == []
+    resume(tmp_path, mlp())
+    assert state_of(tmp_path) == state_of(whole["mlp"])
+
+
+def test_more_epochs_continue_as_if_they_had_been_planned(tmp_path: Path) -> None:
+    fit(mlp(), tmp_path / "a", epochs=2)
+    fit(mlp(), tmp_path / "b", epochs=4)
+    resume(tmp_path / "a", mlp(), epochs=4)
+    assert state_of(tmp_path / "a") == state_of(tmp_path / "b")
+
+
+def test_a_finished_run_comes_back_as_it_is(whole: dict[str, Path]) -> None:
+    before = state_of(whole["mlp"])
+    run = resume(whole["mlp"], mlp())
+    assert run.finished and run.step == STEPS and len(run.history) == EPOCHS
+    assert state_of(whole["mlp"]) == before
+
+
+def test_rows_after_the_checkpoint_are_dropped_and_a_torn_one_too(
+    whole: dict[str, Path], tmp_path: Path
+) -> None:
+    stopped(tmp_path, mlp(), 4)
+    with (tmp_path / "log.jsonl").open("ab") as log:
+        log.write(b'{"epoch":2,"step":6,"loss":0.0}\n{"epoch":3,"st')
+    resume(tmp_path, mlp())
+    assert log_of(tmp_path) == log_of(whole["mlp"])
+
+
+def test_a_lost_log_comes_back_from_the_checkpoint(whole: dict[str, Path], tmp_path: Path) -> None:
+    stopped(tmp_path, mlp(), 4)
+    (tmp_path / "log.jsonl").unlink()
+    resume(tmp_path, mlp())
+    assert log_of(tmp_path) == log_of(whole["mlp"])
+
+
+def test_a_broken_log_is_an_error_that_names_the_line(tmp_path: Path) -> None:
+    stopped(tmp_path, mlp(), 4)
+    (tmp_path / "log.jsonl").write_bytes(b'{"step":1}\nnonsense\n')
+    with pytest.raises(FileError, match="takes JSON with a step") as caught:
+        resume(tmp_path, mlp())
+    assert caught.value.where == f"{tmp_path / 'log.jsonl'}, line 2"
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda b: b[:-1], "is not a whole checkpoint"),
+        (lambda b: b[:100], "is not a whole checkpoint"),
+        (lambda b: b"", "is not a whole checkpoint"),
+        (lambda b: b"\xff" * len(b), "is not a whole checkpoint"),
+        (lambda b: b.replace(b'\\"version\\":1', b'\\"version\\":9'), "takes version 1 .* got 9"),
+        (lambda b: b.replace(b"tensorem.run", b"tensorem.sun"), "takes the format"),
+        (lambda b: b.replace(b"params.0.bias", b"params.0.bais"), "takes the arrays of this model"),
+    ],
+)
+def test_a_damaged_checkpoint_is_an_error_of_ours(tmp_path: Path, change: Any, words: str) -> None:
+    stopped(tmp_path, mlp(), 1)
+    damaged = change(state_of(tmp_path))
+    assert damaged != state_of(tmp_path)
+    (tmp_path / "state.safetensors").write_bytes(damaged)
+    with pytest.raises(FileError, match=words):
+        resume(tmp_path, mlp())
+    assert state_of(tmp_path) == damaged
+
+
+def test_a_damaged_config_is_an_error_of_ours(tmp_path: Path) -> None:
+    stopped(tmp_path, mlp(), 1)
+    for text, words in (("{", "takes JSON"), ("[]", "a JSON object"), ("{}", "`saving`")):
+        (tmp_path / "config.json").write_text(text)
+        with pytest.raises(FileError, match=words):
+            resume(tmp_path, mlp())
+
+
+def altered(path: Path, **facts: Any) -> None:
+    file = path / "state.safetensors"
+    found = _checkpoint.read_checkpoint(file)
+    _checkpoint.write_checkpoint(
+        file, _checkpoint.Checkpoint(found.arrays, {**found.facts, **facts})
+    )
+
+
+def test_other_versions_or_threads_are_refused_by_name(tmp_path: Path) -> None:
+    stopped(tmp_path, mlp(), 4)
+    altered(tmp_path, fingerprint={**_fingerprint.fingerprint(), "jaxlib": "0.0.1", "threads": "9"})
+    with pytest.raises(ResumeError, match=r"was trained with jaxlib 0\.0\.1, threads 9, got jaxl"):
+        resume(tmp_path, mlp())
+    assert resume(tmp_path, mlp(), anyway=True).finished
+
+
+def test_every_fact_of_the_fingerprint_is_known() -> None:
+    facts = _fingerprint.fingerprint()
+    assert {"tensorem", "jax", "jaxlib", "numpy", "optax"} < facts.keys()
+    assert {"device", "devices", "XLA flags", "threads", "matmul precision"} < facts.keys()
+    assert all(facts[name] for name in facts.keys() - {"XLA flags"})
+
+
+def test_another_model_or_other_data_is_refused(tmp_path: Path) -> None:
+    stopped(tmp_path, mlp(), 4)
+    with pytest.raises(ResumeError, match="takes its own model again"):
+        train.resume(tmp_path, nn.build(nn.Linear(4, 3), ("N", 4)), rows(mlp()))
+    other = rows(mlp()).x.copy()
+    other[3, 1] += 1
+    with pytest.raises(ResumeError, match="takes its own data again"):
+        train.resume(tmp_path, mlp(), data.Dataset(other, rows(mlp()).y))
+    with pytest.raises(ResumeError, match="takes its own validation again"):
+        resume(tmp_path, mlp(), validation=rows(mlp()))
+
+
+def own_loss(output: Any, target: Any) -> tuple[Any, Any]:
+    return (output[:, 0] * target).sum(), np.float32(len(target))
+
+
+def test_a_loss_of_ones_own_is_given_again(tmp_path: Path) -> None:
+    with pytest.raises(Stop):
+        fit(mlp(), tmp_path, loss=own_loss, checkpoint_every=1, hooks=stop_at(4))
+    with pytest.raises(ResumeError, match=r"takes its loss test_train_resume\.own_loss again"):
+        resume(tmp_path, mlp())
+    with pytest.raises(ResumeError, match="takes the loss test_train_resume.own_loss, got"):
+        resume(tmp_path, mlp(), loss=stop_at)
+    assert resume(tmp_path, mlp(), loss=own_loss).finished
+
+
+def test_a_folder_that_holds_a_run_is_not_overwritten(whole: dict[str, Path]) -> None:
+    before = state_of(whole["mlp"])
+    with pytest.raises(FileError, match="got a folder that holds one") as caught:
+        fit(mlp(), whole["mlp"])
+    assert "train.resume(" in caught.value.help
+    assert state_of(whole["mlp"]) == before
+
+
+def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
+    with pytest.raises(ResumeError, match="takes the folder of a run") as caught:
+        resume(tmp_path, mlp())
+    assert caught.value.because == "it has no state.safetensors."
+
+
+def test_a_folder_that_cannot_be_made_is_an_error_of_ours(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="cannot be written"):
+        fit(mlp(), tmp_path / "file" / "run")
+
+
+def test_the_config_says_what_was_asked_for(whole: dict[str, Path]) -> None:
+    config = train.read_config(whole["mlp"])
+    assert config == json.loads((whole["mlp"] / "config.json").read_text())
+    assert config["plan"]["optimizer"]["name"] == "adam" and config["plan"]["epochs"] == EPOCHS
+    assert config["saving"] == {"checkpoint_every": None, "log_every": None}
+
+
+def test_intervals_need_a_folder_and_are_positive(tmp_path: Path) -> None:
+    with pytest.raises(ArgumentError, match="take a path to write to"):
+        fit(mlp(), log_every=1)
+    with pytest.raises(ArgumentError, match="checkpoint_every takes .* got 0"):
+        fit(mlp(), tmp_path, checkpoint_every=0)
