@@ -49,10 +49,10 @@ def rich_table(rows: tuple[Row, ...]) -> Any:
     from rich import box
     from rich.table import Table
 
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_footer=True)
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_footer=True)
     for name in HEAD[:-1]:
-        shown.add_column(name, overflow="fold")
-    shown.add_column(HEAD[-1], justify="right", footer=f"{total(rows):,}")
+        shown.add_column(name, overflow="fold", footer="total" if name == HEAD[0] else "")
+    shown.add_column(HEAD[-1], justify="right", min_width=len(HEAD[-1]), footer=f"{total(rows):,}")
     for line in cells(rows):
         shown.add_row(*line)
     return shown
@@ -64,7 +64,7 @@ def table(rows: tuple[Row, ...], width: int) -> str:
 
     out = StringIO()
     Console(file=out, width=width, color_system=None, markup=False).print(rich_table(rows))
-    return "\n".join(line.rstrip() for line in out.getvalue().strip("\n").splitlines())
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
 def html(rows: tuple[Row, ...]) -> str:

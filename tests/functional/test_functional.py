@@ -1,0 +1,170 @@
+"""Functions against PyTorch's of the same name, and their errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from close import assert_close
+from tensorem import functional as F
+from tensorem.errors import ArgumentError, DTypeError, ShapeError
+from tensorem.shapes import format_shape
+
+
+def draw(*shape: int) -> Any:
+    return np.random.default_rng(sum(shape)).standard_normal(shape).astype(np.float32)
+
+
+CASES = [
+    ("relu", (draw(3, 4),), {}),
+    ("leaky_relu", (draw(3, 4), 0.3), {}),
+    ("sigmoid", (draw(3, 4),), {}),
+    ("tanh", (draw(3, 4),), {}),
+    ("softplus", (draw(3, 4),), {}),
+    ("softmax", (draw(3, 4), 0), {}),
+    ("log_softmax", (draw(3, 4),), {"dim": -1}),
+    ("linear", (draw(2, 3, 4), draw(5, 4), draw(5)), {}),
+    ("conv2d", (draw(2, 4, 7, 6), draw(6, 2, 3, 2)), {"stride": (2, 1), "groups": 2}),
+    ("conv2d", (draw(1, 2, 5, 5), draw(3, 2, 3, 3), draw(3)), {"padding": "same"}),
+    ("conv2d", (draw(1, 2, 5, 5), draw(3, 2, 3, 3)), {"padding": "valid", "dilation": 2}),
+    ("max_pool2d", (draw(2, 3, 6, 6), 3), {"stride": 2, "padding": 1}),
+    ("avg_pool2d", (draw(2, 3, 6, 6), (2, 3)), {}),
+    ("layer_norm", (draw(3, 4), (4,)), {}),
+    ("layer_norm", (draw(2, 3, 4), (3, 4), draw(3, 4), draw(3, 4), 1e-3), {}),
+    ("batch_norm", (draw(2, 3, 4), draw(3), np.abs(draw(3)), draw(3), draw(3)), {}),
+    ("batch_norm", (draw(2, 3), draw(3), np.abs(draw(3))), {"eps": 0.1}),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs"), CASES)
+def test_a_function_is_torchs_of_the_same_name(name: str, args: Any, kwargs: Any) -> None:
+    torch = pytest.importorskip("torch")
+    theirs = [torch.tensor(a) if isinstance(a, np.ndarray) else a for a in args]
+    expected = getattr(torch.nn.functional, name)(*theirs, **kwargs).numpy()
+    ours = [jnp.asarray(a) if isinstance(a, np.ndarray) else a for a in args]
+    assert_close(getattr(F, name)(*ours, **kwargs), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["add", "sub", "mul", "div"])
+@pytest.mark.parametrize(("a", "b"), [((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1, 4), (3, 1))])
+def test_arithmetic_broadcasts_as_numpy(name: str, a: Any, b: Any) -> None:
+    x, y = draw(*a), np.abs(draw(*b)) + 1
+    expected = {"add": x + y, "sub": x - y, "mul": x * y, "div": x / y}[name]
+    assert_close(getattr(F, name)(jnp.asarray(x), jnp.asarray(y)), expected)
+
+
+def test_a_number_takes_the_dtype_of_the_other_operand() -> None:
+    x = jnp.ones(3, jnp.bfloat16)
+    assert F.mul(x, 2).dtype == F.sub(1.5, x).dtype == jnp.bfloat16
+
+
+def test_the_rest_is_numpys() -> None:
+    x = draw(2, 3, 4)
+    array = jnp.asarray(x)
+    assert_close(F.flatten(array), x.ravel())
+    assert_close(F.flatten(array, 1), x.reshape(2, 12))
+    assert_close(F.flatten(array, 0, 1), x.reshape(6, 4))
+    assert F.flatten(jnp.asarray(1.0)).shape == (1,)
+    assert_close(F.reshape(array, (4, -1)), x.reshape(4, 6))
+    assert_close(F.broadcast(array, (2, 5, 3, 4), (0, 2, 3)), np.stack([x] * 5, 1))
+    assert_close(F.matmul(array, array.transpose(0, 2, 1)), x @ x.transpose(0, 2, 1))
+    assert_close(F.embedding(jnp.asarray([1, 0]), array[0]), x[0][[1, 0]])
+    mean, var = F.batch_moments(jnp.asarray(draw(3, 2, 4, 5)))
+    assert_close(mean, draw(3, 2, 4, 5).mean((0, 2, 3)))
+    assert_close(var, draw(3, 2, 4, 5).var((0, 2, 3)))
+
+
+def test_symbolic_sizes_stay_polynomials() -> None:
+    (n,) = jax.export.symbolic_shape("N")
+    seen: list[Any] = []
+
+    def f(x: Any) -> Any:
+        seen.extend([F.shape(x), F.shape(F.add(F.flatten(x, 0), 1.0))])
+        return F.add(x, jnp.ones(3))
+
+    y = jax.eval_shape(f, jax.ShapeDtypeStruct((n, 3), jnp.float32))
+    assert [format_shape(s) for s in seen] == ["(N, 3)", "(3*N,)"]
+    assert format_shape(F.shape(y)) == "(N, 3)"
+
+
+def test_dropout_is_a_mask_of_the_key() -> None:
+    x, key = jnp.ones((100, 100)), jax.random.key(0)
+    y = np.asarray(F.dropout(x, 0.4, key))
+    assert set(np.unique(y)) == {np.float32(0), np.float32(1 / 0.6)}
+    assert abs((y == 0).mean() - 0.4) < 0.02
+    np.testing.assert_array_equal(y, F.dropout(x, 0.4, key))
+    assert not np.array_equal(y, F.dropout(x, 0.4, jax.random.key(1)))
+
+
+ERRORS = [
+    (lambda: F.add(jnp.ones((3, 2)), jnp.ones(3)), ShapeError, r"got \(3, 2\) and \(3,\)"),
+    (
+        lambda: F.add(jnp.ones(3), jnp.ones(3, jnp.int32)),
+        DTypeError,
+        "F.add takes operands of one dtype, got float32 and int32",
+    ),
+    (
+        lambda: F.linear(jnp.ones((2, 3)), jnp.ones((5, 4))),
+        ShapeError,
+        r"F.linear takes \(\*batch, 4\), got \(2, 3\)",
+    ),
+    (
+        lambda: F.linear(jnp.ones((2, 4)), jnp.ones((5, 4)), jnp.ones(4)),
+        ShapeError,
+        r"F.linear takes a bias \(5,\), got \(4,\)",
+    ),
+    (
+        lambda: F.linear(jnp.ones(4), jnp.ones(4)),
+        ShapeError,
+        r"F.linear takes a weight \(out, in\), got \(4,\)",
+    ),
+    (
+        lambda: F.matmul(jnp.ones((2, 3)), jnp.ones((2, 3))),
+        ShapeError,
+        r"F.matmul takes \(\*batch, n, k\) and \(\*batch, k, m\), got \(2, 3\) and \(2, 3\)",
+    ),
+    (
+        lambda: F.conv2d(jnp.ones((1, 2, 4, 4)), jnp.ones((3, 2, 5, 5))),
+        ShapeError,
+        "F.conv2d takes images of at least 5 x 5, got",
+    ),
+    (
+        lambda: F.conv2d(jnp.ones((1, 2, 4, 4)), jnp.ones((3, 2, 2, 2)), padding="same"),
+        ShapeError,
+        'F.conv2d takes padding="same" with stride 1 and an odd reach',
+    ),
+    (lambda: F.max_pool2d(jnp.ones((4, 4)), 2), ShapeError, "F.max_pool2d takes"),
+    (lambda: F.softmax(jnp.ones(3), 1), ShapeError, "F.softmax takes an input with axis dim=1"),
+    (
+        lambda: F.layer_norm(jnp.ones((2, 3)), 3, jnp.ones(2)),
+        ShapeError,
+        r"F.layer_norm takes weight \(3,\), got \(2,\)",
+    ),
+    (
+        lambda: F.batch_norm(jnp.ones((2, 3)), jnp.ones(4), jnp.ones(4)),
+        ShapeError,
+        r"F.batch_norm takes \(N, 4, ...\), got \(2, 3\)",
+    ),
+    (lambda: F.batch_norm(jnp.ones(2), jnp.ones(2), jnp.ones(2)), ShapeError, r"got \(2,\)"),
+    (lambda: F.batch_moments(jnp.ones(2)), ShapeError, r"F.batch_moments takes \(N, C, ...\)"),
+    (
+        lambda: F.embedding(jnp.ones(2), jnp.ones((3, 4))),
+        DTypeError,
+        r"F.embedding takes integers \(int32, ...\), got float32",
+    ),
+    (lambda: F.dropout(jnp.ones(2), 2.0, None), ArgumentError, r"F.dropout takes p in \[0, 1\]"),
+    (lambda: F.reshape(jnp.ones((2, 3)), (4,)), ShapeError, "takes a target of 6 elements"),
+    (lambda: F.flatten(jnp.ones((2, 3)), 2), ShapeError, "F.flatten takes an input with axis"),
+]
+
+
+@pytest.mark.parametrize(("call", "error", "words"), ERRORS)
+def test_misuse_is_one_clear_error(call: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        call()
+    with pytest.raises(error, match=words):
+        jax.eval_shape(call)

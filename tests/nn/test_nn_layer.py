@@ -1,0 +1,171 @@
+"""Layers as descriptions: frozen, hashable, readable; errors that say what to write."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tensorem import functional as F
+from tensorem import nn
+from tensorem.errors import ArgumentError, LayerError
+from tensorem.shapes import UNKNOWN_RANK
+
+
+class Gated(nn.Layer):
+    gate: nn.Linear
+    value: nn.Linear
+
+    def forward(self, x: Any) -> Any:
+        return F.mul(F.sigmoid(self.gate(x)), self.value(x))
+
+
+class Many(nn.Layer):
+    blocks: Any
+    heads: Any
+
+    def forward(self, x: Any) -> Any:
+        for block in self.blocks:
+            x = block(x)
+        return {name: head(x) for name, head in self.heads.items()}
+
+
+def many() -> Many:
+    return Many([nn.Linear(3, 4), nn.ReLU()], {"a": nn.Linear(4, 1), "b": nn.Linear(4, 2)})
+
+
+def test_a_subclass_is_a_dataclass_with_fields_by_place_or_by_name() -> None:
+    a, b = nn.Linear(3, 2), nn.Linear(3, 2)
+    assert Gated(a, b) == Gated(gate=a, value=b)
+    assert hash(Gated(a, b)) == hash(Gated(gate=a, value=b))
+    assert Gated(a, b) != Gated(a, nn.Linear(3, 2, bias=False))
+    assert nn.ReLU() != nn.Tanh()
+
+
+def test_layers_read_as_the_code_that_makes_them() -> None:
+    conv = nn.Conv2d(1, 16, 3, padding=1)
+    assert repr(conv) == "Conv2d(1, 16, 3, padding=1)"
+    assert repr(nn.Sequential(conv, nn.Linear(4, 2, bias=False))) == (
+        "Sequential(Conv2d(1, 16, 3, padding=1), Linear(4, 2, bias=False))"
+    )
+    assert repr(many()) == ("Many((Linear(3, 4), ReLU()), {'a': Linear(4, 1), 'b': Linear(4, 2)})")
+    assert eval(repr(conv), vars(nn)) == conv
+
+
+def test_lists_and_dicts_become_immutable_and_hashable() -> None:
+    layer = many()
+    assert isinstance(layer.blocks, tuple)
+    assert hash(layer) == hash(many())
+    assert layer == many()
+    with pytest.raises(TypeError):
+        layer.heads["c"] = nn.ReLU()
+
+
+def test_sublayers_in_containers_have_state_dict_names() -> None:
+    model = nn.build(many(), ("N", 3))
+    assert list(model.params) == [
+        "blocks.0.weight",
+        "blocks.0.bias",
+        "heads.a.weight",
+        "heads.a.bias",
+        "heads.b.weight",
+        "heads.b.bias",
+    ]
+    y = model(np.ones((5, 3), np.float32))
+    assert {name: value.shape for name, value in y.items()} == {"a": (5, 1), "b": (5, 2)}
+
+
+def test_a_deep_copy_is_equal_and_distinct() -> None:
+    layer = many()
+    copied = copy.deepcopy(layer)
+    assert copied == layer
+    assert copied.blocks[0] is not layer.blocks[0]
+    nn.build(
+        nn.Sequential(nn.Linear(3, 3), *(copy.deepcopy(nn.Linear(3, 3)) for _ in "ab")), ("N", 3)
+    )
+
+
+def test_setting_an_attribute_says_how_to_declare_it() -> None:
+    class Torchlike(nn.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc = nn.Linear(3, 2)
+
+    with pytest.raises(LayerError, match="Torchlike is frozen: `fc` cannot be set") as caught:
+        Torchlike()
+    assert "declare a field in the class body (`fc: nn.Linear`)" in caught.value.help
+    with pytest.raises(LayerError, match="`bias` cannot be deleted"):
+        del nn.Linear(3, 2).bias
+
+
+def test_a_field_may_not_hide_a_method_of_layers() -> None:
+    with pytest.raises(LayerError, match="Bad has a field `key`, which every layer has"):
+
+        class Bad(nn.Layer):
+            key: int
+
+
+def test_a_call_before_build_is_an_error_with_the_remedy() -> None:
+    with pytest.raises(LayerError, match="Linear is called, but it holds no arrays") as caught:
+        nn.Linear(3, 2)(np.ones((1, 3)))
+    assert caught.value.help.startswith("model = nn.build(layer, input=...), then model(x)")
+    for use in (lambda: nn.Linear(3, 2).training, lambda: nn.Dropout().key()):
+        with pytest.raises(LayerError, match="inside forward only"):
+            use()
+
+
+def test_arrays_are_not_attributes_before_build() -> None:
+    layer = nn.Linear(3, 2)
+    assert not hasattr(layer, "weight")
+    with pytest.raises(
+        AttributeError, match=r"Linear\(3 -> 2\) holds no arrays; read model.params"
+    ):
+        _ = layer.weight
+    with pytest.raises(AttributeError, match="Linear has no attribute 'wieght'"):
+        _ = layer.wieght
+
+
+def test_an_array_as_a_field_is_an_error_that_names_the_field() -> None:
+    class Scaled(nn.Layer):
+        scale: Any
+
+        def forward(self, x: Any) -> Any:
+            return x
+
+    with pytest.raises(LayerError, match="the field `scale` of Scaled is not a plain value") as e:
+        nn.build(Scaled(np.ones(3)), ("N", 3))
+    assert e.value.help == "declare arrays in parameters() or buffers()."
+
+
+def test_a_layer_without_forward_says_so() -> None:
+    class Empty(nn.Layer):
+        size: int
+
+    assert Empty(3).output_shape((1, 2)) == UNKNOWN_RANK
+    with pytest.raises(LayerError, match="Empty has no forward"):
+        nn.build(Empty(3), ("N", 3))
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: nn.Linear(0, 2), "Linear takes in_features an integer of at least 1, got 0"),
+        (lambda: nn.Linear(2.0, 2), "in_features an integer of at least 1, got 2.0"),  # type: ignore[arg-type]
+        (lambda: nn.Conv2d(3, 4, 3, groups=2), "groups that divide the channels 3 and 4, got 2"),
+        (lambda: nn.Conv2d(3, 4, 3, stride=0), "stride"),
+        (lambda: nn.MaxPool2d(0), "kernel_size"),
+        (lambda: nn.Dropout(1.5), r"Dropout takes p in \[0, 1\], got 1.5"),
+        (lambda: nn.BatchNorm2d(0), "num_features an integer of at least 1, got 0"),
+        (lambda: nn.Embedding(0, 3), "num_embeddings an integer of at least 1, got 0"),
+    ],
+)
+def test_hyperparameters_are_checked_when_written(make: Any, words: str) -> None:
+    with pytest.raises(ArgumentError, match=words):
+        make()
+
+
+def test_conv_same_needs_an_odd_reach() -> None:
+    with pytest.raises(ValueError, match='padding="same" with stride 1'):
+        nn.Conv2d(1, 1, 2, padding="same")

@@ -1,0 +1,199 @@
+"""`Model`: calls, arrays from outside, pytrees, state dicts, tables."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tensorem import nn
+from tensorem.errors import DTypeError, PathError, ShapeError
+from tensorem.shapes import Spec
+
+
+def small() -> nn.Model:
+    layer = nn.Sequential(nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Flatten(), nn.Linear(8, 3))
+    return nn.build(layer, ("N", 1, 4, 4))
+
+
+def linear() -> nn.Model:
+    return nn.build(nn.Linear(2, 2), ("N", 2))
+
+
+def test_arrays_lists_and_exact_doubles_are_taken() -> None:
+    model = linear()
+    x = [[1.0, 2.0], [0.5, -1.0]]
+    expected = model(jnp.asarray(x))
+    assert expected.dtype == jnp.float32
+    for given in (x, np.asarray(x), np.asarray(x, np.float32), ((1, 2), (0.5, -1))):
+        np.testing.assert_array_equal(model(given), expected)
+    assert model([[0.1, 0.2]]).shape == (1, 2)  # numbers without a dtype are rounded
+
+
+@pytest.mark.parametrize(
+    ("x", "error", "words"),
+    [
+        (np.ones((3, 4), np.float32), ShapeError, r"The model takes \(N, 2\), got \(3, 4\)"),
+        (np.ones(2, np.float32), ShapeError, r"The model takes \(N, 2\), got \(2,\)"),
+        (np.full((1, 2), 0.1), DTypeError, "takes float32, got float64 with values that float32"),
+        (jnp.ones((1, 2), jnp.int32), DTypeError, "The model takes float32, got int32"),
+        ([["a", "b"]], DTypeError, r"The model takes numbers, got <U1 \(list\)"),
+        ([[1.0], [1.0, 2.0]], ShapeError, "got a ragged list"),
+    ],
+)
+def test_inputs_that_do_not_fit(x: Any, error: type[Exception], words: str) -> None:
+    with pytest.raises(error, match=words):
+        linear()(x)
+
+
+def test_one_name_has_one_value_in_all_inputs() -> None:
+    class Both(nn.Layer):
+        def forward(self, x: Any, y: Any) -> Any:
+            return x[0], y[0]
+
+    model = nn.build(Both(), (("N", 2), ("N", 3)))
+    assert model.input == (Spec(("N", 2)), Spec(("N", 3)))
+    model(np.ones((4, 2)), np.ones((4, 3)))
+    with pytest.raises(ShapeError, match=r"takes \(4, 3\), got \(5, 3\)"):
+        model(np.ones((4, 2)), np.ones((5, 3)))
+    with pytest.raises(ShapeError, match="takes 2 inputs, got 1"):
+        model(np.ones((4, 2)))
+
+
+def test_inputs_may_be_trees() -> None:
+    class Sum(nn.Layer):
+        def forward(self, x: Any) -> Any:
+            return x["a"] + x["b"][0]
+
+    model = nn.build(Sum(), {"a": ("N",), "b": (("N",),)})
+    np.testing.assert_array_equal(model({"a": [1.0], "b": ([2.0],)}), [3.0])
+    with pytest.raises(ShapeError, match=r"takes a dict of \['a', 'b'\], got \['a'\]"):
+        model({"a": [1.0]})
+    with pytest.raises(ShapeError, match="takes a tuple of 1, got float"):
+        model({"a": [1.0], "b": 2.0})
+
+
+def test_wrong_shapes_in_apply_are_ours_too() -> None:
+    model = small()
+    with pytest.raises(ShapeError, match=r"Conv2d\(1, 2, 3\) takes \(N, 1, H, W\)") as caught:
+        jax.jit(model.apply)(model.params, jnp.ones((2, 5, 4, 4)))
+    assert caught.value.where == "model[0] Conv2d(1, 2, 3)"
+
+
+def test_a_model_is_a_pytree_of_its_arrays() -> None:
+    model = small()
+    leaves, structure = jax.tree.flatten(model)
+    assert len(leaves) == len(model.params) + len(model.buffers)
+    again = jax.tree.unflatten(structure, leaves)
+    x = np.ones((1, 1, 4, 4), np.float32)
+    np.testing.assert_array_equal(again(x), model(x))
+    doubled = jax.jit(lambda m: jax.tree.map(lambda a: 2 * a, m))(model)
+    np.testing.assert_array_equal(doubled.params["0.weight"], 2 * model.params["0.weight"])
+    assert structure == jax.tree.structure(small())
+
+
+def test_a_model_can_be_called_inside_a_trace() -> None:
+    model, x = linear(), jnp.ones((3, 2))
+    y = jax.jit(lambda m, x: m(x))(model, x)
+    np.testing.assert_allclose(y, model(x), rtol=1e-6)
+    jacobian = jax.vmap(jax.jacrev(lambda v: model(v[None])[0]))(x)
+    np.testing.assert_allclose(jacobian[0], model.params["weight"], rtol=1e-6)
+
+
+def test_a_model_is_immutable() -> None:
+    model = linear()
+    with pytest.raises(AttributeError):
+        model.params = {}  # type: ignore[misc]
+    other = model.replace(params={n: 0 * p for n, p in model.params.items()})
+    assert (
+        float(jnp.abs(other([[1.0, 2.0]])).max()) == 0 < float(jnp.abs(model([[1.0, 2.0]])).max())
+    )
+
+
+def test_state_dicts_round_trip() -> None:
+    model = small()
+    other = nn.build(model.layer, ("N", 1, 4, 4), seed=5).load_state_dict(model.state_dict())
+    assert list(other.state_dict()) == list(model.state_dict())
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(other.state_dict()[name], array)
+        assert other.state_dict()[name].dtype == array.dtype
+
+
+def test_the_names_and_shapes_are_those_of_torch() -> None:
+    torch = pytest.importorskip("torch")
+    t = torch.nn
+    module = t.Sequential(t.Conv2d(1, 2, 3), t.BatchNorm2d(2), t.Flatten(), t.Linear(8, 3)).eval()
+    theirs = module.state_dict()
+    model = small()
+    assert {n: tuple(a.shape) for n, a in theirs.items()} == {
+        n: a.shape for n, a in model.state_dict().items()
+    }
+    loaded = model.load_state_dict({n: a.numpy() for n, a in theirs.items()})
+    x = np.random.default_rng(0).standard_normal((2, 1, 4, 4)).astype(np.float32)
+    expected = module(torch.tensor(x)).detach().numpy()
+    np.testing.assert_allclose(loaded(x), expected, rtol=1e-5, atol=1e-6)
+    module.load_state_dict({n: torch.tensor(np.asarray(a)) for n, a in model.state_dict().items()})
+
+
+def test_a_state_dict_that_does_not_match_is_reported_by_name() -> None:
+    model = small()
+    state = dict(model.state_dict())
+    state["3.wieght"] = state.pop("3.weight")
+    with pytest.raises(PathError, match="that do not match by name") as caught:
+        model.load_state_dict(state)
+    assert caught.value.because == (
+        "3.weight is missing (nearest: 3.wieght); 3.wieght has no place here (nearest: 3.weight)"
+    )
+
+
+def test_a_state_dict_is_checked_array_by_array() -> None:
+    model = linear()
+    state = {n: np.asarray(a) for n, a in model.state_dict().items()}
+    with pytest.raises(ShapeError, match=r"weight takes \(2, 2\), got \(3, 2\)"):
+        model.load_state_dict({**state, "weight": np.ones((3, 2), np.float32)})
+    with pytest.raises(DTypeError, match="bias takes float32, got float64 with values"):
+        model.load_state_dict({**state, "bias": np.full(2, 0.1)})
+
+
+def test_a_shared_layer_loads_under_all_its_names() -> None:
+    shared = nn.share(nn.Linear(3, 3))
+    model = nn.build(nn.Sequential(shared, nn.ReLU(), shared), ("N", 3))
+    torchlike = {f"{i}.{n}": model.params[f"0.{n}"] for i in (0, 2) for n in ("weight", "bias")}
+    model.load_state_dict(torchlike)
+    model.load_state_dict({n: a for n, a in torchlike.items() if n.startswith("2")})
+
+
+def test_the_table_of_a_model() -> None:
+    assert small().summary().splitlines() == [
+        "path    layer               in             out            parameters",
+        "────────────────────────────────────────────────────────────────────",
+        "model   Sequential          (N, 1, 4, 4)   (N, 3)",
+        "0         Conv2d(1, 2, 3)   (N, 1, 4, 4)   (N, 2, 2, 2)           20",
+        "1         BatchNorm2d(2)    (N, 2, 2, 2)   (N, 2, 2, 2)            4",
+        "2         Flatten           (N, 2, 2, 2)   (N, 8)                  0",
+        "3         Linear(8 -> 3)    (N, 8)         (N, 3)                 27",
+        "",
+        "total                                                             51",
+    ]
+    assert str(small()) == small().summary()
+    assert repr(small()) == "Model(Sequential, (N, 1, 4, 4) -> (N, 3), 51 parameters)"
+
+
+def test_the_table_fits_narrow_terminals_and_notebooks() -> None:
+    assert all(len(line) <= 40 for line in small().summary(width=40).splitlines())
+    html = small()._repr_html_()
+    assert "<td>&nbsp;&nbsp;Linear(8 -&gt; 3)</td>" in html and "<th>51</th>" in html
+
+
+def test_a_layer_that_is_never_called_is_shown_as_such() -> None:
+    class Spare(nn.Layer):
+        used: nn.Linear
+        spare: nn.Linear
+
+        def forward(self, x: Any) -> Any:
+            return self.used(x)
+
+    assert "not called" in nn.build(Spare(nn.Linear(2, 2), nn.Linear(2, 2)), ("N", 2)).summary()

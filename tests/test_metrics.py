@@ -1,0 +1,33 @@
+"""Metrics against exact counts."""
+
+from __future__ import annotations
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from tensorem import metrics
+from tensorem.errors import ArgumentError, ShapeError
+
+OUTPUT = jnp.asarray([[0.1, 0.9], [0.8, 0.2], [0.5, 0.5], [0.0, 1.0]])
+
+
+def test_accuracy_counts_rows_and_the_first_of_equals_wins() -> None:
+    assert metrics.accuracy(OUTPUT, jnp.asarray([1, 1, 0, 1])) == (3.0, 4.0)
+    one_hot = jnp.asarray(np.eye(2, dtype=np.float32)[[1, 1, 1, 1]])
+    assert metrics.accuracy(OUTPUT, one_hot) == (2.0, 4.0)
+    assert metrics.accuracy(OUTPUT.reshape(2, 2, 2), jnp.zeros((2, 2), jnp.int32)) == (2.0, 4.0)
+
+
+def test_binary_accuracy_compares_signs_with_bits() -> None:
+    logits, bits = jnp.asarray([1.0, -2.0, 0.5, 0.0]), jnp.asarray([1.0, 0.0, 0.0, 0.0])
+    assert metrics.binary_accuracy(logits, bits) == (3.0, 4.0)
+
+
+def test_shapes_and_names_are_checked() -> None:
+    with pytest.raises(ShapeError, match=r"accuracy takes classes \(4,\) or .*, got \(3,\)"):
+        metrics.accuracy(OUTPUT, jnp.zeros(3, jnp.int32))
+    with pytest.raises(ShapeError, match=r"equal shapes, got \(4, 2\) and \(4,\)"):
+        metrics.binary_accuracy(OUTPUT, jnp.zeros(4))
+    with pytest.raises(ArgumentError, match="a name of accuracy, binary_accuracy, got 'f1'"):
+        metrics.by_name("f1")
