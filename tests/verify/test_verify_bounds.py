@@ -1,4 +1,4 @@
-"""Bounds: they enclose, they are exact where nothing is curved, and CROWN is never looser than intervals."""
+"""Bounds enclose, are exact where nothing is curved, and CROWN is not looser than intervals."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from close import assert_close
 
+from close import assert_close
 from tensorem import graph, ops
 from tensorem.errors import GraphError, MeaningError
 from tensorem.verify import Propagation

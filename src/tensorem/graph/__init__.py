@@ -16,6 +16,7 @@ from ._json import weights_hash as weights_hash
 from ._read import by_rows as by_rows
 from ._read import read as read
 from ._read import require_bound as require_bound
+from ._read import sizes as sizes
 from ._rewrite import drop_dead as drop_dead
 from ._rewrite import simplify as simplify
 from ._to_jax import to_jax as to_jax
@@ -37,6 +38,7 @@ __all__ = [
     "read",
     "require_bound",
     "simplify",
+    "sizes",
     "to_jax",
     "to_json",
     "to_program",

@@ -21,6 +21,7 @@ from tensorem.graph import (
     graph_hash,
     graph_of,
     read,
+    sizes,
     to_jax,
     to_json,
     weights_hash,
@@ -68,12 +69,12 @@ class Classifier:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of one input, with its batch axis of size 1."""
-        return self.graph.specs[self.graph.inputs[0]].shape  # type: ignore[return-value]
+        return sizes(self.graph, self.graph.inputs[0])
 
     @property
     def classes(self) -> int:
         """The number of outputs."""
-        return self.graph.specs[self.graph.outputs[0]].shape[1]  # type: ignore[return-value]
+        return sizes(self.graph, self.graph.outputs[0])[1]
 
     @cached_property
     def structure(self) -> Structure:
@@ -120,7 +121,8 @@ class Classifier:
             low, high = (
                 [Fraction(float(v)) for v in end.ravel()] for end in (box.lower, box.upper)
             )
-        return min(high[label] - other for j, other in enumerate(low) if j != label)
+        margins: list[Fraction] = [high[label] - y for j, y in enumerate(low) if j != label]
+        return min(margins)
 
     @cached_property
     def _run(self) -> Callable[..., Any]:

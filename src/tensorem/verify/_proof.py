@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +9,8 @@ from typing import Literal
 
 import numpy as np
 
-from tensorem.errors import CertificateError, FileError
+from tensorem.disk import pack, write_whole
+from tensorem.errors import CertificateError
 from tensorem.verify._claim import Claim, contains
 from tensorem.verify._classifier import Classifier
 
@@ -63,12 +63,9 @@ class Proof:
         Raises:
             CertificateError: There is none, since the verdict is not "proved".
         """
-        from safetensors.numpy import save
-
         if self.verdict != "proved":
             raise CertificateError(f"A certificate belongs to a proof, got {self.verdict}.")
-        arrays = {name: np.ascontiguousarray(a) for name, a in self.arrays.items()}
-        return save(arrays, metadata={"claim": self.claim.to_json()})
+        return pack(self.arrays, {"claim": self.claim.to_json()})
 
     def save(self, path: str | Path) -> Path:
         """Write the certificate; a file of that name is replaced in one step.
@@ -77,17 +74,8 @@ class Proof:
             CertificateError: There is none, since the verdict is not "proved".
             FileError: It cannot be written; what was there is still there.
         """
-        path, content = Path(path), self.to_bytes()
-        draft = path.with_name(f".{path.name}.{os.getpid()}")
-        try:
-            draft.write_bytes(content)
-            draft.replace(path)
-        except OSError as error:
-            draft.unlink(missing_ok=True)
-            raise FileError(
-                f"The certificate cannot be written to {path}.", because=str(error)
-            ) from None
-        return path
+        write_whole(Path(path), self.to_bytes())
+        return Path(path)
 
     def __repr__(self) -> str:
         what = f"label {self.claim.label}, eps {self.claim.eps}, margin {self.margin:.4g}"

@@ -110,7 +110,7 @@ class Prover:
         if xs.shape not in ((count, *shape), (count, *shape[1:])):
             one = format_shape(shape[1:])
             raise ShapeError(f"A proof takes inputs {one}, got {format_shape(xs.shape[1:])}.")
-        centers = xs.reshape(count, *shape)
+        centers: np.ndarray = xs.reshape(count, *shape)
         low, high = map(float, self.clip or ("-inf", "inf"))
         if not (np.isfinite(centers).all() and (low <= centers).all() and (centers <= high).all()):
             raise ArgumentError(
