@@ -148,7 +148,7 @@ TABLE: dict[str, Op] = {
 
 
 def coverage() -> dict[str, dict[str, str]]:
-    """For each op and meaning "yes" or the reason why not, and under "source" where it comes from."""
+    """For each op and meaning "yes" or the reason why not; and the source of its rules."""
     return {name: row.coverage() | {"source": row.source} for name, row in TABLE.items()}
 
 

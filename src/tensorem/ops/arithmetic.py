@@ -218,6 +218,7 @@ abs = Op(
     interval=Interval.__abs__,
     lines=partial(_curve.kink, -1.0, 1.0),
     source="convex: chord above, the better of -x and x below",
+    jvp=lambda y, xs, ts: sign(xs[0]) * ts[0],
 )
 sign = Op(
     "sign",

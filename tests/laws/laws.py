@@ -1,0 +1,295 @@
+"""The laws that tie the columns of a row together; each raises AssertionError where broken."""
+
+from __future__ import annotations
+
+from functools import partial, wraps
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import law_cases
+import law_truth
+import numpy as np
+from law_cases import Case
+
+from close import assert_close
+from tensorem.domains import Interval, Lines
+from tensorem.ops import Op, Unsupported
+from tensorem.ops._derive import Reader
+from tensorem.shapes import Spec
+
+Array = Any
+
+QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
+"""Most of a law's time is spent in compiling small programs."""
+
+
+def in_float64(law: Any) -> Any:
+    """The law read in double precision, so that rounding does not hide a fault."""
+
+    @wraps(law)
+    def wide(*args: Any, **kwargs: Any) -> Any:
+        with jax.enable_x64(True):
+            return law(*args, **kwargs)
+
+    return wide
+
+
+# --- exact values lie in rigorous intervals
+
+
+def enclosure(op: Op, case: Case, seed: int, tries: int = 2) -> None:
+    """Every real value on a box lies in the rigorous interval of the box."""
+    rng = np.random.default_rng(seed)
+    for _ in range(tries):
+        box = law_cases.box(case, rng)
+        _encloses(op, case, box, box.points(rng, 1))
+
+
+def enclosure_wide(op: Op, case: Case, seed: int, tries: int = 1) -> None:
+    """The same at single points of every size, subnormal and huge numbers included."""
+    rng = np.random.default_rng(seed)
+    for _ in range(tries):
+        values = [law_cases.WIDE(rng, shape) for shape in case.shapes]
+        values = [_in_domain(case, i, v) for i, v in enumerate(values)]
+        _encloses(op, case, law_cases.Box(values, values), [values])
+
+
+def _in_domain(case: Case, i: int, values: Array) -> Array:
+    kind = case.kind(i)
+    if kind in ("positive", "above"):
+        return np.abs(values) + (values == 0)
+    return values + (values == 0) if kind == "nonzero" else values
+
+
+def _encloses(op: Op, case: Case, box: law_cases.Box, points: list[list[Array]]) -> None:
+    boxes = [Interval.of(a, b) for a, b in zip(box.lower, box.upper, strict=True)]
+    found = op.meaning("interval")(*boxes, **case.attrs)
+    assert found.is_rigorous, f"{op.name}: the rigorous reading left NumPy"
+    lower, upper = np.ravel(found.lower), np.ravel(found.upper)
+    for point in points:
+        values = law_truth.truth(op, point, case.attrs)
+        assert values.shape == found.shape, f"{op.name}: {values.shape} is not {found.shape}"
+        for v, a, b in zip(values.ravel(), lower, upper, strict=True):
+            assert law_truth.within(v, a, b), f"{op.name}: {float(v)!r} not in [{a!r}, {b!r}]"
+
+
+def tight(op: Op, case: Case, seed: int) -> None:
+    """At a point the interval is one in 2^-40 wide at most: rounding outward loses no more."""
+    rng = np.random.default_rng(seed)
+    values = law_cases.operands(case, rng)
+    found = op.meaning("interval")(*(Interval.of(v, v) for v in values), **case.attrs)
+    size = 1 + np.max(np.abs(found.lower), initial=0)
+    width = np.max(found.upper - found.lower, initial=0)
+    assert width <= size * 2.0**-40, f"{op.name}: width {width} at a point"
+
+
+# --- run
+
+
+@in_float64
+def runs(op: Op, case: Case, seed: int) -> None:
+    """The runtime computes the row's exact meaning, up to rounding."""
+    values = law_cases.operands(case, np.random.default_rng(seed))
+    computed = np.asarray(op(*law_cases.typed(case, values), **case.attrs), np.float64)
+    expected = law_truth.to_float(law_truth.truth(op, values, case.attrs))
+    tolerance = 1e-9 if case.attrs.get("dtype") != "float32" else 1e-6
+    scale = float(np.max(np.abs(expected), initial=1.0))
+    assert_close(computed, expected, rtol=tolerance, atol=1e-12 * scale)
+
+
+def shapes(op: Op, case: Case) -> None:
+    """The shape rule foretells shape and dtype of what the runtime returns."""
+    dummies = law_cases.typed(case, [np.ones(shape) for shape in case.shapes], "float32")
+    specs = [Spec(d.shape, d.dtype.name) for d in dummies]
+    foretold = op.shape(*specs, **case.attrs)
+    actual = jax.eval_shape(partial(op, **case.attrs), *map(jnp.asarray, dummies))
+    assert foretold.shape == actual.shape, f"{op.name}: {foretold.shape} is not {actual.shape}"
+    assert foretold.dtype == actual.dtype.name, f"{op.name}: {foretold.dtype}, {actual.dtype}"
+
+
+# --- fast reading
+
+
+@in_float64
+def fast(op: Op, case: Case, seed: int) -> None:
+    """The fast interval is the rigorous one, up to rounding, also under jit and vmap."""
+    box = law_cases.box(case, np.random.default_rng(seed))
+    boxes = [Interval.of(a, b) for a, b in zip(box.lower, box.upper, strict=True)]
+    rigorous = op.meaning("interval")(*boxes, **case.attrs)
+    rule = partial(op.meaning("interval"), **case.attrs)
+    batch = [Interval(b.lower[None], b.upper[None]) for b in boxes]
+    compiled = jax.jit(jax.vmap(rule), compiler_options=QUICK)(*batch)
+    assert_close(compiled.lower[0], rigorous.lower, rtol=1e-6, atol=1e-6)
+    assert_close(compiled.upper[0], rigorous.upper, rtol=1e-6, atol=1e-6)
+
+
+# --- lines
+
+
+@in_float64
+def lines(op: Op, case: Case, seed: int, tries: int = 1) -> None:
+    """lower line <= f <= upper line on the box, whichever operands are constant.
+
+    And <a, M x> = <Mᵀ a, x> for every map M of the lines.
+    """
+    rng = np.random.default_rng(seed)
+    for fixed in _constant_sets(case):
+        read = _lines_reader(op, case, fixed)
+        for _ in range(tries):
+            box = law_cases.box(case, rng, fixed)
+            points = box.points(rng, 3)
+            low, value, high, mapped, returned = read(box.lower, box.upper, _stacked(case, points))
+            slack = _rounding(case) * (1 + np.max(np.abs(value), initial=0))
+            worst = np.max(np.maximum(low - value, value - high), initial=-1)
+            assert worst <= slack, f"{op.name}: a line is off by {worst}, constant: {fixed}"
+            assert_close(mapped, returned, rtol=1e-9, atol=1e-9)
+
+
+def _rounding(case: Case) -> float:
+    """The law reads double precision, but a cast may leave it."""
+    return 1e-6 if case.attrs.get("dtype") == "float32" else 1e-9
+
+
+def _stacked(case: Case, points: list[list[Array]]) -> list[Array]:
+    columns = [np.stack(column) for column in zip(*points, strict=True)]
+    return law_cases.typed(case, columns)
+
+
+def _constant_sets(case: Case) -> list[tuple[int, ...]]:
+    """No operand constant but the weights; then all but the first; then the first alone."""
+    free = [i for i in range(len(case.shapes)) if i not in case.constant]
+    if len(free) < 2:
+        return [case.constant]
+    return [case.constant, (*case.constant, *free[1:]), (*case.constant, free[0])]
+
+
+def _lines_reader(op: Op, case: Case, fixed: tuple[int, ...]) -> Any:
+    """(lower ends, upper ends, points) -> lower line, value, upper line, and both pairings."""
+
+    def values(lower: list[Array], upper: list[Array], points: list[Array]) -> Any:
+        typed = law_cases.typed(case, lower)
+        boxes = [
+            typed[i] if i in fixed else Interval(a, b)
+            for i, (a, b) in enumerate(zip(lower, upper, strict=True))
+        ]
+        found = op.meaning("lines")(*boxes, **case.attrs)
+        both = jax.vmap(lambda *x: _line_values(found, x))(*points)
+        true = jax.vmap(partial(op.run, **case.attrs))(*points)
+        mapped, returned = _pairings(found, [a + b for a, b in zip(lower, upper, strict=True)])
+        return both[0], true.astype(both[0].dtype), both[1], mapped, returned
+
+    compiled = jax.jit(values, compiler_options=QUICK)
+
+    def read(*columns: list[Array]) -> Any:
+        return jax.tree.map(np.asarray, compiled(*columns))
+
+    return read
+
+
+def _line_values(found: Lines, xs: tuple[Array, ...]) -> tuple[Array, Array]:
+    low, high = found.lower_offset, found.upper_offset
+    for below, above, x in zip(found.lower, found.upper, xs, strict=True):
+        low = low if below is None else low + below(x)
+        high = high if above is None else high + above(x)
+    return low, high
+
+
+def _pairings(found: Lines, xs: list[Array]) -> tuple[Array, Array]:
+    """<a, M x> and <Mᵀ a, x> for every map, at some a."""
+    a = jnp.cos(jnp.arange(found.lower_offset.size)).reshape(found.lower_offset.shape)
+    maps = [(m, x) for side in (found.lower, found.upper) for m, x in zip(side, xs, strict=True)]
+    pairs = [(jnp.sum(a * m(x)), jnp.sum(m.transpose(a) * x)) for m, x in maps if m is not None]
+    return jnp.stack([p[0] for p in pairs or [(0.0, 0.0)]]), jnp.stack(
+        [p[1] for p in pairs or [(0.0, 0.0)]]
+    )
+
+
+# --- derivatives
+
+
+@in_float64
+def derivatives(op: Op, case: Case, seed: int) -> None:
+    """Every transform goes through the op; all agree, also with difference quotients."""
+    rng = np.random.default_rng(seed)
+    values = law_cases.typed(case, [_off_kinks(v) for v in law_cases.operands(case, rng)])
+    moving = [i for i, v in enumerate(values) if v.dtype == np.float64]
+    xs = [jnp.asarray(values[i]) for i in moving]
+    ds = [jnp.asarray(rng.normal(size=x.shape)) for x in xs]
+    found = _derivatives(op, case, values, moving)(xs, ds)
+    at = float(np.max(np.abs(found["slope"]), initial=1.0))
+    close = partial(assert_close, rtol=1e-8, atol=1e-8 * at)
+    close(found["jvp"], found["slope"])
+    close(found["remat"], found["slope"])
+    close(found["vmap"], found["slope"])
+    close(found["scan"], found["slope"])
+    close(found["hvp"], found["rr"])
+    close(found["hvp"], found["rf"])
+    assert_close(found["quotient"], found["slope"], rtol=1e-4, atol=1e-5 * at)
+    assert_close(found["bend"], found["hvp"], rtol=1e-4, atol=1e-5 * at)
+
+
+def _off_kinks(values: Array) -> Array:
+    """No zeros and no ties: a difference quotient there is another number than the derivative."""
+    return (
+        values + np.where(values == 0, 0.3, 0) + 1e-3 * np.arange(values.size).reshape(values.shape)
+    )
+
+
+def _derivatives(op: Op, case: Case, values: list[Array], moving: list[int]) -> Any:
+    """All directional derivatives of one weighted sum of the result, in one program."""
+
+    def f(xs: list[Array]) -> Array:
+        full = [jnp.asarray(v) for v in values]
+        for i, x in zip(moving, xs, strict=True):
+            full[i] = x
+        y = op(*full, **case.attrs).astype(jnp.float64)
+        return jnp.sum(jnp.cos(jnp.arange(y.size)).reshape(y.shape) * y)
+
+    def along(g: list[Array], d: list[Array]) -> Array:
+        return sum((jnp.sum(a * b) for a, b in zip(g, d, strict=True)), jnp.zeros(()))
+
+    def everything(xs: list[Array], ds: list[Array]) -> dict[str, Array]:
+        step = 2.0**-22
+        plus, minus = ([x + s * d for x, d in zip(xs, ds, strict=True)] for s in (step, -step))
+        batch = [x[None] for x in xs]
+        slope = jax.grad(lambda x: along(jax.grad(f)(x), ds))
+        return {
+            "slope": along(jax.grad(f)(xs), ds),
+            "jvp": jax.jvp(f, (xs,), (ds,))[1],
+            "remat": along(jax.grad(jax.checkpoint(f))(xs), ds),
+            "vmap": along([g[0] for g in jax.vmap(jax.grad(f))(batch)], ds),
+            "scan": along(jax.grad(partial(_scanned, f))(xs), ds),
+            "hvp": along(jax.jvp(jax.grad(f), (xs,), (ds,))[1], ds),
+            "rr": along(slope(xs), ds),
+            "rf": along(jax.grad(lambda x: jax.jvp(f, (x,), (ds,))[1])(xs), ds),
+            "quotient": (f(plus) - f(minus)) / (2 * step),
+            "bend": (along(jax.grad(f)(plus), ds) - along(jax.grad(f)(minus), ds)) / (2 * step),
+        }
+
+    return jax.jit(everything, compiler_options=QUICK)
+
+
+def _scanned(f: Any, xs: list[Array]) -> Array:
+    """f as the one step of a loop."""
+    return jax.lax.scan(lambda total, _: (total + f(xs), None), jnp.zeros(()), None, length=1)[0]
+
+
+# --- composites
+
+
+def direct_within_derived(op: Op, case: Case, seed: int) -> None:
+    """A direct interval lies in the one read from the definition, up to rounding."""
+    assert op.definition is not None
+    box = law_cases.box(case, np.random.default_rng(seed))
+    boxes = [Interval.of(a, b) for a, b in zip(box.lower, box.upper, strict=True)]
+    direct = op.meaning("interval")(*boxes, **case.attrs)
+    derived = op.definition(Reader("interval"), *boxes, **case.attrs)
+    slack = 1e-12 * (1 + np.abs(direct.upper) + np.abs(direct.lower))
+    assert np.all(direct.lower >= derived.lower - slack), f"{op.name}: looser below"
+    assert np.all(direct.upper <= derived.upper + slack), f"{op.name}: looser above"
+
+
+def has(op: Op, meaning: str) -> bool:
+    """The row states this meaning."""
+    return not isinstance(getattr(op, meaning), Unsupported)
