@@ -82,9 +82,8 @@ def test_a_deep_copy_is_equal_and_distinct() -> None:
     copied = copy.deepcopy(layer)
     assert copied == layer
     assert copied.blocks[0] is not layer.blocks[0]
-    nn.build(
-        nn.Sequential(nn.Linear(3, 3), *(copy.deepcopy(nn.Linear(3, 3)) for _ in "ab")), ("N", 3)
-    )
+    block = nn.Linear(3, 3)
+    nn.build(nn.Sequential(block, copy.deepcopy(block)), ("N", 3))
 
 
 def test_setting_an_attribute_says_how_to_declare_it() -> None:

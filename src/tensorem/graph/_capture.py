@@ -141,6 +141,8 @@ class _Builder:
         for var, value in zip(jaxpr.constvars, consts, strict=True):
             env[var] = self.constant(np.asarray(value))
         for eqn in jaxpr.eqns:
+            if all(getattr(v.aval, "dtype", None) == jax.dtypes.float0 for v in eqn.outvars):
+                continue  # the tangent of an integer: nothing depends on it
             operands = [self._name(env, v) for v in eqn.invars]
             env.update(zip(eqn.outvars, self._equation(eqn, operands), strict=True))
         return [self._name(env, v) for v in jaxpr.outvars]
