@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from close import assert_close
 
+from close import assert_close
 from tensorem import graph, losses, nn
 from tensorem.shapes import Spec
 
