@@ -20,7 +20,7 @@ def mlp() -> nn.Model:
 
 def cnn() -> nn.Model:
     layer = nn.Sequential(
-        nn.Conv2d(1, 4, 3, padding=1),
+        nn.Conv2d(1, 4, 3, padding=1, bias=False),
         nn.BatchNorm2d(4),
         nn.ReLU(),
         nn.MaxPool2d(2),
@@ -45,7 +45,12 @@ def rows(model: nn.Model, size: int = SIZE) -> data.Dataset:
 
 def fit(model: nn.Model, path: Path | None = None, **given: Any) -> train.Run:
     """A whole small run."""
-    settings: dict[str, Any] = {"epochs": EPOCHS, "batch_size": BATCH, "progress": "none", "seed": 7}
+    settings: dict[str, Any] = {
+        "epochs": EPOCHS,
+        "batch_size": BATCH,
+        "progress": "none",
+        "seed": 7,
+    }
     settings |= {"optimizer": ADAM, "path": path}
     return train.fit(model, rows(model), **settings | given)
 

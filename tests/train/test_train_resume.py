@@ -29,20 +29,20 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: folder / name for name in MODELS}
 
 
-class Stop(Exception):
+class StopError(Exception):
     pass
 
 
 def stop_at(step: int) -> train.Hooks:
     def stop(run: train.Run) -> None:
         if run.step == step:
-            raise Stop
+            raise StopError
 
     return train.Hooks(on_save=stop)
 
 
 def stopped(path: Path, model: nn.Model, step: int, **given: Any) -> None:
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         fit(model, path, checkpoint_every=1, hooks=stop_at(step), **given)
 
 
@@ -268,11 +268,11 @@ def own_loss(output: Any, target: Any) -> tuple[Any, Any]:
 
 
 def test_a_loss_of_ones_own_is_given_again(tmp_path: Path) -> None:
-    with pytest.raises(Stop):
+    with pytest.raises(StopError):
         fit(mlp(), tmp_path, loss=own_loss, checkpoint_every=1, hooks=stop_at(4))
     with pytest.raises(ResumeError, match=r"takes its loss test_train_resume\.own_loss again"):
         resume(tmp_path, mlp())
-    with pytest.raises(ResumeError, match="takes the loss test_train_resume.own_loss, got"):
+    with pytest.raises(ResumeError, match=r"the loss test_train_resume\.own_loss, got"):
         resume(tmp_path, mlp(), loss=stop_at)
     assert resume(tmp_path, mlp(), loss=own_loss).finished
 
@@ -307,5 +307,5 @@ def test_the_config_says_what_was_asked_for(whole: dict[str, Path]) -> None:
 def test_intervals_need_a_folder_and_are_positive(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="take a path to write to"):
         fit(mlp(), log_every=1)
-    with pytest.raises(ArgumentError, match="checkpoint_every takes .* got 0"):
+    with pytest.raises(ArgumentError, match="checkpoint_every takes at least 1 step, got 0"):
         fit(mlp(), tmp_path, checkpoint_every=0)

@@ -1,0 +1,128 @@
+"""Bad data and arguments end in one clear error before the first step."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from small import fit, mlp, rows
+
+from tensorem import data, nn, optim, train
+from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError, TensoremError
+
+X, Y = rows(mlp()).x, rows(mlp()).y
+
+
+def put(array: Any, index: Any, value: Any) -> Any:
+    changed = np.array(array)
+    changed[index] = value
+    return changed
+
+
+CASES: dict[str, tuple[Any, type[TensoremError], str, str]] = {
+    "features": (
+        (X[:, :3], Y),
+        ShapeError,
+        r"The model takes \(N, 4\), got \(22, 3\)\.",
+        "data, x",
+    ),
+    "rank": ((X[:, 0], Y), ShapeError, r"The model takes \(N, 4\), got \(22,\)\.", "data, x"),
+    "float64": (
+        (X.astype(np.float64) + 1e-12, Y),
+        DTypeError,
+        "takes float32, got float64 with values that float32 does not hold",
+        "data, x",
+    ),
+    "text": ((X.astype(str), Y), DTypeError, "takes float32, got <U32", "data, x"),
+    "nan": ((put(X, (5, 2), np.nan), Y), DataError, "got nan in example 5", "data, x"),
+    "infinite": ((put(X, (0, 0), -np.inf), Y), DataError, "got -inf in example 0", "data, x"),
+    "label above": (
+        (X, put(Y, 4, 3)),
+        DataError,
+        "takes classes from 0 to 2, got 3",
+        r"data, y: target\[4\]",
+    ),
+    "label below": (
+        (X, put(Y, 0, -1)),
+        DataError,
+        "takes classes from 0 to 2, got -1",
+        r"data, y: target\[0\]",
+    ),
+    "label shape": ((X, Y[:, None]), ShapeError, "cross_entropy takes classes", "data, y"),
+    "float labels": ((X, Y.astype(np.float32)), ShapeError, "cross_entropy takes", "data, y"),
+    "no examples": ((X[:0], Y[:0]), DataError, "at least one example, got none", ""),
+    "lengths": ((X, Y[:5]), DataError, "as many targets as inputs", ""),
+    "scalar": ((X, np.float32(1)), DataError, "y with examples along axis 0, got a scalar", ""),
+    "two inputs": (((X, X), Y), ShapeError, "The model takes 1 inputs, got 2", "data"),
+    "not data": ([X, Y], DataError, r"takes a Dataset or a pair \(x, y\), got list", ""),
+    "both parts": (data.digits(), DataError, "got Splits", ""),
+}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_bad_data_is_named_before_the_first_step(case: str) -> None:
+    given, error, words, where = CASES[case]
+    with pytest.raises(error, match=words) as caught:
+        train.fit(mlp(), given, progress="none")
+    if where:
+        import re
+
+        assert re.fullmatch(where, caught.value.where)
+
+
+def test_bad_validation_data_is_named_too() -> None:
+    with pytest.raises(DataError, match="got 9") as caught:
+        fit(mlp(), validation=(X, put(Y, 1, 9)))
+    assert caught.value.where == "validation, y: target[1]"
+
+
+def test_numbers_that_fit_are_converted() -> None:
+    given = (X.astype(np.float64), Y.astype(np.int64))
+    assert fit(mlp()).history == train_on(given).history
+
+
+def train_on(given: Any) -> train.Run:
+    return train.fit(
+        mlp(), given, epochs=3, batch_size=8, seed=7, progress="none", optimizer=optim.adam(1e-2)
+    )
+
+
+def test_a_target_of_another_shape_is_never_broadcast() -> None:
+    model = nn.build(nn.Linear(4, 1), ("N", 4))
+    with pytest.raises(ShapeError, match=r"mse takes .* \(22, 1\) and \(22,\)"):
+        train.fit(model, (X, X[:, 0]), "mse", progress="none")
+
+
+def test_a_fixed_number_of_examples_is_refused() -> None:
+    model = nn.build(nn.Linear(4, 3), (8, 4))
+    with pytest.raises(ShapeError, match=r"takes \(8, 4\), got \(22, 4\)") as caught:
+        train.fit(model, (X, Y), progress="none")
+    assert "give it a name" in caught.value.help
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"epochs": 0}, "takes epochs of at least 1, got 0"),
+        ({"epochs": 2.5}, "takes epochs of at least 1, got 2.5"),
+        ({"batch_size": 0}, "takes batch_size of at least 1, got 0"),
+        ({"backend": "fast"}, "backend takes compiled, eager, got 'fast'"),
+        ({"loss": "hinge"}, "A loss takes a name of .*, got 'hinge'"),
+        ({"loss": 3}, "A loss takes a name or a function, got 3"),
+        ({"metrics": ("f1",)}, "A metric takes a name of .*, got 'f1'"),
+        ({"optimizer": 0.1}, "takes an optimizer of tensorem.optim, got 0.1"),
+        ({"seed": -1}, "A seed takes"),
+        ({"progress": "loud"}, "progress takes auto, live, notebook, plain, none, got 'loud'"),
+    ],
+)
+def test_an_argument_out_of_range_is_named(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(ArgumentError, match=words):
+        fit(mlp(), **given)
+
+
+def test_a_layer_is_not_a_model_yet() -> None:
+    layer: Any = nn.Linear(4, 3)
+    with pytest.raises(ArgumentError, match="takes a model, got Linear") as caught:
+        train.fit(layer, (X, Y))
+    assert caught.value.help.startswith("model = nn.build(layer")

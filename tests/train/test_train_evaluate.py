@@ -1,0 +1,52 @@
+"""Scores and outputs in evaluation do not depend on how the data is cut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from small import cnn, fit, mlp, rows
+
+from close import assert_close
+from tensorem import train
+from tensorem.errors import ArgumentError, DataError, ShapeError
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 22, 100])
+def test_what_fills_the_last_batch_up_does_not_count(batch_size: int) -> None:
+    model, given = fit(cnn()).model, rows(cnn())
+    scores = train.evaluate(model, given, batch_size=batch_size)
+    logits = np.asarray(model(given.x), np.float64)
+    each = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(len(given)), given.y]
+    assert_close(scores["loss"], each.mean(), rtol=1e-5, atol=0)
+    assert scores["accuracy"] == (logits.argmax(axis=1) == given.y).mean()
+
+
+@pytest.mark.parametrize("batch_size", [1, 5, 22, 100])
+def test_predict_gives_the_outputs_of_the_rows_alone(batch_size: int) -> None:
+    model, given = fit(cnn()).model, rows(cnn())
+    outputs = train.predict(model, given.x, batch_size=batch_size)
+    assert_close(outputs, model(given.x), rtol=1e-5, atol=1e-6)
+
+
+def squared(output: Any, target: Any) -> tuple[Any, Any]:
+    apart = output - target[:, None]
+    return (apart**2).sum(), apart.size
+
+
+def test_a_score_that_counts_entries_is_weighted_by_entries() -> None:
+    model, given = mlp(), rows(mlp())
+    found = train.evaluate(model, given, loss=squared, batch_size=5)
+    apart = np.asarray(model(given.x), np.float64) - given.y[:, None]
+    assert found.keys() == {"loss"}
+    assert_close(found["loss"], (apart**2).mean(), rtol=1e-5, atol=0)
+
+
+def test_wrong_inputs_are_named() -> None:
+    with pytest.raises(ShapeError, match=r"The model takes \(N, 4\), got \(2, 3\)"):
+        train.predict(mlp(), np.zeros((2, 3), np.float32))
+    with pytest.raises(DataError, match="predict takes at least one row"):
+        train.predict(mlp(), np.zeros((0, 4), np.float32))
+    with pytest.raises(ArgumentError, match="batch_size of at least 1, got 0"):
+        train.evaluate(mlp(), rows(mlp()), batch_size=0)
