@@ -13,7 +13,8 @@ from jax.extend.core import get_opaque_trace_state
 
 from tensorem.errors import LayerError, PathError, ShapeError
 
-from ._blame import Log, checked, located
+from ._check import checked, located
+from ._log import Log
 from ._tree import is_leaf, join, mapped
 
 Array = Any

@@ -19,10 +19,10 @@ from tensorem.shapes import Spec, same_shape, spec_of
 from tensorem.shapes.dtypes import FLOATING, executable
 
 from ._bind import Array, Arrays, Context
-from ._blame import Call, Log
 from ._combine import Sequential
 from ._init import Initialiser
 from ._layer import Buffer, Layer, Parameter
+from ._log import Call, Log
 from ._model import Built, Model, Row
 from ._specs import abstract, is_shape, leaves, precision, spec_tree, text
 from ._tree import is_leaf, join, parts, place, walk

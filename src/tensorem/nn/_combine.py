@@ -10,8 +10,9 @@ from tensorem import functional as F
 from tensorem.errors import LayerError, ShapeError
 from tensorem.shapes import UNKNOWN_RANK, OpenShape, Shape, format_shape, same_shape, shape_of
 
-from ._blame import Call, Log, ruled
+from ._check import ruled
 from ._layer import Layer
+from ._log import Call, Log
 from ._specs import shape_tree
 from ._tree import join
 

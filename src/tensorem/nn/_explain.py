@@ -3,89 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from typing import Any
 
-import jax
+from tensorem.errors import ShapeError, TensoremError
+from tensorem.shapes import UNKNOWN, OpenShape, Size, numel, same_size
 
-from tensorem.errors import DTypeError, ShapeError, TensoremError
-from tensorem.shapes import UNKNOWN, OpenShape, Shape, Size, named, numel, same_size
-from tensorem.shapes.dtypes import FLOATING, INTEGER
-
-from ._specs import is_shape, shape_tree, spec_tree, text
+from ._log import Call, Log
+from ._specs import is_shape, text
 from ._tree import place
-
-
-@dataclass(frozen=True, eq=False)
-class Call:
-    """One call of a layer: its path, the shapes in and out, and which values these were."""
-
-    layer: Any
-    path: str
-    takes: tuple[Any, ...]
-    gives: Any
-    inputs: tuple[int, ...] = ()
-    outputs: tuple[int, ...] = ()
-    specs: Any = None
-
-
-@dataclass(eq=False)
-class Log:
-    """The calls so far, in order of their ends: each layer after the layers below it."""
-
-    root: str = "model"
-    calls: list[Call] = field(default_factory=list)
-    alive: list[Any] = field(default_factory=list)
-    """Values seen, kept so that no two of them ever have the same identity."""
-
-    def note(self, layer: Any, path: str, xs: Any, y: Any) -> None:
-        self.alive += [xs, y]
-        specs = spec_tree((xs, y))
-        self.calls.append(
-            Call(layer, path, shape_tree(xs), shape_tree(y), _ids(xs), _ids(y), specs)
-        )
-
-    def finish(self) -> None:
-        """Let go of the values: they are tracers, and must not outlive their trace."""
-        self.alive.clear()
-
-
-def checked(layer: Any, path: str, xs: tuple[Any, ...], log: Log | None) -> Shape:
-    """Check the inputs of a leaf layer before it runs; an error explains itself."""
-    with located(layer, path, log.root if log else "model"):
-        _check_dtypes(layer, xs)
-        return ruled(layer, path, shape_tree(xs), _ids(xs), log)
-
-
-def ruled(
-    layer: Any, path: str, shapes: tuple[Any, ...], ids: tuple[int, ...], log: Log | None
-) -> Shape:
-    """The shape that a layer gives, or the error with all that is known about it."""
-    try:
-        with named(layer.label()):
-            shape: Shape = layer.output_shape(*shapes)
-            return shape
-    except ShapeError as error:
-        if log is None:
-            raise
-        raise explained(error, layer, path, shapes, ids, log) from None
-
-
-@contextmanager
-def located(layer: Any, path: str, root: str = "model") -> Iterator[None]:
-    """Add the path of a layer to errors raised inside that do not name a place yet."""
-    here = f"{place(root, path)} {layer.label()}"
-    try:
-        yield
-    except TensoremError as error:
-        if error.where:
-            raise
-        raise error.with_notes(where=here).with_traceback(error.__traceback__) from None
-    except Exception as error:
-        if not hasattr(error, "__notes__"):  # the innermost layer says it
-            error.add_note(f"in {here}")
-        raise
 
 
 def explained(
@@ -263,19 +189,3 @@ def _changed(layer: Any, old: list[Any], new: int) -> Iterator[Any]:
                 yield replace(layer, **{name: new})
             except TensoremError:
                 continue
-
-
-def _check_dtypes(layer: Any, xs: tuple[Any, ...]) -> None:
-    wanted = {"float": FLOATING, "integer": INTEGER}.get(layer.takes)
-    for x in jax.tree.leaves(xs):
-        name = jax.numpy.result_type(x).name
-        if wanted and name not in wanted:
-            plain = "float32" if layer.takes == "float" else "int32"
-            raise DTypeError(
-                f"{layer.label()} takes {layer.takes} values ({plain}, ...), got {name}.",
-                help=f"convert: x.astype({plain!r}).",
-            )
-
-
-def _ids(value: Any) -> tuple[int, ...]:
-    return tuple(map(id, jax.tree.leaves(value)))

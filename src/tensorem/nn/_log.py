@@ -1,0 +1,47 @@
+"""What happened in a forward pass: every call of a layer, with shapes and values."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+
+from ._specs import shape_tree, spec_tree
+
+
+@dataclass(frozen=True, eq=False)
+class Call:
+    """One call of a layer: its path, the shapes in and out, and which values these were."""
+
+    layer: Any
+    path: str
+    takes: tuple[Any, ...]
+    gives: Any
+    inputs: tuple[int, ...] = ()
+    outputs: tuple[int, ...] = ()
+    specs: Any = None
+
+
+@dataclass(eq=False)
+class Log:
+    """The calls so far, in order of their ends: each layer after the layers below it."""
+
+    root: str = "model"
+    calls: list[Call] = field(default_factory=list)
+    alive: list[Any] = field(default_factory=list)
+    """Values seen, kept so that no two of them ever have the same identity."""
+
+    def note(self, layer: Any, path: str, xs: Any, y: Any) -> None:
+        self.alive += [xs, y]
+        specs = spec_tree((xs, y))
+        self.calls.append(Call(layer, path, shape_tree(xs), shape_tree(y), ids(xs), ids(y), specs))
+
+    def finish(self) -> None:
+        """Let go of the values: they are tracers, and must not outlive their trace."""
+        self.alive.clear()
+
+
+def ids(value: Any) -> tuple[int, ...]:
+    """Which values the leaves of a tree are."""
+    return tuple(map(id, jax.tree.leaves(value)))
