@@ -10,6 +10,7 @@ from ._check import Result as Result
 from ._check import check as check
 from ._check import check_files as check_files
 from ._check import prepare as prepare
+from ._check import prepare_files as prepare_files
 from ._check import read_certificate as read_certificate
 from ._errors import MalformedError as MalformedError
 from ._errors import UnsupportedError as UnsupportedError
@@ -22,5 +23,6 @@ __all__ = [
     "check",
     "check_files",
     "prepare",
+    "prepare_files",
     "read_certificate",
 ]
