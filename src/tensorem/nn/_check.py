@@ -50,6 +50,10 @@ def located(layer: Any, path: str, root: str = "model") -> Iterator[None]:
             raise
         raise error.with_notes(where=here).with_traceback(error.__traceback__) from None
     except Exception as error:
+        if isinstance(error, TypeError | ValueError) and "shape" in str(error):
+            # A user's own arithmetic that does not fit, in JAX's words and with our place.
+            what = f"The forward of {layer.label()} does not fit: {str(error).splitlines()[0]}"
+            raise ShapeError(what, where=here) from error
         if not hasattr(error, "__notes__"):  # the innermost layer says it
             error.add_note(f"in {here}")
         raise
