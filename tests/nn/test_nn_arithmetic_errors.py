@@ -33,4 +33,4 @@ def test_other_errors_of_a_user_stay_what_they_are() -> None:
 
     with pytest.raises(ValueError, match="my own") as caught:
         nn.build(Broken(), input=("N", 4))
-    assert caught.value.__notes__ == ["in model Broken"]
+    assert caught.value.__notes__[0] == "in model Broken"
