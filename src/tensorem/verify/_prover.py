@@ -222,11 +222,11 @@ def _bound(propagation: Propagation, lower: Array, upper: Array, label: Array) -
 
 
 def _evidence(propagation: Propagation, bounds: Bounds) -> dict[str, Array]:
-    """What a certificate carries: the lower slope of every relu, the picks of every max pooling."""
+    """What a certificate carries: the lower slope of every kink, the picks of every max pooling."""
     arrays: dict[str, Array] = {}
     for node in propagation.varying:
         name = node.outputs[0]
-        if node.op == "relu":
+        if node.op in ("relu", "leaky_relu"):
             slope = bounds.lines[name].lower[0]
             assert isinstance(slope, Diagonal)
             arrays[f"slope.{name}"] = jnp.clip(slope.coefficient, 0, 1)
