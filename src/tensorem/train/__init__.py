@@ -2,7 +2,9 @@
 
 from ._evaluate import evaluate as evaluate
 from ._evaluate import predict as predict
+from ._feed import Batches as Batches
 from ._feed import Feed as Feed
+from ._feed import Piece as Piece
 from ._feed import feed as feed
 from ._fit import fit as fit
 from ._fit import resume as resume
@@ -18,9 +20,11 @@ from ._run import Run as Run
 from ._runner import Runner as Runner
 from ._signals import Interrupted as Interrupted
 from ._state import State as State
+from ._stream import Stream as Stream
 from ._task import Task as Task
 
 __all__ = [
+    "Batches",
     "Display",
     "Feed",
     "Hooks",
@@ -28,11 +32,13 @@ __all__ = [
     "Moment",
     "NonFinite",
     "Pace",
+    "Piece",
     "Plan",
     "Record",
     "Run",
     "Runner",
     "State",
+    "Stream",
     "Task",
     "evaluate",
     "feed",

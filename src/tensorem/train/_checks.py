@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import jax
@@ -13,7 +14,7 @@ from tensorem.errors import DataError, DTypeError, ShapeError
 from tensorem.shapes import Spec, named, solve
 
 from ._feed import Examples
-from ._task import Task
+from ._task import Scores, Task
 
 
 def checked(task: Task, found: Examples, where: str = "data") -> Examples:
@@ -104,9 +105,21 @@ def _target_dtype(task: Task, found: Examples) -> str:
 
 def _output(task: Task, inputs: tuple[NDArray[Any], ...]) -> Any:
     """What the model gives for all examples at once, without computing it."""
-    specs = task.model.input if isinstance(task.model.input, tuple) else (task.model.input,)
+    model = task.model
+    specs = model.input if isinstance(model.input, tuple) else (model.input,)
     xs = [jax.ShapeDtypeStruct(x.shape, s.dtype) for x, s in zip(inputs, specs, strict=True)]
-    return jax.eval_shape(task.model.apply, task.model.params, *xs)
+    return _evaluation(model.layer).eval_shape(model.params, model.buffers, *xs)
+
+
+@lru_cache(maxsize=32)
+def _evaluation(layer: nn.Layer) -> Any:
+    """(params, buffers, *inputs) -> output; JAX remembers its shapes, and so must the function."""
+    return jax.jit(lambda params, buffers, *xs: layer.call((params, buffers), *xs)[0])
+
+
+@lru_cache(maxsize=32)
+def _scoring(scores: Scores) -> Any:
+    return jax.jit(scores)
 
 
 def _check_targets(
@@ -116,8 +129,18 @@ def _check_targets(
     output = _output(task, inputs)
     try:
         if isinstance(task.loss, str):
-            losses.check_targets(task.loss, Spec(output.shape, output.dtype.name), targets)
-        jax.eval_shape(task.scores, output, jax.ShapeDtypeStruct(targets.shape, targets.dtype))
+            losses.check_targets(task.loss, _one_array(task.loss, output), targets)
+        form = jax.ShapeDtypeStruct(targets.shape, targets.dtype)
+        _scoring(task.scores).eval_shape(output, form)
     except (ShapeError, DTypeError, DataError) as error:
         place = f"{where}, y" if not error.where else f"{where}, y: {error.where}"
         raise type(error)(error.what, where=place, because=error.because, help=error.help) from None
+
+
+def _one_array(loss: str, output: Any) -> Spec:
+    if isinstance(output, jax.ShapeDtypeStruct):
+        return Spec(output.shape, output.dtype.name)
+    raise ShapeError(
+        f"{loss} takes one output, got {len(jax.tree.leaves(output))}.",
+        help="pass a loss of your own: (outputs, targets) -> (sum, count).",
+    )

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import jax.numpy as jnp
 import numpy as np
@@ -90,6 +91,44 @@ def _check_lengths(found: Examples) -> None:
 
 
 @dataclass(frozen=True, eq=False)
+class Piece:
+    """Some consecutive steps of an epoch, all of one batch size.
+
+    Args:
+        begin: The number of the first of these steps within the epoch.
+        inputs: Rows of inputs, on the device.
+        targets: Rows of targets, on the device.
+        order: The rows that each step takes, of shape (steps, batch).
+    """
+
+    begin: int
+    inputs: Inputs
+    targets: Array
+    order: NDArray[np.int32]
+
+    @property
+    def end(self) -> int:
+        """The number after that of the last step."""
+        return self.begin + len(self.order)
+
+
+class Batches(Protocol):
+    """What a runner trains on."""
+
+    def __len__(self) -> int:
+        """The number of steps in an epoch."""
+        ...
+
+    def pieces(self, epoch: int, done: int) -> Iterator[Piece]:
+        """The pieces of an epoch that hold the steps after those that are done."""
+        ...
+
+    def rows(self, epoch: int, step: int) -> tuple[int, ...]:
+        """The rows of the data in the batch of a step, as far as they are known."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
 class Feed:
     """Batches of examples that lie on the device; the order follows from (seed, epoch) alone.
 
@@ -124,6 +163,20 @@ class Feed:
         full, tail = order[:cut].reshape(whole, self.batch_size), order[np.newaxis, cut:]
         kept = (full,) if self.drop_last else (full, tail)
         return tuple(block for block in kept if block.size)
+
+    def pieces(self, epoch: int, done: int) -> Iterator[Piece]:
+        """The full batches, then the smaller one."""
+        begin = 0
+        for block in self.blocks(epoch):
+            piece = Piece(begin, self.inputs, self.targets, block)
+            if done < piece.end:
+                yield piece
+            begin = piece.end
+
+    def rows(self, epoch: int, step: int) -> tuple[int, ...]:
+        """The rows in the batch of a step of an epoch."""
+        first = step * self.batch_size
+        return tuple(self.order(epoch)[first : first + self.batch_size].tolist())
 
 
 def feed(data: Any, batch_size: int = 32, seed: int = 0, drop_last: bool = False) -> Feed:

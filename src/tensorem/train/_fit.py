@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ from tensorem import nn, optim, runtime
 from tensorem.errors import ArgumentError, ResumeError
 
 from ._checks import checked
-from ._feed import examples, feed
+from ._feed import Batches, Examples, examples, feed
 from ._fingerprint import check_fingerprint, fingerprint
 from ._folder import Folder, opened
 from ._job import Job, Standing, save, trained
@@ -19,6 +20,7 @@ from ._record import Record
 from ._run import Hooks, Run
 from ._runner import Backend, Runner
 from ._state import with_arrays
+from ._stream import Stream, StreamFeed
 from ._task import Score, Task
 
 _ADAM = optim.adam(1e-3)
@@ -52,7 +54,8 @@ def fit(
 
     Args:
         model: A model made by `nn.build`; it stays as it is, the trained one is `run.model`.
-        data: A `Dataset`, or a pair (x, y); x is a tuple for several inputs.
+        data: A `Dataset`, or a pair (x, y); x is a tuple for several inputs. Or a `Stream`, for
+            data that does not fit in memory.
         loss: "cross_entropy", "mse", or a function (output, targets) -> (sum, count).
         optimizer: How gradients move the parameters.
         epochs: How often every example is visited.
@@ -115,7 +118,7 @@ def resume(
     Args:
         path: The run folder.
         model: A model of the same layers and input.
-        data: The same data.
+        data: The same data; of a `Stream` the first batch is compared.
         validation: The same validation data, where there was any.
         loss: The same function, where the loss was a function.
         metrics: The same metrics, where one was a function.
@@ -173,7 +176,7 @@ def _job(
     hooks: Hooks,
 ) -> Job:
     display = display_of(progress)
-    found = checked(task, examples(data))
+    found = checked(task, data.first() if isinstance(data, Stream) else examples(data))
     held_out = None if validation is None else checked(task, examples(validation), "validation")
     facts = {
         "plan": plan.to_json(),
@@ -183,8 +186,16 @@ def _job(
         "fingerprint": fingerprint(),
     }
     runner = Runner(task, plan.optimizer, plan.backend)
-    batches = feed(found, plan.batch_size, plan.seed, plan.drop_last)
+    batches = _batches(task, plan, data if isinstance(data, Stream) else found)
     return Job(task, plan, runner, batches, held_out, folder, facts, display, hooks)
+
+
+def _batches(task: Task, plan: Plan, data: Examples | Stream) -> Batches:
+    if isinstance(data, Examples):
+        return feed(data, plan.batch_size, plan.seed, plan.drop_last)
+    if plan.drop_last:
+        raise ArgumentError("drop_last takes data in memory, got a Stream, which decides itself.")
+    return StreamFeed(data, plan.batch_size, partial(checked, task))
 
 
 def _config(job: Job, folder: Folder) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from tensorem.errors import DataError
 
 from ._checkpoint import Checkpoint
 from ._evaluate import scored
-from ._feed import Examples, Feed
+from ._feed import Batches, Examples
 from ._folder import Folder
 from ._log import Row
 from ._pace import Pace
@@ -55,7 +55,7 @@ class Job:
     task: Task
     plan: Plan
     runner: Runner
-    batches: Feed
+    batches: Batches
     validation: Examples | None
     folder: Folder | None
     facts: dict[str, Any]
@@ -197,9 +197,8 @@ def _require_finite_params(job: Job, at: Standing) -> None:
 def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
     step = len(at.history) * len(job.batches) + index
     epoch, done = divmod(step, len(job.batches))
-    examples = [batch for block in job.batches.blocks(epoch) for batch in block][done]
     path = job.folder.path if job.folder else None
-    event = NonFinite(what, epoch + 1, step + 1, tuple(map(int, examples)), path)
+    event = NonFinite(what, epoch + 1, step + 1, job.batches.rows(epoch, done), path)
     if job.hooks.on_nonfinite:
         job.hooks.on_nonfinite(event)
     raise DataError(

@@ -70,7 +70,7 @@ class NonFinite:
         what: "the loss", or the name of a parameter.
         epoch: The epoch, from 1.
         step: The step of the run after which it was seen, from 1.
-        examples: The rows of the data in the batch of that step.
+        examples: The rows of the data in the batch of that step; none are known of a `Stream`.
         path: The run folder, which holds the last good checkpoint; None if there is none.
     """
 

@@ -15,7 +15,7 @@ import numpy as np
 from tensorem import nn, optim, rand
 from tensorem.errors import ArgumentError
 
-from ._feed import Feed, Inputs
+from ._feed import Batches, Inputs
 from ._feed import feed as feed
 from ._pace import Pace
 from ._record import Record
@@ -72,14 +72,18 @@ class Runner:
         state, rows = self._advance(state, inputs, targets, jnp.asarray(order), 0, 1)
         return state, Record.empty(self.task.names).followed_by(rows)
 
-    def epoch(self, state: State, batches: Feed) -> tuple[State, Record]:
-        """All steps that are left of the epoch in which a state stands; it is used up."""
+    def epoch(self, state: State, batches: Batches) -> tuple[State, Record]:
+        """All steps that are left of the epoch in which a state stands; it is used up.
+
+        Args:
+            batches: Made by `feed`.
+        """
         record = Record.empty(self.task.names)
         *_, last = self.chunks(state, record, batches, Pace(seconds=60.0))
         return last
 
     def chunks(
-        self, state: State, record: Record, batches: Feed, pace: Pace
+        self, state: State, record: Record, batches: Batches, pace: Pace
     ) -> Iterator[tuple[State, Record]]:
         """The same, looking up after each chunk of steps; each state is used up by the next.
 
@@ -89,17 +93,14 @@ class Runner:
         """
         advance, taken = self._advance, int(state.step)
         epoch, done = divmod(taken, len(batches))
-        end = 0
-        for block in batches.blocks(epoch):
-            begin, end = end, end + len(block)
-            order = jnp.asarray(block)
-            while done < end:
-                n = pace.length(taken, end - done)
-                started = time.perf_counter()
-                at = done - begin
-                state, rows = advance(state, batches.inputs, batches.targets, order, at, at + n)
+        for piece in batches.pieces(epoch, done):
+            order = jnp.asarray(piece.order)
+            while done < piece.end:
+                started, at = time.perf_counter(), done - piece.begin
+                n = pace.length(taken, piece.end - done)
+                state, rows = advance(state, piece.inputs, piece.targets, order, at, at + n)
                 record = record.followed_by(rows)
-                pace.took(block.shape, n, time.perf_counter() - started)
+                pace.took(piece.order.shape, n, time.perf_counter() - started)
                 taken, done = taken + n, done + n
                 yield state, record
 

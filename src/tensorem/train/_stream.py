@@ -1,0 +1,112 @@
+"""Data that does not fit in memory: batches made one after another, the next one in advance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import jax.numpy as jnp
+import numpy as np
+
+from tensorem.errors import ArgumentError, DataError
+
+from ._feed import Examples, Piece, examples
+
+T = TypeVar("T")
+_END: Any = object()
+
+
+@dataclass(frozen=True, eq=False)
+class Stream:
+    """Batches as a function of the epoch.
+
+    To be resumed bit for bit, `epoch(k)` must give the same batches whenever it is called.
+
+    Args:
+        epoch: k -> the batches (x, y) of epoch k, in order; each of the same size, but the last
+            one may be smaller.
+        steps: How many batches an epoch has.
+
+    Raises:
+        ArgumentError: steps is no positive integer.
+
+    Example:
+        >>> batches = Stream(lambda k: iter([(np.zeros((8, 4)), np.full(8, k))]), steps=1)
+        >>> [y.tolist() for x, y in batches.epoch(3)]
+        [[3, 3, 3, 3, 3, 3, 3, 3]]
+    """
+
+    epoch: Callable[[int], Iterable[tuple[Any, Any]]]
+    steps: int
+
+    def __post_init__(self) -> None:
+        if type(self.steps) is not int or self.steps < 1:
+            raise ArgumentError(f"A Stream takes steps of at least 1, got {self.steps!r}.")
+
+    def first(self) -> Examples:
+        """The first batch of the first epoch: what is checked before training, and hashed."""
+        for batch in self.epoch(0):
+            return examples(batch)
+        raise DataError("A Stream takes at least one batch in an epoch, got none.")
+
+
+@dataclass(frozen=True, eq=False)
+class StreamFeed:
+    """The batches of a stream, each checked and put on the device while the one before it runs."""
+
+    stream: Stream
+    batch_size: int
+    check: Callable[[Examples, str], Examples]
+
+    def __len__(self) -> int:
+        """The number of steps in an epoch."""
+        return self.stream.steps
+
+    def pieces(self, epoch: int, done: int) -> Iterator[Piece]:
+        """The batches of an epoch after those that are done.
+
+        Raises:
+            DataError: A batch is wrong, or there are more or fewer than the stream says.
+        """
+        count = 0
+        for number, piece in ahead(self._placed(epoch, done)):
+            count = number + 1
+            yield piece
+        if count != len(self):
+            raise DataError(f"The stream takes {len(self)} batches an epoch, got {count}.")
+
+    def rows(self, epoch: int, step: int) -> tuple[int, ...]:
+        """The rows in a batch are known to the stream alone."""
+        return ()
+
+    def _placed(self, epoch: int, done: int) -> Iterator[tuple[int, Piece]]:
+        for number, batch in enumerate(self.stream.epoch(epoch)):
+            if number >= len(self):
+                raise DataError(f"The stream takes {len(self)} batches an epoch, got more.")
+            if number >= done:
+                yield number, self._piece(epoch, number, examples(batch))
+
+    def _piece(self, epoch: int, number: int, batch: Examples) -> Piece:
+        where = f"epoch {epoch + 1}, batch {number + 1}"
+        size = len(batch)
+        if size != self.batch_size and not (size < self.batch_size and number + 1 == len(self)):
+            raise DataError(
+                f"The stream takes batches of batch_size {self.batch_size}, got {size} examples.",
+                where=where,
+                because="only the last batch of an epoch may be smaller.",
+            )
+        found = self.check(batch, where)
+        order = np.arange(size, dtype=np.int32)[np.newaxis]
+        inputs = tuple(jnp.asarray(x) for x in found.inputs)
+        return Piece(number, inputs, jnp.asarray(found.targets), order)
+
+
+def ahead(items: Iterator[T]) -> Iterator[T]:
+    """The same items, each one begun in a thread while the one before it is used."""
+    with ThreadPoolExecutor(1) as thread:
+        future = thread.submit(next, items, _END)
+        while (item := future.result()) is not _END:
+            future = thread.submit(next, items, _END)
+            yield item

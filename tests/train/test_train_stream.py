@@ -1,0 +1,107 @@
+"""Data that arrives batch by batch trains like data that lies in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from small import BATCH, EPOCHS, STEPS, fit, mlp, rows, state_of
+
+from tensorem import data, train
+from tensorem.errors import ArgumentError, DataError
+from tensorem.train import _stream
+
+LOADER = data.Loader(rows(mlp()), BATCH, shuffle=True, seed=7)
+SETTINGS: dict[str, Any] = {"epochs": EPOCHS, "batch_size": BATCH, "progress": "none", "seed": 7}
+
+
+def test_a_stream_trains_like_the_same_data_in_memory() -> None:
+    streamed = train.fit(mlp(), train.Stream(LOADER.epoch, len(LOADER)), **SETTINGS)
+    whole = train.fit(mlp(), rows(mlp()), **SETTINGS)
+    assert streamed.step == STEPS
+    for row, expected in zip(streamed.history, whole.history, strict=True):
+        assert row["loss"] == pytest.approx(expected["loss"], rel=1e-5)
+
+
+def test_a_stopped_stream_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    stream = train.Stream(LOADER.epoch, len(LOADER))
+    train.fit(mlp(), stream, path=tmp_path / "whole", **SETTINGS)
+
+    def stop(run: train.Run) -> None:
+        if run.step == 4:
+            raise KeyboardInterrupt
+
+    hooks = train.Hooks(on_save=stop)
+    with pytest.raises(KeyboardInterrupt):
+        train.fit(mlp(), stream, path=tmp_path / "run", checkpoint_every=1, hooks=hooks, **SETTINGS)
+    train.resume(tmp_path / "run", mlp(), stream, progress="none")
+    assert state_of(tmp_path / "run") == state_of(tmp_path / "whole")
+
+
+def spoiled(number: int, batch: Any) -> train.Stream:
+    """The same stream with another batch in one place of the second epoch."""
+
+    def epoch(k: int) -> Iterator[Any]:
+        for i, good in enumerate(LOADER.epoch(k)):
+            yield batch if (k, i) == (1, number) else good
+
+    return train.Stream(epoch, len(LOADER))
+
+
+X, Y = rows(mlp()).x[:BATCH], rows(mlp()).y[:BATCH]
+
+
+@pytest.mark.parametrize(
+    ("number", "batch", "words", "where"),
+    [
+        (0, (X[:5], Y[:5]), "takes batches of batch_size 8, got 5", "epoch 2, batch 1"),
+        (2, (np.vstack([X, X]), np.hstack([Y, Y])), "batch_size 8, got 16", "epoch 2, batch 3"),
+        (1, (X * np.nan, Y), "got nan in example 0", "epoch 2, batch 2, x"),
+        (1, (X, Y + 3), "takes classes from 0 to 2", "epoch 2, batch 2, y: target[0]"),
+    ],
+)
+def test_a_bad_batch_is_named(number: int, batch: Any, words: str, where: str) -> None:
+    with pytest.raises(DataError, match=words) as caught:
+        train.fit(mlp(), spoiled(number, batch), **SETTINGS)
+    assert caught.value.where == where
+
+
+@pytest.mark.parametrize("steps", [2, 4])
+def test_the_number_of_batches_is_checked(steps: int) -> None:
+    with pytest.raises(DataError, match=f"takes {steps} batches an epoch, got (more|3)"):
+        train.fit(mlp(), train.Stream(lambda k: whole_batches(3), steps), **SETTINGS)
+
+
+def whole_batches(n: int) -> Iterator[Any]:
+    return iter([(X, Y)] * n)
+
+
+def test_wrong_streams_are_refused() -> None:
+    with pytest.raises(ArgumentError, match="takes steps of at least 1, got 0"):
+        train.Stream(LOADER.epoch, 0)
+    with pytest.raises(ArgumentError, match="drop_last takes data in memory"):
+        fit_stream = train.Stream(LOADER.epoch, len(LOADER))
+        train.fit(mlp(), fit_stream, drop_last=True, **SETTINGS)
+    with pytest.raises(DataError, match="at least one batch in an epoch, got none"):
+        train.fit(mlp(), train.Stream(lambda k: iter(()), 1), **SETTINGS)
+
+
+def test_an_item_is_made_while_the_one_before_it_is_used() -> None:
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for i in range(4):
+            made.append(i)
+            yield i
+
+    used = _stream.ahead(items())
+    assert next(used) == 0
+    used.close()  # waits for the item that was begun
+    assert made == [0, 1]
+
+
+def test_fit_in_memory_has_the_settings_of_these_tests() -> None:
+    assert len(LOADER) * EPOCHS == STEPS == fit(mlp()).step
