@@ -41,22 +41,17 @@ def blocks(page: Path) -> list[tuple[str, str | None]]:
     ]
 
 
-EXAMPLES = [(page.name, i, *b) for page in PAGES for i, b in enumerate(blocks(page))]
-
-
-@pytest.mark.parametrize(
-    ("page", "i", "code", "output"), EXAMPLES, ids=[f"{e[0]}-{e[1]}" for e in EXAMPLES]
-)
-def test_page_examples_print_what_the_page_says(
-    page: str, i: int, code: str, output: str | None, tmp_path: Path, monkeypatch: Any
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_examples_of_a_page_print_what_it_says(
+    page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "100")
-    printed = io.StringIO()
-    with contextlib.redirect_stdout(printed):
-        exec(compile(code, f"{page} block {i}", "exec"), {"__name__": "example"})
-    if output is not None:
-        assert tidy(printed.getvalue()) == tidy(output)
+    names: dict[str, Any] = {"__name__": "example"}
+    for code, output in blocks(page):
+        printed = io.StringIO()
+        with contextlib.redirect_stdout(printed):
+            exec(compile(code, page.name, "exec"), names)
+        assert output is None or tidy(printed.getvalue()) == tidy(output)
 
 
 def tidy(text: str) -> str:
