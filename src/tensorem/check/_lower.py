@@ -9,10 +9,11 @@ import numpy as np
 
 from ._bounds import CHUNK, Program, sources_of
 from ._build import Builder, Value
+from ._call import Call
 from ._errors import MalformedError, RejectedError, UnsupportedError
 from ._graph import Graph, Node
 from ._numbers import Arithmetic, Array, Constant
-from ._ops import OPS, Call
+from ._ops import OPS
 from ._steps import Affine, Input, Max, Relu, Step, Sum, cost
 
 OVERHEAD = 2**18

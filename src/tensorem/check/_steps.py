@@ -133,14 +133,14 @@ def affine(
     """The slacks bound, per unit of |x| and per entry: rounding, and the constants' own radii."""
     (w, w_radius), (b, b_radius) = a.enclose(weight), a.enclose(bias)
     longest = max(weight.shape[1:])
-    slack = a.gamma(longest) * np.abs(w) + w_radius
+    slack = a.gamma(longest) * np.abs(w) + w_radius + a.tiny
     b, b_radius = b.ravel(), b_radius.ravel()
     return Affine(sources, places, w, np.abs(w), slack, b, a.gamma(b.size) * np.abs(b) + b_radius)
 
 
 def scale(sources: tuple[int, ...], factor: Constant, a: Arithmetic) -> Scale:
     middle, radius = (part.ravel() for part in a.enclose(factor))
-    return Scale(sources, middle, a.gamma(1) * np.abs(middle) + radius)
+    return Scale(sources, middle, a.gamma(1) * np.abs(middle) + radius + a.tiny)
 
 
 def cost(step: Step) -> int:
@@ -189,7 +189,7 @@ def _gather_forward(
     lower = _join([x.lower for x in xs])[step.index]
     upper = _join([x.upper for x in xs])[step.index]
     size = _join([x.size for x in xs])[step.index]
-    return lower, upper, a.gamma(step.repeats) * size
+    return lower, upper, a.gamma(step.repeats) * size + a.tiny
 
 
 def _join(parts: Sequence[Array]) -> Array:
