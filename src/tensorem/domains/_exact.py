@@ -196,7 +196,7 @@ def _nearest(num: int, den: int) -> float:
     try:
         return num / den
     except OverflowError:
-        return math.copysign(math.inf, num)
+        return math.inf if num > 0 else -math.inf
 
 
 def _filled(entries: list[Any], shape: tuple[int, ...]) -> Array:

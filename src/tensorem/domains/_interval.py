@@ -7,7 +7,8 @@ compiled and batched, and never to be trusted.
 
 Rigorous rounding, with u = 2^-53 and eta = 2^-1074 the least positive float:
     a + b       the error of a rounded sum is a float (TwoSum): an end moves only if it must.
-    a * b, a/b  the rounded result is off by half a unit at most: one float outward; 0 * b = 0.
+    a * b       the same by TwoProduct, away from underflow and overflow; 0 * b = 0.
+    a / b       the rounded result is off by half a unit at most: one float outward.
     Σ a_i       any order: |error| <= γ_n Σ|a_i|, γ_n = n u / (1 - n u)           (Higham 2002, 4.2)
     Σ a_i b_i   any order, with or without FMA: γ_n Σ|a_i b_i| + n eta            (Higham 2002, 3.1)
     f(a)        NumPy's value, moved outward by a number of units; tests hold it against mpmath.
@@ -258,10 +259,25 @@ def _add(a: Array, b: Array) -> Ends:
 
 
 def _mul(a: Array, b: Array) -> Ends:
+    """TwoProduct: as for sums, in the range where the error of a product is a float too."""
     with np.errstate(all="ignore"):
         p = a * b
+        (x, y), (v, w) = _halves(a), _halves(b)
+        error = y * w - (((p - x * v) - y * v) - x * w)
+        size = np.maximum(np.maximum(np.abs(a), np.abs(b)), np.abs(p))
+        lost = (size > 2.0**990) | (np.abs(p) < 2.0**-950) | ~np.isfinite(error)
     zero = (a == 0) | (b == 0)
-    return np.where(zero, 0.0, _down(p)), np.where(zero, 0.0, _up(p))
+    return (
+        np.where(zero, 0.0, np.where((error < 0) | lost, _down(p), p)),
+        np.where(zero, 0.0, np.where((error > 0) | lost, _up(p), p)),
+    )
+
+
+def _halves(a: Array) -> Ends:
+    """a as a sum of two floats of 26 bits (Veltkamp)."""
+    c = a * (2.0**27 + 1)
+    high = c - (c - a)
+    return high, a - high
 
 
 def _div(a: Array, b: Array) -> Ends:

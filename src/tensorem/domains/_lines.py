@@ -45,7 +45,7 @@ class Linear:
 
     def transpose(self, a: Array) -> Array:
         """The transposed map, from results to operands."""
-        operand: Any = jax.ShapeDtypeStruct(self.shape, a.dtype)  # type: ignore[no-untyped-call]
+        operand: Any = jax.ShapeDtypeStruct(self.shape, a.dtype)
         return jax.linear_transpose(self.function, operand)(a)[0]
 
 

@@ -1,8 +1,8 @@
 """Convolution and its two gradients: three primitives, each the transpose of the others.
 
 All three work on the canonical layout: images NHWC, kernels HWIO. XLA:CPU is fast on no other, and
-a gradient convolution that JAX derives keeps another order inside a loop, where it compiles to naive
-code (20 times slower). Here explicit transposes make every order canonical, so loops cost nothing.
+a gradient convolution that JAX derives keeps another order inside a loop and compiles to naive code
+(20 times slower). Here explicit transposes make every order canonical, so loops cost nothing.
 
     conv(x, k)      y[n,i,j,o] = Σ x[n, i·s+a·d-p, j·s+b·d-p, c] k[a,b,c,o]  (as in PyTorch)
     conv_dx(g, k)   its transpose in x

@@ -336,15 +336,6 @@ def composite(name: str, arity: int, shape: Rule, definition: Rule, **direct: An
         direct: Columns that replace the derived ones.
     """
     derived = {m: partial(definition, Reader(m)) for m in ("run", "exact", "interval")}
-    columns = derived | {"lines": enclosed(direct.get("interval", derived["interval"]))} | direct
+    lines = enclosed(direct.get("interval", derived["interval"]))
+    columns: dict[str, Any] = {**derived, "lines": lines, **direct}
     return Op(name, arity, shape, **columns, definition=definition)
-
-
-LATER = Unsupported("not written yet")
-
-
-def row(name: str, arity: Any, shape: Rule, run: Rule, **rest: Any) -> Op:
-    """For the families whose meanings are being written; goes with the last of them."""
-    return Op(
-        name, arity, shape, run, **({"exact": LATER, "interval": LATER, "lines": LATER} | rest)
-    )

@@ -138,6 +138,11 @@ def _sign_interval(x: Interval) -> Interval:
     return x.map(x.rounding.xp.sign)
 
 
+def _abs_jvp(y: Array, xs: Any, ts: Any) -> Array:
+    """Zero at 0, as in PyTorch; JAX takes 1 there."""
+    return sign(xs[0]) * ts[0]
+
+
 def _same(x: Any) -> Any:
     return x
 
@@ -218,7 +223,7 @@ abs = Op(
     interval=Interval.__abs__,
     lines=partial(_curve.kink, -1.0, 1.0),
     source="convex: chord above, the better of -x and x below",
-    jvp=lambda y, xs, ts: sign(xs[0]) * ts[0],
+    jvp=_abs_jvp,
 )
 sign = Op(
     "sign",

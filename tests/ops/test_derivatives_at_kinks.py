@@ -1,0 +1,50 @@
+"""Derivatives where there is a choice: as PyTorch's, and as JAX's where PyTorch's is that too."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from close import assert_close
+from tensorem import ops
+
+
+@pytest.mark.parametrize(
+    ("f", "slope"),
+    [
+        (ops.relu, 0.0),
+        (ops.abs, 0.0),
+        (lambda x: ops.leaky_relu(x, negative_slope=0.1), 0.1),
+        (ops.softplus, 0.5),
+        (lambda x: ops.maximum(x, jnp.zeros_like(x)), 0.5),
+        (lambda x: ops.minimum(x, jnp.zeros_like(x)), 0.5),
+    ],
+    ids=["relu", "abs", "leaky_relu", "softplus", "maximum", "minimum"],
+)
+def test_the_derivative_at_zero(f: Any, slope: float) -> None:
+    assert float(jax.grad(f)(0.0)) == pytest.approx(slope)
+    assert float(jax.jvp(f, (0.0,), (1.0,))[1]) == pytest.approx(slope)
+
+
+WINDOWS = [((2, 2), (2, 2), (0, 0)), ((3, 3), (1, 2), (1, 1)), ((2, 3), (2, 1), (1, 0))]
+
+
+@pytest.mark.parametrize(("kernel", "stride", "padding"), WINDOWS)
+def test_pooling_and_its_gradient_with_ties_are_those_of_torch(
+    kernel: Any, stride: Any, padding: Any
+) -> None:
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).integers(0, 3, (2, 2, 6, 6)).astype(np.float32)
+    attrs = {"kernel_size": kernel, "stride": stride, "padding": padding}
+    for name in ("max_pool2d", "avg_pool2d"):
+        theirs = torch.tensor(x, requires_grad=True)
+        y = getattr(torch.nn.functional, name)(theirs, kernel, stride, padding)
+        weight = np.random.default_rng(1).normal(size=y.shape).astype(np.float32)
+        (y * torch.tensor(weight)).sum().backward()
+        ours, back = jax.vjp(lambda a, n=name: ops.TABLE[n](a, **attrs), jnp.asarray(x))
+        assert_close(ours, y.detach().numpy())
+        assert_close(back(jnp.asarray(weight))[0], theirs.grad.numpy())

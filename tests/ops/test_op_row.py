@@ -1,0 +1,107 @@
+"""The row: counts of operands, holes with a reason, names, coverage."""
+
+from __future__ import annotations
+
+import jax
+import jax.numpy as jnp
+import pytest
+
+from tensorem import ops
+from tensorem.errors import ArgumentError, DTypeError, MeaningError, ShapeError
+from tensorem.shapes import Spec
+
+
+def test_a_wrong_number_of_operands_is_refused() -> None:
+    with pytest.raises(ArgumentError, match=r"^add takes 2 operands, got 1\.$"):
+        ops.add(jnp.ones(2))
+    with pytest.raises(ArgumentError, match=r"^linear takes 2 or 3 operands, got 1\.$"):
+        ops.linear(jnp.ones(2))
+
+
+def test_a_hole_says_why_and_what_to_do() -> None:
+    with pytest.raises(MeaningError, match="`exp` has no exact meaning") as caught:
+        ops.exp.meaning("exact")
+    assert caught.value.because == "its values at rational numbers are irrational"
+    assert caught.value.help == "read it as an interval"
+
+
+def test_every_row_states_every_meaning_or_says_why_not() -> None:
+    for name, columns in ops.coverage().items():
+        assert set(columns) == {*ops.MEANINGS, "source"}, name
+        assert all(columns.values()), name
+        assert columns["run"] == columns["shape"] == "yes"
+    assert ops.coverage()["relu"]["exact"] == "yes"
+    assert "irrational" in ops.coverage()["softmax"]["exact"]
+
+
+def test_the_table_holds_each_row_under_its_name() -> None:
+    assert all(op.name == name for name, op in ops.TABLE.items())
+    assert all(getattr(ops, name) is op for name, op in ops.TABLE.items())
+
+
+def test_a_call_stands_in_the_jaxpr_under_its_name() -> None:
+    jaxpr = str(jax.make_jaxpr(lambda x: ops.softmax(x, dim=-1))(jnp.ones((2, 3))))
+    assert ops.call_name(ops.softmax, {"dim": -1}) == "softmax(dim=-1)"
+    assert "name=softmax(dim=-1)" in jaxpr
+
+
+def test_shapes_with_names_go_through_every_family() -> None:
+    x = Spec(("N", 3, 8, 8))
+    conv = {"stride": (2, 2), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+    y = ops.conv2d.shape(x, Spec((4, 3, 3, 3)), Spec((4,)), **conv)
+    assert y == Spec(("N", 4, 4, 4))
+    assert ops.reshape.shape(y, shape=("N", -1)) == Spec(("N", 64))
+    assert ops.concat.shape(y, y, dim=0) == Spec(("2*N", 4, 4, 4))
+    assert ops.linear.shape(Spec(("N", 64)), Spec((10, 64))) == Spec(("N", 10))
+    assert ops.mean.shape(y, dims=(2, 3)) == Spec(("N", 4))
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (
+            lambda: ops.add.shape(Spec((2,)), Spec((3,))),
+            ShapeError,
+            r"takes operands of equal shapes, got \(2,\) and \(3,\)",
+        ),
+        (
+            lambda: ops.add.shape(Spec((2,)), Spec((2,), "int32")),
+            DTypeError,
+            "takes operands of one dtype, got float32 and int32",
+        ),
+        (
+            lambda: ops.where.shape(Spec((2,)), Spec((2,)), Spec((2,))),
+            DTypeError,
+            "takes a bool mask, got float32",
+        ),
+        (
+            lambda: ops.logical_not.shape(Spec((2,))),
+            DTypeError,
+            "takes bool operands, got float32",
+        ),
+        (
+            lambda: ops.linear.shape(Spec((2, 3)), Spec((4, 5))),
+            ShapeError,
+            r"takes \(\*batch, 5\), got \(2, 3\)",
+        ),
+        (
+            lambda: ops.embedding.shape(Spec((2,)), Spec((4, 5))),
+            DTypeError,
+            "takes an integer index, got float32",
+        ),
+        (lambda: ops.sum.shape(Spec((2,)), dims=(1,)), ArgumentError, r"takes dims in \[-1, 1\)"),
+        (
+            lambda: ops.sum.shape(Spec((2, 2)), dims=(1, -1)),
+            ArgumentError,
+            r"takes each dim once, got \(1, -1\)",
+        ),
+        (
+            lambda: ops.batch_norm.shape(*(Spec((3,)),) * 5, eps=1e-5),
+            ShapeError,
+            r"takes \(N, C, \*\), got \(3,\)",
+        ),
+    ],
+)
+def test_a_shape_rule_says_what_it_takes_and_got(call, error, words: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(error, match=words):
+        call()
