@@ -84,17 +84,37 @@ class Prover:
             ArgumentError: A label, the radius or the method is out of its range, or an input
             outside clip.
         """
-        if method not in ("crown", "ibp"):
-            raise ArgumentError(f'method takes "crown" or "ibp", got {method!r}.')
         centers, reach = self._centers(xs, len(labels)), radius(eps)
-        self._require_labels(labels)
-        lower, upper = float32_box(centers, reach, self.clip)
-        found = self._search(centers, lower, upper, np.asarray(labels, np.int32), method)
+        found = self._found(centers, labels, reach, method)
         claims = (self._claim(int(label), reach, method) for label in labels)
         return [
             self._judge(claim, center, jax.tree.map(lambda a, i=i: a[i], found))
             for i, (claim, center) in enumerate(zip(claims, centers, strict=True))
         ]
+
+    def margins(
+        self, xs: Any, labels: Sequence[int], eps: float | str, method: Method = "crown"
+    ) -> np.ndarray:
+        """The lower bounds reached on y[label] - y[other] within eps: estimates, nothing proved.
+
+        Raises:
+            ShapeError: As `robust_all`.
+            ArgumentError: As `robust_all`.
+        """
+        margins: np.ndarray = self._found(
+            self._centers(xs, len(labels)), labels, radius(eps), method
+        )["margin"]
+        return margins
+
+    def _found(
+        self, centers: np.ndarray, labels: Sequence[int], eps: str, method: Method
+    ) -> dict[str, Any]:
+        """What the compiled program finds on the boxes around centres."""
+        if method not in ("crown", "ibp"):
+            raise ArgumentError(f'method takes "crown" or "ibp", got {method!r}.')
+        self._require_labels(labels)
+        lower, upper = float32_box(centers, eps, self.clip)
+        return self._search(centers, lower, upper, np.asarray(labels, np.int32), method)
 
     def _claim(self, label: int, eps: str, method: Method) -> Claim:
         own = self.classifier

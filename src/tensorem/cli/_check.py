@@ -1,0 +1,82 @@
+"""`tensorem check`: the independent checker on the certificates of a run, or on three files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from tensorem.errors import CertificateError, FileError
+
+from . import _exit
+from ._terminal import print_json
+
+if TYPE_CHECKING:
+    from tensorem.check import Result
+
+
+@dataclass(frozen=True)
+class Check:
+    """Check certificates with the independent checker: of a run, or GRAPH WEIGHTS CERTIFICATE.
+
+    Exit code: 0 all accepted, 1 one rejected, 2 malformed.
+    """
+
+    files: tyro.conf.Positional[tuple[Path, ...]]
+    """A run folder; or graph.json, model.safetensors and a certificate."""
+
+    exact: bool = False
+    """Check in rational arithmetic: slow, the referee."""
+
+    json: bool = False
+    """Print JSON."""
+
+    def run(self) -> int:
+        graph, weights, certificates = _files(self.files)
+        results = _results(graph, weights, certificates, "exact" if self.exact else "float64")
+        accepted = sum(result.accepted for result in results.values())
+        if self.json:
+            print_json({str(path): _as_json(result) for path, result in results.items()})
+        else:
+            _print(results, accepted)
+        return _exit.OK if accepted == len(results) else _exit.REFUTED
+
+
+def _files(given: tuple[Path, ...]) -> tuple[Path, Path, list[Path]]:
+    if len(given) == 3:
+        return given[0], given[1], [given[2]]
+    if len(given) != 1:
+        raise FileError(
+            f"tensorem check takes a run folder, or three files, got {len(given)} paths.",
+            help="tensorem check graph.json model.safetensors certificate",
+        )
+    run = given[0]
+    certificates = sorted((run / "certificates").rglob("*.safetensors"))
+    if not certificates:
+        raise FileError(
+            f"{run} holds no certificates.", help=f"tensorem verify {run} --save writes some."
+        )
+    return run / "graph.json", run / "model.safetensors", certificates
+
+
+def _results(graph: Path, weights: Path, certificates: list[Path], mode: str) -> dict[Path, Result]:
+    from tensorem import check
+
+    try:
+        checker = check.prepare_files(graph, weights)
+        return {c: checker.check(*check.read_certificate(c), mode) for c in certificates}
+    except (check.MalformedError, check.UnsupportedError) as error:
+        raise CertificateError(f"The checker cannot read this: {error}.") from None
+
+
+def _as_json(result: Result) -> dict[str, Any]:
+    return {"accepted": result.accepted, "reason": result.reason, "margin": result.margin}
+
+
+def _print(results: dict[Path, Result], accepted: int) -> None:
+    shown = [item for item in results.items() if not item[1].accepted or len(results) == 1]
+    for path, result in shown:
+        print(f"{'accepted' if result.accepted else 'rejected'}: {path}: {result.reason}")
+    print(f"{accepted} of {len(results)} certificates accepted")

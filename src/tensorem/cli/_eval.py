@@ -1,0 +1,52 @@
+"""`tensorem eval`: the loss and accuracy of a saved model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from . import _exit
+from ._recipe import FILE, Recipe
+from ._runs import examples, outputs, require_run
+from ._terminal import print_json
+
+
+@dataclass(frozen=True)
+class Eval:
+    """Score a saved model on the examples that it was not trained on."""
+
+    model: tyro.conf.Positional[Path]
+    """A run folder."""
+
+    data: str | None = None
+    """digits, iris or a .csv file; that of the run if not given."""
+
+    json: bool = False
+    """Print JSON."""
+
+    def run(self) -> int:
+        from tensorem import files
+
+        run = require_run(self.model)
+        found = examples(run, self.data)
+        loss = Recipe.load(run).loss if (run / FILE).is_file() else "cross_entropy"
+        scores = _scores(loss, outputs(files.load(run), found.test), found.test.y)
+        if self.json:
+            print_json({"examples": len(found.test), **scores})
+        else:
+            shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
+            print(f"{len(found.test)} examples  {shown}")
+        return _exit.OK
+
+
+def _scores(loss: str, y: Any, targets: Any) -> dict[str, float]:
+    from tensorem import losses, metrics
+
+    named: dict[str, Any] = {"loss": losses.LOSSES[loss]}
+    if loss == "cross_entropy":
+        named["accuracy"] = metrics.accuracy
+    pairs = {name: score(y, targets) for name, score in named.items()}
+    return {name: float(total) / float(count) for name, (total, count) in pairs.items()}

@@ -1,0 +1,14 @@
+"""What the exit code of a command says."""
+
+from __future__ import annotations
+
+OK = 0
+REFUTED = 1
+BAD_INPUT = 2
+UNKNOWN = 3
+BUG = 70
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+CODES = """Exit codes: 0 done, proved or accepted; 1 refuted or rejected; 2 bad input; 3 unknown;
+130 interrupted (Ctrl-C); 141 nobody read the output; 70 a bug in tensorem."""

@@ -1,0 +1,103 @@
+"""The frame of every command: arguments in, exit code out, errors as one message."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from tensorem.errors import TensoremError
+
+from . import _exit
+from ._check import Check
+from ._demo import Demo
+from ._doctor import Doctor
+from ._eval import Eval
+from ._ops import Ops
+from ._predict import Predict
+from ._show import Show
+from ._train import Train
+from ._verify import Verify
+
+COMMANDS: dict[str, type[Command]] = {
+    "demo": Demo,
+    "train": Train,
+    "eval": Eval,
+    "predict": Predict,
+    "verify": Verify,
+    "check": Check,
+    "show": Show,
+    "ops": Ops,
+    "doctor": Doctor,
+}
+
+
+class Command(Protocol):
+    """What was asked for on the command line, and how it is done."""
+
+    def run(self) -> int: ...
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; a console script exits with it."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    _make_printable()
+    if given in (["--version"], ["-V"]):
+        from tensorem import __version__
+
+        print(f"tensorem {__version__}")
+        return _exit.OK
+    return _guarded(_parsed(given or ["--help"]))
+
+
+def _parsed(arguments: list[str]) -> Command:
+    import tyro
+
+    choices: Any = tuple(_choice(name, kind) for name, kind in COMMANDS.items())
+    return tyro.cli(  # type: ignore[no-any-return]
+        tyro.conf.OmitSubcommandPrefixes[_union(choices)],
+        prog="tensorem",
+        description=f"One model, many meanings: run it, differentiate it, prove it.\n\n{_exit.CODES}",
+        args=arguments,
+        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
+    )
+
+
+def _choice(name: str, kind: Any) -> Any:
+    from typing import Annotated
+
+    import tyro
+
+    return Annotated[kind, tyro.conf.subcommand(name)]
+
+
+def _union(choices: tuple[Any, ...]) -> Any:
+    from typing import Union
+
+    return Union[choices]  # noqa: UP007  (the members are known when it runs)
+
+
+def _guarded(command: Command) -> int:
+    try:
+        code = command.run()
+        sys.stdout.flush()
+        return code
+    except TensoremError as error:
+        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        return _exit.BAD_INPUT
+    except KeyboardInterrupt as interrupt:
+        print(str(interrupt) or "Interrupted.", file=sys.stderr)
+        return 128 + getattr(interrupt, "signum", _exit.INTERRUPTED - 128)
+    except BrokenPipeError:
+        # Python flushes stdout once more at exit; it must find something that takes it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _exit.BROKEN_PIPE
+
+
+def _make_printable() -> None:
+    """A terminal that does not know a character shows a question mark, not a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -1,0 +1,47 @@
+"""`tensorem ops`: the table of operations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from . import _exit
+from ._terminal import console, print_json, table
+
+
+@dataclass(frozen=True)
+class Ops:
+    """Print the table of operations: which op has which meaning."""
+
+    meaning: Literal["shape", "run", "exact", "interval", "lines"] | None = None
+    """Show one meaning alone: for each op whether it has it, or why not, and the source."""
+
+    json: bool = False
+    """Print JSON."""
+
+    def run(self) -> int:
+        from tensorem import ops
+
+        rows = ops.coverage()
+        if self.json:
+            columns = (
+                (*ops.MEANINGS, "source") if self.meaning is None else (self.meaning, "source")
+            )
+            print_json({name: {c: row[c] for c in columns} for name, row in rows.items()})
+        elif self.meaning is None:
+            _print_table(rows, ops.MEANINGS)
+        else:
+            shown = ((name, row[self.meaning], row["source"]) for name, row in rows.items())
+            console().print(table(("op", self.meaning, "source"), shown))
+        return _exit.OK
+
+
+def _print_table(rows: dict[str, dict[str, str]], meanings: tuple[str, ...]) -> None:
+    marks = (
+        (name, *("yes" if row[m] == "yes" else "-" for m in meanings)) for name, row in rows.items()
+    )
+    out = console()
+    out.print(table(("op", *meanings), marks))
+    holes = [(name, m, row[m]) for name, row in rows.items() for m in meanings if row[m] != "yes"]
+    out.print(f"{len(rows)} ops, {len(holes)} meanings that do not exist:")
+    out.print(table(("op", "meaning", "because"), holes))

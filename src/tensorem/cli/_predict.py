@@ -1,0 +1,85 @@
+"""`tensorem predict`: a saved model on inputs from a file or from its own test examples."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from tensorem.errors import ArgumentError
+
+from . import _exit
+from ._runs import examples, outputs, require_run
+from ._terminal import console, print_json, table
+
+
+@dataclass(frozen=True)
+class Predict:
+    """Print what a saved model says about inputs."""
+
+    model: tyro.conf.Positional[Path]
+    """A run folder."""
+
+    input: Path | None = None
+    """A .npy file of inputs, one per row."""
+
+    index: tuple[int, ...] = (0,)
+    """Without --input: which of the run's test examples."""
+
+    output: Path | None = None
+    """Also write the outputs to this .npy file."""
+
+    json: bool = False
+    """Print JSON."""
+
+    def run(self) -> int:
+        from tensorem import files
+
+        run = require_run(self.model)
+        x, names = _inputs(run, self.input, self.index)
+        y = outputs(files.load(run), x)
+        if self.output is not None:
+            _write(self.output, y)
+        rows = [_row(name, values) for name, values in zip(names, y, strict=True)]
+        if self.json:
+            print_json(rows)
+        else:
+            console().print(table(tuple(rows[0]), (map(_text, row.values()) for row in rows)))
+        return _exit.OK
+
+
+def _inputs(run: Path, file: Path | None, index: tuple[int, ...]) -> tuple[Any, list[str]]:
+    from tensorem import data
+
+    if file is not None:
+        x = data.read_npy(file)
+        return x, [f"row {i}" for i in range(len(x))]
+    found = examples(run, None)
+    for i in index:
+        if not 0 <= i < len(found.test):
+            raise ArgumentError(f"--index takes 0 to {len(found.test) - 1}, got {i}.")
+    shown = [f"test {i} (target {found.test.y[i]})" for i in index]
+    return found.test.x[list(index)], shown
+
+
+def _row(name: str, values: Any) -> dict[str, Any]:
+    best = int(values.argmax())
+    return {"input": name, "class": best, "outputs": [round(float(v), 4) for v in values.ravel()]}
+
+
+def _text(value: Any) -> str:
+    return " ".join(f"{v:.2f}" for v in value) if isinstance(value, list) else str(value)
+
+
+def _write(path: Path, y: Any) -> None:
+    import io
+
+    import numpy as np
+
+    from tensorem import disk
+
+    content = io.BytesIO()
+    np.save(content, y, allow_pickle=False)
+    disk.write_whole(path, content.getvalue())

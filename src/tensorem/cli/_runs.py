@@ -1,0 +1,59 @@
+"""Run folders: where the next one goes, and what is in one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tensorem.errors import FileError
+
+from ._recipe import FILE, Recipe
+
+if TYPE_CHECKING:
+    from tensorem.data import Dataset, Splits
+
+
+def next_run(name: str, root: Path = Path("runs")) -> Path:
+    """The first of runs/NAME-0001, runs/NAME-0002, ... that does not exist."""
+    number = 1
+    while (root / f"{name}-{number:04}").exists():
+        number += 1
+    return root / f"{name}-{number:04}"
+
+
+def require_run(run: Path) -> Path:
+    """The folder, if it holds a trained model.
+
+    Raises:
+        FileError: It does not.
+    """
+    if not (run / "model.safetensors").is_file():
+        raise FileError(
+            f"A run is a folder with model.safetensors and graph.json, got {run}.",
+            help="tensorem train makes one; so does tensorem demo.",
+        )
+    return run
+
+
+def examples(run: Path, data: str | None) -> Splits:
+    """The examples that a command was given, or those of the run itself.
+
+    Raises:
+        FileError: Neither the command nor the run names any.
+    """
+    from ._recipe import splits
+
+    if data is None and not (run / FILE).is_file():
+        raise FileError(f"{run} does not say what its data is.", help="pass --data digits.")
+    recipe = Recipe.load(run) if (run / FILE).is_file() else Recipe()
+    from dataclasses import replace
+
+    return splits(recipe if data is None else replace(recipe, data=data))
+
+
+def outputs(model: Any, examples: Dataset) -> Any:
+    """The model's outputs for all examples, a batch at a time."""
+    import numpy as np
+
+    parts = [np.asarray(model(examples.x[i : i + 256])) for i in range(0, len(examples), 256)]
+    return np.concatenate(parts)

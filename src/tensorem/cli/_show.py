@@ -1,0 +1,82 @@
+"""`tensorem show`: a run printed, and its report written."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import tyro
+
+from . import _exit
+from ._runs import require_run
+from ._terminal import console, print_json, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from tensorem.report import Facts, Radius
+
+SHOWN = ("loss", "epochs", "batch_size", "seed", "backend")
+
+
+@dataclass(frozen=True)
+class Show:
+    """Print a run, and write its report.html."""
+
+    folder: tyro.conf.Positional[Path]
+    """A run folder."""
+
+    json: bool = False
+    """Print JSON."""
+
+    def run(self) -> int:
+        from tensorem import report
+
+        facts = report.gather(require_run(self.folder))
+        page = report.write(facts)
+        if self.json:
+            print_json({**facts.to_json(), "report": str(page)})
+        else:
+            _print(facts)
+            print(f"report: {page}")
+        return _exit.OK
+
+
+def _print(facts: Facts) -> None:
+    out = console()
+    out.print(facts.model)
+    plan = facts.config.get("plan", {})
+    out.print(", ".join(f"{name} {plan[name]}" for name in SHOWN if name in plan))
+    out.print(
+        table(("epoch", *_names(facts)), map(_cells, _some(facts.history)), len(_names(facts)))
+    )
+    if facts.scores:
+        out.print("test: " + "  ".join(f"{k} {v:.4f}" for k, v in facts.scores.items()))
+    if facts.robustness is not None:
+        out.print(radii_table(facts.robustness.radii))
+    out.print(f"{facts.certificates} certificates")
+
+
+def radii_table(radii: Sequence[Radius]) -> Table:
+    """The verdicts radius by radius."""
+    titles = ("radius", "IBP", "CROWN", "refuted", "unknown", "checked")
+    rows = [(r.eps, r.ibp, r.crown, r.refuted, r.unknown, r.checked) for r in radii]
+    return table(titles, rows, numbers=5)
+
+
+def _names(facts: Facts) -> list[str]:
+    last = facts.history[-1] if facts.history else {}
+    return [name for name in last if name not in ("epoch", "step", "lr")]
+
+
+def _cells(row: dict[str, Any]) -> list[str]:
+    shown = [f"{v:.4f}" for k, v in row.items() if k not in ("epoch", "step", "lr")]
+    return [str(row["epoch"]), *shown]
+
+
+def _some(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """At most ten epochs, evenly spread, the last among them."""
+    every = -(-len(history) // 10) or 1
+    return [row for i, row in enumerate(history, 1) if i % every == 0 or i == len(history)]

@@ -1,0 +1,113 @@
+"""`tensorem verify`: prove or refute that a saved classifier keeps its label."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import tyro
+
+from tensorem.errors import ArgumentError
+
+from . import _exit
+from ._runs import examples, require_run
+from ._terminal import console, print_json, table
+
+if TYPE_CHECKING:
+    from tensorem.verify import Proof
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Prove L-infinity robustness of a saved classifier on its test examples.
+
+    Exit code: 0 all proved, 1 one refuted, 3 else.
+    """
+
+    model: tyro.conf.Positional[Path]
+    """A run folder."""
+
+    eps: str = "0.02"
+    """The radius of the box, in input units."""
+
+    index: tuple[int, ...] = ()
+    """Which test examples; the first --count if not given."""
+
+    count: int = 10
+    """How many test examples."""
+
+    data: str | None = None
+    """digits, iris or a .csv file; that of the run if not given."""
+
+    clip: tuple[float, float] | None = None
+    """The least and greatest value that an input can have."""
+
+    method: Literal["crown", "ibp"] = "crown"
+    """How bounds are found."""
+
+    save: bool = False
+    """Write the certificates into the run folder."""
+
+    json: bool = False
+    """Print JSON."""
+
+    def run(self) -> int:
+        from tensorem import files, verify
+
+        run = require_run(self.model)
+        test = examples(run, self.data).test
+        rows = _chosen(self.index, self.count, len(test))
+        prover = verify.Prover.of(files.load_graph(run), self.clip)
+        found = prover.robust_all(test.x[rows], test.y[rows].tolist(), self.eps, self.method)
+        proofs = dict(zip(rows, found, strict=True))
+        if self.save:
+            save_certificates(proofs, run)
+        _print(proofs, self)
+        verdicts = {proof.verdict for proof in found}
+        if "refuted" in verdicts:
+            return _exit.REFUTED
+        return _exit.OK if verdicts == {"proved"} else _exit.UNKNOWN
+
+
+def save_certificates(proofs: dict[int, Proof], run: Path) -> int:
+    """Write the certificate of every proof that has one; returns how many."""
+    from tensorem import disk
+
+    proved = {i: proof for i, proof in proofs.items() if proof.verdict == "proved"}
+    for i, proof in proved.items():
+        folder = run / "certificates" / f"eps-{proof.claim.eps}"
+        disk.make_folder(folder)
+        proof.save(folder / f"test-{i:04}-{proof.claim.method}.safetensors")
+    return len(proved)
+
+
+def _chosen(index: tuple[int, ...], count: int, size: int) -> list[int]:
+    rows = list(index) or list(range(count))
+    if not rows or min(rows) < 0 or max(rows) >= size:
+        raise ArgumentError(
+            f"tensorem verify takes test examples 0 to {size - 1}, got {rows[:3]} to {rows[-1:]}."
+        )
+    return rows
+
+
+def _print(proofs: dict[int, Proof], given: Verify) -> None:
+    rows = [_row(i, proof) for i, proof in proofs.items()]
+    if given.json:
+        print_json({"eps": given.eps, "method": given.method, "proofs": rows})
+        return
+    out = console()
+    out.print(table(("test", "label", "verdict", "margin"), (r.values() for r in rows), 1))
+    counts = Counter(proof.verdict for proof in proofs.values())
+    told = ", ".join(f"{counts[v]} {v}" for v in ("proved", "refuted", "unknown"))
+    print(f"within {given.eps} of {len(rows)} images: {told}; every verdict re-checked")
+
+
+def _row(i: int, proof: Proof) -> dict[str, Any]:
+    return {
+        "test": i,
+        "label": proof.claim.label,
+        "verdict": proof.verdict,
+        "margin": round(proof.margin, 4),
+    }

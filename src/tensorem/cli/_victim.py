@@ -1,0 +1,95 @@
+"""A second process that trains the demo's model and is killed half-way: `python -m ..._victim`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+
+from tensorem.errors import ResumeError
+
+from ._digits import STEPS, model_of, optimizer_for
+
+
+@dataclass(eq=False)
+class Victim:
+    """The second process, from its start to the removal of what it left.
+
+    Args:
+        beside: It writes into a folder of its own beside this one.
+        seed: As in the run that is not killed.
+        epochs: As in the run that is not killed.
+    """
+
+    beside: Path
+    seed: int
+    epochs: int
+    _folder: tempfile.TemporaryDirectory[str] = field(init=False)
+    _process: subprocess.Popen[bytes] = field(init=False)
+
+    @property
+    def step(self) -> int:
+        """After how many steps it is killed: inside an epoch, a little past the middle."""
+        return STEPS * self.epochs // 2 + 1
+
+    def __enter__(self) -> Victim:
+        self._folder = tempfile.TemporaryDirectory(prefix="killed-", dir=self.beside)
+        given = [str(self._run), str(self.seed), str(self.epochs), str(self.step)]
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tensorem.cli._victim", *given],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+        self._folder.cleanup()
+
+    def wait(self) -> Path:
+        """The run folder that it left, once it is dead.
+
+        Raises:
+            ResumeError: It ended otherwise than by its killing.
+        """
+        _, told = self._process.communicate()
+        if self._process.returncode != -signal.SIGKILL:
+            raise ResumeError(
+                f"The second process was to be killed, it ended with {self._process.returncode}.",
+                because=told.decode(errors="replace").strip()[-2000:],
+            )
+        return self._run
+
+    @property
+    def _run(self) -> Path:
+        return Path(self._folder.name) / "run"
+
+
+def main(folder: str, seed: str, epochs: str, step: str) -> None:
+    """Train, and die by SIGKILL right after the checkpoint of a step: no handler, no clean-up."""
+    from tensorem import data, train
+
+    def die(run: train.Run) -> None:
+        if run.step >= int(step):
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    train.fit(
+        model_of(int(seed)), data.digits().train, optimizer=optimizer_for(int(epochs)),
+        epochs=int(epochs), seed=int(seed), path=folder, checkpoint_every=int(step),
+        progress="none", hooks=train.Hooks(on_save=die),
+    )  # fmt: skip
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,156 @@
+"""Everything that a run folder says."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tensorem import disk, files, nn
+from tensorem.errors import FileError
+from tensorem.meanings import GraphModel
+
+from ._robustness import Robustness
+
+ROBUSTNESS, COUNTEREXAMPLES = "robustness.json", "counterexamples.safetensors"
+_HASHED = ("model.safetensors", "graph.json", "config.json", "log.jsonl")
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Counterexample:
+    """An input, and a point near it that is classified otherwise.
+
+    Args:
+        eps: The radius of the box, a decimal.
+        test: The number of the input.
+        label: Its class.
+        found: The class of the point.
+        center: The input.
+        point: The point.
+    """
+
+    eps: str
+    test: int
+    label: int
+    found: int
+    center: np.ndarray[Any, Any]
+    point: np.ndarray[Any, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Facts:
+    """What a run folder says.
+
+    Args:
+        run: The folder.
+        model: The model in it.
+        config: How it was trained; empty where that is not recorded.
+        history: One row for each epoch.
+        scores: On examples that it was not trained on; empty where that is not recorded.
+        robustness: What was proved; None where nothing was tried.
+        counterexamples: Those that were kept.
+        certificates: How many certificates there are.
+        hashes: SHA-256 of its files.
+    """
+
+    run: Path
+    model: nn.Model | GraphModel
+    config: Row
+    history: tuple[Row, ...]
+    scores: dict[str, float]
+    robustness: Robustness | None
+    counterexamples: tuple[Counterexample, ...]
+    certificates: int
+    hashes: dict[str, str]
+
+    def to_json(self) -> Row:
+        """The facts without the arrays, as JSON values."""
+        from dataclasses import asdict
+
+        return {
+            "run": str(self.run),
+            "config": self.config,
+            "scores": self.scores,
+            "history": list(self.history),
+            "robustness": asdict(self.robustness) if self.robustness else None,
+            "certificates": self.certificates,
+            "hashes": self.hashes,
+        }
+
+
+def gather(run: Path) -> Facts:
+    """Read a run folder; only model.safetensors and graph.json must be there.
+
+    Raises:
+        FileError: One of its files is malformed.
+    """
+    return Facts(
+        run=run,
+        model=files.load(run),
+        config=_json(run / "config.json"),
+        history=_rows(run / "log.jsonl"),
+        scores=_json(run / "scores.json"),
+        robustness=Robustness.load(run / ROBUSTNESS) if (run / ROBUSTNESS).exists() else None,
+        counterexamples=_counterexamples(run / COUNTEREXAMPLES),
+        certificates=sum(1 for _ in (run / "certificates").rglob("*.safetensors")),
+        hashes={n: _sha256(run / n) for n in _HASHED if (run / n).exists()},
+    )
+
+
+def save_counterexamples(path: Path, found: tuple[Counterexample, ...]) -> None:
+    """Write counterexamples into one safetensors file."""
+    arrays = {}
+    texts = {}
+    for case in found:
+        key = f"{case.eps}.{case.test}"
+        arrays |= {f"center/{key}": case.center, f"point/{key}": case.point}
+        texts[key] = json.dumps([case.eps, case.test, case.label, case.found])
+    disk.write_whole(path, disk.pack(arrays, texts))
+
+
+def _counterexamples(path: Path) -> tuple[Counterexample, ...]:
+    if not path.exists():
+        return ()
+    arrays, texts = disk.read_arrays(path)
+    try:
+        cases = [
+            Counterexample(*json.loads(text), arrays[f"center/{key}"], arrays[f"point/{key}"])
+            for key, text in texts.items()
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise FileError(f"{path} holds no counterexamples.", because=str(error)) from None
+    return tuple(sorted(cases, key=lambda case: (float(case.eps), case.test)))
+
+
+def _json(path: Path) -> Row:
+    if not path.exists():
+        return {}
+    try:
+        found = json.loads(disk.read_whole(path))
+    except ValueError as error:
+        raise FileError(f"{path} takes JSON, got something else.", because=str(error)) from None
+    if not isinstance(found, dict):
+        raise FileError(f"{path} takes a JSON object, got {type(found).__name__}.")
+    return found
+
+
+def _rows(path: Path) -> tuple[Row, ...]:
+    """The rows of the epochs; a last line without its end was never written whole."""
+    if not path.exists():
+        return ()
+    lines = disk.read_whole(path).split(b"\n")[:-1]
+    try:
+        rows = [json.loads(line) for line in lines]
+        return tuple(row for row in rows if "epoch" in row)
+    except (ValueError, TypeError) as error:
+        raise FileError(f"{path} takes a JSON object a line.", because=str(error)) from None
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(disk.read_whole(path)).hexdigest()

@@ -1,0 +1,75 @@
+"""robustness.json: how many inputs were proved, refuted and left unknown, radius by radius."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from tensorem import disk
+from tensorem.errors import FileError
+
+
+@dataclass(frozen=True)
+class Radius:
+    """The verdicts at one radius.
+
+    Args:
+        eps: The radius, a decimal.
+        ibp: How many inputs were proved with interval bounds.
+        crown: How many were proved with linear bounds.
+        refuted: How many have a counterexample.
+        unknown: All others.
+        checked: How many certificates the independent checker accepted, of both methods.
+        replayed: How many counterexamples hold in the runtime and exactly.
+    """
+
+    eps: str
+    ibp: int
+    crown: int
+    refuted: int
+    unknown: int
+    checked: int
+    replayed: int
+
+
+@dataclass(frozen=True)
+class Robustness:
+    """The verdicts for one set of inputs.
+
+    Args:
+        inputs: Which inputs, in words.
+        count: How many.
+        clip: The least and greatest value of an input, decimals; None for all numbers.
+        radii: One for each radius.
+        half: The largest radius found at which half of the inputs are proved, a decimal.
+    """
+
+    inputs: str
+    count: int
+    clip: tuple[str, str] | None
+    radii: tuple[Radius, ...]
+    half: str | None = None
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON."""
+        document = {"format": "tensorem.robustness", "version": 1, **asdict(self)}
+        disk.write_whole(path, (json.dumps(document, indent=1) + "\n").encode())
+
+    @staticmethod
+    def load(path: Path) -> Robustness:
+        """Read it.
+
+        Raises:
+            FileError: The file is not of this format.
+        """
+        try:
+            fields: dict[str, Any] = json.loads(disk.read_whole(path))
+            if (fields.pop("format"), fields.pop("version")) != ("tensorem.robustness", 1):
+                raise ValueError("another format or version")
+            radii = tuple(Radius(**row) for row in fields.pop("radii"))
+            clip = fields.pop("clip")
+            return Robustness(radii=radii, clip=tuple(clip) if clip else None, **fields)
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise FileError(f"{path} is not a robustness.json.", because=str(error)) from None
