@@ -146,7 +146,7 @@ def _moment(job: Job, at: Standing) -> Moment:
     epoch, done = divmod(job.step(at), len(job.batches))
     if done == 0 and len(at.record):
         epoch, done = epoch - 1, len(job.batches)
-    loss = at.record.means()["loss"] if len(at.record) else None
+    loss = at.record.loss_so_far() if len(at.record) else None
     return Moment(epoch, job.plan.epochs, done, len(job.batches), loss)
 
 

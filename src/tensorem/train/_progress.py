@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import time
 from dataclasses import dataclass, field
 from html import escape
 from typing import Any, Protocol
@@ -162,13 +163,17 @@ class Notebook:
 
     _rows: list[dict[str, str]] = field(default_factory=list)
     _handle: Any = None
+    _shown: float = -math.inf
 
     def moved(self, moment: Moment) -> None:
-        self._show(_bar(moment))
+        # Each update travels to the browser: a few in a second are enough.
+        if time.monotonic() - self._shown > 0.25:
+            self._shown = time.monotonic()
+            self._show(_bar(moment))
 
     def finished(self, moment: Moment, row: Row, seconds: float) -> None:
         self._rows.append(cells(moment, row, seconds))
-        self._show(_bar(moment))
+        self.moved(moment)
 
     def close(self) -> None:
         if self._rows:

@@ -50,6 +50,11 @@ class Record:
             name: s / n if n else math.nan for name, (s, n) in zip(self.names, pairs, strict=False)
         }
 
+    def loss_so_far(self) -> float:
+        """The mean loss, for display: fast, and rounded along the way."""
+        total, count = self.rows[:, :2].sum(axis=0, dtype=np.float64)
+        return float(total / count)
+
     def first_nonfinite(self, start: int = 0) -> int | None:
         """The first step from start on whose loss is not a finite number."""
         bad = np.flatnonzero(~np.isfinite(self.rows[start:, 0]))
