@@ -104,11 +104,12 @@ def _wave(f: str, peak: float, x: Interval) -> Interval:
 def _passes(x: Interval, place: float) -> Array:
     """place + 2kπ may lie inside for some k; the slack covers the rounding below `_FAR`."""
     xp, turn = x.rounding.xp, 2 * math.pi
-    first = xp.ceil((x.lower - place) / turn - 1e-6)
-    return first <= (x.upper - place) / turn + 1e-6
+    first = xp.ceil((x.lower - place) / turn - _SLACK)
+    return first <= (x.upper - place) / turn + _SLACK
 
 
 _FAR = 2.0**20
+_SLACK = 1e-9  # the quotients are off by 3 · 2^-53 · 2^18 at most
 
 
 # --- rows
