@@ -48,3 +48,14 @@ def test_pooling_and_its_gradient_with_ties_are_those_of_torch(
         ours, back = jax.vjp(lambda a, n=name: ops.TABLE[n](a, **attrs), jnp.asarray(x))
         assert_close(ours, y.detach().numpy())
         assert_close(back(jnp.asarray(weight))[0], theirs.grad.numpy())
+
+
+def test_a_cast_between_floats_passes_its_tangent_on_and_one_to_integers_stops_it() -> None:
+    x = jnp.array([1.25, -2.5])
+
+    def through(dtype: str) -> Any:
+        return lambda x: jnp.sum(ops.cast(ops.cast(x, dtype=dtype), dtype="float32"))
+
+    assert_close(jax.grad(through("bfloat16"))(x), [1, 1])
+    assert_close(jax.grad(through("int32"))(x), [0, 0])
+    assert_close(jax.grad(lambda x: jnp.sum(ops.stop_gradient(x) * x))(x), x)
