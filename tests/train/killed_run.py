@@ -29,7 +29,7 @@ def die_when_renaming(path: Path) -> None:
     replace = Path.replace
 
     def replace_or_die(self: Path, target: Any) -> Path:
-        saves.append(self) if self.name == "state.safetensors.new" else None
+        saves.append(self) if self.name == ".state.safetensors.new" else None
         return die() if len(saves) == AT + 1 else replace(self, target)  # type: ignore[return-value]
 
     saves: list[Path] = []

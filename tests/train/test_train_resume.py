@@ -86,7 +86,7 @@ def test_a_killed_run_ends_with_the_same_bytes(
     command = [sys.executable, str(program), str(tmp_path / "run"), moment]
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
-    left_over = tmp_path / "run" / "state.safetensors.new"
+    left_over = tmp_path / "run" / ".state.safetensors.new"
     assert left_over.exists() == (moment == "renaming")
     run = resume(tmp_path / "run", mlp())
     assert run.finished
@@ -154,7 +154,7 @@ def test_a_full_disk_loses_nothing(
         fit(mlp(), tmp_path, checkpoint_every=1)
     assert "is still there" in caught.value.because and "free some space" in caught.value.help
     monkeypatch.undo()
-    assert [f.name for f in tmp_path.glob("*.new")] == []
+    assert [f.name for f in tmp_path.glob(".*.new")] == []
     resume(tmp_path, mlp())
     assert state_of(tmp_path) == state_of(whole["mlp"])
 

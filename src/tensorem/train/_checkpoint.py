@@ -7,36 +7,17 @@ the same bytes, and one rename replaces all of it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError, deserialize
-from safetensors.numpy import save
 
+from tensorem.disk import pack, read_arrays, write_whole
 from tensorem.errors import FileError
-
-from ._disk import read_whole, write_whole
 
 FORMAT, VERSION = "tensorem.run", 1
 NAME = "state.safetensors"
-
-_DTYPES = {
-    "BOOL": "bool",
-    "U8": "uint8",
-    "U16": "uint16",
-    "U32": "uint32",
-    "I8": "int8",
-    "I16": "int16",
-    "I32": "int32",
-    "I64": "int64",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "F32": "float32",
-    "F64": "float64",
-}
 
 
 @dataclass(frozen=True)
@@ -58,9 +39,8 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         FileError: It cannot be written; the earlier checkpoint is still there.
     """
-    arrays = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in _sorted(checkpoint)}
     facts = {"format": FORMAT, "version": VERSION, **checkpoint.facts}
-    write_whole(path, save(arrays, metadata={"run": canonical(facts)}))
+    write_whole(path, pack(checkpoint.arrays, {"run": canonical(facts)}))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -69,14 +49,15 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Raises:
         FileError: The file is missing, or it is not a whole checkpoint.
     """
-    content = read_whole(path)
     try:
-        arrays = {name: _array(entry) for name, entry in deserialize(content)}  # type: ignore[no-untyped-call]
-        length = int.from_bytes(content[:8], "little")
-        facts = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["run"])
-    except (SafetensorError, ValueError, KeyError, TypeError) as error:
+        arrays, texts = read_arrays(path)
+        facts = json.loads(texts["run"])
+    except (FileError, ValueError, KeyError) as error:
+        if not path.is_file():
+            raise
+        reason = error.because or error.what if isinstance(error, FileError) else str(error)
         raise FileError(
-            f"{path} is not a whole checkpoint: {error}.",
+            f"{path} is not a whole checkpoint: {reason}.",
             help="take another copy of it, or train again with train.fit.",
         ) from error
     _check_version(path, facts)
@@ -86,17 +67,6 @@ def read_checkpoint(path: Path) -> Checkpoint:
 def canonical(value: Any) -> str:
     """JSON with one spelling for each value."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-
-
-def _sorted(checkpoint: Checkpoint) -> list[tuple[str, np.ndarray[Any, Any]]]:
-    return sorted(checkpoint.arrays.items())
-
-
-def _array(entry: Mapping[str, Any]) -> np.ndarray[Any, Any]:
-    import jax.numpy as jnp
-
-    dtype = jnp.dtype(_DTYPES[entry["dtype"]])
-    return np.frombuffer(entry["data"], dtype).reshape(entry["shape"]).copy()
 
 
 def _check_version(path: Path, facts: Any) -> None:

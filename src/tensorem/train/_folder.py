@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tensorem.disk import make_folder, read_whole, write_whole
 from tensorem.errors import ArgumentError, FileError, ResumeError
 
 from ._checkpoint import NAME as STATE
 from ._checkpoint import Checkpoint, canonical, read_checkpoint, write_checkpoint
-from ._disk import make_folder, read_whole, write_whole
 from ._log import NAME as LOG
 from ._log import Row, append_rows, keep_rows
 

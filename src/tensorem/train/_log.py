@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+from tensorem.disk import append, read_whole, write_whole
 from tensorem.errors import FileError
 
 from ._checkpoint import canonical
-from ._disk import append, read_whole, write_whole
 
 NAME = "log.jsonl"
 
