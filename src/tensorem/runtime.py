@@ -3,11 +3,11 @@
 `prepare` runs once, before the first computation. It never overrides what the user has set, and
 `TENSOREM_RUNTIME=off` switches all of it off. `tensorem doctor` prints `settings()`.
 
-| setting       | why                                                                                    |
-|---------------|----------------------------------------------------------------------------------------|
-| XLA flag      | jaxlib 0.10 sends convolutions to a slower library than XLA's own (1.2 to 1.6 times)   |
-| compile cache | a program that was compiled once starts at once the next time                         |
-| allocator     | memory that is kept is not touched for the first time again (glibc only, convnets)    |
+| setting       | why                                                                           |
+|---------------|-------------------------------------------------------------------------------|
+| XLA flag      | jaxlib 0.10 sends convolutions to a slower library than XLA's own             |
+| compile cache | a program that was compiled once starts at once the next time                 |
+| allocator     | memory that is kept is not touched for the first time again (glibc)           |
 """
 
 from __future__ import annotations

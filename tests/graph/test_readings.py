@@ -9,8 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from close import assert_close
 
+from close import assert_close
 from tensorem import graph, ops
 from tensorem.domains import Interval, Rational
 from tensorem.errors import GraphError, MeaningError
