@@ -3,14 +3,14 @@
     TensoremError
     ├── ShapeError         (ValueError)           sizes that do not fit
     ├── DTypeError         (TypeError)            a dtype that does not fit or cannot do this
-    ├── ArgumentError      (ValueError)           a hyper-parameter, option or flag out of its range
+    ├── ArgumentError      (ValueError)           an argument or flag out of its range
     ├── PathError          (KeyError)             a parameter path or name that matches nothing
     ├── LayerError         (RuntimeError)         a layer used where it cannot work
     ├── MeaningError       (NotImplementedError)  an op that cannot be read in this meaning
     ├── CaptureError       (NotImplementedError)  a program that cannot become a graph
     ├── GraphError         (ValueError)           a graph that is not well formed
-    ├── DataError          (ValueError)           values that are not what they should be: labels, rows, targets
-    ├── FileError          (OSError)              a file that is missing, malformed or cannot be written
+    ├── DataError          (ValueError)           wrong values: labels, rows, targets
+    ├── FileError          (OSError)              a file that is missing, malformed, unwritable
     ├── ResumeError        (RuntimeError)         a run that cannot be continued here
     └── CertificateError   (ValueError)           a certificate that is malformed
 
