@@ -12,12 +12,12 @@ from tensorem.errors import ArgumentError
 
 from . import _exit
 from ._digits import model_of, optimizer_for
+from ._processes import Checking, Victim
 from ._recipe import Recipe
 from ._runs import next_run
 from ._show import radii_table
 from ._terminal import console
 from ._verify import save_certificates
-from ._victim import Victim
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tensorem.nn import Model
     from tensorem.report import Counterexample, Radius, Robustness
     from tensorem.train import Run
-    from tensorem.verify import Proof, Prover
+    from tensorem.verify import Method, Proof, Prover
 
 CLIP = (0, 1)
 STEP = Decimal("0.001")
@@ -144,8 +144,8 @@ def _resumed(victim: Victim, run: Run, examples: Dataset) -> str:
     same = [(killed / name).read_bytes() == (run.path / name).read_bytes() for name in names]
     told = "identical bytes" if all(same) else "OTHER BYTES"
     return (
-        f"a second process was killed (SIGKILL) after step {victim.step} of {resumed.step}; resumed "
-        f"here from its checkpoint: {told}"
+        f"a second process was killed (SIGKILL) after step {victim.step} of {resumed.step}; "
+        f"resumed here from its checkpoint: {told}"
     )
 
 
@@ -161,49 +161,40 @@ def _proved(given: Demo, model: Model, test: Dataset, path: Path, out: Console) 
         f"the first {given.images} unseen digits, every pixel off by at most the radius, in [0, 1]",
     )  # fmt: skip
     prover = verify.Prover.of(model, CLIP)
-    radii: list[Radius] = []
-    cases: list[Counterexample] = []
     with out.status("bounding"):
-        for eps in given.eps:
-            crown = prover.robust_all(xs, labels, eps)
-            radii.append(_radius(eps, crown, prover.robust_all(xs, labels, eps, "ibp"), path))
-            cases += _counterexamples(crown, model)
-        half = _half(prover, xs, labels)
-    found = report.Robustness("first unseen digits", given.images, ("0", "1"), tuple(radii), half)
+        proofs = {eps: prover.compare(xs, labels, eps) for eps in given.eps}
+        for both in proofs.values():
+            save_certificates(dict(enumerate(both["crown"])), path)
+        with Checking(path) as checking:
+            half = _half(prover, xs, labels)
+            cases = tuple(c for both in proofs.values() for c in _cases(both["crown"], model))
+            accepted = checking.accepted()
+    radii = tuple(_radius(eps, both, accepted) for eps, both in proofs.items())
+    found = report.Robustness("first unseen digits", given.images, ("0", "1"), radii, half)
     found.save(path / report.ROBUSTNESS)
-    report.save_counterexamples(path / report.COUNTEREXAMPLES, tuple(cases))
+    report.save_counterexamples(path / report.COUNTEREXAMPLES, cases)
     out.print(radii_table(radii))
     _say(out, "", _told(found))
     return found
 
 
-def _radius(eps: str, crown: Sequence[Proof], ibp: Sequence[Proof], path: Path) -> Radius:
+def _radius(eps: str, both: dict[Method, list[Proof]], accepted: dict[str, int]) -> Radius:
     from tensorem.report import Radius
 
+    crown = both["crown"]
     refuted = [proof for proof in crown if proof.verdict == "refuted"]
-    saved = save_certificates(dict(enumerate(crown)), path)
     return Radius(
         eps=eps,
-        ibp=_count(ibp),
-        crown=saved,
+        ibp=_count(both["ibp"]),
+        crown=_count(crown),
         refuted=len(refuted),
         unknown=sum(proof.verdict == "unknown" for proof in crown),
-        checked=_accepted(path, eps),
+        checked=accepted.get(f"eps-{crown[0].claim.eps}", 0),
         replayed=sum(proof.check() for proof in refuted),
     )
 
 
-def _accepted(path: Path, eps: str) -> int:
-    """How many certificates the independent checker accepts, read from the files."""
-    from tensorem import check
-
-    checker = check.prepare_files(path / "graph.json", path / "model.safetensors")
-    folder = path / "certificates" / f"eps-{eps}"
-    certificates = map(check.read_certificate, folder.glob("*.safetensors"))
-    return sum(checker.check(*certificate).accepted for certificate in certificates)
-
-
-def _counterexamples(proofs: Sequence[Proof], model: Model) -> list[Counterexample]:
+def _cases(proofs: Sequence[Proof], model: Model) -> list[Counterexample]:
     """With the class that the model gives to each of them instead."""
     import numpy as np
 
@@ -222,11 +213,17 @@ def _counterexamples(proofs: Sequence[Proof], model: Model) -> list[Counterexamp
 
 def _half(prover: Prover, xs: Any, labels: list[int]) -> str | None:
     """The largest multiple of STEP at which half are proved: bisected by bounds, then proved."""
-    low, high = 0, int(1 / STEP)
+
+    def holds(steps: int) -> bool:
+        positive = prover.margins(xs, labels, str(steps * STEP)) > 0
+        return 2 * int(positive.sum()) >= len(labels)
+
+    low, high = 0, 64
+    while high * STEP < 1 and holds(high):
+        low, high = high, 2 * high
     while high - low > 1:
         middle = (low + high) // 2
-        positive = prover.margins(xs, labels, str(middle * STEP)) > 0
-        low, high = (middle, high) if 2 * positive.sum() >= len(labels) else (low, middle)
+        low, high = (middle, high) if holds(middle) else (low, middle)
     while low and 2 * _count(prover.robust_all(xs, labels, str(low * STEP))) < len(labels):
         low -= 1
     return str(low * STEP) if low else None

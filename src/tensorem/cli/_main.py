@@ -6,7 +6,7 @@ import io
 import os
 import sys
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Annotated, Any, Protocol, Union
 
 from tensorem.errors import TensoremError
 
@@ -20,6 +20,8 @@ from ._predict import Predict
 from ._show import Show
 from ._train import Train
 from ._verify import Verify
+
+ABOUT = "One model, many meanings: run it, differentiate it, prove it."
 
 COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
@@ -55,28 +57,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parsed(arguments: list[str]) -> Command:
     import tyro
 
-    choices: Any = tuple(_choice(name, kind) for name, kind in COMMANDS.items())
-    return tyro.cli(  # type: ignore[no-any-return]
-        tyro.conf.OmitSubcommandPrefixes[_union(choices)],
+    named: Any = [Annotated[k, tyro.conf.subcommand(name)] for name, k in COMMANDS.items()]
+    choice: Any = Union[tuple(named)]  # noqa: UP007  (the members are known when it runs)
+    command: Command = tyro.cli(
+        choice,
         prog="tensorem",
-        description=f"One model, many meanings: run it, differentiate it, prove it.\n\n{_exit.CODES}",
+        description=f"{ABOUT}\n\n{_exit.CODES}",
         args=arguments,
         config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
     )
-
-
-def _choice(name: str, kind: Any) -> Any:
-    from typing import Annotated
-
-    import tyro
-
-    return Annotated[kind, tyro.conf.subcommand(name)]
-
-
-def _union(choices: tuple[Any, ...]) -> Any:
-    from typing import Union
-
-    return Union[choices]  # noqa: UP007  (the members are known when it runs)
+    return command
 
 
 def _guarded(command: Command) -> int:

@@ -45,3 +45,7 @@ def _print_table(rows: dict[str, dict[str, str]], meanings: tuple[str, ...]) -> 
     holes = [(name, m, row[m]) for name, row in rows.items() for m in meanings if row[m] != "yes"]
     out.print(f"{len(rows)} ops, {len(holes)} meanings that do not exist:")
     out.print(table(("op", "meaning", "because"), holes))
+
+
+def _mark(coverage: str) -> str:
+    return "yes" if coverage == "yes" else "-"

@@ -46,7 +46,9 @@ class Predict:
         if self.json:
             print_json(rows)
         else:
-            console().print(table(tuple(rows[0]), (map(_text, row.values()) for row in rows)))
+            console().print(
+                table(tuple(rows[0]), ([_text(v) for v in row.values()] for row in rows))
+            )
         return _exit.OK
 
 

@@ -1,4 +1,4 @@
-"""recipe.json: which data and which layers a run was made of, so that a command finds them again."""
+"""recipe.json: which data and which layers a run was made of, for the commands that follow."""
 
 from __future__ import annotations
 
@@ -54,8 +54,9 @@ class Recipe:
 
         try:
             fields = json.loads(disk.read_whole(run / FILE))
-            lists = {name: tuple(fields.pop(name)) for name in ("classes", "hidden")}
-            return Recipe(**fields, **lists)
+            for name in ("classes", "hidden"):
+                fields[name] = tuple(fields[name])
+            return Recipe(**fields)
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise FileError(
                 f"{run / FILE} is not the recipe of a run.", because=str(error)
@@ -142,12 +143,13 @@ def _cnn(shape: tuple[int, ...], outputs: int, hidden: tuple[int, ...]) -> Layer
 
 def _mlp(shape: tuple[int, ...], outputs: int, hidden: tuple[int, ...]) -> Layer:
     import math
+    from itertools import pairwise
 
     from tensorem import nn
 
     widths = (math.prod(shape), *hidden, outputs)
     parts: list[Any] = [nn.Flatten()] if len(shape) > 1 else []
-    for i, (inputs, width) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (inputs, width) in enumerate(pairwise(widths)):
         parts += [nn.ReLU()] if i else []
         parts.append(nn.Linear(inputs, width))
     return nn.Sequential(*parts)

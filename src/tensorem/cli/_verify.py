@@ -75,12 +75,20 @@ def save_certificates(proofs: dict[int, Proof], run: Path) -> int:
     """Write the certificate of every proof that has one; returns how many."""
     from tensorem import disk
 
-    proved = {i: proof for i, proof in proofs.items() if proof.verdict == "proved"}
-    for i, proof in proved.items():
-        folder = run / "certificates" / f"eps-{proof.claim.eps}"
+    contents = {
+        _place(run, i, proof): proof.to_bytes()
+        for i, proof in proofs.items()
+        if proof.verdict == "proved"
+    }
+    for folder in {path.parent for path in contents}:
         disk.make_folder(folder)
-        proof.save(folder / f"test-{i:04}-{proof.claim.method}.safetensors")
-    return len(proved)
+    disk.write_together(contents)
+    return len(contents)
+
+
+def _place(run: Path, i: int, proof: Proof) -> Path:
+    name = f"test-{i:04}-{proof.claim.method}.safetensors"
+    return run / "certificates" / f"eps-{proof.claim.eps}" / name
 
 
 def _chosen(index: tuple[int, ...], count: int, size: int) -> list[int]:
@@ -98,7 +106,7 @@ def _print(proofs: dict[int, Proof], given: Verify) -> None:
         print_json({"eps": given.eps, "method": given.method, "proofs": rows})
         return
     out = console()
-    out.print(table(("test", "label", "verdict", "margin"), (r.values() for r in rows), 1))
+    out.print(table(("test", "label", "verdict", "margin"), (list(r.values()) for r in rows), 1))
     counts = Counter(proof.verdict for proof in proofs.values())
     told = ", ".join(f"{counts[v]} {v}" for v in ("proved", "refuted", "unknown"))
     print(f"within {given.eps} of {len(rows)} images: {told}; every verdict re-checked")

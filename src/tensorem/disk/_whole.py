@@ -37,8 +37,8 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
         for path, content in contents.items():
             drafts[path].write_bytes(content)
         # Flushed only when all are written: the disk takes many at once faster than one by one.
-        for path, draft in drafts.items():
-            _flush(draft)
+        for path in drafts:
+            _flush(drafts[path])
         for path, draft in drafts.items():
             draft.replace(path)
         for folder in {path.parent for path in contents}:

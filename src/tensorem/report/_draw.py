@@ -127,7 +127,8 @@ def _legend(entries: Sequence[tuple[str, str]]) -> str:
 
 
 def _svg(body: str, title: str) -> str:
-    return f'<svg viewBox="0 0 {WIDTH + 12} {HEIGHT}" role="img" aria-label="{escape(title)}">{body}</svg>'
+    label = f'role="img" aria-label="{escape(title)}"'
+    return f'<svg viewBox="0 0 {WIDTH + 12} {HEIGHT}" {label}>{body}</svg>'
 
 
 def _figure(title: str, legend: str, drawing: str) -> str:

@@ -105,8 +105,8 @@ def gather(run: Path) -> Facts:
 
 def save_counterexamples(path: Path, found: tuple[Counterexample, ...]) -> None:
     """Write counterexamples into one safetensors file."""
-    arrays = {}
-    texts = {}
+    arrays: dict[str, Any] = {}
+    texts: dict[str, str] = {}
     for case in found:
         key = f"{case.eps}.{case.test}"
         arrays |= {f"center/{key}": case.center, f"point/{key}": case.point}
@@ -119,13 +119,17 @@ def _counterexamples(path: Path) -> tuple[Counterexample, ...]:
         return ()
     arrays, texts = disk.read_arrays(path)
     try:
-        cases = [
-            Counterexample(*json.loads(text), arrays[f"center/{key}"], arrays[f"point/{key}"])
-            for key, text in texts.items()
-        ]
+        cases = [_case(json.loads(text), arrays, key) for key, text in texts.items()]
     except (ValueError, KeyError, TypeError) as error:
         raise FileError(f"{path} holds no counterexamples.", because=str(error)) from None
     return tuple(sorted(cases, key=lambda case: (float(case.eps), case.test)))
+
+
+def _case(said: list[Any], arrays: disk.Arrays, key: str) -> Counterexample:
+    eps, test, label, found = said
+    return Counterexample(
+        str(eps), int(test), int(label), int(found), arrays[f"center/{key}"], arrays[f"point/{key}"]
+    )
 
 
 def _json(path: Path) -> Row:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tensorem import disk, nn
 from tensorem.shapes import format_shape
@@ -45,7 +48,8 @@ i.c1 { background: var(--amber) } i.c2 { background: var(--red) }
 .unknown { fill: var(--grey); background: var(--grey) }
 .refuted { fill: var(--red); background: var(--red) }
 .legend span { margin-left: .9rem; color: var(--soft); white-space: nowrap }
-.legend i { display: inline-block; width: .7em; height: .7em; border-radius: 2px; margin-right: .35em }
+.legend i { display: inline-block; width: .7em; height: .7em; border-radius: 2px;
+  margin-right: .35em }
 .cases { display: flex; flex-wrap: wrap; gap: 1.4rem } .case { font-size: 13px }
 .case img { width: 5.2rem; image-rendering: pixelated; border: 1px solid var(--line);
   margin-right: .3rem }
@@ -157,10 +161,11 @@ def _cases(found: Sequence[Counterexample]) -> str:
     if not drawn:
         return ""
     told = (
-        f"The first {len(drawn)} of {len(found)}: the input, the counterexample, and their difference "
-        "(grey is none). Each holds in the runtime and in exact arithmetic."
+        f"The first {len(drawn)} of {len(found)}: the input, the counterexample, and their "
+        "difference (grey is none). Each holds in the runtime and in exact arithmetic."
     )
-    return f'<h2>Counterexamples</h2><p>{told}</p><div class="cases">{"".join(map(_case, drawn))}</div>'
+    cases = "".join(map(_case, drawn))
+    return f'<h2>Counterexamples</h2><p>{told}</p><div class="cases">{cases}</div>'
 
 
 def _case(case: Counterexample) -> str:
@@ -175,8 +180,8 @@ def _case(case: Counterexample) -> str:
     return f'<div class="case">{"".join(pictures)}<br>{escape(told)}</div>'
 
 
-def _is_image(x: Any) -> bool:
-    return x.ndim >= 2 and min(x.shape[-2:]) > 1 and x.size == x.shape[-1] * x.shape[-2]
+def _is_image(x: np.ndarray[Any, Any]) -> bool:
+    return x.ndim >= 2 and min(x.shape[-2:]) > 1 and x.size == math.prod(x.shape[-2:])
 
 
 def _files(facts: Facts) -> str:

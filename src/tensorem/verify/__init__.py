@@ -5,6 +5,7 @@ from ._bounds import Propagation as Propagation
 from ._claim import Claim as Claim
 from ._classifier import Classifier as Classifier
 from ._proof import Proof as Proof
+from ._prover import Method as Method
 from ._prover import Prover as Prover
 from ._prover import robust as robust
 
@@ -12,6 +13,7 @@ __all__ = [
     "Bounds",
     "Claim",
     "Classifier",
+    "Method",
     "Proof",
     "Propagation",
     "Prover",

@@ -84,13 +84,20 @@ class Prover:
             ArgumentError: A label, the radius or the method is out of its range, or an input
             outside clip.
         """
-        centers, reach = self._centers(xs, len(labels)), radius(eps)
-        found = self._found(centers, labels, reach, method)
-        claims = (self._claim(int(label), reach, method) for label in labels)
-        return [
-            self._judge(claim, center, jax.tree.map(lambda a, i=i: a[i], found))
-            for i, (claim, center) in enumerate(zip(claims, centers, strict=True))
-        ]
+        if method not in ("crown", "ibp"):
+            raise ArgumentError(f'method takes "crown" or "ibp", got {method!r}.')
+        return self._robust(xs, labels, eps, (method,))[method]
+
+    def compare(
+        self, xs: Any, labels: Sequence[int], eps: float | str
+    ) -> dict[Method, list[Proof]]:
+        """`robust_all` by each method, in little more time than by one.
+
+        Raises:
+            ShapeError: As `robust_all`.
+            ArgumentError: As `robust_all`.
+        """
+        return self._robust(xs, labels, eps, ("crown", "ibp"))
 
     def margins(
         self, xs: Any, labels: Sequence[int], eps: float | str, method: Method = "crown"
@@ -101,20 +108,24 @@ class Prover:
             ShapeError: As `robust_all`.
             ArgumentError: As `robust_all`.
         """
-        margins: np.ndarray = self._found(
-            self._centers(xs, len(labels)), labels, radius(eps), method
-        )["margin"]
-        return margins
-
-    def _found(
-        self, centers: np.ndarray, labels: Sequence[int], eps: str, method: Method
-    ) -> dict[str, Any]:
-        """What the compiled program finds on the boxes around centres."""
         if method not in ("crown", "ibp"):
             raise ArgumentError(f'method takes "crown" or "ibp", got {method!r}.')
-        self._require_labels(labels)
-        lower, upper = float32_box(centers, eps, self.clip)
-        return self._search(centers, lower, upper, np.asarray(labels, np.int32), method)
+        margins: np.ndarray = self._search(xs, labels, radius(eps))["margins"][method]
+        return margins
+
+    def _robust(
+        self, xs: Any, labels: Sequence[int], eps: float | str, methods: tuple[Method, ...]
+    ) -> dict[Method, list[Proof]]:
+        reach = radius(eps)
+        found = self._search(xs, labels, reach)
+        rows = [jax.tree.map(lambda a, i=i: a[i], found) for i in range(len(labels))]
+        return {
+            method: [
+                self._judge(self._claim(int(label), reach, method), row)
+                for label, row in zip(labels, rows, strict=True)
+            ]
+            for method in methods
+        }
 
     def _claim(self, label: int, eps: str, method: Method) -> Claim:
         own = self.classifier
@@ -144,23 +155,26 @@ class Prover:
             if not 0 <= int(label) < self.classifier.classes:
                 raise ArgumentError(f"label takes 0 to {self.classifier.classes - 1}, got {label}.")
 
-    def _search(self, *batch: Any) -> dict[str, Any]:
-        """The compiled program on chunks of one size, the last filled up."""
-        *arrays, method = batch
-        program, count = _program(self.classifier.structure), len(arrays[0])
-        size = min(CHUNK, count)
+    def _search(self, xs: Any, labels: Sequence[int], eps: str) -> dict[str, Any]:
+        """What the compiled program finds, on chunks of one size, the last filled up."""
+        centers = self._centers(xs, len(labels))
+        self._require_labels(labels)
+        ends = float32_box(centers, eps, self.clip)
+        arrays = (centers, *ends, np.asarray(labels, np.int32))
+        program, size = _program(self.classifier.structure), min(CHUNK, len(labels))
         parts = []
-        for start in range(0, count, size):
-            rows = np.minimum(np.arange(start, start + size), count - 1)
+        for start in range(0, len(labels), size):
+            rows = np.minimum(np.arange(start, start + size), len(labels) - 1)
             parts.append(
                 jax.device_get(program(self.classifier.graph.arrays, *(a[rows] for a in arrays)))
             )
-        joined = jax.tree.map(lambda *p: np.concatenate(p)[:count], *parts)
-        return {"margin": joined["margins"][method], **joined}
+        joined = jax.tree.map(lambda *p: np.concatenate(p)[: len(labels)], *parts)
+        return {"center": centers, **joined}
 
-    def _judge(self, claim: Claim, center: np.ndarray, found: dict[str, Any]) -> Proof:
+    def _judge(self, claim: Claim, found: dict[str, Any]) -> Proof:
         """A verdict needs evidence: an accepted certificate, or an exact counterexample."""
-        margin, own = float(found["margin"]), self.classifier
+        margin, own = float(found["margins"][claim.method]), self.classifier
+        center = found["center"]
         if found["miss"] >= 0 and self._refutes(claim, center, found["point"]):
             return Proof("refuted", claim, center, margin, own, counterexample=found["point"])
         if margin > 0:

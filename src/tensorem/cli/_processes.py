@@ -1,17 +1,19 @@
-"""A second process that trains the demo's model and is killed half-way: `python -m ..._victim`."""
+"""The two processes that the demo starts: one that is killed, and the checker on its own."""
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
 import sys
 import tempfile
+from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 
-from tensorem.errors import ResumeError
+from tensorem.errors import CertificateError, ResumeError
 
 from ._digits import STEPS, model_of, optimizer_for
 
@@ -40,10 +42,10 @@ class Victim:
     def __enter__(self) -> Victim:
         self._folder = tempfile.TemporaryDirectory(prefix="killed-", dir=self.beside)
         given = [str(self._run), str(self.seed), str(self.epochs), str(self.step)]
+        program = f"from {__name__} import train_and_die; train_and_die(*{given!r})"
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tensorem.cli._victim", *given],
-            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        )  # fmt: skip
+            [sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
         return self
 
     def __exit__(
@@ -76,7 +78,7 @@ class Victim:
         return Path(self._folder.name) / "run"
 
 
-def main(folder: str, seed: str, epochs: str, step: str) -> None:
+def train_and_die(folder: str, seed: str, epochs: str, step: str) -> None:
     """Train, and die by SIGKILL right after the checkpoint of a step: no handler, no clean-up."""
     from tensorem import data, train
 
@@ -91,5 +93,41 @@ def main(folder: str, seed: str, epochs: str, step: str) -> None:
     )  # fmt: skip
 
 
-if __name__ == "__main__":
-    main(*sys.argv[1:])
+@dataclass(eq=False)
+class Checking:
+    """`tensorem check` on a run folder, in a process of its own, from its start to its answer."""
+
+    run: Path
+    _process: subprocess.Popen[bytes] = field(init=False)
+
+    def __enter__(self) -> Checking:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tensorem", "check", str(self.run), "--json"],
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )  # fmt: skip
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.communicate()
+
+    def accepted(self) -> dict[str, int]:
+        """How many certificates it accepts in each folder, once it is done.
+
+        Raises:
+            CertificateError: It could not read them.
+        """
+        answer, told = self._process.communicate()
+        if self._process.returncode not in (0, 1):
+            raise CertificateError(
+                "The checker could not check the run.",
+                because=told.decode(errors="replace").strip(),
+            )
+        results = json.loads(answer).items()
+        return Counter(Path(name).parent.name for name, result in results if result["accepted"])
