@@ -60,7 +60,7 @@ def imports(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 1, f"{path}: only imports of a neighbour may be relative"
         found |= {name.split(".")[1] for name in names if name.startswith("tensorem.")}
-    return found
+    return found - {"__version__"}
 
 
 def room_of(path: Path) -> str:
