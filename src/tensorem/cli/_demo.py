@@ -6,28 +6,31 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from tensorem.errors import ArgumentError
 
 from . import _exit
-from ._digits import model_of, optimizer_for
+from ._digits import model_of, plan_of
+from ._eval import scores_of
 from ._processes import Checking, Victim
 from ._recipe import Recipe
 from ._runs import next_run
 from ._show import radii_table
-from ._terminal import console
+from ._terminal import console, show, step
+from ._train import save_scores
 from ._verify import save_certificates
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from tensorem.data import Dataset
     from tensorem.nn import Model
     from tensorem.report import Counterexample, Radius, Robustness
     from tensorem.train import Run
     from tensorem.verify import Method, Proof, Prover
 
+    Verdicts = dict[Method, list[Proof]]
+
+ABOUT = "the first {} unseen digits, each pixel off by at most the radius, within [0, 1]"
 CLIP = (0, 1)
 STEP = Decimal("0.001")
 """To what the radius at which half are proved is found."""
@@ -55,16 +58,22 @@ class Demo:
     def run(self) -> int:
         from tensorem import data
 
-        digits, path, out = data.digits(), self.path or next_run("demo"), console()
+        digits, path = data.digits(), self.path or next_run("demo")
         _require(self, len(digits.test))
-        run = _trained(self, digits.train, path, out)
+        run = _trained(self, digits.train, path)
         with Victim(path, self.seed, self.epochs) as victim:
-            _say(out, "3 Test", _tested(run, digits.test, path))
-            _say(out, "4 Same?", _agreement(run.model, digits.test))
-            found = _proved(self, run.model, digits.test, path, out)
-            _say(out, "6 Kill", _resumed(victim, run, digits.train))
-        _report(found, path, out)
-        return _exit.OK
+            step("3 Test", _tested(run.model, digits.test, path))
+            step("4 Prove", ABOUT.format(self.images))
+            prover, proofs = _proved(self, run.model, digits.test, path)
+            with Checking(path) as checking:
+                half = _half(prover, digits.test.take(self.images))
+                resumed = _resumed(victim, run, digits.train)
+                found = _robustness(self, proofs, checking.accepted(), half)
+        show(radii_table(found.radii))
+        step("", _told(found))
+        step("5 Resume", f"{victim}: {'identical' if resumed else 'OTHER'} bytes")
+        _save(found, proofs, run.model, path)
+        return _exit.OK if resumed and _holds(found) else _exit.REFUTED
 
 
 def _require(given: Demo, unseen: int) -> None:
@@ -78,107 +87,77 @@ def _require(given: Demo, unseen: int) -> None:
             raise ArgumentError(f"--eps takes radii such as 0.02, got {eps!r}.")
 
 
-def _say(out: Console, title: str, text: str) -> None:
-    """A numbered step; what is said hangs beside its title where the width allows it."""
-    from rich.padding import Padding
-    from rich.table import Table
-
-    if out.width < 60:
-        out.print(f"{title}\n", end="")
-        out.print(Padding(text, (0, 0, 0, 2)))
-        return
-    row = Table.grid(padding=(0, 1))
-    row.add_column(width=9, no_wrap=True)
-    row.add_column(overflow="fold")
-    row.add_row(title, text)
-    out.print(row)
-
-
-def _trained(given: Demo, examples: Dataset, path: Path, out: Console) -> Run:
+def _trained(given: Demo, examples: Dataset, path: Path) -> Run:
     from tensorem import __version__, files, train
 
     model = model_of(given.seed)
-    out.print(f"tensorem {__version__}, seed {given.seed}, no network used\n")
-    _say(out, "1 Model", "every shape checked when it was built")
-    out.print(model)
-    _say(out, "2 Train", f"{len(examples)} real digits, bundled")
-    run = train.fit(
-        model, examples, optimizer=optimizer_for(given.epochs), epochs=given.epochs,
-        seed=given.seed, path=path,
-    )  # fmt: skip
+    print(f"tensorem {__version__}, seed {given.seed}, no network used\n")
+    step("1 Model", "every shape was checked when it was built")
+    show(model)
+    step("2 Train", f"on {len(examples)} real digits, bundled")
+    run = train.fit(model, examples, path=path, **plan_of(given.seed, given.epochs))
     files.save(run.model, path)
     Recipe(layers="cnn").save(path)
     return run
 
 
-def _tested(run: Run, test: Dataset, path: Path) -> str:
-    from tensorem import train
-
-    from ._train import save_scores
-
-    scores = train.evaluate(run.model, test)
-    save_scores(scores, path)
-    return f"accuracy {scores['accuracy']:.4f} on {len(test)} unseen digits"
-
-
-def _agreement(model: Model, test: Dataset) -> str:
-    """The same outputs layer by layer and as one program."""
+def _tested(model: Model, test: Dataset, path: Path) -> str:
+    """The accuracy on unseen digits, and the same outputs layer by layer and as one program."""
     import numpy as np
 
     from tensorem import nn
 
-    arrays = (model.params, model.buffers)
-    eager = model.layer.call(arrays, test.x, ctx=nn.Context(run_leaf=nn.eager))[0]
-    difference = np.max(np.abs(np.asarray(eager) - np.asarray(model(test.x))))
-    return f"eager (layer by layer) and compiled agree: largest difference {difference:.2g}"
+    compiled = np.asarray(model(test.x))
+    scores = scores_of("cross_entropy", compiled, test.y)
+    save_scores(scores, path)
+    context = nn.Context(run_leaf=nn.eager)
+    eager = model.layer.call((model.params, model.buffers), test.x, ctx=context)[0]
+    difference = np.max(np.abs(np.asarray(eager) - compiled))
+    return (
+        f"accuracy {scores['accuracy']:.4f} on {len(test)} unseen digits\n"
+        f"compiled and eager (layer by layer) agree: largest difference {difference:.2g}"
+    )
 
 
-def _resumed(victim: Victim, run: Run, examples: Dataset) -> str:
-    """Continue what the killed process left, and compare with the run that was never stopped."""
+def _resumed(victim: Victim, run: Run, examples: Dataset) -> bool:
+    """Continue what the killed process left: does it end in the bytes of the unbroken run?"""
     from tensorem import train
 
     killed = victim.wait()
-    resumed = train.resume(killed, run.task.model, examples, progress="none")
+    train.resume(killed, run.task.model, examples, progress="none")
     names = ("state.safetensors", "log.jsonl")
     assert run.path is not None
-    same = [(killed / name).read_bytes() == (run.path / name).read_bytes() for name in names]
-    told = "identical bytes" if all(same) else "OTHER BYTES"
-    return (
-        f"a second process was killed (SIGKILL) after step {victim.step} of {resumed.step}; "
-        f"resumed here from its checkpoint: {told}"
-    )
+    return all((killed / name).read_bytes() == (run.path / name).read_bytes() for name in names)
 
 
 # --- proofs
 
 
-def _proved(given: Demo, model: Model, test: Dataset, path: Path, out: Console) -> Robustness:
-    from tensorem import report, verify
+def _proved(
+    given: Demo, model: Model, test: Dataset, path: Path
+) -> tuple[Prover, dict[str, Verdicts]]:
+    """The verdicts on unseen digits by both methods at each radius; certificates are saved."""
+    from tensorem import verify
 
-    xs, labels = test.x[: given.images], test.y[: given.images].tolist()
-    _say(
-        out, "5 Prove",
-        f"the first {given.images} unseen digits, every pixel off by at most the radius, in [0, 1]",
-    )  # fmt: skip
+    chosen = test.take(given.images)
     prover = verify.Prover.of(model, CLIP)
-    with out.status("bounding"):
-        proofs = {eps: prover.compare(xs, labels, eps) for eps in given.eps}
-        for both in proofs.values():
-            save_certificates(dict(enumerate(both["crown"])), path)
-        with Checking(path) as checking:
-            half = _half(prover, xs, labels)
-            cases = tuple(c for both in proofs.values() for c in _cases(both["crown"], model))
-            accepted = checking.accepted()
+    with console().status("bounding"):
+        proofs = {eps: prover.compare(chosen.x, chosen.y.tolist(), eps) for eps in given.eps}
+    for both in proofs.values():
+        save_certificates(dict(enumerate(both["crown"])), path)
+    return prover, proofs
+
+
+def _robustness(
+    given: Demo, proofs: dict[str, Verdicts], accepted: dict[str, int], half: str | None
+) -> Robustness:
+    from tensorem.report import Robustness
+
     radii = tuple(_radius(eps, both, accepted) for eps, both in proofs.items())
-    found = report.Robustness("first unseen digits", given.images, ("0", "1"), radii, half)
-    found.save(path / report.ROBUSTNESS)
-    report.save_counterexamples(path / report.COUNTEREXAMPLES, cases)
-    out.print(radii_table(radii))
-    _say(out, "", _told(found))
-    return found
+    return Robustness("the first unseen digits", given.images, ("0", "1"), radii, half)
 
 
-def _radius(eps: str, both: dict[Method, list[Proof]], accepted: dict[str, int]) -> Radius:
+def _radius(eps: str, both: Verdicts, accepted: dict[str, int]) -> Radius:
     from tensorem.report import Radius
 
     crown = both["crown"]
@@ -211,14 +190,15 @@ def _cases(proofs: Sequence[Proof], model: Model) -> list[Counterexample]:
     return found
 
 
-def _half(prover: Prover, xs: Any, labels: list[int]) -> str | None:
+def _half(prover: Prover, chosen: Dataset) -> str | None:
     """The largest multiple of STEP at which half are proved: bisected by bounds, then proved."""
+    xs, labels = chosen.x, chosen.y.tolist()
 
     def holds(steps: int) -> bool:
         positive = prover.margins(xs, labels, str(steps * STEP)) > 0
         return 2 * int(positive.sum()) >= len(labels)
 
-    low, high = 0, 64
+    low, high = 0, 80
     while high * STEP < 1 and holds(high):
         low, high = high, 2 * high
     while high - low > 1:
@@ -234,24 +214,32 @@ def _count(proofs: Sequence[Proof]) -> int:
 
 
 def _told(found: Robustness) -> str:
-    replayed = sum(r.replayed for r in found.radii)
-    told = [
-        f"{sum(r.checked for r in found.radii)} certificates re-checked by the independent checker",
-        f"{replayed} counterexamples replayed by the runtime and exactly",
-    ]
-    if found.half:
-        told.append(f"half of the digits are proved up to radius {found.half} (by bisection)")
-    return "\n".join(told)
+    told = (
+        f"{sum(r.checked for r in found.radii)} certificates were re-checked by the independent "
+        f"checker, {sum(r.replayed for r in found.radii)} counterexamples were replayed by the "
+        "runtime and exactly"
+    )
+    half = (
+        f"\nhalf of the digits are proved up to radius {found.half} (bisection, in steps of {STEP})"
+    )
+    return told + (half if found.half else "")
 
 
-def _report(found: Robustness, path: Path, out: Console) -> None:
+def _holds(found: Robustness) -> bool:
+    """Every verdict stood when it was judged again."""
+    return all(r.checked == r.crown and r.replayed == r.refuted for r in found.radii)
+
+
+def _save(found: Robustness, proofs: dict[str, Verdicts], model: Model, path: Path) -> None:
     from tensorem import report
 
+    found.save(path / report.ROBUSTNESS)
+    cases = tuple(c for both in proofs.values() for c in _cases(both["crown"], model))
+    report.save_counterexamples(path / report.COUNTEREXAMPLES, cases)
     page = report.write(report.gather(path))
-    _say(out, "7 Saved", ", ".join(sorted(file.name for file in path.iterdir())))
-    eps = found.radii[-1].eps
-    print(f"\nReport    {page}")
-    print(f"Next      tensorem show {path}")
-    print(f"          tensorem check {path}")
-    print(f"          tensorem verify {path} --eps {eps} --clip 0 1")
-    print("          tensorem train --layers mlp --epochs 5")
+    step("6 Saved", ", ".join(sorted(file.name for file in path.iterdir())))
+    print(f"\nReport: {page}\nTry next:")
+    print(f"  tensorem show {path}")
+    print(f"  tensorem check {path}")
+    print(f"  tensorem verify {path} --eps {found.radii[-1].eps} --clip 0 1")
+    print("  tensorem train --layers mlp --epochs 5")

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from . import _exit
-from ._terminal import console, print_json, table
+from ._terminal import print_json, show, table
 
 PACKAGES = ("tensorem", "jax", "jaxlib", "numpy", "optax", "safetensors", "rich", "tyro")
 EXTRAS = {
@@ -33,9 +33,8 @@ class Doctor:
         if self.json:
             print_json(found)
             return _exit.OK
-        out = console()
         for title, facts in found.items():
-            out.print(table((title, ""), facts.items()))
+            show(table((title, ""), facts.items()))
         return _exit.OK
 
 

@@ -33,7 +33,7 @@ class Eval:
         run = require_run(self.model)
         found = examples(run, self.data)
         loss = Recipe.load(run).loss if (run / FILE).is_file() else "cross_entropy"
-        scores = _scores(loss, outputs(files.load(run), found.test), found.test.y)
+        scores = scores_of(loss, outputs(files.load(run), found.test), found.test.y)
         if self.json:
             print_json({"examples": len(found.test), **scores})
         else:
@@ -42,7 +42,8 @@ class Eval:
         return _exit.OK
 
 
-def _scores(loss: str, y: Any, targets: Any) -> dict[str, float]:
+def scores_of(loss: str, y: Any, targets: Any) -> dict[str, float]:
+    """The mean loss of outputs, and their accuracy where there are classes."""
     from tensorem import losses, metrics
 
     named: dict[str, Any] = {"loss": losses.LOSSES[loss]}

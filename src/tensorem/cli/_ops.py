@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from . import _exit
-from ._terminal import console, print_json, table
+from ._terminal import print_json, show, table
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Ops:
             _print_table(rows, ops.MEANINGS)
         else:
             shown = ((name, row[self.meaning], row["source"]) for name, row in rows.items())
-            console().print(table(("op", self.meaning, "source"), shown))
+            show(table(("op", self.meaning, "source"), shown))
         return _exit.OK
 
 
@@ -40,11 +40,10 @@ def _print_table(rows: dict[str, dict[str, str]], meanings: tuple[str, ...]) -> 
     marks = (
         (name, *("yes" if row[m] == "yes" else "-" for m in meanings)) for name, row in rows.items()
     )
-    out = console()
-    out.print(table(("op", *meanings), marks))
+    show(table(("op", *meanings), marks))
     holes = [(name, m, row[m]) for name, row in rows.items() for m in meanings if row[m] != "yes"]
-    out.print(f"{len(rows)} ops, {len(holes)} meanings that do not exist:")
-    out.print(table(("op", "meaning", "because"), holes))
+    print(f"{len(rows)} ops, {len(holes)} meanings that do not exist:")
+    show(table(("op", "meaning", "because"), holes))
 
 
 def _mark(coverage: str) -> str:

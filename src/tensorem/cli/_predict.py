@@ -12,7 +12,7 @@ from tensorem.errors import ArgumentError
 
 from . import _exit
 from ._runs import examples, outputs, require_run
-from ._terminal import console, print_json, table
+from ._terminal import print_json, show, table
 
 
 @dataclass(frozen=True)
@@ -46,9 +46,7 @@ class Predict:
         if self.json:
             print_json(rows)
         else:
-            console().print(
-                table(tuple(rows[0]), ([_text(v) for v in row.values()] for row in rows))
-            )
+            show(table(tuple(rows[0]), ([_text(v) for v in row.values()] for row in rows)))
         return _exit.OK
 
 

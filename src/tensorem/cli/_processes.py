@@ -15,7 +15,7 @@ from types import TracebackType
 
 from tensorem.errors import CertificateError, ResumeError
 
-from ._digits import STEPS, model_of, optimizer_for
+from ._digits import STEPS, model_of, plan_of
 
 
 @dataclass(eq=False)
@@ -33,6 +33,13 @@ class Victim:
     epochs: int
     _folder: tempfile.TemporaryDirectory[str] = field(init=False)
     _process: subprocess.Popen[bytes] = field(init=False)
+
+    def __str__(self) -> str:
+        total = STEPS * self.epochs
+        return (
+            f"a second process was killed (SIGKILL) after step {self.step} of {total} "
+            "and resumed here from its checkpoint"
+        )
 
     @property
     def step(self) -> int:
@@ -87,9 +94,8 @@ def train_and_die(folder: str, seed: str, epochs: str, step: str) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
 
     train.fit(
-        model_of(int(seed)), data.digits().train, optimizer=optimizer_for(int(epochs)),
-        epochs=int(epochs), seed=int(seed), path=folder, checkpoint_every=int(step),
-        progress="none", hooks=train.Hooks(on_save=die),
+        model_of(int(seed)), data.digits().train, path=folder, checkpoint_every=int(step),
+        progress="none", hooks=train.Hooks(on_save=die), **plan_of(int(seed), int(epochs)),
     )  # fmt: skip
 
 

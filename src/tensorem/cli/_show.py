@@ -11,7 +11,7 @@ import tyro
 
 from . import _exit
 from ._runs import require_run
-from ._terminal import console, print_json, table
+from ._terminal import print_json, show, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,18 +45,15 @@ class Show:
 
 
 def _print(facts: Facts) -> None:
-    out = console()
-    out.print(facts.model)
+    show(facts.model)
     plan = facts.config.get("plan", {})
-    out.print(", ".join(f"{name} {plan[name]}" for name in SHOWN if name in plan))
-    out.print(
-        table(("epoch", *_names(facts)), map(_cells, _some(facts.history)), len(_names(facts)))
-    )
+    print(", ".join(f"{name} {plan[name]}" for name in SHOWN if name in plan))
+    show(table(("epoch", *_names(facts)), map(_cells, _some(facts.history)), len(_names(facts))))
     if facts.scores:
-        out.print("test: " + "  ".join(f"{k} {v:.4f}" for k, v in facts.scores.items()))
+        print("test: " + "  ".join(f"{k} {v:.4f}" for k, v in facts.scores.items()))
     if facts.robustness is not None:
-        out.print(radii_table(facts.robustness.radii))
-    out.print(f"{facts.certificates} certificates")
+        show(radii_table(facts.robustness.radii))
+    print(f"{facts.certificates} certificates")
 
 
 def radii_table(radii: Sequence[Radius]) -> Table:

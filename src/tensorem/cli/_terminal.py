@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterable, Sequence
+from textwrap import wrap
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -37,6 +38,28 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]], numbers: int 
     for row in rows:
         shown.add_row(*map(str, row))
     return shown
+
+
+def show(item: Any) -> None:
+    """Print a table or anything else that rich knows, without space around it."""
+    out = console()
+    with out.capture() as captured:
+        out.print(item)
+    lines = [line.rstrip() for line in captured.get().splitlines()]
+    print("\n".join(lines).strip("\n"))
+
+
+def step(title: str, text: str) -> None:
+    """Print a step of a tour: beside its title what is said, below it where the width is small."""
+    width = console().width
+    indent = 10 if width >= 60 else 2
+    lines = [part for line in text.splitlines() for part in wrap(line, width - indent)]
+    if indent == 2 and title:
+        print(title)
+        title = ""
+    for line in lines:
+        print(f"{title:<{indent}}{line}", flush=True)
+        title = ""
 
 
 def print_json(value: Any) -> None:

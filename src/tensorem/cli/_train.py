@@ -11,7 +11,7 @@ from tensorem.errors import ArgumentError
 from . import _exit
 from ._recipe import Recipe, layers, splits
 from ._runs import next_run
-from ._terminal import console, print_json
+from ._terminal import print_json, show
 
 if TYPE_CHECKING:
     from tensorem.train import Run
@@ -75,7 +75,7 @@ class Train:
             print_json({"run": folder, "test": score, "history": list(run.history)})
             return _exit.OK
         shown = "  ".join(f"{name} {value:.4f}" for name, value in score.items())
-        console().print(f"test: {shown}")
+        print(f"test: {shown}")
         print(f"saved in {folder}\nnext: tensorem show {folder}")
         return _exit.OK
 
@@ -88,7 +88,7 @@ def _begun(given: Train) -> tuple[Run, dict[str, float]]:
     model = nn.build(layers(recipe, found.train), input=found.train.input, seed=given.seed)
     path = given.path or next_run(Path(given.data).stem)
     if not given.json:
-        console().print(model)
+        show(model)
     makers: dict[str, Any] = {"adam": optim.adam, "adamw": optim.adamw, "sgd": optim.sgd}
     run = train.fit(
         model, found.train, given.loss, makers[given.optimizer](given.lr), given.epochs,

@@ -13,7 +13,7 @@ from tensorem.errors import ArgumentError
 
 from . import _exit
 from ._runs import examples, require_run
-from ._terminal import console, print_json, table
+from ._terminal import print_json, show, table
 
 if TYPE_CHECKING:
     from tensorem.verify import Proof
@@ -105,8 +105,7 @@ def _print(proofs: dict[int, Proof], given: Verify) -> None:
     if given.json:
         print_json({"eps": given.eps, "method": given.method, "proofs": rows})
         return
-    out = console()
-    out.print(table(("test", "label", "verdict", "margin"), (list(r.values()) for r in rows), 1))
+    show(table(("test", "label", "verdict", "margin"), (list(r.values()) for r in rows), 1))
     counts = Counter(proof.verdict for proof in proofs.values())
     told = ", ".join(f"{counts[v]} {v}" for v in ("proved", "refuted", "unknown"))
     print(f"within {given.eps} of {len(rows)} images: {told}; every verdict re-checked")
