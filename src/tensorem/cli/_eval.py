@@ -33,7 +33,7 @@ class Eval:
         run = require_run(self.model)
         found = examples(run, self.data)
         loss = Recipe.load(run).loss if (run / FILE).is_file() else "cross_entropy"
-        scores = scores_of(loss, outputs(files.load(run), found.test), found.test.y)
+        scores = scores_of(loss, outputs(files.load(run), found.test.x), found.test.y)
         if self.json:
             print_json({"examples": len(found.test), **scores})
         else:

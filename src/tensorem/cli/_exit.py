@@ -10,5 +10,11 @@ BUG = 70
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 
-CODES = """Exit codes: 0 done, proved or accepted; 1 refuted or rejected; 2 bad input; 3 unknown;
-130 interrupted (Ctrl-C); 141 nobody read the output; 70 a bug in tensorem."""
+CODES = """Exit codes:
+  0    done, proved or accepted
+  1    refuted or rejected
+  2    bad input
+  3    unknown
+  70   a bug in tensorem
+  130  interrupted (Ctrl-C)
+  141  nobody read the output"""

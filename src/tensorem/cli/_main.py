@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
 from collections.abc import Sequence
 from typing import Annotated, Any, Protocol, Union
 
@@ -51,12 +52,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"tensorem {__version__}")
         return _exit.OK
-    return _guarded(_parsed(given or ["--help"]))
+    return _guarded(given or ["--help"])
 
 
 def _parsed(arguments: list[str]) -> Command:
     import tyro
 
+    if os.environ.get("NO_COLOR"):
+        tyro._experimental_options["ansi_codes"] = False
     named: Any = [Annotated[k, tyro.conf.subcommand(name)] for name, k in COMMANDS.items()]
     choice: Any = Union[tuple(named)]  # noqa: UP007  (the members are known when it runs)
     command: Command = tyro.cli(
@@ -69,9 +72,9 @@ def _parsed(arguments: list[str]) -> Command:
     return command
 
 
-def _guarded(command: Command) -> int:
+def _guarded(arguments: list[str]) -> int:
     try:
-        code = command.run()
+        code = _parsed(arguments).run()
         sys.stdout.flush()
         return code
     except TensoremError as error:
@@ -84,6 +87,10 @@ def _guarded(command: Command) -> int:
         # Python flushes stdout once more at exit; it must find something that takes it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return _exit.BROKEN_PIPE
+    except Exception:
+        traceback.print_exc()
+        print("This is a bug in tensorem: please report it with the lines above.", file=sys.stderr)
+        return _exit.BUG
 
 
 def _make_printable() -> None:

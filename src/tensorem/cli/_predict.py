@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -13,6 +13,9 @@ from tensorem.errors import ArgumentError
 from . import _exit
 from ._runs import examples, outputs, require_run
 from ._terminal import print_json, show, table
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,7 @@ class Predict:
         return _exit.OK
 
 
-def _inputs(run: Path, file: Path | None, index: tuple[int, ...]) -> tuple[Any, list[str]]:
+def _inputs(run: Path, file: Path | None, index: tuple[int, ...]) -> tuple[NDArray[Any], list[str]]:
     from tensorem import data
 
     if file is not None:

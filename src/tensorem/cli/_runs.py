@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tensorem.errors import FileError
+from tensorem.errors import DataError, FileError
 
-from ._recipe import FILE, Recipe
+from ._recipe import FILE, Recipe, splits
 
 if TYPE_CHECKING:
-    from tensorem.data import Dataset, Splits
+    from numpy.typing import NDArray
+
+    from tensorem.data import Splits
 
 
 def next_run(name: str, root: Path = Path("runs")) -> Path:
@@ -41,19 +44,17 @@ def examples(run: Path, data: str | None) -> Splits:
     Raises:
         FileError: Neither the command nor the run names any.
     """
-    from ._recipe import splits
-
     if data is None and not (run / FILE).is_file():
         raise FileError(f"{run} does not say what its data is.", help="pass --data digits.")
     recipe = Recipe.load(run) if (run / FILE).is_file() else Recipe()
-    from dataclasses import replace
-
     return splits(recipe if data is None else replace(recipe, data=data))
 
 
-def outputs(model: Any, examples: Dataset) -> Any:
-    """The model's outputs for all examples, a batch at a time."""
+def outputs(model: Any, x: NDArray[Any]) -> NDArray[Any]:
+    """The model's outputs for all inputs, a batch at a time."""
     import numpy as np
 
-    parts = [np.asarray(model(examples.x[i : i + 256])) for i in range(0, len(examples), 256)]
+    if len(x) == 0:
+        raise DataError("A model takes at least one input here, got none.")
+    parts = [np.asarray(model(x[i : i + 256])) for i in range(0, len(x), 256)]
     return np.concatenate(parts)

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 
+WIDE = 60
+"""Columns from which on tables have air and titles stand beside their text."""
+
+
 def console() -> Console:
     """A console on standard output: as wide as it is, without colour where NO_COLOR is set."""
     from rich.console import Console
@@ -31,7 +35,9 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]], numbers: int 
     from rich import box
     from rich.table import Table
 
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    wide = console().width >= WIDE
+    padding, edge = ((0, 1), True) if wide else ((0, 0), False)
+    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=padding, show_edge=edge)
     for i, title in enumerate(titles):
         right = i >= len(titles) - numbers
         shown.add_column(title, justify="right" if right else "left", overflow="fold")
@@ -49,10 +55,21 @@ def show(item: Any) -> None:
     print("\n".join(lines).strip("\n"))
 
 
+def show_model(model: Any) -> None:
+    """Print the table of a model; a layer a line, with what comes out, where the width is small."""
+    rows = getattr(getattr(model, "built", None), "rows", None)
+    if rows is None or console().width >= WIDE:
+        show(model)
+        return
+    for row in rows:
+        print(f"{row.path or 'model':<6}{row.layer.label()}")
+        print(f"      -> {row.gives}, {row.parameters:,} parameters")
+
+
 def step(title: str, text: str) -> None:
     """Print a step of a tour: beside its title what is said, below it where the width is small."""
     width = console().width
-    indent = 10 if width >= 60 else 2
+    indent = 10 if width >= WIDE else 2
     lines = [part for line in text.splitlines() for part in wrap(line, width - indent)]
     if indent == 2 and title:
         print(title)

@@ -11,7 +11,7 @@ from tensorem.errors import ArgumentError
 from . import _exit
 from ._recipe import Recipe, layers, splits
 from ._runs import next_run
-from ._terminal import print_json, show
+from ._terminal import print_json, show_model
 
 if TYPE_CHECKING:
     from tensorem.train import Run
@@ -88,7 +88,7 @@ def _begun(given: Train) -> tuple[Run, dict[str, float]]:
     model = nn.build(layers(recipe, found.train), input=found.train.input, seed=given.seed)
     path = given.path or next_run(Path(given.data).stem)
     if not given.json:
-        show(model)
+        show_model(model)
     makers: dict[str, Any] = {"adam": optim.adam, "adamw": optim.adamw, "sgd": optim.sgd}
     run = train.fit(
         model, found.train, given.loss, makers[given.optimizer](given.lr), given.epochs,

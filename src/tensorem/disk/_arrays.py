@@ -44,7 +44,17 @@ def pack(arrays: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> b
     whole = {name: np.asarray(arrays[name]) for name in sorted(arrays)}
     # The format stores row-major bytes; NumPy makes a scalar one-dimensional on the way.
     flat = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in whole.items()}
-    return save(flat, metadata={k: texts[k] for k in sorted(texts)} if texts else None)
+    return _with_texts(save(flat), texts or {})
+
+
+def _with_texts(content: bytes, texts: Mapping[str, str]) -> bytes:
+    """The same file with texts in a fixed order; the library would write them in any."""
+    if not texts:
+        return content
+    header = {"__metadata__": {name: texts[name] for name in sorted(texts)}, **_header(content)}
+    written = json.dumps(header, separators=(",", ":")).encode()
+    written += b" " * (-len(written) % 8)
+    return len(written).to_bytes(8, "little") + written + content[8 + _length(content) :]
 
 
 def unpack(content: bytes, where: str = "") -> tuple[Arrays, dict[str, str]]:
@@ -86,7 +96,10 @@ def _dtype(name: str) -> np.dtype[Any]:
     return np.dtype(ml_dtypes.bfloat16 if name == "BF16" else _DTYPES[name])
 
 
+def _length(content: bytes) -> int:
+    return int.from_bytes(content[:8], "little")
+
+
 def _header(content: bytes) -> dict[str, Any]:
-    length = int.from_bytes(content[:8], "little")
-    header: dict[str, Any] = json.loads(content[8 : 8 + length])
+    header: dict[str, Any] = json.loads(content[8 : 8 + _length(content)])
     return header

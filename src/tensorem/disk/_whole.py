@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tensorem.errors import FileError
@@ -31,17 +31,18 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
     Raises:
         FileError: One cannot be written; what was there before is still there.
     """
-    drafts = {path: path.with_name(f".{path.name}.new") for path in contents}
+    found = {_target(path): content for path, content in contents.items()}
+    drafts = {path: path.with_name(f".{path.name}.new") for path in found}
     path = Path()
     try:
-        for path, content in contents.items():
+        for path, content in found.items():
             drafts[path].write_bytes(content)
         # Flushed only when all are written: the disk takes many at once faster than one by one.
         for path in drafts:
             _flush(drafts[path])
         for path, draft in drafts.items():
             draft.replace(path)
-        for folder in {path.parent for path in contents}:
+        for folder in {path.parent for path in found}:
             _flush(folder)
     except OSError as error:
         raise unwritable(path, error) from error
@@ -49,6 +50,27 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
         for draft in drafts.values():
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
+
+
+def _target(path: Path) -> Path:
+    """The file itself: a rename would put a file in place of a link, a folder or a device."""
+    with _readable_name(path):
+        target = path.resolve()
+        if not path.name or (target.exists() and not target.is_file()):
+            raise FileError(f"{str(path)!r} cannot be written: it is not the name of a file.")
+    return target
+
+
+@contextmanager
+def _readable_name(path: Path) -> Iterator[None]:
+    """Names that no file can have: too long, or with a null byte."""
+    try:
+        yield
+    except FileError:
+        raise
+    except (OSError, ValueError, RuntimeError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise FileError(f"{str(path)[:80]!r} cannot be a file: {reason}.") from error
 
 
 def append(path: Path, content: bytes) -> None:

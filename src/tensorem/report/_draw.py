@@ -25,7 +25,7 @@ def curves(lines: Mapping[str, Sequence[float]], title: str) -> str:
     paths = [
         _curve(values, name, i, ticks, count) for i, (name, values) in enumerate(shown.items())
     ]
-    legend = _legend([(name, f"c{i}") for i, name in enumerate(shown)])
+    legend = _legend([(name, f"c{i}") for i, name in enumerate(shown)]) if len(shown) > 1 else ""
     body = _grid(ticks) + _epochs(count) + "".join(paths)
     return _figure(title, legend, _svg(body, title))
 

@@ -32,7 +32,7 @@ body { max-width: 62rem; margin: 2.5rem auto; padding: 0 1.25rem; color: var(--i
 h1 { font-size: 1.5rem; margin: 0 } h2 { font-size: 1.05rem; margin: 2.4rem 0 .6rem }
 p, .soft { color: var(--soft) } .scroll { overflow-x: auto }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { text-align: left; padding: .28rem 1.4rem .28rem 0; border-bottom: 1px solid var(--line) }
+th, td { text-align: left; padding: .28rem 1.1rem .28rem 0; border-bottom: 1px solid var(--line) }
 th { font-weight: 600; color: var(--soft) }
 td.n, th.n, tfoot th:last-child { text-align: right }
 .model td:last-child, .model th:last-child { text-align: right; padding-right: 0 }
@@ -157,12 +157,14 @@ def _radii(found: Robustness) -> str:
 
 
 def _cases(found: Sequence[Counterexample]) -> str:
-    drawn = [case for case in found if _is_image(case.center)][:DRAWN]
+    nearest = {case.test: case for case in reversed(found) if _is_image(case.center)}
+    drawn = [nearest[test] for test in sorted(nearest)][:DRAWN]
     if not drawn:
         return ""
     told = (
-        f"The first {len(drawn)} of {len(found)}: the input, the counterexample, and their "
-        "difference (grey is none). Each holds in the runtime and in exact arithmetic."
+        f"{len(drawn)} of {len(nearest)} inputs with one: the input, a counterexample at the "
+        "smallest radius tried, and their difference (grey is none). Each holds in the runtime "
+        "and in exact arithmetic."
     )
     cases = "".join(map(_case, drawn))
     return f'<h2>Counterexamples</h2><p>{told}</p><div class="cases">{cases}</div>'

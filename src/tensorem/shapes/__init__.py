@@ -29,13 +29,13 @@ from ._window import pair as pair
 from ._window import pool_size as pool_size
 
 __all__ = [
-    "UNKNOWN",
-    "UNKNOWN_RANK",
     "OpenShape",
     "Poly",
     "Shape",
     "Size",
     "Spec",
+    "UNKNOWN",
+    "UNKNOWN_RANK",
     "Unknown",
     "bind",
     "bind_size",

@@ -1,0 +1,209 @@
+"""Models on disk, and what happens when the disk holds something else."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tensorem as tm
+from tensorem import disk, files, nn
+from tensorem.errors import FileError, PathError
+from tensorem.files import description
+
+
+class Twice(nn.Layer):
+    """A layer of a user's own."""
+
+    inner: nn.Linear
+
+    def forward(self, x: Any) -> Any:
+        return self.inner(self.inner(x))
+
+
+X = np.linspace(-1, 1, 2 * 16, dtype=np.float32).reshape(2, 1, 4, 4)
+
+
+def a_model() -> nn.Model:
+    layer = nn.Sequential(
+        nn.Conv2d(1, 2, 3, padding=1),
+        nn.BatchNorm2d(2),
+        nn.Residual(nn.ReLU()),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Dropout(0.25),
+        nn.Linear(8, 3),
+    )
+    return nn.build(layer, input=("N", 1, 4, 4), seed=3)
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Model:
+    return a_model()
+
+
+@pytest.fixture(scope="module")
+def saved(model: nn.Model, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return files.save(model, tmp_path_factory.mktemp("model"))
+
+
+@pytest.fixture
+def copy(saved: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(saved, tmp_path / "copy"))
+
+
+def test_a_model_comes_back_with_its_layers_and_its_bits(model: nn.Model, saved: Path) -> None:
+    again = tm.load(saved)
+    assert isinstance(again, nn.Model) and again.layer == model.layer
+    assert again.input == model.input
+    for name, array in model.state_dict().items():
+        np.testing.assert_array_equal(again.state_dict()[name], array, strict=True)
+    np.testing.assert_array_equal(again(X), model(X))
+
+
+def test_the_graph_alone_computes_the_same(model: nn.Model, saved: Path) -> None:
+    graph = tm.GraphModel(files.load_graph(saved))
+    np.testing.assert_allclose(graph(X), model(X), rtol=1e-6)
+    np.testing.assert_allclose(graph(X[:1]), model(X)[:1], rtol=1e-6)
+
+
+def test_there_is_no_python_in_the_files(saved: Path) -> None:
+    assert {path.name for path in saved.iterdir()} == {"graph.json", "model.safetensors"}
+    json.loads((saved / "graph.json").read_text())
+
+
+def test_a_layer_of_ones_own_loads_as_a_graph_and_with_its_layer(tmp_path: Path) -> None:
+    layer = Twice(nn.Linear(3, 3))
+    model = nn.build(layer, input=("N", 3), seed=1)
+    files.save(model, tmp_path)
+    x = np.ones((2, 3), np.float32)
+    graph, again = tm.load(tmp_path), tm.load(tmp_path, layer=layer)
+    assert isinstance(graph, tm.GraphModel) and isinstance(again, nn.Model)
+    np.testing.assert_array_equal(again(x), model(x))
+    np.testing.assert_allclose(graph(x), model(x), rtol=1e-6)
+
+
+def test_another_layer_does_not_fit(saved: Path) -> None:
+    with pytest.raises(PathError, match="The state dict takes 2 arrays"):
+        tm.load(saved, layer=nn.Sequential(nn.Flatten(), nn.Linear(16, 3)))
+
+
+def test_a_graph_saves_and_loads(saved: Path, tmp_path: Path) -> None:
+    graph = files.load_graph(saved)
+    files.save(graph, tmp_path)
+    again = tm.load(tmp_path)
+    assert isinstance(again, tm.GraphModel) and str(again.graph) == str(graph)
+
+
+def test_saving_again_replaces_the_model(copy: Path) -> None:
+    files.save(nn.build(nn.Linear(3, 2), input=("N", 3)), copy)
+    again = tm.load(copy)
+    assert isinstance(again, nn.Model) and again.layer == nn.Linear(3, 2)
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "graph.json"])
+def test_a_missing_file_is_named(copy: Path, name: str) -> None:
+    (copy / name).unlink()
+    with pytest.raises(FileError, match="A saved model is a folder") as caught:
+        tm.load(copy)
+    assert name in caught.value.because
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "graph.json"])
+@pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe nonsense", b"[]", b'{"format": 1}'])
+def test_a_malformed_file_is_refused(copy: Path, name: str, content: bytes) -> None:
+    (copy / name).write_bytes(content)
+    with pytest.raises(FileError):
+        tm.load(copy)
+
+
+@pytest.mark.parametrize("share", [0.1, 0.5, 0.99])
+@pytest.mark.parametrize("name", ["model.safetensors", "graph.json"])
+def test_half_a_file_is_refused(copy: Path, name: str, share: float) -> None:
+    content = (copy / name).read_bytes()
+    (copy / name).write_bytes(content[: int(share * len(content))])
+    with pytest.raises(FileError):
+        tm.load(copy)
+
+
+def test_files_of_two_models_are_not_mixed(copy: Path, tmp_path: Path) -> None:
+    layer = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Flatten(), nn.Linear(32, 3))
+    other = files.save(nn.build(layer, input=("N", 1, 4, 4)), tmp_path / "other")
+    shutil.copy(other / "graph.json", copy / "graph.json")
+    with pytest.raises(FileError):
+        tm.load(copy)
+
+
+def test_a_changed_graph_is_noticed(copy: Path) -> None:
+    text = (copy / "graph.json").read_text()
+    assert '"eps": 1e-05' in text
+    (copy / "graph.json").write_text(text.replace('"eps": 1e-05', '"eps": 1e-03'))
+    with pytest.raises(FileError, match="belongs to another graph"):
+        tm.load(copy)
+
+
+@pytest.mark.parametrize(
+    ("layers", "words"),
+    [
+        ("{", "describes its layers in JSON"),
+        ("7", "names a layer"),
+        ('{"layer": "Nothing", "arguments": {}}', "names layers of tensorem.nn, got 'Nothing'"),
+        ('{"layer": "Linear", "arguments": {"in": 3}}', "malformed"),
+        ('{"layer": "Linear", "arguments": {"in_features": -3, "out_features": 2}}', "malformed"),
+    ],
+)
+def test_a_wrong_description_of_layers_is_refused(copy: Path, layers: str, words: str) -> None:
+    arrays, texts = disk.read_arrays(copy / "model.safetensors")
+    content = disk.pack(arrays, {**texts, "layers": layers})
+    (copy / "model.safetensors").write_bytes(content)
+    with pytest.raises(FileError) as caught:
+        tm.load(copy)
+    assert words in f"{caught.value.what} {caught.value.because}"
+
+
+def test_a_full_disk_keeps_the_earlier_model(
+    copy: Path, model: nn.Model, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    before = {path.name: path.read_bytes() for path in copy.iterdir()}
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(FileError, match="No space left on device"):
+        files.save(nn.build(nn.Linear(3, 2), input=("N", 3)), copy)
+    assert {path.name: path.read_bytes() for path in copy.iterdir()} == before
+
+
+SHARED = nn.share(nn.Linear(3, 3))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [
+        nn.Linear(3, 2, bias=False),
+        nn.Sequential(nn.Input(3), nn.Linear(3, 2), nn.Softmax(dim=-1)),
+        nn.Sequential(nn.Conv2d(2, 4, (3, 1), stride=2, padding="valid", groups=2), nn.Tanh()),
+        nn.Sequential(nn.Embedding(5, 3), nn.LayerNorm(3), nn.LeakyReLU(0.2)),
+        nn.Sequential(SHARED, nn.ReLU(), SHARED),
+    ],
+    ids=str,
+)
+def test_a_description_gives_the_layer_again(layer: nn.Layer) -> None:
+    text = json.dumps(description(layer))
+    again = files.described(json.loads(text))
+    assert repr(again) == repr(layer) and description(again) == json.loads(text)
+
+
+def test_a_shared_layer_stays_shared() -> None:
+    layer = nn.Sequential(SHARED, nn.ReLU(), SHARED)
+    again: Any = files.described(description(layer))
+    assert again[0] is again[2]
+
+
+def test_a_layer_of_ones_own_has_no_description() -> None:
+    assert description(nn.Sequential(Twice(nn.Linear(3, 3)))) is None

@@ -1,0 +1,149 @@
+"""One model read in several arithmetics; the oracle is exact arithmetic by hand."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tensorem as tm
+from tensorem import nn
+from tensorem.domains import Interval, Rational
+from tensorem.errors import ArgumentError, DTypeError, MeaningError, ShapeError
+
+
+def fractions(array: Any) -> Any:
+    return np.vectorize(lambda v: Fraction(float(v)), otypes=[object])(np.asarray(array))
+
+
+@pytest.fixture(scope="module")
+def model() -> nn.Model:
+    layer = nn.Sequential(nn.Linear(3, 4), nn.ReLU(), nn.Linear(4, 2))
+    return nn.build(layer, input=("N", 3), seed=5)
+
+
+@pytest.fixture(scope="module")
+def x() -> Any:
+    return np.array([[0.1, -2.5, 3.7], [1e-3, 0.0, 7.0]], np.float32)
+
+
+@pytest.fixture(scope="module")
+def exact(model: nn.Model, x: Any) -> Any:
+    """The model in fractions, written by hand."""
+    w = {name: fractions(array) for name, array in model.params.items()}
+    hidden = fractions(x) @ w["0.weight"].T + w["0.bias"]
+    return np.maximum(hidden, Fraction(0)) @ w["2.weight"].T + w["2.bias"]
+
+
+def test_rationals_are_exact(model: nn.Model, x: Any, exact: Any) -> None:
+    found = tm.evaluate(model, x, dtype="rational")
+    assert isinstance(found, Rational) and np.array_equal(found.fractions(), exact)
+
+
+def test_intervals_enclose_the_exact_value_tightly(model: nn.Model, x: Any, exact: Any) -> None:
+    found = tm.evaluate(model, x, dtype="interval")
+    assert isinstance(found, Interval)
+    assert np.all(fractions(found.lower) <= exact) and np.all(exact <= fractions(found.upper))
+    assert np.all(found.upper - found.lower < 1e-13)
+
+
+def test_an_interval_of_inputs_encloses_the_values_in_it(model: nn.Model, x: Any) -> None:
+    found = tm.evaluate(model, Interval.of(x - 0.1, x + 0.1), dtype="interval")
+    for step in np.linspace(-0.1, 0.1, 5):
+        y = tm.evaluate(model, (x + step).astype(np.float32), dtype="float64")
+        assert np.all((found.lower <= y) & (y <= found.upper))
+
+
+def test_float64_is_closer_than_float32(model: nn.Model, x: Any, exact: Any) -> None:
+    wide, narrow = tm.evaluate(model, x, dtype="float64"), tm.evaluate(model, x)
+    assert wide.dtype == np.float64 and narrow.dtype == np.float32
+    assert np.max(np.abs((fractions(wide) - exact).astype(float))) < 1e-14
+    assert np.max(np.abs((fractions(narrow) - exact).astype(float))) < 1e-5
+
+
+def test_float32_is_the_model_itself(model: nn.Model, x: Any) -> None:
+    assert np.array_equal(tm.evaluate(model, x), model(x))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "rational", "interval"])
+def test_a_graph_and_its_model_mean_the_same(model: nn.Model, x: Any, dtype: str) -> None:
+    graph = tm.capture(model)
+    ours, theirs = tm.evaluate(model, x, dtype=dtype), tm.evaluate(graph, x, dtype=dtype)
+    assert repr(ours) == repr(theirs)
+    assert repr(tm.evaluate(tm.GraphModel(graph), x, dtype=dtype)) == repr(ours)
+
+
+def test_a_list_is_the_same_point_in_every_meaning(model: nn.Model) -> None:
+    point = [[0.1, 0.2, 0.3]]
+    array = np.array(point, np.float32)
+    for dtype in ("float32", "float64", "rational", "interval"):
+        listed = tm.evaluate(model, point, dtype=dtype)
+        assert repr(listed) == repr(tm.evaluate(model, array, dtype=dtype))
+
+
+def test_functions_of_trees_are_read_too() -> None:
+    graph = tm.capture(lambda t: {"sum": t["a"] + t["b"]}, {"a": (2,), "b": (2,)})
+    one = np.ones(2, np.float32)
+    found = tm.evaluate(graph, {"a": one, "b": 2 * one}, dtype="rational")
+    assert found["sum"].fractions().tolist() == [3, 3]
+
+
+def test_casts_are_widened_in_float64() -> None:
+    graph = tm.capture(lambda x: (x.astype(jnp.float16) + 1).astype(jnp.float32), (1,))
+    x = np.array([2.0**-20], np.float32)
+    assert tm.evaluate(graph, x).tolist() == [1.0]
+    assert tm.evaluate(graph, x, dtype="float64").tolist() == [1.0 + 2.0**-20]
+
+
+def test_an_irrational_value_has_no_rational_meaning() -> None:
+    graph = tm.capture(jnp.exp, (1,))
+    with pytest.raises(MeaningError, match="`exp` has no exact meaning"):
+        tm.evaluate(graph, np.ones(1, np.float32), dtype="rational")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "int8", "real", ""])
+def test_an_unknown_meaning_names_the_known_ones(model: nn.Model, x: Any, dtype: str) -> None:
+    with pytest.raises(
+        DTypeError, match=f"takes dtype float32, float64, rational, interval, got '{dtype}'"
+    ):
+        tm.evaluate(model, x, dtype=dtype)
+
+
+def test_other_shapes_are_refused(model: nn.Model) -> None:
+    wrong = np.ones((2, 4), np.float32)
+    for dtype in ("float64", "rational", "interval"):
+        with pytest.raises(ShapeError, match=r"The graph takes \(N, 3\), got \(2, 4\)"):
+            tm.evaluate(model, wrong, dtype=dtype)
+    with pytest.raises(ShapeError, match="takes 1 inputs, got 2"):
+        tm.evaluate(model, wrong, wrong, dtype="rational")
+
+
+def test_values_that_a_dtype_does_not_hold_are_refused(model: nn.Model) -> None:
+    graph = tm.GraphModel(tm.capture(model))
+    with pytest.raises(DTypeError, match="takes float32, got float64 with values"):
+        graph(np.full((1, 3), 0.1))
+    with pytest.raises(DTypeError, match="takes numbers, got"):
+        graph([["a", "b", "c"]])
+    with pytest.raises(DTypeError, match="takes arrays, got a Rational"):
+        graph(Rational.of(np.ones((1, 3))))
+    with pytest.raises(ShapeError, match="ragged"):
+        graph([[1.0], [1.0, 2.0]])
+
+
+def test_capture_takes_models_and_functions(model: nn.Model) -> None:
+    assert tm.capture(model).inputs == ("x0",)
+    assert [n.op for n in tm.capture(jnp.tanh, (3,)).nodes] == ["tanh"]
+    with pytest.raises(ArgumentError, match="takes a model alone"):
+        tm.capture(model, (3,))
+    with pytest.raises(ArgumentError, match="takes a model or a function, got Linear"):
+        tm.capture(nn.Linear(3, 2))
+    with pytest.raises(ArgumentError, match="takes a model or a graph, got int"):
+        tm.evaluate(3, 4, dtype="rational")  # type: ignore[arg-type]
+
+
+def test_a_graph_model_says_what_it_takes(model: nn.Model) -> None:
+    shown = tm.GraphModel(tm.capture(model))
+    assert repr(shown) == "GraphModel(float32 (N, 3) -> float32 (N, 2), 3 nodes)"
