@@ -81,10 +81,12 @@ def splits(recipe: Recipe) -> Splits:
             f"--data takes {', '.join(BUNDLED)} or a .csv file, got {recipe.data!r}."
         )
     column = int(recipe.target) if recipe.target.lstrip("-").isdigit() else recipe.target
-    found = data.read_csv(recipe.data, y=column, classes=recipe.classes or None)
-    labelled = _with_classes(found, recipe) if recipe.loss == "cross_entropy" else found
-    train, test = labelled.shuffle(seed=0).split(0.8)
-    names = recipe.classes or tuple(map(str, range(_classes(labelled))))
+    if recipe.loss == "mse":
+        found, names = data.read_csv(recipe.data, y=[column]), tuple[str, ...]()
+    else:
+        found = _with_classes(data.read_csv(recipe.data, y=column, classes=recipe.classes or None))
+        names = recipe.classes or tuple(map(str, range(_classes(found))))
+    train, test = found.shuffle(seed=0).split(0.8)
     return data.Splits(train, test, names)
 
 
@@ -96,14 +98,14 @@ def layers(recipe: Recipe, examples: Dataset) -> Layer:
     """
     if recipe.layers.partition(":")[0].endswith(".py"):
         return _from_file(recipe.layers)
-    outputs = _classes(examples) if recipe.loss == "cross_entropy" else _targets(examples)
+    outputs = _classes(examples) if recipe.loss == "cross_entropy" else int(examples.y.shape[1])
     makers = {"cnn": _cnn, "mlp": _mlp}
     if recipe.layers not in makers:
         raise ArgumentError(f"--layers takes cnn, mlp or FILE.py:NAME, got {recipe.layers!r}.")
     return makers[recipe.layers](examples.x.shape[1:], outputs, recipe.hidden)
 
 
-def _with_classes(found: Dataset, recipe: Recipe) -> Dataset:
+def _with_classes(found: Dataset) -> Dataset:
     """Numbers of classes as integers."""
     import numpy as np
 
@@ -111,8 +113,7 @@ def _with_classes(found: Dataset, recipe: Recipe) -> Dataset:
 
     if not np.array_equal(found.y, np.rint(found.y)) or found.y.min() < 0:
         raise DataError(
-            f"cross_entropy takes classes 0, 1, ..., got other numbers in column {recipe.target}.",
-            where=recipe.data,
+            "cross_entropy takes classes 0, 1, ..., got other numbers in the target column.",
             help="name the classes (--classes red green), or meet numbers (--loss mse).",
         )
     return data.Dataset(found.x, found.y.astype(np.int32))
@@ -120,10 +121,6 @@ def _with_classes(found: Dataset, recipe: Recipe) -> Dataset:
 
 def _classes(examples: Dataset) -> int:
     return int(examples.y.max()) + 1
-
-
-def _targets(examples: Dataset) -> int:
-    return int(examples.y.shape[1]) if examples.y.ndim > 1 else 1
 
 
 def _cnn(shape: tuple[int, ...], outputs: int, hidden: tuple[int, ...]) -> Layer:

@@ -1,0 +1,98 @@
+"""The demo, from its first line to its run folder, made small."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+import tensorem as tm
+from tensorem import report
+from tensorem.cli import main
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A small demo: its run folder and what it printed."""
+    from contextlib import redirect_stdout
+    from io import StringIO
+
+    path, out = tmp_path_factory.mktemp("demo") / "run", StringIO()
+    small = ["--epochs", "3", "--eps", "0.01", "0.05", "--images", "20", "--seed", "2"]
+    with redirect_stdout(out):
+        assert main(["demo", *small, "--path", str(path)]) == 0
+    return path, out.getvalue()
+
+
+def test_it_tells_the_whole_tour(told: tuple[Path, str]) -> None:
+    path, out = told
+    plain = re.sub(r"\s+", " ", out)
+    assert "Conv2d(1, 16, 3" in plain and "2,730" in plain
+    assert len(re.findall(r"^epoch \d/3  loss ", out, re.MULTILINE)) == 3
+    assert re.search(r"accuracy 0\.9\d+ on 360 unseen digits", plain)
+    assert re.search(r"compiled and eager .* agree: largest difference \S+ ", plain)
+    killed = "a second process was killed (SIGKILL) after step 67 of 132 and resumed here"
+    assert f"{killed} from its checkpoint: identical bytes" in plain
+    assert "re-checked by the independent checker" in plain
+    assert re.search(r"half of the digits are proved up to radius 0\.\d+", plain)
+    assert f"Report: {path / 'report.html'}" in out and f"tensorem show {path}" in out
+
+
+def test_every_radius_adds_up(told: tuple[Path, str]) -> None:
+    found = report.Robustness.load(told[0] / report.ROBUSTNESS)
+    assert [r.eps for r in found.radii] == ["0.01", "0.05"] and found.count == 20
+    for r in found.radii:
+        assert r.crown + r.refuted + r.unknown == 20
+        assert r.ibp <= r.crown == r.checked and r.refuted == r.replayed
+    assert any(r.ibp < r.crown for r in found.radii)
+
+
+def test_the_run_folder_is_complete(told: tuple[Path, str]) -> None:
+    path, _ = told
+    names = {file.name for file in path.iterdir()}
+    assert {
+        "model.safetensors", "graph.json", "config.json", "log.jsonl", "certificates",
+        "report.html", "state.safetensors", "recipe.json", "robustness.json",
+    } <= names  # fmt: skip
+    assert not any(name.startswith(("killed", ".")) for name in names)
+    assert isinstance(tm.load(path), tm.nn.Model)
+
+
+def test_its_run_is_a_run_for_every_other_command(told: tuple[Path, str], capsys: Capture) -> None:
+    path = str(told[0])
+    assert main(["check", path]) == 0
+    assert main(["eval", path, "--json"]) == 0
+    scores = capsys.readouterr().out.partition("\n")[2]
+    saved = json.loads((told[0] / "scores.json").read_text())
+    assert json.loads(scores)["accuracy"] == saved["accuracy"]
+    assert main(["verify", path, "--eps", "0.01", "--clip", "0", "1", "--index", "0"]) == 0
+    assert main(["show", path]) == 0
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (["--epochs", "0"], "--epochs takes 1 to 10000, got 0"),
+        (["--images", "361"], "--images takes 1 to 360, got 361"),
+        (["--eps", "wide"], "--eps takes radii such as 0.02, got 'wide'"),
+        (["--eps"], "--eps takes at least one radius"),
+        (["--seed", "-1"], "seed"),
+    ],
+    ids=str,
+)
+def test_bad_input_ends_before_anything_is_made(
+    given: list[str], words: str, tmp_path: Path, capsys: Capture
+) -> None:
+    assert main(["demo", *given, "--path", str(tmp_path / "x")]) == 2
+    assert words in capsys.readouterr().err and not (tmp_path / "x").exists()
+
+
+def test_a_folder_that_holds_a_run_is_kept(told: tuple[Path, str], capsys: Capture) -> None:
+    before = (told[0] / "model.safetensors").read_bytes()
+    assert main(["demo", "--epochs", "1", "--path", str(told[0])]) == 2
+    assert "got a folder that holds one" in capsys.readouterr().err
+    assert (told[0] / "model.safetensors").read_bytes() == before

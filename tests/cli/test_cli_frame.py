@@ -1,0 +1,166 @@
+"""The frame of every command: help, exit codes, errors on standard error, colours, pipes."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import tensorem
+from tensorem.cli import _main, main
+from tensorem.errors import ArgumentError
+from tensorem.train import Interrupted
+
+Capture = pytest.CaptureFixture[str]
+
+
+def helped(capsys: Capture, *arguments: str) -> str:
+    with pytest.raises(SystemExit) as end:
+        main([*arguments, "--help"])
+    assert end.value.code == 0
+    return capsys.readouterr().out
+
+
+def test_help_lists_the_commands_and_the_exit_codes(capsys: Capture) -> None:
+    out = helped(capsys)
+    for name in _main.COMMANDS:
+        assert re.search(rf"• {name}\s", out)
+    for line in ("0    done, proved or accepted", "1    refuted", "2    bad input", "3    unknown"):
+        assert line in out
+    assert "130  interrupted" in out
+
+
+@pytest.mark.parametrize("name", _main.COMMANDS)
+def test_every_command_explains_itself(name: str, capsys: Capture) -> None:
+    out = helped(capsys, name)
+    assert f"usage: tensorem {name}" in out and (_main.COMMANDS[name].__doc__ or "")[:20] in out
+
+
+def test_no_command_is_help(capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([])
+    assert end.value.code == 0 and "usage: tensorem" in capsys.readouterr().out
+
+
+def test_the_version(capsys: Capture) -> None:
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"tensorem {tensorem.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["nothing"], ["ops", "--nope"], ["demo", "--seed", "x"], ["show"], ["ops", "--meaning", "y"]],
+    ids=" ".join,
+)
+def test_what_cannot_be_parsed_ends_in_2(arguments: list[str], capsys: Capture) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(arguments)
+    captured = capsys.readouterr()
+    assert end.value.code == 2 and not captured.out
+    assert "Traceback" not in captured.err and captured.err
+
+
+class Raises:
+    """A command that ends in an error."""
+
+    def __init__(self, error: BaseException) -> None:
+        self.error = error
+
+    def run(self) -> int:
+        raise self.error
+
+
+def ended(error: BaseException, monkeypatch: pytest.MonkeyPatch) -> int:
+    monkeypatch.setattr(_main, "_parsed", lambda arguments: Raises(error))
+    return main(["ops"])
+
+
+def test_an_error_of_ours_is_one_message_and_2(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    assert ended(ArgumentError("--x takes 1, got 2.", help="write 1."), monkeypatch) == 2
+    assert capsys.readouterr().err == "ArgumentError: --x takes 1, got 2.\n  help: write 1.\n"
+
+
+def test_ctrl_c_is_130_and_says_how_to_go_on(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    assert ended(KeyboardInterrupt(), monkeypatch) == 130
+    assert capsys.readouterr().err == "Interrupted.\n"
+    run: Any = None
+    assert ended(Interrupted("stopped; resume with ...", run, 15), monkeypatch) == 143
+    assert capsys.readouterr().err == "stopped; resume with ...\n"
+
+
+def test_a_bug_is_70_and_shows_where(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    assert ended(ZeroDivisionError("oh"), monkeypatch) == 70
+    told = capsys.readouterr().err
+    assert "Traceback" in told and "This is a bug in tensorem" in told
+
+
+def test_a_closed_pipe_is_quiet() -> None:
+    command = f"{sys.executable} -m tensorem ops --json | head -c 1; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (141, "{", "")
+
+
+def test_no_color_and_a_bare_locale() -> None:
+    env = {**os.environ, "NO_COLOR": "1", "PYTHONIOENCODING": "ascii", "COLUMNS": "40"}
+    done = subprocess.run(
+        [sys.executable, "-m", "tensorem", "ops"], capture_output=True, text=True, env=env
+    )
+    assert done.returncode == 0 and not done.stderr
+    assert "\x1b" not in done.stdout and "reshape" in done.stdout
+
+
+def test_ops_prints_the_whole_table(capsys: Capture) -> None:
+    assert main(["ops"]) == 0
+    text = capsys.readouterr().out
+    assert main(["ops", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows == tensorem.ops.coverage()
+    assert all(re.search(rf"^ ?{name} ", text, re.MULTILINE) for name in rows)
+    assert "exp of a nonzero rational is irrational" in re.sub(r"\s+", " ", text)
+
+
+def test_ops_shows_one_meaning_with_sources(capsys: Capture) -> None:
+    assert main(["ops", "--meaning", "interval", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows["relu"] == {"interval": "yes", "source": tensorem.ops.TABLE["relu"].source}
+    assert main(["ops", "--meaning", "interval"]) == 0
+    assert "Zhang et al. 2018 (CROWN)" in re.sub(r"\s+", " ", capsys.readouterr().out)
+
+
+def test_doctor_finds_versions_devices_settings_and_extras(capsys: Capture) -> None:
+    assert main(["doctor", "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["versions"]["tensorem"] == tensorem.__version__
+    assert found["machine"]["devices"] and found["settings"]
+    assert found["compile cache"]["folder"] == str(tensorem.runtime.cache_folder())
+    assert set(found["extras"]) == {"onnx", "exact", "plot", "cuda"}
+    assert main(["doctor"]) == 0
+    assert "compile cache" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("columns", [40, 80, 200])
+def test_tables_fit_the_width(
+    columns: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for arguments in (["ops"], ["doctor"], ["ops", "--meaning", "exact"]):
+        assert main(arguments) == 0
+        lines = capsys.readouterr().out.splitlines()
+        assert max(map(len, lines)) <= columns
+        assert all(line == line.rstrip() for line in lines)
+
+
+def test_the_commands_of_the_docs_exist() -> None:
+    """The commands that the design promises, one file each."""
+    files = {path.stem for path in Path(_main.__file__).parent.glob("_*.py")}
+    assert {f"_{name}" for name in _main.COMMANDS} <= files

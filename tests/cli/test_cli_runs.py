@@ -1,0 +1,299 @@
+"""Train, eval, predict, verify, check, show: a run from its beginning to its report."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tensorem as tm
+from tensorem.cli import main
+
+Capture = pytest.CaptureFixture[str]
+TRAIN = ["train", "--data", "iris", "--epochs", "3", "--lr", "0.05", "--hidden", "4"]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("runs") / "iris"
+    assert main([*TRAIN, "--path", str(path)]) == 0
+    return path
+
+
+@pytest.fixture
+def run(trained: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(trained, tmp_path / "iris"))
+
+
+def said(capsys: Capture, *arguments: str, code: int = 0) -> Any:
+    """What a command prints as JSON."""
+    capsys.readouterr()
+    assert main([*arguments, "--json"]) == code
+    return json.loads(capsys.readouterr().out)
+
+
+def refused(capsys: Capture, *arguments: str) -> str:
+    """The error of bad input: exit code 2, nothing on standard output, no traceback."""
+    capsys.readouterr()
+    assert main(list(arguments)) == 2
+    captured = capsys.readouterr()
+    assert not captured.out and "Traceback" not in captured.err
+    return captured.err
+
+
+def right(run: Path, count: int) -> list[str]:
+    """The first test examples that the model classifies rightly."""
+    test = tm.data.iris().test
+    correct = np.asarray(tm.load(run)(test.x)).argmax(axis=1) == test.y
+    return list(map(str, np.flatnonzero(correct)[:count]))
+
+
+def test_a_run_folder_holds_everything(trained: Path) -> None:
+    assert {path.name for path in trained.iterdir()} == {
+        "config.json", "graph.json", "log.jsonl", "model.safetensors", "recipe.json",
+        "scores.json", "state.safetensors",
+    }  # fmt: skip
+
+
+def test_training_prints_the_model_a_line_per_epoch_and_what_next(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "again"
+    assert main([*TRAIN, "--path", str(path)]) == 0
+    out = capsys.readouterr().out
+    assert "Linear(4 -> 4)" in out and "parameters" in out
+    assert len(re.findall(r"^epoch \d/3  loss ", out, re.MULTILINE)) == 3
+    assert f"saved in {path}" in out and f"tensorem show {path}" in out
+    assert main([*TRAIN, "--path", str(path)]) == 2
+    assert "takes a new run, got a folder that holds one" in capsys.readouterr().err
+
+
+def test_training_in_json(tmp_path: Path, capsys: Capture) -> None:
+    found = said(capsys, *TRAIN, "--path", str(tmp_path / "x"))
+    assert found["run"] == str(tmp_path / "x")
+    assert [row["epoch"] for row in found["history"]] == [1, 2, 3]
+    assert set(found["test"]) == {"loss", "accuracy"}
+
+
+def test_a_run_goes_where_there_is_none_yet(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    found = [said(capsys, *TRAIN)["run"] for _ in range(2)]
+    assert found == ["runs/iris-0001", "runs/iris-0002"]
+
+
+def test_an_interrupted_run_is_resumed_to_the_same_bytes(
+    trained: Path, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tensorem import files
+
+    path, save, saved = tmp_path / "killed", files.save, []
+
+    def interrupted(model: Any, folder: Any) -> Any:
+        saved.append(save(model, folder))
+        if len(saved) == 2:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(files, "save", interrupted)
+    assert main([*TRAIN, "--path", str(path)]) == 130
+    monkeypatch.undo()
+    assert (path / "model.safetensors").read_bytes() != (trained / "model.safetensors").read_bytes()
+    assert main(["train", "--resume", str(path)]) == 0
+    for name in ("state.safetensors", "model.safetensors", "log.jsonl", "scores.json"):
+        assert (path / name).read_bytes() == (trained / name).read_bytes()
+
+
+def test_resume_takes_no_other_place(trained: Path, capsys: Capture) -> None:
+    err = refused(capsys, "train", "--resume", str(trained), "--path", "elsewhere")
+    assert "--resume takes no --path" in err
+
+
+def test_eval_gives_the_scores_of_training(trained: Path, capsys: Capture) -> None:
+    found = said(capsys, "eval", str(trained))
+    scores = json.loads((trained / "scores.json").read_text())
+    assert found.pop("examples") == 30
+    assert found == pytest.approx(scores, rel=1e-5)
+    assert main(["eval", str(trained)]) == 0
+    assert re.match(r"30 examples  loss \d\.\d{4}  accuracy \d", capsys.readouterr().out)
+
+
+def test_predict_agrees_with_the_model(trained: Path, tmp_path: Path, capsys: Capture) -> None:
+    test = tm.data.iris().test
+    file, output = tmp_path / "x.npy", tmp_path / "y.npy"
+    np.save(file, test.x[:4])
+    found = said(capsys, "predict", str(trained), "--input", str(file), "--output", str(output))
+    expected = np.asarray(tm.load(trained)(test.x[:4]))
+    np.testing.assert_array_equal(np.load(output), expected)
+    assert [row["class"] for row in found] == expected.argmax(axis=1).tolist()
+    assert main(["predict", str(trained), "--index", "0", "2"]) == 0
+    assert f"test 2 (target {test.y[2]})" in capsys.readouterr().out
+
+
+def test_predict_refuses_what_the_model_does_not_take(
+    trained: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    file = tmp_path / "x.npy"
+    np.save(file, np.zeros((2, 5), np.float32))
+    err = refused(capsys, "predict", str(trained), "--input", str(file))
+    assert "The model takes (N, 4), got (2, 5)" in err
+    np.save(file, np.zeros((0, 4), np.float32))
+    assert "at least one input" in refused(capsys, "predict", str(trained), "--input", str(file))
+    file.write_bytes(b"no array")
+    assert refused(capsys, "predict", str(trained), "--input", str(file)).startswith("FileError")
+    assert "--index takes 0 to 29" in refused(capsys, "predict", str(trained), "--index", "30")
+
+
+def test_verify_proves_saves_and_check_accepts(run: Path, capsys: Capture) -> None:
+    rows = right(run, 5)
+    found = said(capsys, "verify", str(run), "--eps", "0.0001", "--index", *rows, "--save")
+    assert [proof["verdict"] for proof in found["proofs"]] == ["proved"] * 5
+    assert len(list((run / "certificates").rglob("*.safetensors"))) == 5
+    checked = said(capsys, "check", str(run))
+    assert len(checked) == 5 and all(result["accepted"] for result in checked.values())
+    one = next(iter(checked))
+    files = [str(run / "graph.json"), str(run / "model.safetensors"), one]
+    assert main(["check", *files, "--exact"]) == 0
+    assert "1 of 1 certificates accepted" in capsys.readouterr().out
+
+
+def test_verify_says_refuted_and_unknown_by_its_exit_code(run: Path, capsys: Capture) -> None:
+    found = said(capsys, "verify", str(run), "--eps", "5", "--count", "5", code=1)
+    assert "refuted" in {proof["verdict"] for proof in found["proofs"]}
+    capsys.readouterr()
+    assert main(["verify", str(run), "--eps", "5", "--index", "0", "3"]) == 1
+    assert "within 5 of 2 images" in capsys.readouterr().out
+
+
+def test_verify_refuses_bad_radii_and_rows(run: Path, capsys: Capture) -> None:
+    assert "eps takes a number" in refused(capsys, "verify", str(run), "--eps", "wide")
+    assert "at least 0" in refused(capsys, "verify", str(run), "--eps=-1")
+    assert "takes test examples 0 to 29" in refused(capsys, "verify", str(run), "--index", "30")
+    assert "takes test examples" in refused(capsys, "verify", str(run), "--count", "0")
+
+
+def test_check_rejects_the_certificates_of_another_model(run: Path, capsys: Capture) -> None:
+    given = ["verify", str(run), "--eps", "0.0001", "--index", *right(run, 1), "--save"]
+    assert main(given) == 0
+    model = tm.load(run)
+    assert isinstance(model, tm.nn.Model)
+    changed = {name: np.asarray(a) * np.float32(1.01) for name, a in model.params.items()}
+    tm.save(model.replace(params=changed), run)
+    capsys.readouterr()
+    assert main(["check", str(run)]) == 1
+    out = capsys.readouterr().out
+    assert "rejected:" in out and "0 of 1 certificates accepted" in out
+
+
+def test_check_refuses_what_is_no_certificate(run: Path, tmp_path: Path, capsys: Capture) -> None:
+    assert "holds no certificates" in refused(capsys, "check", str(run))
+    assert "takes a run folder, or three files" in refused(capsys, "check", "a", "b")
+    file = tmp_path / "c"
+    file.write_bytes(b"nothing")
+    files = (str(run / "graph.json"), str(run / "model.safetensors"), str(file))
+    assert refused(capsys, "check", *files).startswith("CertificateError")
+
+
+def test_show_prints_the_run_and_writes_its_report(run: Path, capsys: Capture) -> None:
+    assert main(["show", str(run)]) == 0
+    out = capsys.readouterr().out
+    assert "Linear(4 -> 4)" in out and "loss cross_entropy, epochs 3" in out
+    assert f"report: {run / 'report.html'}" in out and (run / "report.html").is_file()
+    found = said(capsys, "show", str(run))
+    assert found["config"]["plan"]["epochs"] == 3 and len(found["history"]) == 3
+    assert found["report"] == str(run / "report.html")
+
+
+@pytest.mark.parametrize("command", ["eval", "predict", "verify", "show"])
+def test_what_is_no_run_is_refused(command: str, tmp_path: Path, capsys: Capture) -> None:
+    assert "A run is a folder with model.safetensors" in refused(capsys, command, str(tmp_path))
+
+
+@pytest.mark.parametrize("command", ["eval", "show"])
+def test_a_damaged_run_is_refused(command: str, run: Path, capsys: Capture) -> None:
+    content = (run / "model.safetensors").read_bytes()
+    (run / "model.safetensors").write_bytes(content[:-9])
+    assert refused(capsys, command, str(run)).startswith("FileError")
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b'{"data": 3, "classes": 1}'])
+def test_a_damaged_recipe_is_refused(content: bytes, run: Path, capsys: Capture) -> None:
+    (run / "recipe.json").write_bytes(content)
+    assert "is not the recipe of a run" in refused(capsys, "eval", str(run))
+
+
+def test_a_run_without_a_recipe_takes_its_data_from_the_command(run: Path, capsys: Capture) -> None:
+    (run / "recipe.json").unlink()
+    assert "does not say what its data is" in refused(capsys, "eval", str(run))
+    assert said(capsys, "eval", str(run), "--data", "iris")["examples"] == 30
+
+
+CSV = "a,b,kind\n" + "".join(f"{i},{i % 3},{'red' if i % 2 else 'green'}\n" for i in range(10))
+
+
+def test_a_csv_file_trains(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "flowers.csv"
+    file.write_text(CSV)
+    given = ["train", "--data", str(file), "--epochs", "1", "--hidden", "3"]
+    named = ["--target", "kind", "--classes", "green", "red", "--path", str(tmp_path / "x")]
+    assert set(said(capsys, *given, *named)["test"]) == {"loss", "accuracy"}
+    met = ["--target", "b", "--loss", "mse", "--path", str(tmp_path / "y")]
+    numbers = file.with_name("numbers.csv")
+    numbers.write_text("a,b\n" + "".join(f"{i},{i / 4}\n" for i in range(10)))
+    assert set(said(capsys, "train", "--data", str(numbers), "--epochs", "1", *met)["test"]) == {
+        "loss"
+    }
+
+
+def test_bad_data_is_refused(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("a,b\n1,0.5\n2,1\n3,0\n4,1\n5,1\n")
+    assert "takes classes 0, 1" in refused(capsys, "train", "--data", str(file))
+    file.write_text("a,b\n1,0\n2\n")
+    assert "line 3" in refused(capsys, "train", "--data", str(file))
+    assert "--data takes digits, iris or a .csv file" in refused(capsys, "train", "--data", "x")
+    missing = str(tmp_path / "none.csv")
+    assert refused(capsys, "train", "--data", missing).startswith("FileError")
+
+
+def test_layers_come_from_a_file_of_ones_own(tmp_path: Path, capsys: Capture) -> None:
+    file, run = tmp_path / "mine.py", tmp_path / "run"
+    file.write_text(
+        "from tensorem import nn\n"
+        "class Mine(nn.Layer):\n"
+        "    inner: nn.Linear\n"
+        "    def forward(self, x):\n"
+        "        return self.inner(x)\n"
+        "layer = Mine(nn.Linear(4, 3))\n"
+    )
+    own = ["train", "--data", "iris", "--layers", f"{file}:layer", "--epochs", "1"]
+    assert said(capsys, *own, "--path", str(run))["run"] == str(run)
+    assert isinstance(tm.load(run), tm.GraphModel)
+    assert said(capsys, "eval", str(run))["examples"] == 30
+    assert "with a layer" in refused(capsys, "train", "--layers", f"{file}:nothing")
+    assert "there is no file" in refused(capsys, "train", "--layers", "none.py:layer")
+    assert "takes cnn, mlp or FILE.py:NAME" in refused(capsys, "train", "--layers", "deep")
+    assert "A cnn takes images" in refused(capsys, "train", "--data", "iris", "--layers", "cnn")
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "words"),
+    [
+        ("--epochs", "-1", "epochs"),
+        ("--batch-size", "0", "batch_size"),
+        ("--lr", "-1", "lr"),
+        ("--seed", "-1", "seed"),
+        ("--hidden", "0", "out_features"),
+    ],
+)
+def test_a_flag_out_of_its_range_is_refused(
+    flag: str, value: str, words: str, tmp_path: Path, capsys: Capture
+) -> None:
+    path = tmp_path / "x"
+    assert main(["train", "--data", "iris", f"{flag}={value}", "--path", str(path)]) == 2
+    assert words in capsys.readouterr().err and not path.exists()

@@ -1,0 +1,161 @@
+"""What a run folder says, and its page."""
+
+from __future__ import annotations
+
+import re
+import struct
+import zlib
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tensorem as tm
+from tensorem import nn, optim, report, train
+from tensorem.errors import FileError
+from tensorem.report import _draw
+
+RADII = (report.Radius("0.01", 2, 3, 1, 0, 5, 1), report.Radius("0.1", 0, 1, 2, 1, 1, 2))
+FOUND = report.Robustness("some digits", 4, ("0", "1"), RADII, "0.05")
+
+
+def a_case(test: int, eps: str) -> report.Counterexample:
+    center = np.linspace(0, 1, 16, dtype=np.float32).reshape(1, 1, 4, 4)
+    return report.Counterexample(eps, test, 3, 7, center, center + np.float32(0.01))
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("a run <&> more")
+    model = nn.build(nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), input=("N", 1, 4, 4))
+    x, y = np.zeros((4, 1, 4, 4), np.float32), np.arange(4, dtype=np.int32) % 3
+    train.fit(model, (x, y), optimizer=optim.sgd(0.1), epochs=3, path=path, progress="none")
+    tm.save(model, path)
+    FOUND.save(path / report.ROBUSTNESS)
+    cases = (a_case(5, "0.1"), a_case(5, "0.01"), a_case(2, "0.1"))
+    report.save_counterexamples(path / report.COUNTEREXAMPLES, cases)
+    return path
+
+
+class Balanced(HTMLParser):
+    """Raises unless every element is closed where it should be."""
+
+    VOID = frozenset({"meta", "img", "br", "rect", "line", "polyline", "!doctype"})
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[tuple[str, dict[str, Any]]] = []
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.seen.append((tag, dict(attrs)))
+        if tag not in self.VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.open.pop() == tag
+
+
+def parsed(page: str) -> Balanced:
+    parser = Balanced()
+    parser.feed(page)
+    assert not parser.open
+    return parser
+
+
+def test_a_run_is_gathered(run: Path) -> None:
+    facts = report.gather(run)
+    assert facts.robustness == FOUND
+    assert [row["epoch"] for row in facts.history] == [1, 2, 3]
+    assert facts.config["plan"]["epochs"] == 3 and facts.certificates == 0
+    assert [(case.test, case.eps) for case in facts.counterexamples] == [
+        (5, "0.01"), (2, "0.1"), (5, "0.1"),
+    ]  # fmt: skip
+    np.testing.assert_array_equal(facts.counterexamples[0].point, a_case(5, "0.01").point)
+    assert facts.to_json()["robustness"]["half"] == "0.05"
+
+
+def test_the_page_is_whole_and_fetches_nothing(run: Path) -> None:
+    path = report.write(report.gather(run))
+    page = path.read_text()
+    parser = parsed(page)
+    tags = {tag for tag, _ in parser.seen}
+    assert not tags & {"script", "link", "iframe"} and {"svg", "img", "table"} <= tags
+    places = [a for _, attrs in parser.seen for k, a in attrs.items() if k in ("src", "href")]
+    assert places and all(place.startswith("data:image/png;base64,") for place in places)
+    assert "http" not in re.sub(r"data:[^\"]*", "", page)
+    assert "a run &lt;&amp;&gt; more" in page and "<&>" not in page
+
+
+def test_the_page_shows_model_curves_radii_cases_and_hashes(run: Path) -> None:
+    facts = report.gather(run)
+    page = report.page(facts)
+    assert "Linear(16 -&gt; 3)" in page and "sgd(lr=0.1" in page
+    assert page.count('<polyline class="line c0"') == 2
+    assert "Half of them are proved up to radius 0.05" in page
+    assert "2 of 2 inputs with one" in page and "test 5, radius 0.01: 3 becomes 7" in page
+    for digest in facts.hashes.values():
+        assert digest in page
+
+
+def test_a_model_alone_has_a_page_too(tmp_path: Path) -> None:
+    model = nn.build(nn.Linear(3, 2), input=("N", 3))
+    tm.save(tm.capture(model), tmp_path)
+    page = report.page(report.gather(tmp_path))
+    parsed(page)
+    assert "<td>linear</td>" in page and "Training" not in page and "Robustness" not in page
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("robustness.json", b"{}", "is not a robustness.json"),
+        ("robustness.json", b"[1]", "is not a robustness.json"),
+        ("config.json", b"{", "takes JSON"),
+        ("scores.json", b"[]", "takes a JSON object"),
+        ("log.jsonl", b"{}\n}\n", "takes a JSON object a line"),
+        ("log.jsonl", b"7\n", "takes a JSON object a line"),
+        ("counterexamples.safetensors", b"nothing", "safetensors file"),
+    ],
+)
+def test_a_malformed_file_is_refused(name: str, content: bytes, words: str, tmp_path: Path) -> None:
+    tm.save(nn.build(nn.Linear(3, 2), input=("N", 3)), tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(FileError, match=words):
+        report.gather(tmp_path)
+
+
+def test_an_image_is_a_png_of_its_values() -> None:
+    grey = np.array([[0, 255, 7], [1, 2, 3]], np.uint8)
+    content = _draw._png(grey)
+    assert content.startswith(b"\x89PNG\r\n\x1a\n")
+    at, chunks = 8, {}
+    while at < len(content):
+        length = struct.unpack(">I", content[at : at + 4])[0]
+        kind, data = content[at + 4 : at + 8], content[at + 8 : at + 8 + length]
+        checksum = struct.unpack(">I", content[at + 8 + length : at + 12 + length])[0]
+        assert checksum == zlib.crc32(kind + data)
+        chunks[kind], at = data, at + 12 + length
+    assert struct.unpack(">II", chunks[b"IHDR"][:8]) == (3, 2)
+    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(2, 4)
+    np.testing.assert_array_equal(rows[:, 1:], grey)
+
+
+@pytest.mark.parametrize(
+    "low, high", [(0, 1), (0.6, 0.99), (3, 3), (0, 0), (-2, 5e4), (1e-9, 2e-9)]
+)
+def test_axes_reach_around_the_values(low: float, high: float) -> None:
+    ticks = _draw._ticks(low, high)
+    slack = 1e-9 * (ticks[-1] - ticks[0])
+    assert ticks[0] - slack <= low <= high <= ticks[-1] + slack and ticks[0] < ticks[-1]
+    assert 2 <= len(ticks) <= 7
+
+
+def test_curves_leave_out_what_is_not_finite() -> None:
+    drawn = _draw.curves({"loss": [1.0, float("nan"), float("inf"), 0.5]}, "loss")
+    parsed(drawn)
+    points = re.search(r'points="([^"]*)"', drawn)
+    assert points and len(points.group(1).split()) == 2 and "nan" not in points.group(1)
