@@ -122,6 +122,30 @@ def test_a_whole_data_set_is_checked_beforehand() -> None:
         check("cross_entropy", output, CLASSES > 0)
 
 
+@pytest.mark.parametrize(
+    ("name", "target", "words"),
+    [
+        ("cross_entropy", PROBABILITIES * 7, r"probabilities in \[0, 1\], got"),
+        ("cross_entropy", -PROBABILITIES, r"probabilities in \[0, 1\], got -"),
+        ("cross_entropy", PROBABILITIES / 2, r"probabilities with the sum 1, got the sum 0\.5"),
+        ("nll", PROBABILITIES / 2, r"probabilities with the sum 1, got the sum 0\.5"),
+        ("bce_with_logits", PROBABILITIES + 1, r"probabilities in \[0, 1\], got 1\."),
+    ],
+)
+def test_probabilities_are_probabilities(name: str, target: Any, words: str) -> None:
+    with pytest.raises(DataError, match=words):
+        losses.check_targets(name, Spec(("N", 4)), target)
+
+
+def test_targets_of_the_other_form_are_told_how_to_convert() -> None:
+    with pytest.raises(ShapeError) as caught:
+        losses.check_targets("cross_entropy", Spec(("N", 4)), CLASSES.astype(np.float32))
+    assert caught.value.help == "classes are integers: target.astype('int32')."
+    with pytest.raises(ShapeError) as caught:
+        losses.check_targets("cross_entropy", Spec(("N", 4)), np.eye(4, dtype=np.int32))
+    assert caught.value.help.startswith("probabilities are floats: target.astype('float32')")
+
+
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ArgumentError, match=r"a name of mse, l1, .*, got 'huber'"):
         losses.by_name("huber")

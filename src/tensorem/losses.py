@@ -16,7 +16,7 @@ from jax.core import Tracer
 from tensorem import ops
 from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tensorem.functional import broadcast, shape
-from tensorem.shapes import Shape, Spec, dtypes, format_shape, same_shape
+from tensorem.shapes import Shape, Size, Spec, dtypes, format_shape, same_shape
 
 Array = Any
 Pair = tuple[Array, Array]
@@ -91,6 +91,9 @@ def mean(pair: Pair) -> Array:
     return pair[0] / pair[1]
 
 
+_NEAR = 1e-2
+"""How far a sum of probabilities may be from 1: what bfloat16 rounds."""
+
 LOSSES: dict[str, Loss] = {f.__name__: f for f in (mse, l1, bce_with_logits, cross_entropy, nll)}
 """Every loss by name."""
 
@@ -126,9 +129,12 @@ def check_targets(name: str, output: Spec, target: Any) -> None:
         _check_class_form(name, output.shape, Spec(target.shape, target.dtype))
         if target.dtype.name in dtypes.INTEGER:
             return _check_classes(name, target, output.shape[-1])
+        _check_probabilities(name, target)
     elif same_shape(output.shape, target.shape) is False:
         raise _unequal(name, output.shape, target.shape)
     _check_finite(name, target)
+    if name == "bce_with_logits":
+        _check_range(name, target)
 
 
 def _entries(values: Array) -> Pair:
@@ -200,14 +206,27 @@ def _picked(name: str, logp: Array, target: Array) -> Array:
 def _check_class_form(name: str, output: Shape, target: Spec) -> None:
     """Integers without the class axis, or floats with it."""
     if target.dtype not in (*dtypes.FLOATING, *dtypes.INTEGER):
-        raise DTypeError(f"{name} takes integer classes or float targets, got {target.dtype}.")
+        raise DTypeError(
+            f"{name} takes integer classes or float targets, got {target.dtype}.",
+            help="convert: target.astype('int32').",
+        )
     sizes = output if isinstance(output, tuple) else ()
     wanted = sizes if target.dtype in dtypes.FLOATING else sizes[:-1]
     if same_shape(wanted, target.shape) is False:
         raise ShapeError(
             f"{name} takes classes {format_shape(sizes[:-1])} or probabilities "
-            f"{format_shape(sizes)}, got {target.dtype} {format_shape(target.shape)}."
+            f"{format_shape(sizes)}, got {target.dtype} {format_shape(target.shape)}.",
+            help=_other_form(target, tuple(sizes)),
         )
+
+
+def _other_form(target: Spec, sizes: tuple[Size, ...]) -> str:
+    """What to write where only the dtype is that of the other form."""
+    if target.dtype in dtypes.FLOATING and same_shape(sizes[:-1], target.shape):
+        return "classes are integers: target.astype('int32')."
+    if target.dtype in dtypes.INTEGER and same_shape(sizes, target.shape):
+        return "probabilities are floats: target.astype('float32'); or target.argmax(-1)."
+    return ""
 
 
 def _check_classes(name: str, target: Any, classes: Any) -> None:
@@ -220,6 +239,31 @@ def _check_classes(name: str, target: Any, classes: Any) -> None:
             f"{name} takes classes from 0 to {classes - 1}, got {int(target[at])}.",
             where=f"target[{', '.join(map(str, at))}]",
             help=f"{len(wrong)} of {target.size} targets are out of range.",
+        )
+
+
+def _check_probabilities(name: str, target: Any) -> None:
+    """Rows of numbers in [0, 1] whose sum is 1, up to the rounding of their dtype."""
+    _check_finite(name, target)
+    _check_range(name, target)
+    sums = target.sum(axis=-1, dtype=np.float64)
+    wrong = np.argwhere(abs(sums - 1) > _NEAR)
+    if len(wrong):
+        at = tuple(int(i) for i in wrong[0])
+        raise DataError(
+            f"{name} takes probabilities with the sum 1, got the sum {sums[at]:g}.",
+            where=f"target[{', '.join(map(str, at))}]",
+            help="divide each row by its sum; or pass a loss of your own that weighs the rows.",
+        )
+
+
+def _check_range(name: str, target: Any) -> None:
+    wrong = np.argwhere((target < 0) | (target > 1))
+    if len(wrong):
+        at = tuple(int(i) for i in wrong[0])
+        raise DataError(
+            f"{name} takes probabilities in [0, 1], got {target[at]}.",
+            where=f"target[{', '.join(map(str, at))}]",
         )
 
 

@@ -12,7 +12,7 @@ import pytest
 from safetensors.numpy import load_file
 
 from tensorem import disk
-from tensorem.errors import FileError
+from tensorem.errors import ArgumentError, FileError
 
 
 def fail_on(call: int, error: int) -> Any:
@@ -89,3 +89,33 @@ def test_a_cut_file_is_refused(cut: int) -> None:
     with pytest.raises(FileError, match="A safetensors file is whole and well formed") as caught:
         disk.unpack(content[:cut], "runs/x")
     assert caught.value.where == "runs/x"
+
+
+def test_a_device_or_a_folder_is_never_replaced(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(FileError, match="cannot be written: it is a folder, not a file"):
+        disk.write_whole(tmp_path / "folder", b"")
+    with pytest.raises(FileError, match="cannot be written: it is a device, not a file"):
+        disk.write_whole(tmp_path / "pipe", b"")
+    assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    disk.write_whole(tmp_path / "real", b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    disk.write_whole(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink() and disk.read_whole(tmp_path / "real") == b"new"
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a\0b"])
+def test_a_name_that_no_file_can_have_is_an_error_of_ours(name: str, tmp_path: Path) -> None:
+    for use in (disk.read_whole, disk.make_folder, lambda path: disk.write_whole(path, b"")):
+        with pytest.raises(FileError, match=r"File name too long|null byte"):
+            use(tmp_path / name)
+
+
+@pytest.mark.parametrize("value", ["", None, 3])
+def test_a_path_is_a_text_or_a_path(value: Any) -> None:
+    with pytest.raises(ArgumentError, match=f"takes a text or a Path, got {value!r}"):
+        disk.path_of(value)

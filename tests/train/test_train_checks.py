@@ -104,21 +104,69 @@ def test_a_fixed_number_of_examples_is_refused() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"epochs": 0}, "takes epochs of at least 1, got 0"),
-        ({"epochs": 2.5}, "takes epochs of at least 1, got 2.5"),
-        ({"batch_size": 0}, "takes batch_size of at least 1, got 0"),
+        ({"epochs": 0}, "takes epochs as an integer of at least 1, got 0"),
+        ({"epochs": 2.5}, "takes epochs as an integer of at least 1, got 2.5"),
+        ({"batch_size": 0}, "takes batch_size as an integer of at least 1, got 0"),
         ({"backend": "fast"}, "backend takes compiled, eager, got 'fast'"),
         ({"loss": "hinge"}, "A loss takes a name of .*, got 'hinge'"),
         ({"loss": 3}, "A loss takes a name or a function, got 3"),
         ({"metrics": ("f1",)}, "A metric takes a name of .*, got 'f1'"),
         ({"optimizer": 0.1}, "takes an optimizer of tensorem.optim, got 0.1"),
         ({"seed": -1}, "A seed takes"),
-        ({"progress": "loud"}, "progress takes auto, live, notebook, plain, none, got 'loud'"),
+        ({"metrics": "accuracy"}, "metrics takes a tuple of names or functions, got 'accuracy'"),
+        ({"path": ""}, "A path takes a text or a Path, got ''"),
+        ({"path": 3}, "A path takes a text or a Path, got 3"),
+        ({"progress": 3}, r"notebook, plain, none, or a train\.Display, got 3"),
+        (
+            {"progress": "loud"},
+            "progress takes auto, live, notebook, plain, none, or a train.Display, got 'loud'",
+        ),
     ],
 )
 def test_an_argument_out_of_range_is_named(given: dict[str, Any], words: str) -> None:
     with pytest.raises(ArgumentError, match=words):
         fit(mlp(), **given)
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert fit(mlp(), epochs=np.int64(1), batch_size=np.int32(8)).plan.epochs == 1
+
+
+def array_sums(output: Any, target: Any) -> Any:
+    return output, target
+
+
+def one_number(output: Any, target: Any) -> Any:
+    return output.sum()
+
+
+def decides(output: Any, target: Any) -> Any:
+    return (output.sum() if output.sum() > 0 else 0.0), 1
+
+
+@pytest.mark.parametrize(
+    ("loss", "words"),
+    [
+        (array_sums, r"array_sums .* two numbers, got shapes \(22, 3\) and \(22,\)"),
+        (one_number, r"one_number takes its result as \(sum, count\), two numbers, got"),
+        (decides, "decides takes arrays whose values are not known yet"),
+    ],
+)
+def test_a_loss_of_ones_own_gives_two_numbers(loss: Any, words: str) -> None:
+    with pytest.raises(ArgumentError, match=words):
+        fit(mlp(), loss=loss)
+
+
+def test_a_loss_of_ones_own_may_count_with_python() -> None:
+    def squares(output: Any, target: Any) -> Any:
+        return (output**2).sum(), len(target)
+
+    assert fit(mlp(), loss=squares).finished
+
+
+def test_lists_of_numbers_are_arrays() -> None:
+    whole = np.round(X)
+    assert train_on((whole.tolist(), Y.tolist())).history == train_on((whole, Y)).history
 
 
 def test_a_layer_is_not_a_model_yet() -> None:

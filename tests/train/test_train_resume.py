@@ -207,7 +207,9 @@ def test_a_broken_log_is_an_error_that_names_the_line(tmp_path: Path) -> None:
         (lambda b: b"\xff" * len(b), "is not a whole checkpoint"),
         (lambda b: b.replace(b'\\"version\\":1', b'\\"version\\":9'), "takes version 1 .* got 9"),
         (lambda b: b.replace(b"tensorem.run", b"tensorem.sun"), "takes the format"),
-        (lambda b: b.replace(b"params.0.bias", b"params.0.bais"), "takes the arrays of this model"),
+        (lambda b: b.replace(b"params.0.bias", b"params.0.bais"), "its content is not what its"),
+        (lambda b: b[:-3] + bytes([b[-3] ^ 1]) + b[-2:], "its content is not what its hash says"),
+        (lambda b: b.replace(b'\\"seed\\":7', b'\\"seed\\":8'), "is not what its hash says"),
     ],
 )
 def test_a_damaged_checkpoint_is_an_error_of_ours(tmp_path: Path, change: Any, words: str) -> None:
@@ -218,6 +220,21 @@ def test_a_damaged_checkpoint_is_an_error_of_ours(tmp_path: Path, change: Any, w
     with pytest.raises(FileError, match=words):
         resume(tmp_path, mlp())
     assert state_of(tmp_path) == damaged
+
+
+def test_arrays_of_another_optimizer_are_named(tmp_path: Path) -> None:
+    stopped(tmp_path, mlp(), 1)
+    file = tmp_path / "state.safetensors"
+    found = _checkpoint.read_checkpoint(file)
+    arrays = {name.replace("bias", "bais"): array for name, array in found.arrays.items()}
+    _checkpoint.write_checkpoint(file, _checkpoint.Checkpoint(arrays, found.facts))
+    with pytest.raises(FileError, match="takes the arrays of this model"):
+        resume(tmp_path, mlp())
+
+
+def test_epochs_that_are_done_cannot_be_undone(whole: dict[str, Path]) -> None:
+    with pytest.raises(ArgumentError, match="takes epochs of at least the 3 that are done, got 1"):
+        resume(whole["mlp"], mlp(), epochs=1)
 
 
 def test_a_damaged_config_is_an_error_of_ours(tmp_path: Path) -> None:
@@ -309,3 +326,10 @@ def test_intervals_need_a_folder_and_are_positive(tmp_path: Path) -> None:
         fit(mlp(), log_every=1)
     with pytest.raises(ArgumentError, match="checkpoint_every takes at least 1 step, got 0"):
         fit(mlp(), tmp_path, checkpoint_every=0)
+
+
+def test_a_name_that_no_folder_can_have_is_an_error_of_ours(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match="File name too long"):
+        fit(mlp(), tmp_path / ("a" * 300))
+    with pytest.raises(ArgumentError, match="A path takes a text or a Path, got None"):
+        train.resume(None, mlp(), rows(mlp()))  # type: ignore[arg-type]

@@ -5,7 +5,9 @@ from ._arrays import pack as pack
 from ._arrays import read_arrays as read_arrays
 from ._arrays import unpack as unpack
 from ._whole import append as append
+from ._whole import exists as exists
 from ._whole import make_folder as make_folder
+from ._whole import path_of as path_of
 from ._whole import read_whole as read_whole
 from ._whole import write_together as write_together
 from ._whole import write_whole as write_whole
@@ -13,8 +15,10 @@ from ._whole import write_whole as write_whole
 __all__ = [
     "Arrays",
     "append",
+    "exists",
     "make_folder",
     "pack",
+    "path_of",
     "read_arrays",
     "read_whole",
     "unpack",

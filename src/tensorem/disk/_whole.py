@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
-from tensorem.errors import FileError
+from tensorem.errors import ArgumentError, FileError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
@@ -31,20 +31,21 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
     Raises:
         FileError: One cannot be written; what was there before is still there.
     """
-    found = {_target(path): content for path, content in contents.items()}
-    drafts = {path: path.with_name(f".{path.name}.new") for path in found}
+    drafts: dict[Path, Path] = {}
     path = Path()
     try:
-        for path, content in found.items():
-            drafts[path].write_bytes(content)
+        for path, content in contents.items():
+            target = _target(path)
+            drafts[target] = target.with_name(f".{target.name}.new")
+            drafts[target].write_bytes(content)
         # Flushed only when all are written: the disk takes many at once faster than one by one.
         for path in drafts:
             _flush(drafts[path])
         for path, draft in drafts.items():
             draft.replace(path)
-        for folder in {path.parent for path in found}:
+        for folder in {path.parent for path in drafts}:
             _flush(folder)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise unwritable(path, error) from error
     finally:
         for draft in drafts.values():
@@ -54,23 +55,11 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
 
 def _target(path: Path) -> Path:
     """The file itself: a rename would put a file in place of a link, a folder or a device."""
-    with _readable_name(path):
-        target = path.resolve()
-        if not path.name or (target.exists() and not target.is_file()):
-            raise FileError(f"{str(path)!r} cannot be written: it is not the name of a file.")
+    target = Path(os.path.realpath(path))
+    if target.exists() and not target.is_file():
+        kind = "a folder" if target.is_dir() else "a device"
+        raise FileError(f"{path} cannot be written: it is {kind}, not a file.")
     return target
-
-
-@contextmanager
-def _readable_name(path: Path) -> Iterator[None]:
-    """Names that no file can have: too long, or with a null byte."""
-    try:
-        yield
-    except FileError:
-        raise
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise FileError(f"{str(path)[:80]!r} cannot be a file: {reason}.") from error
 
 
 def append(path: Path, content: bytes) -> None:
@@ -84,7 +73,7 @@ def append(path: Path, content: bytes) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise unwritable(path, error) from error
 
 
@@ -96,8 +85,8 @@ def read_whole(path: Path) -> bytes:
     """
     try:
         return path.read_bytes()
-    except OSError as error:
-        raise FileError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except (OSError, ValueError) as error:
+        raise FileError(f"{path} cannot be read: {_reason(error)}.") from error
 
 
 def make_folder(path: Path) -> None:
@@ -108,17 +97,44 @@ def make_folder(path: Path) -> None:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise unwritable(path, error) from error
 
 
-def unwritable(path: Path, error: OSError) -> FileError:
+def unwritable(path: Path, error: OSError | ValueError) -> FileError:
     """The error of a file that cannot be written, in our words."""
+    if isinstance(error, FileError):
+        return error
+    full = isinstance(error, OSError) and error.errno in _FULL
     return FileError(
-        f"{path} cannot be written: {error.strerror or error}.",
-        because=f"what {path.name} held before is still there." if path.exists() else "",
-        help="free some space, or choose another folder." if error.errno in _FULL else "",
+        f"{path} cannot be written: {_reason(error)}.",
+        because=f"what {path.name} held before is still there." if exists(path) else "",
+        help="free some space, or choose another folder." if full else "",
     )
+
+
+def _reason(error: OSError | ValueError) -> str:
+    """What the system says; a ValueError is a name that no file can have."""
+    return str(getattr(error, "strerror", None) or error)
+
+
+def exists(path: Path) -> bool:
+    """Whether something is there; under a name that no file can have, nothing is."""
+    try:
+        return path.exists()
+    except (OSError, ValueError):
+        return False
+
+
+def path_of(value: object) -> Path:
+    """The path that a user names.
+
+    Raises:
+        ArgumentError: It is no text and no Path, or empty.
+    """
+    if not isinstance(value, str | os.PathLike) or not str(value):
+        raise ArgumentError(f"A path takes a text or a Path, got {value!r}.")
+    return Path(value)
 
 
 def _flush(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -83,7 +84,7 @@ class Model:
             ShapeError: A shape is not that of `input`.
             DTypeError: A dtype is not that of `input`, and the values do not survive conversion.
         """
-        with precision(self.built.inputs):
+        with self.precision():
             inputs = given(self.built.inputs, xs)
             return self.built.evaluate(self.params, self.buffers, inputs)
 
@@ -100,6 +101,10 @@ class Model:
             key: The random key of the step; needed where a layer draws.
         """
         return self.layer.call((params, buffers), *xs, ctx=Context(training=True, key=key))
+
+    def precision(self) -> AbstractContextManager[None]:
+        """A context in which JAX computes in 64 bits where the input of this model has them."""
+        return precision(self.built.inputs)
 
     def replace(self, *, params: Arrays | None = None, buffers: Arrays | None = None) -> Model:
         """The same model with other arrays."""
@@ -121,7 +126,8 @@ class Model:
             ShapeError: An array has another shape.
             DTypeError: An array has a dtype whose values do not survive conversion.
         """
-        found = loaded(self.layer, self.state_dict(), state)
+        with self.precision():
+            found = loaded(self.layer, self.state_dict(), state)
         return self.replace(
             params={p: found[p] for p in self.params},
             buffers={p: found[p] for p in self.buffers},

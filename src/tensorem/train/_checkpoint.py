@@ -1,11 +1,13 @@
 """One file that holds a run: every array by name, and all other facts as one line of JSON.
 
-It is a safetensors file. Its metadata has one entry, `run`, canonical JSON; so the same run gives
-the same bytes, and one rename replaces all of it.
+It is a safetensors file. Its metadata has two entries: `run`, canonical JSON, and `sha256`, the
+hash of all else; so the same run gives the same bytes, one rename replaces all of it, and a bit
+that changed on the disk is noticed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +20,7 @@ from tensorem.errors import FileError
 
 FORMAT, VERSION = "tensorem.run", 1
 NAME = "state.safetensors"
+_HELP = "take another copy of it, or train again with train.fit."
 
 
 @dataclass(frozen=True)
@@ -39,8 +42,9 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     Raises:
         FileError: It cannot be written; the earlier checkpoint is still there.
     """
-    facts = {"format": FORMAT, "version": VERSION, **checkpoint.facts}
-    write_whole(path, pack(checkpoint.arrays, {"run": canonical(facts)}))
+    run = canonical({"format": FORMAT, "version": VERSION, **checkpoint.facts})
+    digest = _sha256(run, checkpoint.arrays)
+    write_whole(path, pack(checkpoint.arrays, {"run": run, "sha256": digest}))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -58,10 +62,25 @@ def read_checkpoint(path: Path) -> Checkpoint:
         reason = error.because or error.what if isinstance(error, FileError) else str(error)
         raise FileError(
             f"{path} is not a whole checkpoint: {reason}.",
-            help="take another copy of it, or train again with train.fit.",
+            help=_HELP,
         ) from error
     _check_version(path, facts)
+    if texts.get("sha256") != _sha256(texts["run"], arrays):
+        raise FileError(
+            f"{path} is not a whole checkpoint: its content is not what its hash says.",
+            help=_HELP,
+        )
     return Checkpoint(arrays, facts)
+
+
+def _sha256(run: str, arrays: dict[str, np.ndarray[Any, Any]]) -> str:
+    """The hash of everything that a checkpoint says."""
+    digest = hashlib.sha256(run.encode())
+    for name in sorted(arrays):
+        array = arrays[name]
+        digest.update(f"{name} {array.dtype} {array.shape} ".encode())
+        digest.update(np.ascontiguousarray(array).view(np.uint8).data if array.size else b"")
+    return digest.hexdigest()
 
 
 def canonical(value: Any) -> str:

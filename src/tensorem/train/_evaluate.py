@@ -49,7 +49,8 @@ def evaluate(
         ['accuracy', 'loss']
     """
     task = Task(model, loss, metrics)
-    return scored(task, model, checked(task, examples(data)), batch_size)
+    with model.precision():
+        return scored(task, model, checked(task, examples(data)), batch_size)
 
 
 def scored(task: Task, model: nn.Model, found: Examples, batch_size: int) -> dict[str, float]:
@@ -83,7 +84,11 @@ def predict(model: nn.Model, x: Any, batch_size: int = 256) -> Any:
         (30, 3)
     """
     inputs = tuple(np.asarray(v) for v in (x if isinstance(x, tuple) else (x,)))
-    inputs = checked_inputs(model, inputs)
+    with model.precision():
+        return _predicted(model, checked_inputs(model, inputs), batch_size)
+
+
+def _predicted(model: nn.Model, inputs: tuple[Any, ...], batch_size: int) -> Any:
     if len(inputs[0]) == 0:
         raise DataError("predict takes at least one row, got none.")
     parts = []

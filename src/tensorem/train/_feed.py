@@ -52,10 +52,22 @@ def examples(data: Any) -> Examples:
     if isinstance(data, Examples):
         return data
     x, y = _pair(data)
-    inputs = tuple(np.asarray(v) for v in (x if isinstance(x, (tuple, list)) else (x,)))
-    found = Examples(inputs, _narrowed(np.asarray(y)))
+    inputs = tuple(map(_array, x if isinstance(x, tuple) or _holds_arrays(x) else (x,)))
+    found = Examples(inputs, _narrowed(_array(y)))
     _check_lengths(found)
     return found
+
+
+def _holds_arrays(x: Any) -> bool:
+    """A list of arrays is several inputs; one of numbers is an array."""
+    return isinstance(x, list) and len(x) > 0 and all(hasattr(v, "shape") for v in x)
+
+
+def _array(value: Any) -> NDArray[Any]:
+    try:
+        return np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise DataError(f"Training takes arrays, got {type(value).__name__}: {error}.") from None
 
 
 def _pair(data: Any) -> tuple[Any, Any]:

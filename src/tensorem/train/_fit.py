@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tensorem import nn, optim, runtime
+from tensorem.disk import path_of
 from tensorem.errors import ArgumentError, ResumeError
 
 from ._checks import checked
@@ -89,12 +90,13 @@ def fit(
     task = _task(model, loss, metrics)
     plan = Plan(loss, optimizer, epochs, batch_size, seed, task.metrics or (), drop_last, backend)
     folder = _folder(path, checkpoint_every, log_every)
-    job = _job(task, plan, data, validation, folder, progress, hooks)
-    at = Standing(job.runner.init(plan.seed), Record.empty(task.names))
-    if folder:
-        folder.create(_config(job, folder))
-        save(job, at)
-    return trained(job, at)
+    with model.precision():
+        job = _job(task, plan, data, validation, folder, progress, hooks)
+        at = Standing(job.runner.init(plan.seed), Record.empty(task.names))
+        if folder:
+            folder.create(_config(job, folder))
+            save(job, at)
+        return trained(job, at)
 
 
 def resume(
@@ -132,20 +134,22 @@ def resume(
         FileError: The checkpoint is missing or malformed.
         Interrupted: As in `fit`.
     """
-    folder, checkpoint = opened(Path(path))
+    folder, checkpoint = opened(path_of(path))
     facts = checkpoint.facts
     plan = plan_of(facts["plan"], loss, metrics, epochs)
+    _require_epochs(plan, len(facts["history"]))
     if not anyway:
         check_fingerprint(facts["fingerprint"], str(path))
     task = _task(model, plan.loss, plan.metrics)
-    job = _job(task, plan, data, validation, folder, progress, hooks)
-    _require_same(facts, job.facts)
-    arrays = dict(checkpoint.arrays)
-    record = Record(task.names, arrays.pop("record"))
-    state = with_arrays(job.runner.init(plan.seed), arrays, str(path))
-    at = Standing(state, record, tuple(facts["history"]))
-    folder.rewind(job.step(at), at.history)
-    return trained(job, at)
+    with model.precision():
+        job = _job(task, plan, data, validation, folder, progress, hooks)
+        _require_same(facts, job.facts)
+        arrays = dict(checkpoint.arrays)
+        record = Record(task.names, arrays.pop("record"))
+        state = with_arrays(job.runner.init(plan.seed), arrays, str(path))
+        at = Standing(state, record, tuple(facts["history"]))
+        folder.rewind(job.step(at), at.history)
+        return trained(job, at)
 
 
 def _task(model: Any, loss: Any, metrics: Any) -> Task:
@@ -160,7 +164,7 @@ def _task(model: Any, loss: Any, metrics: Any) -> Task:
 
 def _folder(path: Any, checkpoint_every: Any, log_every: Any) -> Folder | None:
     if path is not None:
-        return Folder(Path(path), checkpoint_every, log_every)
+        return Folder(path_of(path), checkpoint_every, log_every)
     if checkpoint_every is not None or log_every is not None:
         raise ArgumentError("checkpoint_every and log_every take a path to write to, got none.")
     return None
@@ -195,12 +199,20 @@ def _batches(task: Task, plan: Plan, data: Examples | Stream) -> Batches:
         return feed(data, plan.batch_size, plan.seed, plan.drop_last)
     if plan.drop_last:
         raise ArgumentError("drop_last takes data in memory, got a Stream, which decides itself.")
-    return StreamFeed(data, plan.batch_size, partial(checked, task))
+    return StreamFeed(data, plan.batch_size, partial(checked, task), task.model.precision)
 
 
 def _config(job: Job, folder: Folder) -> dict[str, Any]:
     saving = {"checkpoint_every": folder.checkpoint_every, "log_every": folder.log_every}
     return {"format": "tensorem.config", "version": 1, **job.facts, "saving": saving}
+
+
+def _require_epochs(plan: Plan, done: int) -> None:
+    if plan.epochs < done:
+        raise ArgumentError(
+            f"train.resume takes epochs of at least the {done} that are done, got {plan.epochs}.",
+            help="an earlier state is not kept: train again with train.fit.",
+        )
 
 
 def _require_same(recorded: dict[str, Any], given: dict[str, Any]) -> None:

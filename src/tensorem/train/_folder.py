@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tensorem.disk import make_folder, read_whole, write_whole
+from tensorem.disk import exists, make_folder, read_whole, write_whole
 from tensorem.errors import ArgumentError, FileError, ResumeError
 
 from ._checkpoint import NAME as STATE
@@ -45,7 +45,7 @@ class Folder:
         Raises:
             FileError: A run is kept there already, or nothing can be written there.
         """
-        if (self.path / STATE).exists():
+        if exists(self.path / STATE):
             raise FileError(
                 f"{self.path} takes a new run, got a folder that holds one.",
                 help=f"train.resume({str(self.path)!r}, model, data), or choose another path.",
@@ -75,7 +75,7 @@ def opened(path: Path) -> tuple[Folder, Checkpoint]:
         ResumeError: There is no run.
         FileError: A file of it is malformed.
     """
-    if not (path / STATE).exists():
+    if not exists(path / STATE):
         raise ResumeError(
             f"train.resume takes the folder of a run, got {path}.",
             because=f"it has no {STATE}.",

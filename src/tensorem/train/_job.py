@@ -188,7 +188,7 @@ def _require_finite_loss(job: Job, at: Standing, before: int) -> None:
 
 def _require_finite_params(job: Job, at: Standing) -> None:
     for name, array in at.state.params.items():
-        values = np.asarray(array, np.float32)
+        values = np.asarray(array, np.float64)
         if not np.isfinite(values).all():
             wrong = float(values[~np.isfinite(values)][0])
             _stop(job, at, f"the parameter {name}", len(at.record) - 1, wrong)

@@ -46,8 +46,11 @@ class Plan:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise ArgumentError(f"Training takes {name} of at least 1, got {value!r}.")
+            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+                raise ArgumentError(
+                    f"Training takes {name} as an integer of at least 1, got {value!r}."
+                )
+            object.__setattr__(self, name, int(value))
         if self.backend not in BACKENDS:
             raise ArgumentError(f"backend takes {', '.join(BACKENDS)}, got {self.backend!r}.")
         if not isinstance(self.optimizer, optim.Optimizer):

@@ -7,7 +7,7 @@ import sys
 import time
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from tensorem.errors import ArgumentError
 
@@ -54,10 +54,12 @@ def display_of(progress: str | Display) -> Display:
     Raises:
         ArgumentError: The name is none of the faces.
     """
-    if not isinstance(progress, str):
-        return progress
-    if progress not in FACES:
-        raise ArgumentError(f"progress takes {', '.join(FACES)}, got {progress!r}.")
+    if all(hasattr(progress, name) for name in ("moved", "finished", "close")):
+        return cast(Display, progress)
+    if not isinstance(progress, str) or progress not in FACES:
+        raise ArgumentError(
+            f"progress takes {', '.join(FACES)}, or a train.Display, got {progress!r}."
+        )
     faces: dict[str, type[Display]] = {
         "live": Live,
         "notebook": Notebook,

@@ -39,7 +39,8 @@ class Run:
     @cached_property
     def model(self) -> nn.Model:
         """The trained model; its arrays are its own, whatever becomes of the state."""
-        params, buffers = jax.tree.map(jnp.copy, (self.state.params, self.state.buffers))
+        with self.task.model.precision():
+            params, buffers = jax.tree.map(jnp.copy, (self.state.params, self.state.buffers))
         return self.task.model.replace(params=params, buffers=buffers)
 
     @property

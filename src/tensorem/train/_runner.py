@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, Literal
 
 import jax
@@ -57,7 +57,8 @@ class Runner:
     def init(self, seed: int = 0) -> State:
         """The state before the first step."""
         model = self.task.model
-        return _start(self.optimizer)(model.params, model.buffers, rand.jax_key(seed))
+        with model.precision():
+            return _start(self.optimizer)(model.params, model.buffers, rand.jax_key(seed))
 
     def step(self, state: State, x: Any, y: Any) -> tuple[State, Record]:
         """One step on one batch. The state that goes in is used up.
@@ -66,10 +67,11 @@ class Runner:
             x: A batch of inputs; a tuple of them where the model takes several.
             y: Their targets.
         """
-        inputs = tuple(map(jnp.asarray, x if isinstance(x, tuple) else (x,)))
-        targets = jnp.asarray(y)
-        order = np.arange(targets.shape[0], dtype=np.int32)[np.newaxis]
-        state, rows = self._advance(state, inputs, targets, jnp.asarray(order), 0, 1)
+        with self.task.model.precision():
+            inputs = tuple(map(jnp.asarray, x if isinstance(x, tuple) else (x,)))
+            targets = jnp.asarray(y)
+            order = np.arange(targets.shape[0], dtype=np.int32)[np.newaxis]
+            state, rows = self._advance(state, inputs, targets, jnp.asarray(order), 0, 1)
         return state, Record.empty(self.task.names).followed_by(rows)
 
     def epoch(self, state: State, batches: Batches) -> tuple[State, Record]:
@@ -79,7 +81,8 @@ class Runner:
             batches: Made by `feed`.
         """
         record = Record.empty(self.task.names)
-        *_, last = self.chunks(state, record, batches, Pace(seconds=60.0))
+        with self.task.model.precision():
+            *_, last = self.chunks(state, record, batches, Pace(seconds=60.0))
         return last
 
     def chunks(
@@ -94,17 +97,16 @@ class Runner:
         advance, taken = self._advance, int(state.step)
         epoch, done = divmod(taken, len(batches))
         for piece in batches.pieces(epoch, done):
-            order = jnp.asarray(piece.order)
             while done < piece.end:
                 started, at = time.perf_counter(), done - piece.begin
                 n = pace.length(taken, piece.end - done)
-                state, rows = advance(state, piece.inputs, piece.targets, order, at, at + n)
+                state, rows = advance(state, piece.inputs, piece.targets, piece.order, at, at + n)
                 record = record.followed_by(rows)
                 pace.took(piece.order.shape, n, time.perf_counter() - started)
                 taken, done = taken + n, done + n
                 yield state, record
 
-    @property
+    @cached_property
     def _advance(self) -> Advance:
         advance = _compiled if self.backend == "compiled" else _eager
         return advance(self.task.model.layer, self.task.scores, self.optimizer)

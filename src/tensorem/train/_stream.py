@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -45,9 +46,22 @@ class Stream:
         if type(self.steps) is not int or self.steps < 1:
             raise ArgumentError(f"A Stream takes steps of at least 1, got {self.steps!r}.")
 
+    def batches(self, epoch: int) -> Iterable[tuple[Any, Any]]:
+        """The batches of an epoch.
+
+        Raises:
+            DataError: The function of the user gives no batches.
+        """
+        found = self.epoch(epoch)
+        if not isinstance(found, Iterable):
+            raise DataError(
+                f"A Stream takes a function that gives batches, got {type(found).__name__} from it."
+            )
+        return found
+
     def first(self) -> Examples:
         """The first batch of the first epoch: what is checked before training, and hashed."""
-        for batch in self.epoch(0):
+        for batch in self.batches(0):
             return examples(batch)
         raise DataError("A Stream takes at least one batch in an epoch, got none.")
 
@@ -59,6 +73,7 @@ class StreamFeed:
     stream: Stream
     batch_size: int
     check: Callable[[Examples, str], Examples]
+    precision: Callable[[], AbstractContextManager[None]] = nullcontext
 
     def __len__(self) -> int:
         """The number of steps in an epoch."""
@@ -82,7 +97,7 @@ class StreamFeed:
         return ()
 
     def _placed(self, epoch: int, done: int) -> Iterator[tuple[int, Piece]]:
-        for number, batch in enumerate(self.stream.epoch(epoch)):
+        for number, batch in enumerate(self.stream.batches(epoch)):
             if number >= len(self):
                 raise DataError(f"The stream takes {len(self)} batches an epoch, got more.")
             if number >= done:
@@ -97,10 +112,11 @@ class StreamFeed:
                 where=where,
                 because="only the last batch of an epoch may be smaller.",
             )
-        found = self.check(batch, where)
-        order = np.arange(size, dtype=np.int32)[np.newaxis]
-        inputs = tuple(jnp.asarray(x) for x in found.inputs)
-        return Piece(number, inputs, jnp.asarray(found.targets), order)
+        with self.precision():  # a thread has its own
+            found = self.check(batch, where)
+            order = np.arange(size, dtype=np.int32)[np.newaxis]
+            inputs = tuple(jnp.asarray(x) for x in found.inputs)
+            return Piece(number, inputs, jnp.asarray(found.targets), order)
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:

@@ -6,9 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+
 from tensorem import losses, metrics
 from tensorem.errors import ArgumentError
 from tensorem.nn import Model
+from tensorem.shapes.dtypes import FLOATING
 
 Pair = losses.Pair
 Score = Callable[[Any, Any], Pair]
@@ -38,7 +43,11 @@ class Task:
         if self.metrics is None:
             usual = _USUAL.get(self.loss, ()) if isinstance(self.loss, str) else ()
             object.__setattr__(self, "metrics", usual)
-        object.__setattr__(self, "metrics", tuple(self.metrics or ()))
+        if not isinstance(self.metrics, tuple | list):
+            raise ArgumentError(
+                f"metrics takes a tuple of names or functions, got {self.metrics!r}."
+            )
+        object.__setattr__(self, "metrics", tuple(self.metrics))
         _ = self.scores
 
     @property
@@ -60,7 +69,7 @@ class Scores:
     functions: tuple[Score, ...]
 
     def __call__(self, output: Any, targets: Any) -> tuple[Pair, ...]:
-        return tuple(_pair(f, f(output, targets)) for f in self.functions)
+        return tuple(_pair(f, _applied(f, output, targets)) for f in self.functions)
 
 
 def name_of(score: str | Score) -> str:
@@ -83,11 +92,36 @@ def _function(kind: str, score: str | Score, by_name: Callable[[str], Score]) ->
     return score
 
 
-def _pair(score: Score, value: Any) -> Pair:
-    if not isinstance(value, tuple) or len(value) != 2:
+def _applied(score: Score, output: Any, targets: Any) -> Any:
+    """An error of JAX about values that are not known yet is said in our words."""
+    try:
+        return score(output, targets)
+    except jax.errors.JAXTypeError as error:
         raise ArgumentError(
-            f"{name_of(score)} takes its result as (sum, count), got {type(value).__name__}.",
+            f"{name_of(score)} takes arrays whose values are not known yet.",
+            because=str(error).splitlines()[0],
+            help="compute with jax.numpy and jnp.where; no float(), no if, no NumPy.",
+        ) from error
+
+
+def _pair(score: Score, value: Any) -> Pair:
+    shapes = [np.shape(v) for v in value] if _has_two_numbers(value) else None
+    if shapes != [(), ()]:
+        got = f"shapes {shapes[0]} and {shapes[1]}" if shapes else type(value).__name__
+        raise ArgumentError(
+            f"{name_of(score)} takes its result as (sum, count), two numbers, got {got}.",
             because="a mean is taken once, over all examples; means of batches would be wrong.",
             help="return the sum over the examples, and how many they are.",
         )
-    return value
+    total = jnp.asarray(value[0])
+    if total.dtype.name not in FLOATING:
+        total = total.astype("float32")
+    return total, jnp.asarray(value[1])
+
+
+def _has_two_numbers(value: Any) -> bool:
+    return isinstance(value, tuple) and len(value) == 2 and all(map(_is_number, value))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float | np.generic | np.ndarray | jax.Array)

@@ -1,0 +1,72 @@
+"""A model of 64 bits trains in 64 bits, through every door."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from close import assert_close
+from tensorem import nn, optim, train
+from tensorem.shapes import Spec
+
+DRAW = np.random.default_rng(0)
+X = DRAW.normal(size=(20, 3))
+Y = (X[:, 0] > 0).astype(np.int64)
+
+
+def wide() -> nn.Model:
+    layer = nn.Sequential(nn.Linear(3, 4), nn.Tanh(), nn.Dropout(0.0), nn.Linear(4, 2))
+    return nn.build(layer, Spec(("N", 3), "float64"))
+
+
+def fit(data: Any = (X, Y), **given: Any) -> train.Run:
+    settings = {"epochs": 2, "batch_size": 8, "progress": "none", "optimizer": optim.sgd(0.1)}
+    return train.fit(wide(), data, **settings | given)
+
+
+def same(a: nn.Model, b: nn.Model) -> None:
+    for name in a.params:
+        assert a.params[name].dtype == np.float64
+        np.testing.assert_array_equal(a.params[name], b.params[name])
+
+
+def test_a_step_is_that_of_pytorch_in_float64() -> None:
+    torch = pytest.importorskip("torch")
+    model = wide()
+    own = {k: torch.tensor(np.asarray(v), requires_grad=True) for k, v in model.params.items()}
+    hidden = torch.tanh(torch.tensor(X) @ own["0.weight"].T + own["0.bias"])
+    logits = hidden @ own["3.weight"].T + own["3.bias"]
+    torch.nn.functional.cross_entropy(logits, torch.tensor(Y)).backward()
+    trained = fit(epochs=1, batch_size=20).model
+    for name, value in own.items():
+        expected = (value - 0.1 * value.grad).detach().numpy()
+        assert_close(trained.params[name], expected, rtol=1e-14, atol=1e-15)
+
+
+def test_every_backend_and_a_stream_give_64_bits() -> None:
+    def batches(epoch: int) -> Any:
+        order = train.feed((X, Y), 8).order(epoch)
+        return ((X[order[i : i + 8]], Y[order[i : i + 8]]) for i in (0, 8, 16))
+
+    run = fit()
+    assert_close(fit(backend="eager").model.params["0.weight"], run.model.params["0.weight"], 1e-13)
+    same(fit(train.Stream(batches, 3)).model, run.model)
+    assert train.evaluate(run.model, (X, Y))["loss"] < run.history[0]["loss"]
+    assert train.predict(run.model, X).dtype == np.float64
+    assert not jax.config.jax_enable_x64
+
+
+def test_a_resumed_run_has_the_same_bits(tmp_path: Path) -> None:
+    fit(path=tmp_path, epochs=1)
+    resumed = train.resume(tmp_path, wide(), (X, Y), epochs=2, progress="none")
+    same(resumed.model, fit().model)
+
+
+def test_a_state_dict_keeps_64_bits() -> None:
+    trained = fit().model
+    state = {name: np.asarray(array) for name, array in trained.params.items()}
+    same(wide().load_state_dict(state), trained)
