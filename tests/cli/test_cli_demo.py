@@ -11,6 +11,7 @@ import pytest
 import tensorem as tm
 from tensorem import report
 from tensorem.cli import main
+from tensorem.cli._digits import model_of, plan_of
 
 Capture = pytest.CaptureFixture[str]
 
@@ -96,3 +97,11 @@ def test_a_folder_that_holds_a_run_is_kept(told: tuple[Path, str], capsys: Captu
     assert main(["demo", "--epochs", "1", "--path", str(told[0])]) == 2
     assert "got a folder that holds one" in capsys.readouterr().err
     assert (told[0] / "model.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_unseen_digits_are_recognised(seed: int) -> None:
+    digits = tm.data.digits()
+    plan = plan_of(seed, epochs=20)
+    run = tm.train.fit(model_of(seed), digits.train, progress="none", **plan)
+    assert tm.train.evaluate(run.model, digits.test)["accuracy"] >= 0.97

@@ -192,7 +192,7 @@ def test_check_rejects_the_certificates_of_another_model(run: Path, capsys: Capt
 
 def test_check_refuses_what_is_no_certificate(run: Path, tmp_path: Path, capsys: Capture) -> None:
     assert "holds no certificates" in refused(capsys, "check", str(run))
-    assert "takes a run folder, or three files" in refused(capsys, "check", "a", "b")
+    assert "takes a run folder, or three paths" in refused(capsys, "check", "a", "b")
     file = tmp_path / "c"
     file.write_bytes(b"nothing")
     files = (str(run / "graph.json"), str(run / "model.safetensors"), str(file))

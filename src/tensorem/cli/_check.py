@@ -25,7 +25,7 @@ class Check:
     """
 
     files: tyro.conf.Positional[tuple[Path, ...]]
-    """A run folder; or graph.json, model.safetensors and a certificate."""
+    """A run folder; or graph.json, model.safetensors and a certificate, or a folder of them."""
 
     exact: bool = False
     """Check in rational arithmetic: slow, the referee."""
@@ -45,20 +45,26 @@ class Check:
 
 
 def _files(given: tuple[Path, ...]) -> tuple[Path, Path, list[Path]]:
-    if len(given) == 3:
-        return given[0], given[1], [given[2]]
-    if len(given) != 1:
+    """The graph, the weights and the certificates that were named."""
+    if len(given) == 1:
+        run = given[0]
+        return run / "graph.json", run / "model.safetensors", _inside(run / "certificates")
+    if len(given) != 3:
         raise FileError(
-            f"tensorem check takes a run folder, or three files, got {len(given)} paths.",
+            f"tensorem check takes a run folder, or three paths, got {len(given)}.",
             help="tensorem check graph.json model.safetensors certificate",
         )
-    run = given[0]
-    certificates = sorted((run / "certificates").rglob("*.safetensors"))
-    if not certificates:
+    graph, weights, certificates = given
+    return graph, weights, _inside(certificates) if certificates.is_dir() else [certificates]
+
+
+def _inside(folder: Path) -> list[Path]:
+    found = sorted(folder.rglob("*.safetensors"))
+    if not found:
         raise FileError(
-            f"{run} holds no certificates.", help=f"tensorem verify {run} --save writes some."
+            f"{folder} holds no certificates.", help="tensorem verify RUN --save writes some."
         )
-    return run / "graph.json", run / "model.safetensors", certificates
+    return found
 
 
 def _results(graph: Path, weights: Path, certificates: list[Path], mode: str) -> dict[Path, Result]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -56,23 +57,26 @@ class Demo:
     """How many unseen digits are proved about."""
 
     def run(self) -> int:
-        from tensorem import data
+        from tensorem import data, report, verify
 
         digits, path = data.digits(), self.path or next_run("demo")
         _require(self, len(digits.test))
-        run = _trained(self, digits.train, path)
-        with Victim(path, self.seed, self.epochs) as victim:
+        with Victim(self.seed, self.epochs) as victim, ExitStack() as checks:
+            run = _trained(self, digits.train, path)
             step("3 Test", _tested(run.model, digits.test, path))
             step("4 Prove", ABOUT.format(self.images))
-            prover, proofs = _proved(self, run.model, digits.test, path)
-            with Checking(path) as checking:
-                half = _half(prover, digits.test.take(self.images))
+            unseen = digits.test.take(self.images)
+            prover = verify.Prover.of(run.model, CLIP)
+            with console().status("bounding"):
+                tried = {eps: _tried(prover, unseen, eps, path, checks) for eps in self.eps}
+                half = _half(prover, unseen)
                 resumed = _resumed(victim, run, digits.train)
-                found = _robustness(self, proofs, checking.accepted(), half)
-        show(radii_table(found.radii))
+            radii = tuple(_radius(eps, both, checking) for eps, (both, checking) in tried.items())
+        found = report.Robustness("the first unseen digits", self.images, ("0", "1"), radii, half)
+        show(radii_table(radii))
         step("", _told(found))
         step("5 Resume", f"{victim}: {'identical' if resumed else 'OTHER'} bytes")
-        _save(found, proofs, run.model, path)
+        _save(found, [both["crown"] for both, _ in tried.values()], run.model, path)
         return _exit.OK if resumed and _holds(found) else _exit.REFUTED
 
 
@@ -133,31 +137,16 @@ def _resumed(victim: Victim, run: Run, examples: Dataset) -> bool:
 # --- proofs
 
 
-def _proved(
-    given: Demo, model: Model, test: Dataset, path: Path
-) -> tuple[Prover, dict[str, Verdicts]]:
-    """The verdicts on unseen digits by both methods at each radius; certificates are saved."""
-    from tensorem import verify
-
-    chosen = test.take(given.images)
-    prover = verify.Prover.of(model, CLIP)
-    with console().status("bounding"):
-        proofs = {eps: prover.compare(chosen.x, chosen.y.tolist(), eps) for eps in given.eps}
-    for both in proofs.values():
-        save_certificates(dict(enumerate(both["crown"])), path)
-    return prover, proofs
+def _tried(
+    prover: Prover, unseen: Dataset, eps: str, path: Path, checks: ExitStack
+) -> tuple[Verdicts, Checking | None]:
+    """The verdicts by both methods; a process begins to check the saved certificates."""
+    both = prover.compare(unseen.x, unseen.y.tolist(), eps)
+    saved = save_certificates(dict(enumerate(both["crown"])), path)
+    return both, checks.enter_context(Checking(path, saved[0].parent)) if saved else None
 
 
-def _robustness(
-    given: Demo, proofs: dict[str, Verdicts], accepted: dict[str, int], half: str | None
-) -> Robustness:
-    from tensorem.report import Robustness
-
-    radii = tuple(_radius(eps, both, accepted) for eps, both in proofs.items())
-    return Robustness("the first unseen digits", given.images, ("0", "1"), radii, half)
-
-
-def _radius(eps: str, both: Verdicts, accepted: dict[str, int]) -> Radius:
+def _radius(eps: str, both: Verdicts, checking: Checking | None) -> Radius:
     from tensorem.report import Radius
 
     crown = both["crown"]
@@ -168,7 +157,7 @@ def _radius(eps: str, both: Verdicts, accepted: dict[str, int]) -> Radius:
         crown=_count(crown),
         refuted=len(refuted),
         unknown=sum(proof.verdict == "unknown" for proof in crown),
-        checked=accepted.get(f"eps-{crown[0].claim.eps}", 0),
+        checked=checking.accepted() if checking else 0,
         replayed=sum(proof.check() for proof in refuted),
     )
 
@@ -230,11 +219,11 @@ def _holds(found: Robustness) -> bool:
     return all(r.checked == r.crown and r.replayed == r.refuted for r in found.radii)
 
 
-def _save(found: Robustness, proofs: dict[str, Verdicts], model: Model, path: Path) -> None:
+def _save(found: Robustness, proofs: list[list[Proof]], model: Model, path: Path) -> None:
     from tensorem import report
 
     found.save(path / report.ROBUSTNESS)
-    cases = tuple(c for both in proofs.values() for c in _cases(both["crown"], model))
+    cases = tuple(case for of_radius in proofs for case in _cases(of_radius, model))
     report.save_counterexamples(path / report.COUNTEREXAMPLES, cases)
     page = report.write(report.gather(path))
     step("6 Saved", ", ".join(sorted(file.name for file in path.iterdir())))

@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
@@ -23,12 +22,10 @@ class Victim:
     """The second process, from its start to the removal of what it left.
 
     Args:
-        beside: It writes into a folder of its own beside this one.
         seed: As in the run that is not killed.
         epochs: As in the run that is not killed.
     """
 
-    beside: Path
     seed: int
     epochs: int
     _folder: tempfile.TemporaryDirectory[str] = field(init=False)
@@ -47,7 +44,7 @@ class Victim:
         return STEPS * self.epochs // 2 + 1
 
     def __enter__(self) -> Victim:
-        self._folder = tempfile.TemporaryDirectory(prefix="killed-", dir=self.beside)
+        self._folder = tempfile.TemporaryDirectory(prefix="tensorem-killed-")
         given = [str(self._run), str(self.seed), str(self.epochs), str(self.step)]
         program = f"from {__name__} import train_and_die; train_and_die(*{given!r})"
         self._process = subprocess.Popen(
@@ -101,14 +98,21 @@ def train_and_die(folder: str, seed: str, epochs: str, step: str) -> None:
 
 @dataclass(eq=False)
 class Checking:
-    """`tensorem check` on a run folder, in a process of its own, from its start to its answer."""
+    """`tensorem check` on a folder of certificates, in a process of its own.
+
+    Args:
+        run: The run whose graph and weights the certificates are about.
+        folder: The certificates.
+    """
 
     run: Path
+    folder: Path
     _process: subprocess.Popen[bytes] = field(init=False)
 
     def __enter__(self) -> Checking:
+        files = (self.run / "graph.json", self.run / "model.safetensors", self.folder)
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tensorem", "check", str(self.run), "--json"],
+            [sys.executable, "-m", "tensorem", "check", *map(str, files), "--json"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip
         return self
@@ -123,17 +127,14 @@ class Checking:
             self._process.kill()
             self._process.communicate()
 
-    def accepted(self) -> dict[str, int]:
-        """How many certificates it accepts in each folder, once it is done.
+    def accepted(self) -> int:
+        """How many certificates it accepts, once it is done.
 
         Raises:
             CertificateError: It could not read them.
         """
         answer, told = self._process.communicate()
         if self._process.returncode not in (0, 1):
-            raise CertificateError(
-                "The checker could not check the run.",
-                because=told.decode(errors="replace").strip(),
-            )
-        results = json.loads(answer).items()
-        return Counter(Path(name).parent.name for name, result in results if result["accepted"])
+            because = told.decode(errors="replace").strip()
+            raise CertificateError("The checker could not check the run.", because=because)
+        return sum(result["accepted"] for result in json.loads(answer).values())

@@ -71,8 +71,8 @@ class Verify:
         return _exit.OK if verdicts == {"proved"} else _exit.UNKNOWN
 
 
-def save_certificates(proofs: dict[int, Proof], run: Path) -> int:
-    """Write the certificate of every proof that has one; returns how many."""
+def save_certificates(proofs: dict[int, Proof], run: Path) -> list[Path]:
+    """Write the certificate of every proof that has one; returns where."""
     from tensorem import disk
 
     contents = {
@@ -83,7 +83,7 @@ def save_certificates(proofs: dict[int, Proof], run: Path) -> int:
     for folder in {path.parent for path in contents}:
         disk.make_folder(folder)
     disk.write_together(contents)
-    return len(contents)
+    return list(contents)
 
 
 def _place(run: Path, i: int, proof: Proof) -> Path:
