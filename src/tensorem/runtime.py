@@ -22,7 +22,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 SWITCH = "TENSOREM_RUNTIME"
-_CONVOLUTION_FLAG = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
+_PRODUCTS_FLAG = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution,-individual_dot"
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
@@ -67,13 +67,13 @@ def float64() -> Iterator[None]:
 
 def _xla_flags() -> Setting:
     flags = os.environ.get("XLA_FLAGS", "")
-    name = _CONVOLUTION_FLAG.partition("=")[0]
+    name = _PRODUCTS_FLAG.partition("=")[0]
     if name in flags:
         return Setting("XLA_FLAGS", flags, "user")
     if not version("jaxlib").startswith("0.10."):
         # An unknown flag ends the process, so a flag is set for the versions that were measured.
         return Setting("XLA_FLAGS", flags, "user" if flags else "default")
-    os.environ["XLA_FLAGS"] = f"{flags} {_CONVOLUTION_FLAG}".strip()
+    os.environ["XLA_FLAGS"] = f"{flags} {_PRODUCTS_FLAG}".strip()
     return Setting("XLA_FLAGS", os.environ["XLA_FLAGS"], "tensorem")
 
 

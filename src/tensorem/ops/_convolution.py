@@ -11,6 +11,7 @@ a gradient convolution that JAX derives keeps another order inside a loop and co
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -25,6 +26,8 @@ from jax.interpreters import ad, batching, mlir
 Array = Any
 Pair = tuple[int, int]
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
+_FEW = 32
+"""Products in a sum up to which windows are written out."""
 
 
 def conv(x: Array, k: Array, *, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
@@ -50,10 +53,34 @@ def _conv(
     x: Array, k: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair,
     groups: int,
 ) -> Array:  # fmt: skip
+    if _few_products(k.shape, groups):
+        y = _patches(x, kernel, stride, padding, dilation) @ k.reshape(-1, k.shape[3])
+        return y.reshape(x.shape[0], *output_size(size, kernel, stride, padding, dilation), -1)
     return lax.conv_general_dilated(
         x, k, stride, [(p, p) for p in padding], rhs_dilation=dilation,
         dimension_numbers=_LAYOUT, feature_group_count=groups,
     )  # fmt: skip
+
+
+def _few_products(k: tuple[int, ...], groups: int) -> bool:
+    """An entry of the result is a short sum, as in the first layer of a network on grey images.
+
+    XLA's convolution then takes 2 to 4 times as long as one product with all windows written out.
+    """
+    return groups == 1 and math.prod(k[:3]) <= _FEW
+
+
+def _patches(x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
+    """The windows written out, one in a row: (N,H,W,C) -> (N*H'*W', kh*kw*C)."""
+    rows, cols = output_size(x.shape[1:3], kernel, stride, padding, dilation)
+    (ph, pw), (sh, sw), (dh, dw) = padding, stride, dilation
+    x = jnp.pad(x, ((0, 0), (ph, ph), (pw, pw), (0, 0)))
+    cut = [
+        x[:, i * dh : i * dh + (rows - 1) * sh + 1 : sh, j * dw : j * dw + (cols - 1) * sw + 1 : sw]
+        for i in range(kernel[0])
+        for j in range(kernel[1])
+    ]
+    return jnp.concatenate(cut, axis=3).reshape(-1, math.prod(kernel) * x.shape[3])
 
 
 def _conv_dx(
@@ -82,6 +109,10 @@ def _conv_dk(
     groups: int,
 ) -> Array:  # fmt: skip
     """The image convolved with the gradient as its kernel: channels as batch, batch as channels."""
+    shape = (*kernel, x.shape[3] // groups, g.shape[3])
+    if _few_products(shape, groups):
+        patches = _patches(x, kernel, stride, padding, dilation)
+        return (patches.T @ g.reshape(-1, g.shape[3])).reshape(shape)
     reach = [d * (n - 1) for d, n in zip(dilation, kernel, strict=True)]
     holes = [s * (n - 1) for s, n in zip(stride, g.shape[1:3], strict=True)]
     pads = [(p, r + h - n + 1 - p) for r, p, n, h in zip(reach, padding, size, holes, strict=True)]

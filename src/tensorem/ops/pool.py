@@ -15,7 +15,7 @@ from jax import lax
 from tensorem.domains import Interval, Linear, Lines
 from tensorem.shapes import pool_size
 
-from . import _specs
+from . import _pooling, _specs
 from ._derive import Box, Total, affine, boxed
 from ._op import Op, Rule
 
@@ -72,11 +72,21 @@ def _max_pool(x: Array, **attrs: Any) -> Array:
     return windows(x, -np.inf, **attrs).max(axis=-1)
 
 
+def _max_pool_run(x: Array, **attrs: Any) -> Array:
+    return _nchw(_pooling.max_pool(_nhwc(x), **attrs))
+
+
 def _max_pool_jvp(y: Array, xs: Any, ts: Any, **attrs: Any) -> Array:
     """The tangent of the first maximum in row-major order, as in PyTorch."""
-    first = jnp.argmax(windows(xs[0], -np.inf, **attrs), axis=-1)
-    mask = jax.nn.one_hot(first, math.prod(attrs["kernel_size"]), dtype=ts[0].dtype)
-    return jnp.sum(mask * windows(ts[0], 0.0, **attrs), axis=-1)
+    return _nchw(_pooling.max_pool_tangent(_nhwc(xs[0]), _nhwc(y), _nhwc(ts[0]), **attrs))
+
+
+def _nhwc(x: Array) -> Array:
+    return jnp.transpose(x, (0, 2, 3, 1))
+
+
+def _nchw(x: Array) -> Array:
+    return jnp.transpose(x, (0, 3, 1, 2))
 
 
 @dataclass(frozen=True)
@@ -154,7 +164,7 @@ max_pool2d = Op(
     "max_pool2d",
     1,
     _pool_shape,
-    run=_max_pool,
+    run=_max_pool_run,
     exact=lambda x, **attrs: x.map(partial(_max_pool, **attrs)),
     interval=lambda x, **attrs: x.map(partial(_max_pool, **attrs)),
     lines=_max_pool_lines,

@@ -1,0 +1,117 @@
+"""Variants measured in turn, A B C A B C, so that what disturbs the machine disturbs them all."""
+
+from __future__ import annotations
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+Quartiles = tuple[float, float, float]
+"""First quartile, median, third quartile."""
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What one variant needed.
+
+    Args:
+        name: The variant.
+        wall: Microseconds per step in each round.
+        cpu: The same in processor time of all threads; a thread that waits by spinning counts.
+    """
+
+    name: str
+    wall: tuple[float, ...]
+    cpu: tuple[float, ...]
+
+    def over(self, other: Timing) -> Quartiles:
+        """How many times as long as another, round by round."""
+        return quartiles([a / b for a, b in zip(self.wall, other.wall, strict=True)])
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """All variants of a workload in one run.
+
+    Args:
+        work: The workload.
+        timings: One for each variant.
+        others: Share of the machine that other processes took, in each slice.
+    """
+
+    work: str
+    timings: tuple[Timing, ...]
+    others: tuple[float, ...]
+
+
+def quartiles(values: Sequence[float]) -> Quartiles:
+    low, middle, high = statistics.quantiles(values, n=4)
+    return low, middle, high
+
+
+def compare(work: str, names: Sequence[str], rounds: int, seconds: float) -> Comparison:
+    """The time of each variant of a workload, in rounds of one slice each."""
+    workers = [_Worker(work, name) for name in names]
+    try:
+        for worker in workers:
+            worker.answer()
+        slices = [[worker.slice(seconds) for worker in workers] for _ in range(rounds)]
+    finally:
+        for worker in workers:
+            worker.stop()
+    timings = [_timing(name, [row[i] for row in slices]) for i, name in enumerate(names)]
+    return Comparison(work, tuple(timings), tuple(r["others"] for row in slices for r in row))
+
+
+def _timing(name: str, reports: list[dict[str, Any]]) -> Timing:
+    wall, cpu = (tuple(1e6 * r[clock] / r["steps"] for r in reports) for clock in ("wall", "cpu"))
+    return Timing(name, wall, cpu)
+
+
+class _Worker:
+    """A process of `bench.worker`, from here."""
+
+    def __init__(self, work: str, name: str) -> None:
+        self.name = name
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.worker", work, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    def answer(self) -> dict[str, Any]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        if not line:
+            raise RuntimeError(f"{self.name} ended with code {self.process.wait()}.")
+        report: dict[str, Any] = json.loads(line)
+        return report
+
+    def slice(self, seconds: float) -> dict[str, Any]:
+        assert self.process.stdin is not None
+        before = _busy_seconds()
+        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.flush()
+        report = self.answer()
+        others = _busy_seconds() - before - report["cpu"]
+        return report | {"others": max(0.0, others / report["wall"] / (os.cpu_count() or 1))}
+
+    def stop(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+        self.process.wait(timeout=60)
+
+
+def _busy_seconds() -> float:
+    """Time that all processors together have worked since the machine started."""
+    user, nice, system, _, _, irq, soft, steal = map(
+        int, Path("/proc/stat").read_text().split()[1:9]
+    )
+    return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")
