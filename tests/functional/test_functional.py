@@ -11,7 +11,7 @@ import pytest
 
 from close import assert_close
 from tensorem import functional as F
-from tensorem.errors import ArgumentError, DTypeError, ShapeError
+from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tensorem.shapes import format_shape
 
 
@@ -168,3 +168,16 @@ def test_misuse_is_one_clear_error(call: Any, error: type[Exception], words: str
         call()
     with pytest.raises(error, match=words):
         jax.eval_shape(call)
+
+
+def test_an_index_without_a_row_is_an_error_and_no_number_in_a_trace() -> None:
+    table = jnp.ones((3, 4))
+    with pytest.raises(DataError, match="F.embedding takes indices from 0 to 2, got 3") as caught:
+        F.embedding(jnp.asarray([0, 3]), table)
+    assert caught.value.where == "index[1]"
+    for dtype in ("int8", "int32"):
+        index = jnp.asarray([2, -1, 3], dtype)
+        rows = jax.jit(F.embedding)(index, table)
+        assert np.isnan(rows).all(axis=1).tolist() == [False, True, True]
+    slope = jax.grad(lambda t: jax.jit(F.embedding)(jnp.asarray([2]), t).sum())(table)
+    assert slope.sum(axis=1).tolist() == [0, 0, 4]

@@ -13,7 +13,8 @@ import pytest
 from close import assert_close
 from tensorem import graph, ops
 from tensorem.domains import Interval, Rational
-from tensorem.errors import GraphError, MeaningError
+from tensorem.errors import DataError, GraphError, MeaningError
+from tensorem.shapes import Spec
 
 RNG = np.random.default_rng(0)
 
@@ -111,3 +112,16 @@ def test_symbolic_sizes_are_bound_first() -> None:
     g = graph.capture(network, ("N", 4), weights=W)
     with pytest.raises(GraphError, match=r"got N\.\n  help: write graph.bind\(N=1\)"):
         graph.to_jax(g)
+
+
+def test_a_row_that_is_not_there_has_no_exact_value() -> None:
+    g = graph.capture(lambda i: ops.embedding(i, jnp.ones((3, 2))), Spec((2,), "int32"))
+    inputs = [Rational.of(np.array([0, 3]))]
+    arrays = {name: Rational.of(a) for name, a in g.arrays.items()}
+    with pytest.raises(DataError, match="takes indices from 0 to 2, got 0 to 3"):
+        graph.read(g, graph.by_rows("exact"), inputs, arrays)
+    points = {name: Interval.point(a) for name, a in g.arrays.items()}
+    at = [Interval.point(np.array([0, 3]))]
+    [rows] = graph.read(g, graph.by_rows("interval"), at, points)
+    assert rows.lower.tolist() == [[1, 1], [-np.inf] * 2]
+    assert rows.upper.tolist() == [[1, 1], [np.inf] * 2]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tensorem import functional as F
 from tensorem import nn
-from tensorem.errors import ShapeError
+from tensorem.errors import DTypeError, LayerError, ShapeError
 
 
 class Gated(nn.Layer):
@@ -34,3 +35,41 @@ def test_other_errors_of_a_user_stay_what_they_are() -> None:
     with pytest.raises(ValueError, match="my own") as caught:
         nn.build(Broken(), input=("N", 4))
     assert caught.value.__notes__[0] == "in model Broken"
+
+
+class Custom(nn.Layer):
+    function: Any
+
+    def forward(self, x: Any) -> Any:
+        return self.function(x)
+
+
+@pytest.mark.parametrize(
+    "function", [lambda x: x if x.sum() > 0 else -x, lambda x: x * float(x.sum()), np.asarray]
+)
+def test_asking_for_values_is_a_layer_error_that_says_what_to_write(function: Any) -> None:
+    with pytest.raises(LayerError, match=r"forward of Custom\(.*\) asks for the values") as caught:
+        nn.build(Custom(function), input=("N", 4))
+    assert "jnp.where in place of if" in caught.value.help
+    assert caught.value.where.startswith("model Custom(")
+
+
+def test_counting_a_named_axis_is_a_shape_error() -> None:
+    with pytest.raises(ShapeError, match=r"must know more than the names in \(N, 4\)") as caught:
+        nn.build(Custom(lambda x: sum(x[i] for i in range(x.shape[0]))), input=("N", 4))
+    assert "give integers" in caught.value.help
+
+
+@pytest.mark.parametrize(("result", "kind"), [(None, "NoneType"), ("a", "str")])
+def test_a_forward_gives_arrays(result: Any, kind: str) -> None:
+    with pytest.raises(
+        LayerError, match=rf"The forward of Custom\(.*\) gives {kind}, not an array"
+    ):
+        nn.build(Custom(lambda x: result), input=("N", 4))
+
+
+def test_a_list_is_not_an_array_inside_a_layer() -> None:
+    model = nn.build(nn.Linear(3, 2), input=("N", 3))
+    with pytest.raises(DTypeError, match=r"Linear\(3 -> 2\) takes an array, got list") as caught:
+        model.apply(model.params, [[1.0, 2.0, 3.0]])
+    assert caught.value.help == "convert: jnp.asarray(x)."

@@ -10,7 +10,7 @@ import pytest
 
 from tensorem import functional as F
 from tensorem import nn
-from tensorem.errors import DTypeError, LayerError, PathError, ShapeError
+from tensorem.errors import ArgumentError, DTypeError, LayerError, PathError, ShapeError
 from tensorem.shapes import Spec
 
 
@@ -259,3 +259,21 @@ def test_two_arrays_cannot_have_one_path() -> None:
 
     with pytest.raises(LayerError, match=r"'layers\.0\.weight' names two arrays"):
         nn.build(Clash(), ("N", 2))
+
+
+@pytest.mark.parametrize("width", [10**7, 10**20])
+def test_arrays_that_no_memory_holds_are_named(width: int) -> None:
+    with pytest.raises(LayerError, match=r"weight takes .* more numbers than the memory holds"):
+        nn.build(nn.Linear(width, 10**8), ("N", width))
+
+
+def test_an_initialiser_gives_the_shape_that_is_declared() -> None:
+    flat: Any = lambda shape, seed: np.ones(9)  # noqa: E731
+    with pytest.raises(ShapeError, match=r"of weight takes the shape \(3, 3\), gave \(9,\)"):
+        nn.build(nn.Linear(3, 3), ("N", 3), init={"weight": flat})
+
+
+@pytest.mark.parametrize("init", [[1], {"*": 1}])
+def test_initialisers_are_functions_by_pattern(init: Any) -> None:
+    with pytest.raises(ArgumentError, match="init takes a dict from patterns of paths"):
+        nn.build(nn.Linear(3, 3), ("N", 3), init=init)

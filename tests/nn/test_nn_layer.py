@@ -153,8 +153,21 @@ def test_a_layer_without_forward_says_so() -> None:
         (lambda: nn.Linear(0, 2), "Linear takes in_features an integer of at least 1, got 0"),
         (lambda: nn.Linear(2.0, 2), "in_features an integer of at least 1, got 2.0"),  # type: ignore[arg-type]
         (lambda: nn.Conv2d(3, 4, 3, groups=2), "groups that divide the channels 3 and 4, got 2"),
-        (lambda: nn.Conv2d(3, 4, 3, stride=0), "stride"),
-        (lambda: nn.MaxPool2d(0), "kernel_size"),
+        (lambda: nn.Conv2d(3, 4, 3, stride=0), "^Conv2d takes stride as an integer of at least 1"),
+        (lambda: nn.MaxPool2d(0), "^MaxPool2d takes kernel_size as an integer of at least 1"),
+        (lambda: nn.AvgPool2d(2, padding=-1), "^AvgPool2d takes padding as an integer of at"),
+        (lambda: nn.Linear(3, 2, None), "Linear takes bias True or False, got None"),  # type: ignore[arg-type]
+        (lambda: nn.Conv2d(3, 2, 1, bias=0), "Conv2d takes bias True or False, got 0"),  # type: ignore[arg-type]
+        (lambda: nn.Dropout("a"), r"Dropout takes p in \[0, 1\], got 'a'"),  # type: ignore[arg-type]
+        (lambda: nn.Dropout(True), r"Dropout takes p in \[0, 1\], got True"),
+        (lambda: nn.LeakyReLU(float("nan")), "negative_slope a finite number, got nan"),
+        (lambda: nn.Softmax(1.0), "Softmax takes dim an integer, got 1.0"),  # type: ignore[arg-type]
+        (lambda: nn.Flatten("a"), "Flatten takes start_dim an integer, got 'a'"),  # type: ignore[arg-type]
+        (lambda: nn.BatchNorm2d(2, eps=-1), "eps a finite number of at least 0, got -1"),
+        (lambda: nn.BatchNorm2d(2, momentum=2), r"momentum in \[0, 1\], or None, got 2"),
+        (lambda: nn.LayerNorm(-1), "normalized_shape positive integers, .* got -1"),
+        (lambda: nn.LayerNorm(()), r"normalized_shape positive integers, .* got \(\)"),
+        (lambda: nn.LayerNorm(3, eps=float("inf")), "eps a finite number of at least 0, got inf"),
         (lambda: nn.Dropout(1.5), r"Dropout takes p in \[0, 1\], got 1.5"),
         (lambda: nn.BatchNorm2d(0), "num_features an integer of at least 1, got 0"),
         (lambda: nn.Embedding(0, 3), "num_embeddings an integer of at least 1, got 0"),
@@ -163,6 +176,12 @@ def test_a_layer_without_forward_says_so() -> None:
 def test_hyperparameters_are_checked_when_written(make: Any, words: str) -> None:
     with pytest.raises(ArgumentError, match=words):
         make()
+
+
+def test_numbers_of_numpy_are_the_numbers_that_they_are() -> None:
+    layer = nn.Conv2d(np.int64(3), np.int32(4), (np.int8(3), np.int8(1)))  # type: ignore[arg-type]
+    assert layer == nn.Conv2d(3, 4, (3, 1)) and repr(layer) == "Conv2d(3, 4, (3, 1))"
+    assert type(nn.Dropout(np.float64(0.5)).p) is float
 
 
 def test_conv_same_needs_an_odd_reach() -> None:

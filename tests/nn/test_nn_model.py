@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tensorem import nn
-from tensorem.errors import DTypeError, PathError, ShapeError
+from tensorem.errors import ArgumentError, DTypeError, PathError, ShapeError
 from tensorem.shapes import Spec
 
 
@@ -197,3 +197,50 @@ def test_a_layer_that_is_never_called_is_shown_as_such() -> None:
             return self.used(x)
 
     assert "not called" in nn.build(Spare(nn.Linear(2, 2), nn.Linear(2, 2)), ("N", 2)).summary()
+
+
+class Stubborn:
+    """Like a tensor of PyTorch that asks for gradients."""
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> Any:
+        raise RuntimeError("Can't call numpy() on this.")
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (Stubborn(), "takes an array, got Stubborn: Can't call numpy"),
+        (np.ma.masked_array(np.ones((1, 2), np.float32), mask=[[1, 0]]), "got masked values"),
+        ([[1e300, 0.0]], "with values that float32 does not hold"),
+    ],
+)
+def test_what_is_no_plain_array_is_refused(x: Any, words: str) -> None:
+    with pytest.raises(DTypeError, match=words):
+        linear()(x)
+
+
+@pytest.mark.parametrize(
+    ("bias", "words"),
+    [
+        (Stubborn(), "bias takes an array, got Stubborn"),
+        ([1, [2, 3]], "bias takes an array, got list"),
+        (np.ones(2, complex), "bias takes float32, got complex128"),
+        (np.array([None, None]), "bias takes float32, got object"),
+    ],
+)
+def test_an_entry_of_a_state_dict_is_an_array_of_numbers(bias: Any, words: str) -> None:
+    model = linear()
+    with pytest.raises(DTypeError, match=words):
+        model.load_state_dict({**model.params, "bias": bias})
+
+
+def test_a_state_dict_is_a_dict() -> None:
+    with pytest.raises(ArgumentError, match="load_state_dict takes arrays by name, got list"):
+        linear().load_state_dict([1])  # type: ignore[arg-type]
+
+
+def test_an_index_without_a_row_gives_no_number() -> None:
+    model = nn.build(nn.Embedding(3, 2), Spec(("N",), "int32"))
+    rows = np.asarray(model([0, 2, 3, -1]))
+    np.testing.assert_array_equal(rows[:2], model.params["weight"][jnp.asarray([0, 2])])
+    assert np.isnan(rows[2:]).all()

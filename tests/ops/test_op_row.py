@@ -89,6 +89,11 @@ def test_shapes_with_names_go_through_every_family() -> None:
             DTypeError,
             "takes an integer index, got float32",
         ),
+        (
+            lambda: ops.div.shape(Spec((2,), "int32"), Spec((2,), "int32")),
+            DTypeError,
+            "takes floats, got int32",
+        ),
         (lambda: ops.sum.shape(Spec((2,)), dims=(1,)), ArgumentError, r"takes dims in \[-1, 1\)"),
         (
             lambda: ops.sum.shape(Spec((2, 2)), dims=(1, -1)),

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+from jax.core import Tracer
+
 from tensorem import ops
-from tensorem.errors import DTypeError, ShapeError
+from tensorem.errors import DataError, DTypeError, ShapeError
 from tensorem.shapes import dtypes, format_shape, pair, rules, same_shape, same_size
 
 from ._move import reshape
@@ -87,17 +90,33 @@ def conv2d(
 def embedding(index: Array, weight: Array) -> Array:
     """Row `index` of a table.
 
-    An index out of range takes the nearest row; `losses` and `data` check labels beforehand.
+    An index out of range is an error where it is a value, and gives NaN inside a trace.
 
     Shapes:
         index (*batch), weight (rows, dim)  ->  (*batch, dim)
+
+    Raises:
+        DataError: An index is out of range.
     """
     _weight(weight, 2, "(rows, dim)")
     if index.dtype.name not in dtypes.INTEGER:
         raise DTypeError(
             f"takes integers (int32, ...), got {index.dtype}.", help='convert: x.astype("int32").'
         )
+    _check_rows(index, weight.shape[0])
     return ops.embedding(index, weight)
+
+
+def _check_rows(index: Array, rows: int) -> None:
+    if isinstance(index, Tracer):
+        return
+    wrong = np.argwhere((np.asarray(index) < 0) | (np.asarray(index) >= rows))
+    if len(wrong):
+        at = tuple(int(i) for i in wrong[0])
+        raise DataError(
+            f"takes indices from 0 to {rows - 1}, got {int(index[at])}.",
+            where=f"index[{', '.join(map(str, at))}]",
+        )
 
 
 def padding_of(

@@ -21,7 +21,7 @@ from tensorem.graph._graph import Graph, Node, flatten
 from tensorem.graph._primitives import PRIMITIVES, ints, plain
 from tensorem.graph._rewrite import drop_dead, simplify
 from tensorem.ops._op import CALLS, Attr
-from tensorem.shapes import Spec, spec_of
+from tensorem.shapes import Spec, named, spec_of
 
 INLINED = {
     "custom_jvp_call": "call_jaxpr",
@@ -128,7 +128,8 @@ class _Builder:
 
     def node(self, op: str, *inputs: str, **attrs: Attr) -> str:
         node = Node(op, inputs, (f"{op}_{len(self.nodes)}",), attrs)
-        spec = node.row.shape(*(self.specs[i] for i in inputs), **attrs)
+        with named(f"`{op}`"):
+            spec = node.row.shape(*(self.specs[i] for i in inputs), **attrs)
         if op == "reshape":  # a size left open (-1) is written out: a graph has one spelling
             node = replace(node, attrs={"shape": ints(spec.shape)})
         self.specs[node.outputs[0]] = spec
@@ -235,7 +236,7 @@ def equal(a: Any, b: Any) -> bool:
     """Two closed jaxprs are the same program up to the names of their variables."""
     if len(a.consts) != len(b.consts):
         return False
-    same = all(np.array_equal(x, y) for x, y in zip(a.consts, b.consts, strict=True))
+    same = all(map(_same_bytes, a.consts, b.consts))
     return same and bool(_equal(a.jaxpr, b.jaxpr))
 
 
@@ -249,7 +250,7 @@ def _equal(a: Any, b: Any) -> bool:
     def used(x: Any, y: Any) -> bool:
         if hasattr(x, "val") or hasattr(y, "val"):
             both = hasattr(x, "val") and hasattr(y, "val") and _same_aval(x, y)
-            return bool(both and np.array_equal(x.val, y.val))
+            return bool(both and _same_bytes(x.val, y.val))
         return names.get(x) is y
 
     def step(p: Any, q: Any) -> bool:
@@ -268,6 +269,12 @@ def _equal(a: Any, b: Any) -> bool:
         and len(a.outvars) == len(b.outvars)
         and all(map(used, a.outvars, b.outvars))
     )
+
+
+def _same_bytes(x: Any, y: Any) -> bool:
+    """Equal values, of which NaN is one."""
+    a, b = np.asarray(x), np.asarray(y)
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
 def _same_aval(x: Any, y: Any) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, ClassVar
 
 from tensorem import functional as F
 from tensorem.shapes import Shape, rules
 
+from ._arguments import integers, within
 from ._layer import Layer
 
 
@@ -37,6 +39,10 @@ class LeakyReLU(Layer):
 
     takes: ClassVar[str] = "float"
     negative_slope: float = 0.01
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within(self, "negative_slope", -math.inf, math.inf, "a finite number")
 
     def output_shape(self, x: Shape) -> Shape:
         return rules.same(x)
@@ -87,6 +93,10 @@ class Softmax(Layer):
     takes: ClassVar[str] = "float"
     dim: int
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        integers(self, "dim")
+
     def output_shape(self, x: Shape) -> Shape:
         return rules.softmax(x, self.dim)
 
@@ -107,6 +117,10 @@ class Flatten(Layer):
 
     start_dim: int = 1
     end_dim: int = -1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        integers(self, "start_dim", "end_dim")
 
     def output_shape(self, x: Shape) -> Shape:
         return rules.flatten(x, self.start_dim, self.end_dim)

@@ -13,7 +13,7 @@ from jax.extend.core import get_opaque_trace_state
 
 from tensorem.errors import LayerError, PathError, ShapeError
 
-from ._check import checked, located
+from ._check import checked, located, require_arrays
 from ._log import Log
 from ._tree import is_leaf, join, mapped
 
@@ -142,6 +142,8 @@ class Run:
         with located(layer, frame.path):
             run = self.ctx.run_leaf if leaf else direct
             y = run(frame, bound, xs, kw)
+            if log is not None:
+                require_arrays(layer, y)
         if log is not None:
             log.note(layer, frame.path, xs, y)
         return y

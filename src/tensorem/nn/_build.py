@@ -14,8 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem import rand
-from tensorem.errors import LayerError, PathError, ShapeError
-from tensorem.shapes import Spec, same_shape, spec_of
+from tensorem.errors import ArgumentError, LayerError, PathError, ShapeError
+from tensorem.shapes import Spec, format_shape, same_shape, spec_of
 from tensorem.shapes.dtypes import FLOATING, executable
 
 from ._bind import Array, Arrays, Context
@@ -28,6 +28,7 @@ from ._specs import abstract, is_shape, leaves, precision, spec_tree, text
 from ._tree import is_leaf, join, parts, place, walk
 
 Inits = Mapping[str, Initialiser]
+_ADDRESSABLE = 2**47
 
 
 def build(layer: Layer, input: Any = None, seed: int = 0, init: Inits | None = None) -> Model:
@@ -53,6 +54,7 @@ def build(layer: Layer, input: Any = None, seed: int = 0, init: Inits | None = N
         float32 (N, 2)
     """
     _require_layer(layer)
+    _require_initialisers(init or {})
     inputs = _inputs(layer, input)
     declared = declarations(layer)
     dtype = _float_dtype(inputs)
@@ -151,9 +153,39 @@ def _float_dtype(inputs: Any) -> str:
 def _start(declared: Parameter | Buffer, path: str, seed: int, init: Inits, dtype: str) -> Array:
     """The initial value of one array, from the seed and its path."""
     chosen = [f for pattern, f in init.items() if fnmatchcase(path, pattern)]
-    value = (chosen or [declared.init])[-1](declared.shape, rand.fold(seed, path))
+    start = (chosen or [declared.init])[-1]
     own = declared.dtype if isinstance(declared, Buffer) else None
-    return jnp.asarray(np.asarray(value).astype(jnp.dtype(own or dtype)).reshape(declared.shape))
+    try:
+        value = np.asarray(start(_held(declared.shape), rand.fold(seed, path)))
+        _require_shape(path, value.shape, declared.shape)
+        return jnp.asarray(value.astype(jnp.dtype(own or dtype)))
+    except MemoryError as error:
+        raise LayerError(
+            f"{path} takes {format_shape(declared.shape)}, more numbers than the memory holds."
+        ) from error
+
+
+def _held(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape, if an array of it could be addressed at all."""
+    if math.prod(shape) >= _ADDRESSABLE:
+        raise MemoryError
+    return shape
+
+
+def _require_shape(path: str, got: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    if got != shape:
+        raise ShapeError(
+            f"The initialiser of {path} takes the shape {format_shape(shape)}, gave "
+            f"{format_shape(got)}."
+        )
+
+
+def _require_initialisers(init: Any) -> None:
+    if not isinstance(init, Mapping) or not all(map(callable, init.values())):
+        raise ArgumentError(
+            f"init takes a dict from patterns of paths to initialisers, got {init!r}.",
+            help='for example init={"*.weight": nn.init.xavier_uniform()}.',
+        )
 
 
 def _require_matches(init: Inits, declared: Mapping[str, Any]) -> None:
@@ -192,7 +224,8 @@ def _inconclusive(inputs: Any) -> Iterator[None]:
     except jax.errors.JAXTypeError:
         raise
     except Exception as error:
-        if type(error).__name__ != "InconclusiveDimensionOperation":
+        kinds = (type(error).__name__, str(error))
+        if kinds[0] != "InconclusiveDimensionOperation" and "_DimExpr" not in kinds[1]:
             raise
         raise ShapeError(
             f"A layer must know more than the names in {text(inputs)}.",

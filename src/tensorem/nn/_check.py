@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import jax
+import numpy as np
 
-from tensorem.errors import DTypeError, ShapeError, TensoremError
+from tensorem.errors import DTypeError, LayerError, ShapeError, TensoremError
 from tensorem.shapes import Shape, named
 from tensorem.shapes.dtypes import FLOATING, INTEGER
 
@@ -49,6 +50,14 @@ def located(layer: Any, path: str, root: str = "model") -> Iterator[None]:
         if error.where:
             raise
         raise error.with_notes(where=here).with_traceback(error.__traceback__) from None
+    except jax.errors.JAXTypeError as error:
+        raise LayerError(
+            f"The forward of {layer.label()} asks for the values of an array, not only its shape.",
+            where=here,
+            because=str(error).splitlines()[0],
+            help="compute with tensorem.functional or jax.numpy, and jnp.where in place of if; "
+            "float(), int() and NumPy need values.",
+        ) from error
     except Exception as error:
         if isinstance(error, TypeError | ValueError) and "shape" in str(error):
             # A user's own arithmetic that does not fit, in JAX's words and with our place.
@@ -59,8 +68,23 @@ def located(layer: Any, path: str, root: str = "model") -> Iterator[None]:
         raise
 
 
+def require_arrays(layer: Any, y: Any) -> None:
+    """Raise unless a forward gave arrays: the usual slip is a missing return."""
+    for value in [None] if y is None else jax.tree.leaves(y):
+        if not isinstance(value, jax.Array | np.ndarray | np.generic | int | float):
+            raise LayerError(
+                f"The forward of {layer.label()} gives {type(value).__name__}, not an array.",
+                help="end it with `return y`." if value is None else "",
+            )
+
+
 def _check_dtypes(layer: Any, xs: tuple[Any, ...]) -> None:
     wanted = {"float": FLOATING, "integer": INTEGER}.get(layer.takes)
+    if wanted and any(isinstance(x, list | tuple | dict | str) for x in xs):
+        raise DTypeError(
+            f"{layer.label()} takes an array, got {', '.join(type(x).__name__ for x in xs)}.",
+            help="convert: jnp.asarray(x).",
+        )
     for x in jax.tree.leaves(xs):
         name = jax.numpy.result_type(x).name
         if wanted and name not in wanted:

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 from tensorem import functional as F
 from tensorem.errors import ArgumentError
-from tensorem.shapes import Shape, pair, rules
+from tensorem.shapes import Shape, named, pair, rules
 
+from ._arguments import at_least, flags
 from ._init import kaiming_uniform, uniform
 from ._layer import Layer, Parameter
-from ._linear import at_least
 
 Window = int | tuple[int, int]
 
@@ -56,7 +56,9 @@ class Conv2d(Layer):
                 f"Conv2d takes groups that divide the channels {self.in_channels} and "
                 f"{self.out_channels}, got {self.groups}."
             )
-        self.window()  # its numbers are checked when written
+        flags(self, "bias")
+        with named("Conv2d"):  # its numbers are checked when written
+            self.window()
 
     def window(self) -> dict[str, Any]:
         """Kernel, stride, padding and dilation as pairs."""
@@ -74,7 +76,7 @@ class Conv2d(Layer):
         weight = Parameter((self.out_channels, inputs, *kernel), kaiming_uniform(a=math.sqrt(5)))
         bound = 1 / math.sqrt(inputs * math.prod(kernel))
         bias = Parameter((self.out_channels,), uniform(-bound, bound))
-        return {"weight": weight, "bias": bias if self.bias is not False else None}
+        return {"weight": weight, "bias": bias if self.bias else None}
 
     def output_shape(self, x: Shape) -> Shape:
         return rules.conv2d(

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tensorem import functional as F
-from tensorem.errors import ArgumentError
 from tensorem.shapes import Shape, rules
 
+from ._arguments import within
 from ._layer import Layer
 
 
@@ -29,8 +29,7 @@ class Dropout(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if not 0.0 <= self.p <= 1.0:
-            raise ArgumentError(f"Dropout takes p in [0, 1], got {self.p}.")
+        within(self, "p", 0.0, 1.0, "in [0, 1]")
 
     def output_shape(self, x: Shape) -> Shape:
         return rules.same(x)

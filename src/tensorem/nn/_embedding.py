@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 from tensorem import functional as F
 from tensorem.shapes import Shape, rules
 
+from ._arguments import at_least
 from ._init import normal
 from ._layer import Layer, Parameter
-from ._linear import at_least
 
 
 class Embedding(Layer):
@@ -20,7 +20,7 @@ class Embedding(Layer):
         index (*batch), integers  ->  (*batch, embedding_dim)
 
     Args:
-        num_embeddings: The number of rows; indices are below it.
+        num_embeddings: The number of rows; indices are below it, and one that is not gives NaN.
         embedding_dim: The length of a row.
 
     Source:

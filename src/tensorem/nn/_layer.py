@@ -8,6 +8,8 @@ from dataclasses import MISSING, dataclass, field, fields
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
 
+import numpy as np
+
 from tensorem.errors import LayerError
 from tensorem.shapes import UNKNOWN_RANK
 
@@ -214,9 +216,9 @@ def _text(value: Any) -> str:
 
 
 def _frozen(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_frozen(item) for item in value)
-    if type(value) is tuple:
+    if isinstance(value, np.generic):  # a number of NumPy is that number
+        return value.item()
+    if isinstance(value, list) or type(value) is tuple:
         return tuple(_frozen(item) for item in value)
     if isinstance(value, Mapping):
         return MappingProxyType({k: _frozen(item) for k, item in value.items()})

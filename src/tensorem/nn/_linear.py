@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tensorem import functional as F
-from tensorem.errors import ArgumentError
 from tensorem.shapes import Shape, rules
 
+from ._arguments import at_least, flags
 from ._init import kaiming_uniform, uniform
 from ._layer import Layer, Parameter
 
@@ -37,12 +37,13 @@ class Linear(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, 1, "in_features", "out_features")
+        flags(self, "bias")
 
     def parameters(self) -> Mapping[str, Parameter | None]:
         weight = Parameter((self.out_features, self.in_features), kaiming_uniform(a=math.sqrt(5)))
         bound = 1 / math.sqrt(self.in_features)
         bias = Parameter((self.out_features,), uniform(-bound, bound))
-        return {"weight": weight, "bias": bias if self.bias is not False else None}
+        return {"weight": weight, "bias": bias if self.bias else None}
 
     def output_shape(self, x: Shape) -> Shape:
         return rules.linear(x, self.in_features, self.out_features)
@@ -52,14 +53,3 @@ class Linear(Layer):
 
     def label(self) -> str:
         return f"Linear({self.in_features} -> {self.out_features})"
-
-
-def at_least(layer: Layer, least: int, *names: str) -> None:
-    """Raise unless these fields are integers of at least `least`."""
-    for name in names:
-        value = getattr(layer, name)
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ArgumentError(
-                f"{type(layer).__name__} takes {name} an integer of at least {least}, "
-                f"got {value!r}."
-            )

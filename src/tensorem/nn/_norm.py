@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -11,9 +12,9 @@ from tensorem import functional as F
 from tensorem.errors import ShapeError
 from tensorem.shapes import Shape, format_shape, rules
 
+from ._arguments import at_least, flags, is_integer, refused, within
 from ._init import ones, zeros
 from ._layer import Buffer, Layer, Parameter
-from ._linear import at_least
 
 
 class BatchNorm2d(Layer):
@@ -48,6 +49,10 @@ class BatchNorm2d(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, 1, "num_features")
+        within(self, "eps", 0.0, math.inf, "a finite number of at least 0")
+        if self.momentum is not None:
+            within(self, "momentum", 0.0, 1.0, "in [0, 1], or None")
+        flags(self, "affine", "track_running_stats")
 
     def parameters(self) -> Mapping[str, Parameter | None]:
         shape = (self.num_features,)
@@ -117,9 +122,17 @@ class LayerNorm(Layer):
     elementwise_affine: bool = True
     bias: bool = True
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        last = self._last()
+        if not (isinstance(last, tuple) and last and all(is_integer(n) and n > 0 for n in last)):
+            raise refused(self, "normalized_shape", "positive integers, one for each last axis")
+        within(self, "eps", 0.0, math.inf, "a finite number of at least 0")
+        flags(self, "elementwise_affine", "bias")
+
     def parameters(self) -> Mapping[str, Parameter | None]:
         weight = Parameter(self._last(), ones()) if self.elementwise_affine else None
-        biased = self.elementwise_affine and self.bias is not False
+        biased = self.elementwise_affine and self.bias
         return {"weight": weight, "bias": Parameter(self._last(), zeros()) if biased else None}
 
     def output_shape(self, x: Shape) -> Shape:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tensorem import functional as F
-from tensorem.shapes import Shape, pair, rules
+from tensorem.shapes import Shape, named, pair, rules
 
 from ._layer import Layer
 
@@ -69,7 +69,8 @@ class AvgPool2d(Layer):
 
 
 def _check_window(layer: MaxPool2d | AvgPool2d) -> None:
-    pair(layer.kernel_size, "kernel_size", 1)
-    pair(layer.padding, "padding", 0)
-    if layer.stride is not None:
-        pair(layer.stride, "stride", 1)
+    with named(type(layer).__name__):
+        pair(layer.kernel_size, "kernel_size", 1)
+        pair(layer.padding, "padding", 0)
+        if layer.stride is not None:
+            pair(layer.stride, "stride", 1)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem import functional as F
-from tensorem.errors import DTypeError, PathError, ShapeError
+from tensorem.errors import ArgumentError, DTypeError, PathError, ShapeError
 from tensorem.shapes import Spec, format_shape, named, solve
 
 from ._bind import Array, Arrays
@@ -67,6 +67,12 @@ def _numbers(x: Any) -> Any:
         array = np.asarray(x)
     except ValueError as error:
         raise ShapeError(f"The model takes an array, got a ragged list: {error}.") from None
+    except (TypeError, RuntimeError) as error:  # such as a tensor that asks for gradients
+        raise DTypeError(f"The model takes an array, got {type(x).__name__}: {error}") from None
+    if np.ma.is_masked(x):
+        raise DTypeError(
+            "The model takes numbers, got masked values.", help="say what they are: x.filled(0)."
+        )
     if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
         raise DTypeError(f"The model takes numbers, got {array.dtype} ({type(x).__name__}).")
     return array
@@ -81,7 +87,10 @@ def _exact(what: str, array: Any, dtype: str, typed: bool) -> Any:
         back = converted.astype(array.dtype)
     if not np.array_equal(back, array, equal_nan=array.dtype.kind == "f"):
         whole = (
-            np.issubdtype(array.dtype, np.floating) and not typed and np.dtype(dtype).kind == "f"
+            np.issubdtype(array.dtype, np.floating)
+            and not typed
+            and np.dtype(dtype).kind == "f"
+            and np.array_equal(np.isfinite(array), np.isfinite(converted))
         )
         if not whole:
             raise DTypeError(
@@ -93,6 +102,11 @@ def _exact(what: str, array: Any, dtype: str, typed: bool) -> Any:
 
 def loaded(layer: Any, own: Arrays, state: Mapping[str, Any]) -> Arrays:
     """The arrays of a state dict in place of a model's own, checked name by name."""
+    if not isinstance(state, Mapping):
+        raise ArgumentError(
+            f"load_state_dict takes arrays by name, got {type(state).__name__}.",
+            help="read a file first: safetensors.numpy.load_file(path).",
+        )
     aliases = _aliases(layer)
     state = {k: v for k, v in state.items() if aliases.get(k, k) == k or aliases[k] not in state}
     state = {aliases.get(k, k): v for k, v in state.items()}
@@ -101,7 +115,12 @@ def loaded(layer: Any, own: Arrays, state: Mapping[str, Any]) -> Arrays:
 
 
 def _entry(path: str, own: Array, value: Any) -> Array:
-    array = np.asarray(value)
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise DTypeError(f"{path} takes an array, got {type(value).__name__}: {error}") from None
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        raise DTypeError(f"{path} takes {own.dtype.name}, got {array.dtype}.")
     if array.shape != own.shape:
         raise ShapeError(
             f"{path} takes {format_shape(own.shape)}, got {format_shape(array.shape)}."

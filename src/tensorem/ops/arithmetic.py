@@ -13,6 +13,9 @@ from jax import lax
 from tensorem.domains import Diagonal, Interval, Lines, Map, Rational, equation
 from tensorem.domains import _exact as exact
 from tensorem.domains import _interval as intervals
+from tensorem.errors import DTypeError
+from tensorem.shapes import Spec
+from tensorem.shapes.dtypes import FLOATING
 
 from . import _curve, _specs
 from ._derive import (
@@ -29,6 +32,20 @@ from ._derive import (
 from ._op import Op
 
 Array = Any
+
+
+# --- shapes
+
+
+def _quotient(*xs: Spec) -> Spec:
+    found = _specs.alike(*xs)
+    if found.dtype not in FLOATING:
+        raise DTypeError(
+            f"takes floats, got {found.dtype}.",
+            because="the quotient of integers is cut off, which no other meaning does.",
+            help="cast first: x.astype('float32').",
+        )
+    return found
 
 
 # --- lines
@@ -178,7 +195,7 @@ mul = Op(
 div = Op(
     "div",
     2,
-    _specs.alike,
+    _quotient,
     run=lax.div,
     exact=Rational.__truediv__,
     interval=Interval.__truediv__,

@@ -11,7 +11,7 @@ import numpy as np
 from jax import lax
 
 from tensorem.domains import Interval, Lines, Rational, equation
-from tensorem.errors import ArgumentError, ShapeError
+from tensorem.errors import ArgumentError, DataError, ShapeError
 from tensorem.shapes import format_shape, reshape_shape, same_size, shape_of
 
 from . import _specs
@@ -158,22 +158,39 @@ def _flip(x: Array, *, dims: Dims) -> Array:
 # --- rows of a table by index
 
 
-def _embedding(index: Array, weight: Array) -> Array:
+def _rows(index: Array, weight: Array) -> Array:
     return jnp.take(weight, index, axis=0, mode="clip")
 
 
+def _embedding(index: Array, weight: Array) -> Array:
+    """The rows; NaN where there is none."""
+    rows = _rows(index, weight)
+    if not jnp.issubdtype(weight.dtype, jnp.floating):
+        return rows
+    number = index if index.dtype.itemsize >= 4 else index.astype("int32")
+    there = jnp.logical_and(number >= 0, number < weight.shape[0])
+    return jnp.where(there[..., None], rows, jnp.full((), jnp.nan, weight.dtype))
+
+
 def _embedding_exact(index: Rational, weight: Rational) -> Rational:
-    rows = np.clip((index.num // index.den).astype(np.int64), 0, weight.shape[0] - 1)
+    rows = (index.num // index.den).astype(np.int64)
+    if not ((rows >= 0) & (rows < weight.shape[0])).all():
+        raise DataError(
+            f"`embedding` takes indices from 0 to {weight.shape[0] - 1}, got {rows.min()} to "
+            f"{rows.max()}."
+        )
     return weight.map(lambda num: num[rows])
 
 
 def _embedding_interval(index: Interval, weight: Interval) -> Interval:
-    """The row, where the index is known; else the hull of all rows."""
-    xp = index.rounding.xp
-    rows = xp.clip(index.lower, 0, weight.shape[0] - 1).astype(xp.int32)
+    """The row, where the index is known; else the hull of all rows; all numbers for no row."""
+    xp, last = index.rounding.xp, weight.shape[0] - 1
+    rows = xp.clip(index.lower, 0, last).astype(xp.int32)
     unknown = (index.lower != index.upper)[..., None]
+    none = xp.logical_or(index.lower < 0, index.upper > last)[..., None]
     lower = xp.where(unknown, weight.lower.min(axis=0), weight.lower[rows])
-    return Interval(lower, xp.where(unknown, weight.upper.max(axis=0), weight.upper[rows]))
+    upper = xp.where(unknown, weight.upper.max(axis=0), weight.upper[rows])
+    return Interval(xp.where(none, -xp.inf, lower), xp.where(none, xp.inf, upper))
 
 
 def _embedding_lines(index: Box, weight: Box) -> Lines:
@@ -181,7 +198,7 @@ def _embedding_lines(index: Box, weight: Box) -> Lines:
     if varies(index):
         return enclosed(_embedding_interval)(index, weight)
     rows = value(index)
-    taken = additive(lambda table: _embedding(rows, table))(weight)
+    taken = additive(lambda table: _rows(rows, table))(weight)
     return equation((None, *taken.lower), taken.lower_offset)
 
 

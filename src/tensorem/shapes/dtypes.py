@@ -31,6 +31,8 @@ def dtype_name(dtype: object) -> str:
         >>> dtype_name("float32"), dtype_name(np.int32), dtype_name(np.dtype(bool))
         ('float32', 'int32', 'bool')
     """
+    if dtype is None:  # for NumPy this is float64
+        raise DTypeError(f"A dtype takes one of {', '.join(NAMES)}, got None.")
     try:
         name = dtype if isinstance(dtype, str) else np.dtype(dtype).name  # type: ignore[call-overload]
     except TypeError:

@@ -1,0 +1,49 @@
+"""Hyper-parameters, checked where the layer is written."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from tensorem.errors import ArgumentError
+
+
+def at_least(layer: Any, least: int, *names: str) -> None:
+    """Raise unless these fields are integers of at least `least`."""
+    for name in names:
+        value = getattr(layer, name)
+        if not is_integer(value) or value < least:
+            raise refused(layer, name, f"an integer of at least {least}")
+
+
+def integers(layer: Any, *names: str) -> None:
+    """Raise unless these fields are integers."""
+    for name in names:
+        if not is_integer(getattr(layer, name)):
+            raise refused(layer, name, "an integer")
+
+
+def flags(layer: Any, *names: str) -> None:
+    """Raise unless these fields are True or False."""
+    for name in names:
+        if not isinstance(getattr(layer, name), bool):
+            raise refused(layer, name, "True or False")
+
+
+def within(layer: Any, name: str, low: float, high: float, form: str) -> None:
+    """Raise unless this field is a finite number with low <= number <= high."""
+    value = getattr(layer, name)
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not (number and math.isfinite(value) and low <= value <= high):
+        raise refused(layer, name, form)
+
+
+def refused(layer: Any, name: str, form: str) -> ArgumentError:
+    """The error of a field that is not of its form."""
+    value = getattr(layer, name)
+    return ArgumentError(f"{type(layer).__name__} takes {name} {form}, got {value!r}.")
+
+
+def is_integer(value: object) -> bool:
+    """Whether this is an integer and not a truth value."""
+    return isinstance(value, int) and not isinstance(value, bool)
