@@ -74,6 +74,25 @@ def test_its_run_is_a_run_for_every_other_command(told: tuple[Path, str], capsys
     assert main(["show", path]) == 0
 
 
+def test_a_stopped_demo_is_continued_by_train(tmp_path: Path, capsys: Capture) -> None:
+    class Stop:
+        def moved(self, moment: tm.train.Moment) -> None:
+            if moment.epoch == 1:
+                raise KeyboardInterrupt
+
+        def finished(self, *_: object) -> None: ...
+
+        def close(self) -> None: ...
+
+    path, fit = tmp_path / "stopped", tm.train.fit
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tm.train, "fit", lambda *a, **k: fit(*a, progress=Stop(), **k))
+        assert main(["demo", "--epochs", "2", "--path", str(path)]) == 130
+    assert main(["train", "--resume", str(path), "--json"]) == 0
+    done = json.loads("{" + capsys.readouterr().out.partition("\n{")[2])
+    assert [row["epoch"] for row in done["history"]] == [1, 2]
+
+
 @pytest.mark.parametrize(
     ("given", "words"),
     [

@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -96,6 +97,10 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(
     run: Any = None
     assert ended(Interrupted("stopped; resume with ...", run, 15), monkeypatch) == 143
     assert capsys.readouterr().err == "stopped; resume with ...\n"
+    run = SimpleNamespace(path=Path("runs/x"))
+    assert ended(Interrupted("stopped", run, 2), monkeypatch) == 130
+    told = "stopped\nOn the command line: tensorem train --resume runs/x\n"
+    assert capsys.readouterr().err == told
 
 
 def test_a_bug_is_70_and_shows_where(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -111,6 +116,15 @@ def test_a_closed_pipe_is_quiet() -> None:
     done = subprocess.run(command, stdout=writer, stderr=subprocess.PIPE, text=True)
     os.close(writer)
     assert (done.returncode, done.stderr) == (141, "")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_output_is_one_error_and_2() -> None:
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "tensorem", "ops"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 2
+    assert done.stderr == "FileError: [Errno 28] No space left on device\n"
 
 
 def test_no_color_and_a_bare_locale() -> None:

@@ -99,10 +99,16 @@ def _trained(given: Demo, examples: Dataset, path: Path) -> Run:
     step("1 Model", "every shape was checked when it was built")
     show_model(model)
     step("2 Train", f"on {len(examples)} real digits, bundled")
-    run = train.fit(model, examples, path=path, **plan_of(given.seed, given.epochs))
+    plan = plan_of(given.seed, given.epochs)
+    run = train.fit(model, examples, path=path, hooks=train.Hooks(on_save=_save_recipe), **plan)
     files.save(run.model, path)
-    Recipe(layers="cnn").save(path)
     return run
+
+
+def _save_recipe(run: Run) -> None:
+    """At the first checkpoint, so that `tensorem train --resume` can continue a stopped demo."""
+    if run.step == 0 and run.path is not None:
+        Recipe(layers="cnn").save(run.path)
 
 
 def _tested(model: Model, test: Dataset, path: Path) -> str:

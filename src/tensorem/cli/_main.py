@@ -81,16 +81,31 @@ def _guarded(arguments: list[str]) -> int:
         print(f"{type(error).__name__}: {error}", file=sys.stderr)
         return _exit.BAD_INPUT
     except KeyboardInterrupt as interrupt:
-        print(str(interrupt) or "Interrupted.", file=sys.stderr)
+        print(_farewell(interrupt), file=sys.stderr)
         return 128 + getattr(interrupt, "signum", _exit.INTERRUPTED - 128)
     except BrokenPipeError:
-        # Python flushes stdout once more at exit; it must find something that takes it.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _mute()
         return _exit.BROKEN_PIPE
+    except OSError as error:
+        _mute()
+        print(f"FileError: {error}", file=sys.stderr)
+        return _exit.BAD_INPUT
     except Exception:
         traceback.print_exc()
         print("This is a bug in tensorem: please report it with the lines above.", file=sys.stderr)
         return _exit.BUG
+
+
+def _farewell(interrupt: KeyboardInterrupt) -> str:
+    """Where a run stopped, and the command that continues it."""
+    told = str(interrupt) or "Interrupted."
+    path = getattr(getattr(interrupt, "run", None), "path", None)
+    return f"{told}\nOn the command line: tensorem train --resume {path}" if path else told
+
+
+def _mute() -> None:
+    """Python flushes standard output once more at exit; it must find something that takes it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _make_printable() -> None:
