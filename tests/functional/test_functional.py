@@ -172,7 +172,7 @@ def test_misuse_is_one_clear_error(call: Any, error: type[Exception], words: str
 
 def test_an_index_without_a_row_is_an_error_and_no_number_in_a_trace() -> None:
     table = jnp.ones((3, 4))
-    with pytest.raises(DataError, match="F.embedding takes indices from 0 to 2, got 3") as caught:
+    with pytest.raises(DataError, match=r"F\.embedding takes indices .* 2, got 3") as caught:
         F.embedding(jnp.asarray([0, 3]), table)
     assert caught.value.where == "index[1]"
     for dtype in ("int8", "int32"):

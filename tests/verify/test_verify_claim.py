@@ -53,3 +53,21 @@ def test_a_claim_is_read_back_and_nothing_else_is() -> None:
     for text in ("", "[]", "{}", claim.to_json().replace("robust", "fast"), "null"):
         with pytest.raises(CertificateError):
             Claim.from_json(text)
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("1e38", "takes a decimal below 1e38 with at most 80 places, got 1e38"),
+        ("1e-81", "takes a decimal below 1e38 with at most 80 places, got 1e-81"),
+        ("1e999999999", "takes a decimal below 1e38"),
+        (Fraction(1, 3), r"eps takes a decimal, got Fraction\(1, 3\)"),
+    ],
+)
+def test_a_number_that_no_certificate_can_hold_is_refused(value: object, words: str) -> None:
+    with pytest.raises(ArgumentError, match=words):
+        radius(value)
+
+
+def test_zero_has_one_spelling() -> None:
+    assert {decimal(zero, "eps") for zero in (0, -0.0, "0.000", "0e-999")} == {"0"}

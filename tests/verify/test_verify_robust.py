@@ -13,6 +13,7 @@ from tensorem import check, nn
 from tensorem.errors import (
     ArgumentError,
     CertificateError,
+    DataError,
     DTypeError,
     FileError,
     MeaningError,
@@ -119,7 +120,13 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "dtype": ({"x": XS[0].astype(np.float64)}, DTypeError, "takes float32 inputs, got float64"),
     "nan": ({"x": XS[0] * np.float32("nan")}, ArgumentError, "takes finite inputs"),
     "outside": ({"x": XS[0] + 1}, ArgumentError, "within clip"),
-    "label": ({"label": 3}, ArgumentError, "label takes 0 to 2, got 3"),
+    "label": ({"label": 3}, ArgumentError, "label takes an integer from 0 to 2, got 3"),
+    "half a label": ({"label": 1.5}, ArgumentError, "label takes an integer .* got 1.5"),
+    "true label": ({"label": True}, ArgumentError, "label takes an integer .* got True"),
+    "no label": ({"label": None}, ArgumentError, "label takes an integer .* got None"),
+    "one clip": ({"clip": (1,)}, ArgumentError, r"clip takes \(least, greatest\), got \(1,\)"),
+    "text clip": ({"clip": "01"}, ArgumentError, r"clip takes \(least, greatest\), got '01'"),
+    "large eps": ({"eps": "1e39"}, ArgumentError, "takes a decimal below 1e38"),
     "eps": ({"eps": -0.1}, ArgumentError, "radius of at least 0"),
     "method": ({"method": "magic"}, ArgumentError, "got 'magic'"),
     "clip": ({"clip": (1, 0)}, ArgumentError, "clip takes"),
@@ -140,6 +147,26 @@ def test_a_model_that_does_not_classify_is_refused() -> None:
     with pytest.raises(MeaningError, match="that the checker can check"):
         layer = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3))
         Prover.of(nn.build(layer, input=("N", 4)))
+
+
+def test_what_is_no_model_is_named() -> None:
+    for thing in (nn.ReLU(), len):
+        with pytest.raises(ArgumentError, match="takes a model or a graph, got") as caught:
+            robust(thing, XS[0], 0, 0.1)  # type: ignore[arg-type]
+        assert "nn.build(layer" in caught.value.help
+
+
+def test_weights_that_are_no_numbers_are_named(model: nn.Model) -> None:
+    broken = model.replace(params={**model.params, "6.bias": model.params["6.bias"] * np.nan})
+    with pytest.raises(DataError, match="takes a graph with finite weights") as caught:
+        Prover.of(broken)
+    assert "`6.bias` is not finite" in caught.value.because
+
+
+def test_every_input_has_a_label(prover: Prover) -> None:
+    for xs, labels in ((XS[:0], []), (XS[:2], [0])):
+        with pytest.raises(ShapeError, match="takes a label for each input, got"):
+            prover.robust_all(xs, labels, 0.1)
 
 
 def test_an_unknown_has_no_certificate_and_a_full_disk_loses_nothing(

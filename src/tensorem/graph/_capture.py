@@ -7,16 +7,18 @@ primitive by primitive.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import export
 
-from tensorem.errors import CaptureError
+from tensorem.errors import ArgumentError, CaptureError
 from tensorem.graph._graph import Graph, Node, flatten
 from tensorem.graph._primitives import PRIMITIVES, ints, plain
 from tensorem.graph._rewrite import drop_dead, simplify
@@ -36,6 +38,7 @@ REMEDIES = {
     "random": "read the model in evaluation, or take the random draw as an argument",
     "threefry2x32": "read the model in evaluation, or take the random draw as an argument",
     "while": "use a loop with a fixed length (jax.lax.scan)",
+    "dim_as_value": "a named size is no number here: give an integer in place of the name",
     "cond": "use jnp.where, so that both cases are part of the graph",
 }
 
@@ -79,8 +82,35 @@ def capture(f: Any, *specs: Any, weights: Mapping[str, Any] | None = None) -> Gr
 
 
 def _trace(f: Any, *args: Any) -> tuple[Any, Any]:
-    closed, out = jax.make_jaxpr(f, return_shape=True)(*args)
+    _require_count(f, args)
+    try:
+        closed, out = jax.make_jaxpr(f, return_shape=True)(*args)
+    except jax.errors.JAXTypeError as error:
+        raise CaptureError(
+            "A graph takes a function of shapes, got one that asks for the values of an array.",
+            because=str(error).splitlines()[0],
+            help="compute with jax.numpy, and jnp.where in place of if; float(), int() and NumPy "
+            "need values.",
+        ) from error
+    except TypeError as error:
+        if "not a valid JAX type" not in str(error):
+            raise
+        raise CaptureError(
+            f"A graph takes a function that gives arrays: {str(error).splitlines()[0]}."
+        ) from error
     return closed, jax.tree.structure(out)
+
+
+def _require_count(f: Any, args: tuple[Any, ...]) -> None:
+    try:
+        inspect.signature(f).bind(*args)
+    except TypeError as error:
+        raise CaptureError(
+            f"Capture takes a shape for each argument of the function: {error}.",
+            help="for example tm.capture(f, (3,), (3,)).",
+        ) from None
+    except ValueError:
+        return  # a function that does not say what it takes
 
 
 def _abstract(trees: list[Any]) -> list[Any]:
@@ -126,6 +156,22 @@ class _Builder:
             self.specs[name] = Spec(array.shape, array.dtype.name)
         return self._constants[key]
 
+    def known(self, name: str) -> np.ndarray | None:
+        """The value of a name where no input decides it."""
+        if name in self._constants.values():
+            return self.arrays[name]
+        node = next((n for n in self.nodes if name in n.outputs), None)
+        if (
+            node is None
+            or node.body is not None
+            or not all(isinstance(n, int) for n in self.specs[name].shape)
+        ):
+            return None
+        operands = [self.known(i) for i in node.inputs]
+        if any(value is None for value in operands):
+            return None
+        return np.asarray(node.row.run(*map(jnp.asarray, operands), **node.attrs))
+
     def node(self, op: str, *inputs: str, **attrs: Attr) -> str:
         node = Node(op, inputs, (f"{op}_{len(self.nodes)}",), attrs)
         with named(f"`{op}`"):
@@ -167,6 +213,8 @@ class _Builder:
         if name not in PRIMITIVES:
             raise _no_row(eqn)
         result = PRIMITIVES[name](self, operands, eqn.params)
+        if result is None:
+            raise _no_row(eqn)
         return result if isinstance(result, list) else [result]
 
     def _loop(self, eqn: Any, operands: list[str]) -> list[str]:
@@ -321,12 +369,21 @@ def graph_of(model: Trained | Captured | Graph) -> Graph:
     """The graph of a model: its own, or that of its evaluation, captured and simplified.
 
     Raises:
+        ArgumentError: It is none of these.
         CaptureError: A layer does something that has no row in the op table.
     """
     if isinstance(model, Graph):
         return model
     captured = getattr(model, "graph", None)
-    return captured if isinstance(captured, Graph) else simplify(capture_model(model))  # type: ignore[arg-type]
+    if isinstance(captured, Graph):
+        return captured
+    if not all(hasattr(model, name) for name in ("params", "buffers", "input", "apply")):
+        raise ArgumentError(
+            f"This takes a model or a graph, got {type(model).__name__}.",
+            help="build a layer first: nn.build(layer, input=...); capture a function: "
+            "tm.capture(f, (3,)).",
+        )
+    return simplify(capture_model(model))  # type: ignore[arg-type]
 
 
 def capture_model(model: Trained) -> Graph:

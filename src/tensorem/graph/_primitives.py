@@ -13,16 +13,18 @@ from typing import Any, Protocol
 import numpy as np
 
 from tensorem.errors import CaptureError
+from tensorem.graph import _indexing
 from tensorem.ops._op import Attr
 from tensorem.shapes import Spec, broadcast_shapes
 
 
 class Builder(Protocol):
-    """What a rule may do: add nodes and constants, and ask for specs."""
+    """What a rule may do: add nodes and constants, and ask for specs and known values."""
 
     def node(self, op: str, *inputs: str, **attrs: Attr) -> str: ...
     def constant(self, array: np.ndarray) -> str: ...
     def spec(self, name: str) -> Spec: ...
+    def known(self, name: str) -> np.ndarray | None: ...
 
 
 Rule = Callable[[Builder, list[str], dict[str, Any]], str]
@@ -127,6 +129,11 @@ def _cast(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
 
 def _iota(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     shape, axis = p["shape"], p["dimension"]
+    if not all(isinstance(n, int) for n in shape):
+        raise CaptureError(
+            f"A graph takes numbers for the sizes of a count, got {shape}.",
+            help="give an integer in place of the name in the input's shape.",
+        )
     steps = np.arange(shape[axis], dtype=p["dtype"])
     column = steps.reshape([-1 if i == axis else 1 for i in range(len(shape))])
     return b.constant(np.broadcast_to(column, shape).copy())
@@ -200,6 +207,9 @@ PRIMITIVES: dict[str, Callable[[Builder, list[str], dict[str, Any]], Any]] = {
     "concatenate": _attrs("concat", {"dim": "dimension"}),
     "slice": _slice,
     "split": _split,
+    "stack": _indexing.stack,
+    "tile": _indexing.tile,
+    "gather": _indexing.gather,
     "pad": _pad,
     "rev": _attrs("flip", {"dims": "dimensions"}),
     "iota": _iota,

@@ -13,6 +13,8 @@ import numpy as np
 from tensorem.errors import ArgumentError, CertificateError
 
 FORMAT, VERSION = "tensorem.certificate", 1
+_GREATEST, _PLACES = 37, 80
+"""What a decimal of a certificate may have: a power of ten of float32, places after the point."""
 
 
 @dataclass(frozen=True)
@@ -69,14 +71,26 @@ def decimal(value: Any, name: str) -> str:
     """A number as an exact decimal: a float means the decimal that Python prints for it.
 
     Raises:
-        ArgumentError: It is not a finite number.
+        ArgumentError: It is not a finite number, or one that no certificate can hold.
     """
+    if isinstance(value, Fraction):
+        raise ArgumentError(
+            f"{name} takes a decimal, got {value!r}.", help=f'for example "{float(value):.6g}".'
+        )
     try:
         number = Decimal(str(value))
     except InvalidOperation:
         raise ArgumentError(f"{name} takes a number, got {value!r}.") from None
     if not number.is_finite():
         raise ArgumentError(f"{name} takes a finite number, got {value!r}.")
+    if not number:
+        return "0"
+    _, digits, exponent = number.as_tuple()
+    if number.adjusted() > _GREATEST or int(exponent) < -_PLACES or len(digits) > _PLACES:
+        raise ArgumentError(
+            f"{name} takes a decimal below 1e{_GREATEST + 1} with at most {_PLACES} places, got "
+            f"{str(value)[:40]}."
+        )
     return format(number, "f")
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from tensorem import check
 from tensorem.domains import Interval, Rational
-from tensorem.errors import MeaningError, ShapeError
+from tensorem.errors import DataError, MeaningError, ShapeError
 from tensorem.graph import (
     Captured,
     Graph,
@@ -92,9 +92,14 @@ class Classifier:
 
         Raises:
             MeaningError: The graph does something that the checker does not know.
+            DataError: A weight is no finite number.
         """
         try:
             return check.prepare(to_json(self.stored), self.stored.arrays)
+        except check.MalformedError as error:
+            raise DataError(
+                "A proof takes a graph with finite weights.", because=str(error)
+            ) from None
         except check.UnsupportedError as error:
             raise MeaningError(
                 "A proof takes a graph that the checker can check.",

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from tensorem.disk import pack, write_whole
+from tensorem.disk import pack, path_of, write_whole
 from tensorem.errors import CertificateError
 from tensorem.verify._claim import Claim, contains
 from tensorem.verify._classifier import Classifier
@@ -74,8 +74,9 @@ class Proof:
             CertificateError: There is none, since the verdict is not "proved".
             FileError: It cannot be written; what was there is still there.
         """
-        write_whole(Path(path), self.to_bytes())
-        return Path(path)
+        target = path_of(path)
+        write_whole(target, self.to_bytes())
+        return target
 
     def __repr__(self) -> str:
         what = f"label {self.claim.label}, eps {self.claim.eps}, margin {self.margin:.4g}"

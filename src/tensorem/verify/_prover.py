@@ -138,6 +138,11 @@ class Prover:
                 f"A proof takes float32 inputs, got {xs.dtype.name}.",
                 help="write x.astype(np.float32): the claim is about exactly these numbers.",
             )
+        if not count or len(xs) != count:
+            raise ShapeError(
+                f"A proof takes a label for each input, got {count} labels and inputs "
+                f"{format_shape(xs.shape)}."
+            )
         if xs.shape not in ((count, *shape), (count, *shape[1:])):
             one = format_shape(shape[1:])
             raise ShapeError(f"A proof takes inputs {one}, got {format_shape(xs.shape[1:])}.")
@@ -152,8 +157,12 @@ class Prover:
 
     def _require_labels(self, labels: Sequence[int]) -> None:
         for label in labels:
-            if not 0 <= int(label) < self.classifier.classes:
-                raise ArgumentError(f"label takes 0 to {self.classifier.classes - 1}, got {label}.")
+            number = np.asarray(label)
+            whole = number.ndim == 0 and number.dtype.kind in "iu"
+            if not whole or not 0 <= int(number) < self.classifier.classes:
+                raise ArgumentError(
+                    f"label takes an integer from 0 to {self.classifier.classes - 1}, got {label!r}."
+                )
 
     def _search(self, xs: Any, labels: Sequence[int], eps: str) -> dict[str, Any]:
         """What the compiled program finds, on chunks of one size, the last filled up."""
@@ -247,10 +256,10 @@ def _bound(propagation: Propagation, lower: Array, upper: Array, label: Array) -
     name = propagation.graph.outputs[0]
     crown, ibp = propagation.crown(lower, upper), propagation.intervals(lower, upper).boxes[name]
     classes = ibp.shape[1]
-    rows = jax.nn.one_hot(label, classes, dtype=lower.dtype) - jnp.eye(classes, dtype=lower.dtype)
+    own = jnp.arange(classes) == label
+    rows = own[None].astype(lower.dtype) - jnp.eye(classes, dtype=lower.dtype)
     linear = propagation.lower(rows[:, None], name, crown)
     margins = {"crown": linear, "ibp": ibp.lower[0, label] - ibp.upper[0]}
-    own = jnp.arange(classes) == label
     least = {k: jnp.min(jnp.where(own, jnp.inf, m)) for k, m in margins.items()}
     return least, _evidence(propagation, crown)
 
@@ -277,6 +286,8 @@ def _greatest(ends: Array, node: Node) -> Array:
 
 
 def _range(clip: tuple[float, float]) -> tuple[str, str]:
+    if isinstance(clip, str) or np.shape(clip) != (2,):
+        raise ArgumentError(f"clip takes (least, greatest), got {clip!r}.")
     low, high = (decimal(c, "clip") for c in clip)
     if not float(low) <= float(high):
         raise ArgumentError(f"clip takes (least, greatest), got {clip}.")
