@@ -75,9 +75,9 @@ def test_a_function_that_asks_for_values_is_an_error(f: Any) -> None:
 
 
 def test_arguments_and_results_are_counted_and_are_arrays() -> None:
-    with pytest.raises(CaptureError, match="takes a shape for each argument .*missing"):
+    with pytest.raises(CaptureError, match=r"takes a shape for each argument .*missing"):
         graph.capture(jax.nn.relu)
-    with pytest.raises(CaptureError, match="a shape for each argument .*too many positional"):
+    with pytest.raises(CaptureError, match=r"a shape for each argument .*too many positional"):
         graph.capture(lambda x: x, (3,), (3,))
     with pytest.raises(CaptureError, match="takes a function that gives arrays"):
         graph.capture(lambda x: "text", (3,))

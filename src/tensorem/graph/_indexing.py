@@ -63,7 +63,7 @@ def _window(b: Builder, x: str, starts: dict[int, int], sizes: Any, d: Any) -> s
     end = [start + size for start, size in zip(begin, sizes, strict=True)]
     if not all(_fits(s, e, n) for s, e, n in zip(begin, end, shape, strict=True)):
         return None
-    y = _slice(b, x, begin, end, [1] * len(shape))
+    y = _slice(b, x, begin, end)
     kept = [size for axis, size in enumerate(sizes) if axis not in d.collapsed_slice_dims]
     return b.node("reshape", y, shape=_written(kept))
 
@@ -86,11 +86,12 @@ def _row(b: Builder, x: str, axis: int, row: int) -> str:
     shape = b.spec(x).shape
     begin = [row if i == axis else 0 for i in range(len(shape))]
     end = [row + 1 if i == axis else n for i, n in enumerate(shape)]
-    return _slice(b, x, begin, end, [1] * len(shape))
+    return _slice(b, x, begin, end)
 
 
-def _slice(b: Builder, x: str, begin: Any, end: Any, step: Any) -> str:
-    return b.node("slice", x, start=_written(begin), stop=_written(end), step=_written(step))
+def _slice(b: Builder, x: str, begin: list[Any], end: list[Any]) -> str:
+    step = (1,) * len(begin)
+    return b.node("slice", x, start=_written(begin), stop=_written(end), step=step)
 
 
 def _fits(start: int, end: Any, size: Any) -> bool:

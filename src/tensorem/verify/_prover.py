@@ -156,13 +156,12 @@ class Prover:
         return centers
 
     def _require_labels(self, labels: Sequence[int]) -> None:
+        last = self.classifier.classes - 1
         for label in labels:
             number = np.asarray(label)
             whole = number.ndim == 0 and number.dtype.kind in "iu"
-            if not whole or not 0 <= int(number) < self.classifier.classes:
-                raise ArgumentError(
-                    f"label takes an integer from 0 to {self.classifier.classes - 1}, got {label!r}."
-                )
+            if not whole or not 0 <= int(number) <= last:
+                raise ArgumentError(f"label takes an integer from 0 to {last}, got {label!r}.")
 
     def _search(self, xs: Any, labels: Sequence[int], eps: str) -> dict[str, Any]:
         """What the compiled program finds, on chunks of one size, the last filled up."""
