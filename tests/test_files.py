@@ -207,3 +207,10 @@ def test_a_shared_layer_stays_shared() -> None:
 
 def test_a_layer_of_ones_own_has_no_description() -> None:
     assert description(nn.Sequential(Twice(nn.Linear(3, 3)))) is None
+
+
+def test_a_model_saves_itself(tmp_path: Path) -> None:
+    model = nn.build(nn.Sequential(nn.Linear(3, 2), nn.ReLU()), input=("N", 3))
+    assert model.save(tmp_path / "m") == tmp_path / "m"
+    x = np.ones((2, 3), np.float32)
+    assert np.array_equal(tm.load(tmp_path / "m")(x), model(x))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -117,6 +118,17 @@ class Model:
     def state_dict(self) -> Arrays:
         """All arrays by the names of a PyTorch state dict."""
         return {**self.params, **self.buffers}
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model into a folder; `tm.load` reads it. The same as `tm.save(model, folder)`.
+
+        Raises:
+            CaptureError: A layer does something that no graph can say.
+            FileError: The files cannot be written; what was there before is still there.
+        """
+        import tensorem  # the lazy root: files stand above nn, and nn does not know them
+
+        return tensorem.save(self, folder)
 
     def load_state_dict(self, state: Mapping[str, Any]) -> Model:
         """The same model with the arrays of a state dict, also one of PyTorch.
