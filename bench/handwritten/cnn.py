@@ -39,8 +39,8 @@ def _loss(params: Params, x: Array, y: Array) -> Array:
 def _conv(x: Array, kernel: Array) -> Array:
     n, h, w, _ = x.shape
     framed = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
-    shifted = [framed[:, i : i + h, j : j + w] for i in range(3) for j in range(3)]
-    patches = jnp.concatenate(shifted, axis=-1)
+    wide = jnp.concatenate([framed[:, :, j : j + w] for j in range(3)], axis=-1)
+    patches = jnp.concatenate([wide[:, i : i + h] for i in range(3)], axis=-1)
     return (patches.reshape(-1, 9) @ kernel.reshape(9, -1)).reshape(n, h, w, -1)
 
 
