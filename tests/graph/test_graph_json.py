@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from tensorem import graph, ops
-from tensorem.errors import GraphError
+from tensorem.errors import ArgumentError, GraphError
 
 W = np.ones((2, 3), np.float32)
 
@@ -50,12 +50,21 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "shape": (lambda d: d["specs"]["relu_1"].update(shape=[7]), "the graph says"),
     "dtype": (lambda d: d["specs"]["relu_1"].update(dtype="int32"), "the graph says"),
     "operands": (lambda d: d["nodes"][1].update(inputs=[]), "takes 1 operands, got 0"),
-    "attribute": (lambda d: d["nodes"][1].update(attrs={"k": 1}), "cannot take these operands"),
+    "attribute": (lambda d: d["nodes"][1].update(attrs={"dim": 1}), "cannot take these operands"),
     "array": (lambda d: d["arrays"].append("2.weight"), "`2.weight`, which is missing"),
     "twice": (lambda d: d["nodes"].append(d["nodes"][1]), "is made twice"),
     "size": (lambda d: d["specs"]["x0"].update(shape=["N N"]), "malformed"),
     "missing key": (lambda d: d.pop("takes"), "malformed"),
     "null": (lambda d: d["nodes"][1].update(attrs={"k": None}), "got None"),
+    "text for a number": (lambda d: d["nodes"][1].update(attrs={"eps": "x"}), "a finite number"),
+    "no number": (lambda d: d["nodes"][1].update(attrs={"eps": 1e999}), "a finite number, got inf"),
+    "a number for sizes": (lambda d: d["nodes"][1].update(attrs={"dims": 1}), "a list, got 1"),
+    "half a size": (lambda d: d["nodes"][1].update(attrs={"dims": [0.5]}), "got 0.5"),
+    "code for a size": (lambda d: d["nodes"][1].update(attrs={"dims": ["f()"]}), "got 'f()'"),
+    "no outputs": (lambda d: d.update(outputs=[]), "`gives` holds the outputs in their order"),
+    "a text for a shape": (lambda d: d["specs"]["x0"].update(shape="N3"), "is a list of sizes"),
+    "unknown field": (lambda d: d.update(evil=1), "no field 'evil' in version 1"),
+    "unknown field of a node": (lambda d: d["nodes"][0].update(evil=1), "no field 'evil'"),
     "a list": (lambda d: d.update(nodes=3), "malformed"),
 }
 
@@ -73,9 +82,30 @@ def test_text_that_is_no_json_is_one_clear_error() -> None:
         graph.from_json("{", {})
     with pytest.raises(GraphError, match="holds JSON"):
         graph.from_json("[" * 100_000, {})
+    with pytest.raises(GraphError, match="holds JSON"):
+        graph.from_json("1" * 5000, {})
 
 
 def test_arrays_of_another_shape_are_refused() -> None:
     g = example()
     with pytest.raises(GraphError, match=r"`0.weight` is float32\(3, 2\)"):
         graph.from_json(graph.to_json(g), {**g.arrays, "0.weight": W.T})
+
+
+@pytest.mark.parametrize(
+    ("sizes", "words"),
+    [
+        ({"Q": 3}, r"bind takes names of sizes \(N\), got 'Q'"),
+        ({"N": -1}, "bind takes integers of at least 0, got N=-1"),
+        ({"N": 1.5}, r"bind takes integers of at least 0, got N=1\.5"),
+        ({"N": "a"}, "bind takes integers of at least 0, got N='a'"),
+    ],
+)
+def test_sizes_are_bound_by_their_names_to_integers(sizes: Any, words: str) -> None:
+    with pytest.raises(ArgumentError, match=words):
+        example().bind(**sizes)
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint16", "uint64", "bool", "float16"])
+def test_weights_of_every_dtype_have_a_hash(dtype: str) -> None:
+    assert len(graph.weights_hash({"a": np.zeros(2, dtype)})) == 64

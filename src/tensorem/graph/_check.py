@@ -22,6 +22,8 @@ def check(graph: Graph) -> None:
     for name in (*graph.outputs, *flatten(graph.gives)):
         if name not in known:
             raise GraphError(f"An output is a value of the graph, got `{name}`.")
+    if list(flatten(graph.gives)) != list(graph.outputs):
+        raise GraphError("`gives` holds the outputs in their order.")
     if list(flatten(list(graph.takes))) != list(graph.inputs):
         raise GraphError("`takes` holds the inputs in their order.")
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorem.errors import GraphError
+from tensorem.errors import ArgumentError, GraphError
 from tensorem.ops import TABLE
 from tensorem.ops._op import Op
 from tensorem.shapes import Spec, bind_size, format_shape, parse_size
@@ -98,15 +98,27 @@ class Graph:
     def bind(self, **sizes: int) -> Graph:
         """The graph with names replaced by integers.
 
+        Raises:
+            ArgumentError: A size is no integer, or no size has this name.
+
         Example:
             >>> graph.bind(N=1)  # doctest: +SKIP
         """
+        for name, size in sizes.items():
+            if name not in self.names:
+                known = ", ".join(sorted(self.names)) or "none"
+                raise ArgumentError(f"bind takes names of sizes ({known}), got {name!r}.")
+            if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 0:
+                raise ArgumentError(f"bind takes integers of at least 0, got {name}={size!r}.")
+        return self._bound({name: int(size) for name, size in sizes.items()})
+
+    def _bound(self, sizes: Mapping[str, int]) -> Graph:
         specs = {name: spec.bind(sizes) for name, spec in self.specs.items()}
         nodes = tuple(
             replace(
                 node,
                 attrs={k: _bind_attr(v, sizes) for k, v in node.attrs.items()},
-                body=node.body.bind(**sizes) if node.body else None,
+                body=node.body._bound(sizes) if node.body else None,
             )
             for node in self.nodes
         )

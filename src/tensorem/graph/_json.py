@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,6 +20,10 @@ from tensorem.ops._op import Attr
 from tensorem.shapes import Spec, parse_size
 
 FORMAT, VERSION = "tensorem.graph", 1
+_FIELDS = {"format", "version", "inputs", "outputs", "takes", "gives", "arrays", "specs", "nodes"}
+_NUMBERS = {"dim", "eps", "exponent", "groups", "ndim", "negative_slope"}
+_NUMBERS |= {"carried", "fixed", "length", "reverse"}
+"""The attributes that are one number; the others are lists of sizes, and `dtype` is a name."""
 
 
 def to_json(graph: Graph) -> str:
@@ -41,8 +46,10 @@ def graph_hash(graph: Graph) -> str:
     return hashlib.sha256(canonical(to_json(graph))).hexdigest()
 
 
+_BITS = (8, 16, 32, 64)
 _TYPES = {"float32": "F32", "float64": "F64", "float16": "F16", "bfloat16": "BF16"}
-_TYPES |= {"int32": "I32", "int64": "I64", "bool": "BOOL", "uint8": "U8", "uint32": "U32"}
+_TYPES |= {"bool": "BOOL"}
+_TYPES |= {f"{kind}int{n}": f"{(kind or 'i').upper()}{n}" for kind in ("", "u") for n in _BITS}
 
 
 def weights_hash(arrays: Mapping[str, np.ndarray]) -> str:
@@ -65,7 +72,7 @@ def from_json(text: str, arrays: Mapping[str, np.ndarray]) -> Graph:
     """
     try:
         document = json.loads(text)
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise GraphError("A graph file holds JSON.", because=str(error)) from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise GraphError(f'A graph file says "format": "{FORMAT}".')
@@ -121,6 +128,7 @@ def _spec(spec: Spec) -> dict[str, Any]:
 
 
 def _graph(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Graph:
+    _require_fields("A graph", document, _FIELDS)
     missing = sorted(set(document["arrays"]) - set(arrays))
     if missing:
         raise GraphError(f"The graph takes the array `{missing[0]}`, which is missing.")
@@ -135,6 +143,13 @@ def _graph(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Graph:
     )
 
 
+def _require_fields(what: str, document: dict[str, Any], known: set[str]) -> None:
+    """What this version does not know could change the meaning."""
+    unknown = sorted(document.keys() - known)
+    if unknown:
+        raise GraphError(f"{what} has no field {unknown[0]!r} in version {VERSION}.")
+
+
 def _name(value: Any) -> str:
     if not isinstance(value, str):
         raise GraphError(f"A value is named by a string, got {value!r}.")
@@ -142,6 +157,7 @@ def _name(value: Any) -> str:
 
 
 def _read_node(node: dict[str, Any]) -> Node:
+    _require_fields("A node", node, {"op", "inputs", "outputs", "attrs", "body"})
     body = _graph(node["body"], {}) if "body" in node else None
     if (node["op"] == "loop") != (body is not None):
         raise GraphError(f"A loop has a body, and no other node has; got `{node['op']}`.")
@@ -149,19 +165,35 @@ def _read_node(node: dict[str, Any]) -> Node:
         op=_name(node["op"]),
         inputs=tuple(map(_name, node["inputs"])),
         outputs=tuple(map(_name, node["outputs"])),
-        attrs={_name(k): _read_attr(v) for k, v in node["attrs"].items()},
+        attrs={_name(k): _read_attr(k, v) for k, v in node["attrs"].items()},
         body=body,
     )
 
 
-def _read_attr(value: Any) -> Attr:
-    if isinstance(value, list):
-        return tuple(_read_attr(v) for v in value)
-    if isinstance(value, int | float | str):
+def _read_attr(name: str, value: Any) -> Attr:
+    """A number, a list of sizes, or the name of a dtype, as the attribute demands."""
+    if name == "dtype":
+        return _name(value)
+    if name in _NUMBERS and isinstance(value, int | float) and math.isfinite(value):
         return value
-    raise GraphError(f"An attribute is a number, text or a list of them, got {value!r}.")
+    if name not in _NUMBERS and isinstance(value, list):
+        return _sizes(value)
+    kind = "a finite number" if name in _NUMBERS else "a list"
+    raise GraphError(f"The attribute `{name}` takes {kind}, got {value!r}.")
+
+
+def _sizes(values: list[Any]) -> tuple[Any, ...]:
+    """Integers, sizes as text, or lists of these."""
+    for value in values:
+        if isinstance(value, str):
+            parse_size(value)
+        elif not isinstance(value, int | list):
+            raise GraphError(f"A list of sizes takes integers and texts, got {value!r}.")
+    return tuple(_sizes(v) if isinstance(v, list) else v for v in values)
 
 
 def _read_spec(spec: dict[str, Any]) -> Spec:
+    if not isinstance(spec["shape"], list):
+        raise GraphError(f"A shape is a list of sizes, got {spec['shape']!r}.")
     sizes = (n if isinstance(n, int) else parse_size(_name(n)) for n in spec["shape"])
     return Spec(tuple(sizes), _name(spec["dtype"]))
