@@ -92,7 +92,18 @@ def _compile_cache() -> list[Setting]:
     if "JAX_COMPILATION_CACHE_DIR" in os.environ or "JAX_ENABLE_COMPILATION_CACHE" in os.environ:
         chosen = os.environ.get("JAX_COMPILATION_CACHE_DIR", "off")
         return [Setting("jax_compilation_cache_dir", chosen, "user")]
+    if not _writable(cache_folder()):
+        # JAX would warn once for every program that it cannot keep.
+        return [Setting("jax_compilation_cache_dir", f"off: {cache_folder()} not writable", "disk")]
     return [_jax_setting(name, value) for name, value in wanted.items()]
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK | os.X_OK)
 
 
 def _jax_setting(name: str, value: str) -> Setting:

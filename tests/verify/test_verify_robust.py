@@ -6,6 +6,7 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 
@@ -180,3 +181,9 @@ def test_an_unknown_has_no_certificate_and_a_full_disk_loses_nothing(
         unknown.to_bytes()
     with pytest.raises(FileError, match="cannot be written"):
         proved.save(tmp_path / "nowhere" / "c.safetensors")
+
+
+def test_settings_of_the_user_for_broadcasting_are_their_own() -> None:
+    model = nn.build(nn.Linear(4, 3), input=("N", 4), seed=5)
+    with jax.numpy_rank_promotion("raise"):
+        assert robust(model, np.ones(4, np.float32), 0, "0.001").verdict in ("proved", "refuted")

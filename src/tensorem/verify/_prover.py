@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
@@ -247,7 +247,17 @@ def _program(structure: Structure) -> Any:
             "point": point, "miss": miss,
         }  # fmt: skip
 
-    return jax.jit(jax.vmap(one, in_axes=(None, 0, 0, 0, 0)))
+    return _broadcasting(jax.jit(jax.vmap(one, in_axes=(None, 0, 0, 0, 0))))
+
+
+def _broadcasting(program: Callable[..., Any]) -> Callable[..., Any]:
+    """The program traced with JAX's own broadcasting, whatever the user's setting for theirs."""
+
+    def run(*arguments: Any) -> Any:
+        with jax.numpy_rank_promotion("allow"):
+            return program(*arguments)
+
+    return run
 
 
 def _bound(propagation: Propagation, lower: Array, upper: Array, label: Array) -> Any:
