@@ -91,6 +91,14 @@ ERRORS: list[tuple[str | bytes, dict[str, Any], type[TensoremError], str]] = [
         "  where: FILE, line 4, column 'kind'",
     ),
     (
+        "1,2.5\n3,4\n",
+        {},
+        DataError,
+        "read_csv takes the names of the columns in the first line, got 1, 2.5.\n"
+        "  where: FILE, line 1\n"
+        "  help:  if the first line is data: read_csv(path, header=False).",
+    ),
+    (
         "a,b\n",
         {},
         FileError,

@@ -143,3 +143,8 @@ def test_iris() -> None:
     setosa = everything.x[everything.y == 0].astype(np.float64).mean(axis=0)
     assert np.round(setosa, 3).tolist() == [5.006, 3.428, 1.462, 0.246]
     assert splits.classes == ("setosa", "versicolor", "virginica")
+
+
+def test_a_ragged_list_is_no_data_set() -> None:
+    with pytest.raises(DataError, match="A Dataset takes x as an array, got setting an array"):
+        Dataset([[1], [1, 2]], [0, 1])

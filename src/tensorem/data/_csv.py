@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tensorem.disk import path_of
 from tensorem.errors import ArgumentError, DataError, FileError
 
 from ._dataset import Array, Dataset
@@ -50,11 +51,11 @@ def read_csv(
 
     Raises:
         FileError: The file is missing, is not UTF-8 text, or holds no rows.
-        DataError: A row of another length, a cell that is not a finite number or a class, a
-            column that does not exist.
+        DataError: A first line of numbers where names were to be, a row of another length, a cell
+            that is not a finite number or a class, a column that does not exist.
         ArgumentError: classes for more than one column y, or a delimiter that is not one character.
     """
-    table = _read_table(Path(path), header, delimiter)
+    table = _read_table(path_of(path), header, delimiter)
     single = isinstance(y, (str, int))
     targets = [_find(table, c) for c in ([y] if isinstance(y, (str, int)) else y)]
     others = [i for i in range(len(table.names)) if i not in targets]
@@ -80,6 +81,12 @@ def _read_table(path: Path, header: bool, delimiter: str) -> _Table:
     if len(rows) <= header:
         raise FileError(
             "read_csv takes a file with at least one row of data, got none.", where=str(path)
+        )
+    if header and all(map(_is_number, rows[0])):
+        raise DataError(
+            f"read_csv takes the names of the columns in the first line, got {', '.join(rows[0])}.",
+            where=f"{path}, line {lines[0]}",
+            help="if the first line is data: read_csv(path, header=False).",
         )
     names = rows[0] if header else tuple(f"column {i}" for i in range(len(rows[0])))
     for line, row in zip(lines, rows, strict=True):
@@ -134,6 +141,14 @@ def _find(table: _Table, column: Column) -> int:
 def _numbers(table: _Table, columns: Sequence[int]) -> Array:
     values = [[_number(table, r, c) for c in columns] for r in range(len(table.rows))]
     return np.array(values, np.float32).reshape(len(table.rows), len(columns))
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
 
 
 def _number(table: _Table, r: int, c: int) -> float:

@@ -148,7 +148,10 @@ class Splits:
 
 
 def _frozen(name: str, value: object) -> Array:
-    array = np.asarray(value).view()
+    try:
+        array = np.asarray(value).view()
+    except (ValueError, TypeError, RuntimeError) as error:
+        raise DataError(f"A Dataset takes {name} as an array, got {error}.") from None
     if array.ndim == 0:
         raise DataError(f"A Dataset takes {name} with rows along its first axis, got a scalar.")
     if str(array.dtype) not in dtypes.EXECUTABLE:

@@ -11,6 +11,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
+from tensorem.disk import path_of
 from tensorem.errors import DTypeError, FileError, ShapeError
 from tensorem.shapes import dtypes, named, shape_of, solve
 
@@ -34,7 +35,7 @@ def read_npy(path: str | Path, *, shape: object = None, dtype: str | None = None
         ShapeError: The shape is another.
         DTypeError: The dtype is another.
     """
-    file = Path(path)
+    file = path_of(path)
     try:
         with file.open("rb") as stream:
             array = _read(stream, file.stat().st_size)
