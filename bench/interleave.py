@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+from bench.load import busy_seconds, share_of_others
 
 QUIET = 0.08
 """Share of the machine that other processes may take in a slice; else it is measured again."""
@@ -100,12 +100,12 @@ class _Worker:
 
     def slice(self, seconds: float) -> dict[str, Any]:
         assert self.process.stdin is not None
-        before = _busy_seconds()
+        before = busy_seconds()
         self.process.stdin.write(f"{seconds}\n")
         self.process.stdin.flush()
         report = self.answer()
-        others = _busy_seconds() - before - report["cpu"]
-        return report | {"others": max(0.0, others / report["wall"] / (os.cpu_count() or 1))}
+        busy = busy_seconds() - before
+        return report | {"others": share_of_others(busy, report["cpu"], report["wall"])}
 
     def quiet_slice(self, seconds: float) -> dict[str, Any]:
         """The least disturbed of a few slices; the first that is quiet is taken."""
@@ -120,11 +120,3 @@ class _Worker:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(timeout=60)
-
-
-def _busy_seconds() -> float:
-    """Time that all processors together have worked since the machine started."""
-    user, nice, system, _, _, irq, soft, steal = map(
-        int, Path("/proc/stat").read_text().split()[1:9]
-    )
-    return (user + nice + system + irq + soft + steal) / os.sysconf("SC_CLK_TCK")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import subprocess
 import sys
 import tempfile
@@ -10,18 +11,30 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from bench.load import busy_seconds, share_of_others
+
+
+@dataclass(frozen=True)
+class Start:
+    """One run of the whole demo.
+
+    Args:
+        seconds: From start to end.
+        cpu: Processor time of all its processes.
+        others: Share of the machine that other processes took meanwhile.
+    """
+
+    seconds: float
+    cpu: float
+    others: float
+
 
 @dataclass(frozen=True)
 class Startup:
-    """Seconds of the whole demo.
+    """Runs of the demo with an empty compile cache, and of the second time."""
 
-    Args:
-        cold: With an empty compile cache, one figure for each repetition.
-        warm: The second time.
-    """
-
-    cold: tuple[float, ...]
-    warm: tuple[float, ...]
+    cold: tuple[Start, ...]
+    warm: tuple[Start, ...]
 
 
 def startup(repetitions: int) -> Startup:
@@ -31,14 +44,25 @@ def startup(repetitions: int) -> Startup:
     return Startup(cold, warm)
 
 
-def _cold_and_warm() -> tuple[float, float]:
+def _cold_and_warm() -> tuple[Start, Start]:
     with tempfile.TemporaryDirectory() as folder:
-        return _demo(Path(folder), "first"), _demo(Path(folder), "second")
+        return _measured(Path(folder), "first"), _measured(Path(folder), "second")
 
 
-def _demo(folder: Path, name: str) -> float:
+def _measured(folder: Path, name: str) -> Start:
+    busy, own, started = busy_seconds(), _children(), time.perf_counter()
+    _demo(folder, name)
+    seconds, cpu = time.perf_counter() - started, _children() - own
+    return Start(seconds, cpu, share_of_others(busy_seconds() - busy, cpu, seconds))
+
+
+def _children() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def _demo(folder: Path, name: str) -> None:
     environment = os.environ | {"XDG_CACHE_HOME": str(folder / "cache"), "NO_COLOR": "1"}
-    started = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-m", "tensorem", "demo", "--path", str(folder / name)],
         env=environment,
@@ -48,4 +72,3 @@ def _demo(folder: Path, name: str) -> float:
     )
     if done.returncode:
         raise RuntimeError(f"tensorem demo ended with code {done.returncode}:\n{done.stderr}")
-    return time.perf_counter() - started
