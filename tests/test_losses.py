@@ -149,3 +149,15 @@ def test_targets_of_the_other_form_are_told_how_to_convert() -> None:
 def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(ArgumentError, match=r"a name of mse, l1, .*, got 'huber'"):
         losses.by_name("huber")
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_half_a_number_does_not_count_far_but_the_pair_does(dtype: str) -> None:
+    entries = jnp.ones((70001, 1), dtype)
+    total, count = losses.mse(entries, 3 * entries)
+    assert (float(total), float(count)) == (4 * 70001, 70001)
+    logits = jnp.zeros((70001, 2), dtype)
+    _, count = losses.cross_entropy(logits, jnp.zeros(70001, jnp.int32))
+    assert float(count) == 70001
+    slope = jax.grad(lambda x: losses.mean(losses.mse(x, 3 * x)))(jnp.ones(4, dtype))
+    assert slope.dtype == dtype

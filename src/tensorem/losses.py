@@ -137,9 +137,16 @@ def check_targets(name: str, output: Spec, target: Any) -> None:
         _check_range(name, target)
 
 
-def _entries(values: Array) -> Pair:
+def _pair(values: Array, count: Any) -> Pair:
+    """Sum and count, at least in float32: float16 counts to 65504, bfloat16 to 256."""
+    if values.dtype.name in ("float16", "bfloat16"):
+        values = ops.cast(values, dtype="float32")
     total = ops.sum(values, dims=tuple(range(values.ndim)))
-    return total, jnp.asarray(values.size, total.dtype)
+    return total, jnp.asarray(count, total.dtype)
+
+
+def _entries(values: Array) -> Pair:
+    return _pair(values, values.size)
 
 
 def _alike(name: str, output: Array, target: Array) -> None:
@@ -182,8 +189,7 @@ def _nll(name: str, logp: Array, target: Array) -> Pair:
         picked = ops.mul(logp, target)
     else:
         picked = _picked(name, logp, target)
-    total = ops.neg(ops.sum(picked, dims=tuple(range(picked.ndim))))
-    return total, jnp.asarray(logp.size // logp.shape[-1], total.dtype)
+    return _pair(ops.neg(picked), logp.size // logp.shape[-1])
 
 
 def _picked(name: str, logp: Array, target: Array) -> Array:

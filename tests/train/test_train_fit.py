@@ -14,7 +14,7 @@ from small import ADAM, BATCH, EPOCHS, STEPS, cnn, fit, mlp, rows
 
 from close import assert_close
 from tensorem import data, nn, optim, train
-from tensorem.errors import ArgumentError, DataError
+from tensorem.errors import ArgumentError, DataError, LayerError
 
 RULES = {
     "sgd": (optim.sgd(0.1), lambda t, p: t.optim.SGD(p, 0.1)),
@@ -309,3 +309,14 @@ def test_means_need_only_sums_and_counts() -> None:
     assert record.means(1, 2) == {"loss": 1.0}
     assert record.first_nonfinite() is None
     assert record.followed_by([[math.nan, 1]]).first_nonfinite() == 3
+
+
+def test_a_run_that_a_hook_kept_says_that_it_went_on() -> None:
+    kept: list[train.Run] = []
+    models: list[nn.Model] = []
+    fit(mlp(), hooks=train.Hooks(on_epoch=kept.append))
+    with pytest.raises(LayerError, match="This run, of step 3, went on since") as caught:
+        _ = kept[0].model
+    assert caught.value.help == "keep run.model in the hook, not the run."
+    last = fit(mlp(), hooks=train.Hooks(on_epoch=lambda run: models.append(run.model)))
+    np.testing.assert_array_equal(models[-1].params["0.bias"], last.model.params["0.bias"])

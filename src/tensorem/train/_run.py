@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 
 from tensorem import nn
+from tensorem.errors import LayerError
 
 from ._log import Row
 from ._plan import Plan
@@ -38,7 +39,16 @@ class Run:
 
     @cached_property
     def model(self) -> nn.Model:
-        """The trained model; its arrays are its own, whatever becomes of the state."""
+        """The trained model; its arrays are its own, whatever becomes of the state.
+
+        Raises:
+            LayerError: The run was kept by a hook and went on, which used up its state.
+        """
+        if any(array.is_deleted() for array in self.state.params.values()):
+            raise LayerError(
+                f"This run, of step {self._steps()}, went on since, and its arrays are used up.",
+                help="keep run.model in the hook, not the run.",
+            )
         with self.task.model.precision():
             params, buffers = jax.tree.map(jnp.copy, (self.state.params, self.state.buffers))
         return self.task.model.replace(params=params, buffers=buffers)
@@ -57,6 +67,9 @@ class Run:
         last = ", ".join(f"{name} {value}" for name, value in self._last().items())
         done = f"{len(self.history)} of {self.plan.epochs} epochs"
         return f"Run({', '.join(filter(None, (done, last, str(self.path or ''))))})"
+
+    def _steps(self) -> int:
+        return int(self.history[-1]["step"]) if self.history else 0
 
     def _last(self) -> Row:
         row = self.history[-1] if self.history else {}
