@@ -13,7 +13,7 @@ import pytest
 
 import tensorem as tm
 from tensorem import disk, files, nn
-from tensorem.errors import FileError, PathError
+from tensorem.errors import ArgumentError, DTypeError, FileError, PathError
 from tensorem.files import description
 
 
@@ -159,6 +159,7 @@ def test_a_changed_graph_is_noticed(copy: Path) -> None:
 )
 def test_a_wrong_description_of_layers_is_refused(copy: Path, layers: str, words: str) -> None:
     arrays, texts = disk.read_arrays(copy / "model.safetensors")
+    del texts["sha256"]  # a file of another hand need not have one
     content = disk.pack(arrays, {**texts, "layers": layers})
     (copy / "model.safetensors").write_bytes(content)
     with pytest.raises(FileError) as caught:
@@ -214,3 +215,39 @@ def test_a_model_saves_itself(tmp_path: Path) -> None:
     assert model.save(tmp_path / "m") == tmp_path / "m"
     x = np.ones((2, 3), np.float32)
     assert np.array_equal(tm.load(tmp_path / "m")(x), model(x))
+
+
+def test_a_changed_byte_is_noticed(tmp_path: Path) -> None:
+    model = nn.build(nn.Sequential(nn.Linear(3, 2), nn.LeakyReLU(0.25)), input=("N", 3))
+    file = model.save(tmp_path) / "model.safetensors"
+    whole = file.read_bytes()
+    flipped = whole[:-1] + bytes([whole[-1] ^ 1])
+    for damaged in (flipped, whole.replace(b"0.25", b"0.75")):
+        assert damaged != whole
+        file.write_bytes(damaged)
+        with pytest.raises(FileError, match="is not what its own hash says"):
+            tm.load(tmp_path)
+
+
+def test_a_model_of_64_bits_stays_one(tmp_path: Path) -> None:
+    class Own(nn.Layer):
+        inner: nn.Linear
+
+        def forward(self, x: Any) -> Any:
+            return self.inner(x)
+
+    spec = tm.shapes.Spec(tm.shapes.shape_of(("N", 3)), "float64")
+    model = nn.build(Own(nn.Linear(3, 2)), input=spec)
+    model.save(tmp_path)
+    x = np.array([[0.1, 0.2, 0.3]])
+    loaded = tm.load(tmp_path)
+    assert isinstance(loaded, tm.GraphModel)
+    assert loaded(x).dtype == np.float64 and np.array_equal(loaded(x), model(x))
+    with pytest.raises(DTypeError, match='takes float64, got dtype="float32"'):
+        tm.evaluate(model, x)
+
+
+@pytest.mark.parametrize("path", [None, 3, ""])
+def test_a_path_is_a_path(path: Any) -> None:
+    with pytest.raises(ArgumentError, match="A path takes"):
+        tm.load(path)

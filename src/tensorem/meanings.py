@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -51,8 +52,9 @@ class GraphModel:
             DTypeError: A dtype is not that of `input`, and the values do not survive conversion.
         """
         values = _leaves(self.graph, xs)
-        run = self._compiled(_sizes(self.graph, values))
-        return run(*_arguments(self.graph, values))
+        with _precision(self.graph):
+            run = self._compiled(_sizes(self.graph, values))
+            return run(*_arguments(self.graph, values))
 
     @property
     def input(self) -> Any:
@@ -114,8 +116,9 @@ def evaluate(model: Readable, *xs: Any, dtype: str = "float32") -> Any:
 
     Args:
         model: A model, or a graph.
-        xs: Arrays; their numbers are taken exactly as they are. For "interval" an input may be a
-            `domains.Interval`: the result then encloses the values on the whole box.
+        xs: Arrays; their numbers are taken exactly as they are. A list stands for its numbers in
+            the dtype of the input, so that every reading sees the same ones. For "interval" an
+            input may be a `domains.Interval`: the result then encloses the values on the box.
         dtype: "float32" and "float64" compute; "rational" is exact; "interval" is rounded outward,
             so that it encloses the exact value.
 
@@ -139,11 +142,28 @@ def evaluate(model: Readable, *xs: Any, dtype: str = "float32") -> Any:
             help="float32 and float64 compute, rational is exact, interval encloses.",
         )
     if dtype == "float32":
+        _require_float32(_graph_of(model))
         run = model if isinstance(model, nn.Model) else GraphModel(_graph_of(model))
         return jax.tree.map(np.asarray, run(*xs))
     graph = _graph_of(model)
     values = _leaves(graph, xs)
     return _MEANINGS[dtype](graph.bind(**_sizes(graph, values)), values)
+
+
+def _precision(graph: Graph) -> AbstractContextManager[None]:
+    """The context in which the graph's own dtypes can be computed in."""
+    wide = any(spec.dtype in ("float64", "int64", "uint64") for spec in graph.specs.values())
+    return runtime.float64() if wide else nullcontext()
+
+
+def _require_float32(graph: Graph) -> None:
+    given = {graph.specs[name].dtype for name in graph.inputs}
+    other = {dtype for dtype in given if dtype in FLOATING} - {"float32"}
+    if other:
+        raise DTypeError(
+            f'The model takes {", ".join(sorted(other))}, got dtype="float32".',
+            help='call it, model(x), or read it with dtype="float64".',
+        )
 
 
 def _in_float64(graph: Graph, values: Values) -> Any:

@@ -135,6 +135,16 @@ def test_predict_agrees_with_the_model(trained: Path, tmp_path: Path, capsys: Ca
     assert f"test 2 (target {test.y[2]})" in capsys.readouterr().out
 
 
+def test_predict_gives_no_class_to_what_is_no_number(
+    trained: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    x = np.zeros((2, 1, 8, 8), np.float32)
+    x[1, 0, 3, 3] = np.nan
+    np.save(tmp_path / "x.npy", x)
+    assert main(["predict", str(trained), "--input", str(tmp_path / "x.npy")]) == 2
+    assert "takes finite numbers, got nan in row 1" in capsys.readouterr().err
+
+
 def test_predict_refuses_what_the_model_does_not_take(
     trained: Path, tmp_path: Path, capsys: Capture
 ) -> None:

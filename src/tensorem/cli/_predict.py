@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from tensorem.errors import ArgumentError
+from tensorem.errors import ArgumentError, DataError
 
 from . import _exit
 from ._runs import examples, outputs, require_run
@@ -58,6 +58,7 @@ def _inputs(run: Path, file: Path | None, index: tuple[int, ...]) -> tuple[NDArr
 
     if file is not None:
         x = data.read_npy(file)
+        _require_finite(x, file)
         return x, [f"row {i}" for i in range(len(x))]
     found = examples(run, None)
     for i in index:
@@ -65,6 +66,18 @@ def _inputs(run: Path, file: Path | None, index: tuple[int, ...]) -> tuple[NDArr
             raise ArgumentError(f"--index takes 0 to {len(found.test) - 1}, got {i}.")
     shown = [f"test {i} (target {found.test.y[i]})" for i in index]
     return found.test.x[list(index)], shown
+
+
+def _require_finite(x: NDArray[Any], file: Path) -> None:
+    """A row that is not a number has no class."""
+    import numpy as np
+
+    bad = np.argwhere(~np.isfinite(x))
+    if len(bad):
+        raise DataError(
+            f"A model takes finite numbers, got {x[tuple(bad[0])]} in row {bad[0][0]}.",
+            where=str(file),
+        )
 
 
 def _row(name: str, values: Any) -> dict[str, Any]:

@@ -6,13 +6,25 @@ The safetensors file also says which graph it belongs to and, where the layers a
 
 from __future__ import annotations
 
+import hashlib
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tensorem import disk, nn
 from tensorem.errors import FileError, GraphError
-from tensorem.graph import Graph, from_json, graph_hash, graph_of, to_json, unflatten
+from tensorem.graph import (
+    Graph,
+    from_json,
+    graph_hash,
+    graph_of,
+    to_json,
+    unflatten,
+    weights_hash,
+)
 from tensorem.meanings import GraphModel
 
 from ._describe import described, description
@@ -28,13 +40,14 @@ def save(model: nn.Model | GraphModel | Graph, folder: str | Path) -> Path:
         FileError: The files cannot be written; what was there before is still there.
     """
     graph = graph_of(model)
-    arrays: dict[str, Any] = dict(graph.arrays)
+    arrays: disk.Arrays = dict(graph.arrays)
     texts = {"format": "tensorem.model", "graph": graph_hash(graph)}
     if isinstance(model, nn.Model):
-        arrays |= model.state_dict()
+        arrays |= {name: np.asarray(a) for name, a in model.state_dict().items()}
         layers = description(model.layer)
         texts |= {"layers": json.dumps(layers, separators=(",", ":"))} if layers else {}
-    folder = Path(folder)
+    texts["sha256"] = _sha256(arrays, texts)
+    folder = disk.path_of(folder)
     disk.make_folder(folder)
     contents = {folder / WEIGHTS: disk.pack(arrays, texts), folder / GRAPH: to_json(graph).encode()}
     disk.write_together(contents)
@@ -54,10 +67,11 @@ def load(folder: str | Path, layer: nn.Layer | None = None) -> nn.Model | GraphM
         FileError: A file is missing, malformed, or belongs to another model.
         PathError: The layer has other parameters than the file.
     """
-    graph, arrays, texts = _read(Path(folder))
+    folder = disk.path_of(folder)
+    graph, arrays, texts = _read(folder)
     if layer is None and "layers" not in texts:
         return GraphModel(graph)
-    known = layer if layer is not None else _layers(texts["layers"], Path(folder) / WEIGHTS)
+    known = layer if layer is not None else _layers(texts["layers"], folder / WEIGHTS)
     model = nn.build(known, input=_input(graph))
     names = model.state_dict()
     own = {name: a for name, a in arrays.items() if name in names or not _is_constant(name)}
@@ -70,7 +84,7 @@ def load_graph(folder: str | Path) -> Graph:
     Raises:
         FileError: A file is missing, malformed, or belongs to another model.
     """
-    return _read(Path(folder))[0]
+    return _read(disk.path_of(folder))[0]
 
 
 def _read(folder: Path) -> tuple[Graph, disk.Arrays, dict[str, str]]:
@@ -81,6 +95,12 @@ def _read(folder: Path) -> tuple[Graph, disk.Arrays, dict[str, str]]:
                 because=f"{folder / name} is missing.",
             )
     arrays, texts = disk.read_arrays(folder / WEIGHTS)
+    if texts.get("sha256", stated := _sha256(arrays, texts)) != stated:
+        raise FileError(
+            f"{folder / WEIGHTS} is not what its own hash says.",
+            because="it was changed or damaged after it was written.",
+            help="take another copy of it.",
+        )
     graph = _parsed(folder / GRAPH, arrays)
     if texts.get("graph", graph_hash(graph)) != graph_hash(graph):
         raise FileError(
@@ -88,6 +108,12 @@ def _read(folder: Path) -> tuple[Graph, disk.Arrays, dict[str, str]]:
             because="one of the two files was replaced, or changed after it was written.",
         )
     return graph, arrays, texts
+
+
+def _sha256(arrays: disk.Arrays, texts: Mapping[str, str]) -> str:
+    """Of the arrays and of what the file says about them."""
+    said = json.dumps({k: v for k, v in texts.items() if k != "sha256"}, sort_keys=True)
+    return hashlib.sha256(f"{weights_hash(arrays)} {said}".encode()).hexdigest()
 
 
 def _parsed(path: Path, arrays: disk.Arrays) -> Graph:
