@@ -25,9 +25,3 @@ def test_nothing_runs_in_a_proof_only_dtype() -> None:
         dtypes.executable("rational")
     assert str(error.value).startswith("Running takes a dtype of float32, float64, bfloat16")
     assert "rational is proof-only" in str(error.value)
-
-
-def test_nothing_trains_in_integers() -> None:
-    assert dtypes.trainable("bfloat16") == "bfloat16"
-    with pytest.raises(DTypeError, match=r"Training takes a dtype of .* got int32\."):
-        dtypes.trainable("int32")

@@ -59,6 +59,10 @@ def _files(given: tuple[Path, ...]) -> tuple[Path, Path, list[Path]]:
 
 
 def _inside(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        raise FileError(
+            f"{folder} is not there.", help="tensorem verify RUN --save writes certificates."
+        )
     found = sorted(folder.rglob("*.safetensors"))
     if not found:
         raise FileError(

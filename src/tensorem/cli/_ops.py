@@ -37,9 +37,7 @@ class Ops:
 
 
 def _print_table(rows: dict[str, dict[str, str]], meanings: tuple[str, ...]) -> None:
-    marks = (
-        (name, *("yes" if row[m] == "yes" else "-" for m in meanings)) for name, row in rows.items()
-    )
+    marks = ((name, *(_mark(row[m]) for m in meanings)) for name, row in rows.items())
     show(table(("op", *meanings), marks))
     holes = [(name, m, row[m]) for name, row in rows.items() for m in meanings if row[m] != "yes"]
     print(f"{len(rows)} ops, {len(holes)} meanings that do not exist:")

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 
 from ._interval import Interval
 
@@ -96,8 +95,3 @@ def varying(box: Interval | Array) -> bool:
 def ends(box: Interval | Array) -> tuple[Array, Array]:
     """The lower and upper ends of an operand; twice itself for a constant."""
     return (box.lower, box.upper) if isinstance(box, Interval) else (box, box)
-
-
-def as_interval(box: Interval | Array) -> Interval:
-    """An operand as an interval."""
-    return box if isinstance(box, Interval) else Interval.point(jnp.asarray(box))

@@ -56,15 +56,3 @@ def executable(dtype: object) -> str:
             help=f"run in float32, and read the result with tm.evaluate(model, x, dtype={name!r}).",
         )
     return name
-
-
-def trainable(dtype: object) -> str:
-    """The name of a dtype in which parameters train.
-
-    Raises:
-        DTypeError: The dtype is not one of `FLOATING`.
-    """
-    name = executable(dtype)
-    if name not in FLOATING:
-        raise DTypeError(f"Training takes a dtype of {', '.join(FLOATING)}, got {name}.")
-    return name
