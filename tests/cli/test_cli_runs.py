@@ -202,6 +202,7 @@ def test_check_rejects_the_certificates_of_another_model(run: Path, capsys: Capt
 
 def test_check_refuses_what_is_no_certificate(run: Path, tmp_path: Path, capsys: Capture) -> None:
     assert "holds no certificates" in refused(capsys, "check", str(run))
+    assert "nowhere, which is not there" in refused(capsys, "check", str(tmp_path / "nowhere"))
     assert "takes a run folder, or three paths" in refused(capsys, "check", "a", "b")
     file = tmp_path / "c"
     file.write_bytes(b"nothing")

@@ -48,6 +48,8 @@ def _files(given: tuple[Path, ...]) -> tuple[Path, Path, list[Path]]:
     """The graph, the weights and the certificates that were named."""
     if len(given) == 1:
         run = given[0]
+        if not run.is_dir():
+            raise FileError(f"tensorem check takes a run folder, got {run}, which is not there.")
         return run / "graph.json", run / "model.safetensors", _inside(run / "certificates")
     if len(given) != 3:
         raise FileError(
@@ -59,10 +61,6 @@ def _files(given: tuple[Path, ...]) -> tuple[Path, Path, list[Path]]:
 
 
 def _inside(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        raise FileError(
-            f"{folder} is not there.", help="tensorem verify RUN --save writes certificates."
-        )
     found = sorted(folder.rglob("*.safetensors"))
     if not found:
         raise FileError(
