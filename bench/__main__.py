@@ -39,8 +39,8 @@ def main() -> int:
 def _options() -> Any:
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=", ".join(PARTS))
-    parser.add_argument("--rounds", type=int, default=15, help="slices of each variant")
-    parser.add_argument("--seconds", type=float, default=0.2, help="length of a slice")
+    parser.add_argument("--rounds", type=int, default=40, help="slices of each variant")
+    parser.add_argument("--seconds", type=float, default=0.1, help="length of a slice")
     parser.add_argument("--json", action="store_true", help="print JSON instead of tables")
     parser.add_argument("--markdown", action="store_true", help="print tables as markdown")
     options = parser.parse_args()

@@ -1,16 +1,15 @@
-"""Variants measured in turn, A B C A B C, so that what disturbs the machine disturbs them all."""
+"""Variants measured in turn, each round in another order: what disturbs the machine, disturbs all."""
 
 from __future__ import annotations
 
 import json
+import random
 import statistics
 import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
-
-from bench.load import busy_seconds, share_of_others
 
 QUIET = 0.08
 """Share of the machine that other processes may take in a slice; else it is measured again."""
@@ -65,12 +64,19 @@ def compare(work: str, names: Sequence[str], rounds: int, seconds: float) -> Com
     try:
         for worker in workers:
             worker.answer()
-        slices = [[worker.quiet_slice(seconds) for worker in workers] for _ in range(rounds)]
+        slices = [_round(workers, seconds, random.Random(number)) for number in range(rounds)]
     finally:
         for worker in workers:
             worker.stop()
     timings = [_timing(name, [row[i] for row in slices]) for i, name in enumerate(names)]
     return Comparison(work, tuple(timings), tuple(r["others"] for row in slices for r in row))
+
+
+def _round(workers: list[_Worker], seconds: float, rng: random.Random) -> list[dict[str, Any]]:
+    """A slice of each; a fixed order would always put the same variant after the same other."""
+    order = rng.sample(workers, len(workers))
+    reports = {worker.name: worker.quiet_slice(seconds) for worker in order}
+    return [reports[worker.name] for worker in workers]
 
 
 def _timing(name: str, reports: list[dict[str, Any]]) -> Timing:
@@ -100,12 +106,9 @@ class _Worker:
 
     def slice(self, seconds: float) -> dict[str, Any]:
         assert self.process.stdin is not None
-        before = busy_seconds()
         self.process.stdin.write(f"{seconds}\n")
         self.process.stdin.flush()
-        report = self.answer()
-        busy = busy_seconds() - before
-        return report | {"others": share_of_others(busy, report["cpu"], report["wall"])}
+        return self.answer()
 
     def quiet_slice(self, seconds: float) -> dict[str, Any]:
         """The least disturbed of a few slices; the first that is quiet is taken."""

@@ -5,58 +5,59 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Generator
 
 from bench import process
+from bench.load import busy_seconds, share_of_others
 from bench.variants import variants
 from bench.workloads import workload
 
 WARM_UP = 0.7
 """Seconds of training after the first epoch before anything is measured."""
+LEAD_IN = 0.05
+"""Seconds of training at the start of a slice that do not count: caches fill with what this
+process needs, and the threads of the process before it stop waiting by spinning."""
+
+Epochs = Generator[None, int, None]
+"""What waits for the steps of each epoch."""
 
 
-class Stopwatch:
-    """Told of each epoch; where a slice is over, it reports and waits for the next request."""
-
-    def __init__(self) -> None:
-        self.until: float | None = None
-        self.warm = False
-        self.begin()
-
-    def begin(self) -> None:
-        self.steps, self.wall, self.cpu = 0, time.perf_counter(), time.process_time()
-
-    def tick(self, steps: int) -> None:
-        now, used = time.perf_counter(), time.process_time()
-        self.steps += steps
-        if self.until is None:
-            self.until = now + WARM_UP
-        if now < self.until:
-            return
-        if self.warm:
-            report: Mapping[str, object] = {
-                "steps": self.steps,
-                "wall": now - self.wall,
-                "cpu": used - self.cpu,
-            }
-        else:
-            report, self.warm = {"ready": True}, True
-        self.answer(report)
-
-    def answer(self, report: Mapping[str, object]) -> None:
+def measured() -> Epochs:
+    """Warm up, then one slice for each line that the parent writes."""
+    yield
+    yield from _train_for(WARM_UP)
+    report: dict[str, object] = {"ready": True}
+    while True:
         print(json.dumps(report), flush=True)
         request = sys.stdin.readline()
         if not request.strip():
             raise SystemExit
-        self.begin()
-        self.until = self.wall + float(request)
+        yield from _train_for(LEAD_IN)
+        report = yield from _slice(float(request))
+
+
+def _slice(seconds: float) -> Generator[None, int, dict[str, object]]:
+    busy, cpu, wall = busy_seconds(), time.process_time(), time.perf_counter()
+    steps = yield from _train_for(seconds)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    others = share_of_others(busy_seconds() - busy, cpu, wall)
+    return {"steps": steps, "wall": wall, "cpu": cpu, "others": others}
+
+
+def _train_for(seconds: float) -> Generator[None, int, int]:
+    """Whole epochs until the time is over; the steps that they had."""
+    steps, until = 0, time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        steps += yield
+    return steps
 
 
 def main(name: str, variant: str) -> None:
     """Train until the parent closes the input."""
     process.limit_threads()
-    work = workload(name)
-    variants(work.kind)[variant](work, Stopwatch().tick)
+    work, epochs = workload(name), measured()
+    next(epochs)
+    variants(work.kind)[variant](work, epochs.send)
 
 
 if __name__ == "__main__":
