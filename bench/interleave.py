@@ -1,4 +1,4 @@
-"""Variants measured in turn, each round in another order: what disturbs the machine, disturbs all."""
+"""Variants measured in turn, each round in another order, so that disturbance meets them all."""
 
 from __future__ import annotations
 
