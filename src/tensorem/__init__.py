@@ -33,11 +33,13 @@ if TYPE_CHECKING:
     from .meanings import GraphModel as GraphModel
     from .meanings import capture as capture
     from .meanings import evaluate as evaluate
+    from .shapes import Spec as Spec
 
 __version__ = "0.1.0"
 
 __all__ = [
     "GraphModel",
+    "Spec",
     "__version__",
     "capture",
     "check",
@@ -66,6 +68,7 @@ __all__ = [
 
 _HOMES = {
     "GraphModel": "meanings",
+    "Spec": "shapes",
     "capture": "meanings",
     "evaluate": "meanings",
     "load": "files",
