@@ -27,11 +27,13 @@ class Timing:
         name: The variant.
         wall: Microseconds per step in each round.
         cpu: The same in processor time of all threads; a thread that waits by spinning counts.
+        peak: MiB of memory that its process held at most, libraries included (resident).
     """
 
     name: str
     wall: tuple[float, ...]
     cpu: tuple[float, ...]
+    peak: float
 
     def over(self, other: Timing) -> Quartiles:
         """How many times as long as another, round by round."""
@@ -81,7 +83,7 @@ def _round(workers: list[_Worker], seconds: float, rng: random.Random) -> list[d
 
 def _timing(name: str, reports: list[dict[str, Any]]) -> Timing:
     wall, cpu = (tuple(1e6 * r[clock] / r["steps"] for r in reports) for clock in ("wall", "cpu"))
-    return Timing(name, wall, cpu)
+    return Timing(name, wall, cpu, max(r["peak"] for r in reports))
 
 
 class _Worker:

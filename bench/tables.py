@@ -32,7 +32,15 @@ def of_comparison(found: Comparison) -> Table:
     _, typical, _ = quartiles(found.others)
     return Table(
         f"Training step, {found.work}",
-        ("variant", "step, us", "quartiles", "fastest", "processor, us", "time / ours"),
+        (
+            "variant",
+            "step, us",
+            "quartiles",
+            "fastest",
+            "processor, us",
+            "memory, MiB",
+            "time / ours",
+        ),
         tuple(_row(timing, first) for timing in found.timings),
         f"{len(first.wall)} rounds; other processes took {typical:.0%} of the machine in the "
         f"median slice, at most {max(found.others):.0%}.",
@@ -49,6 +57,7 @@ def _row(timing: Timing, first: Timing) -> tuple[str, ...]:
         f"{low:.0f} to {high:.0f}",
         f"{min(timing.wall):.0f}",
         f"{cpu:.0f}",
+        f"{timing.peak:.0f}",
         "1" if timing is first else f"{ratio:.2f} ({least:.2f} to {most:.2f})",
     )
 

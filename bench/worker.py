@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import sys
 import time
 from collections.abc import Generator
@@ -41,7 +42,8 @@ def _slice(seconds: float) -> Generator[None, int, dict[str, object]]:
     steps = yield from _train_for(seconds)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     others = share_of_others(busy_seconds() - busy, cpu, wall)
-    return {"steps": steps, "wall": wall, "cpu": cpu, "others": others}
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"steps": steps, "wall": wall, "cpu": cpu, "others": others, "peak": peak}
 
 
 def _train_for(seconds: float) -> Generator[None, int, int]:
