@@ -43,6 +43,18 @@ def test_other_dialects(write: Any) -> None:
     assert quoted.x.tolist() == [[1]]
 
 
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_blank_lines_and_line_ends_count_for_nothing(write: Any, end: str) -> None:
+    lines = ["a,b", "", "1,2", "  ", "3,4"]
+    data = read_csv(write("\ufeff" + end.join(lines)), x="a", y="b")
+    assert (data.x.tolist(), data.y.tolist()) == ([[1], [3]], [2, 4])
+
+
+def test_a_column_is_named_as_numpy_counts(write: Any) -> None:
+    data = read_csv(write(GOOD), x=np.int64(0), y=np.arange(2))  # type: ignore[arg-type]
+    assert (data.x.shape, data.y.shape) == ((3, 1), (3, 2))
+
+
 ERRORS: list[tuple[str | bytes, dict[str, Any], type[TensoremError], str]] = [
     (
         "a,b\n1,2\n3,x\n",
@@ -55,6 +67,18 @@ ERRORS: list[tuple[str | bytes, dict[str, Any], type[TensoremError], str]] = [
         {},
         DataError,
         "read_csv takes a finite number in this cell, got ''.\n  where: FILE, line 3, column 'b'",
+    ),
+    (
+        "a,b\n1,2\n , \n",
+        {},
+        DataError,
+        "read_csv takes a finite number in this cell, got ''.\n  where: FILE, line 3, column 'b'",
+    ),
+    (
+        'a,b\n"1\n",2\n3,x\n',
+        {},
+        DataError,
+        "read_csv takes a finite number in this cell, got 'x'.\n  where: FILE, line 4, column 'b'",
     ),
     (
         "1,nan\n",
@@ -75,6 +99,12 @@ ERRORS: list[tuple[str | bytes, dict[str, Any], type[TensoremError], str]] = [
         {"y": "c"},
         DataError,
         "read_csv takes columns of a, b, got 'c'.\n  where: FILE",
+    ),
+    (
+        "a,b\n1,2\n",
+        {"y": None},
+        DataError,
+        "read_csv takes columns of a, b, got None.\n  where: FILE",
     ),
     ("a,b\n1,2\n", {"y": 2}, DataError, "read_csv takes columns of a, b, got 2.\n  where: FILE"),
     (
@@ -129,6 +159,18 @@ ERRORS: list[tuple[str | bytes, dict[str, Any], type[TensoremError], str]] = [
         "read_csv takes different classes for one column y, got ['cat'] for y=['a', 'b'].",
     ),
     (
+        GOOD,
+        {"y": "kind", "classes": []},
+        ArgumentError,
+        "read_csv takes different classes for one column y, got [] for y='kind'.",
+    ),
+    (
+        GOOD,
+        {"header": 0},
+        ArgumentError,
+        "read_csv takes header as True or False, got 0.",
+    ),
+    (
         "a\n1\n",
         {},
         ArgumentError,
@@ -154,7 +196,9 @@ def test_only_finite_float32_numbers_are_numbers(write: Any, cell: str) -> None:
 
 
 def test_files_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match="file that can be read, got No such file or directory"):
+    with pytest.raises(FileError, match=r"absent\.csv cannot be read: No such file or directory"):
         read_csv(tmp_path / "absent.csv")
-    with pytest.raises(FileError, match="file that can be read, got Is a directory"):
+    with pytest.raises(FileError, match="cannot be read: Is a directory"):
         read_csv(tmp_path)
+    with pytest.raises(FileError, match="cannot be read: embedded null byte"):
+        read_csv("a\0b")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tensorem.disk import path_of
+from tensorem.disk import path_of, read_whole
 from tensorem.errors import ArgumentError, DataError, FileError
 
 from ._dataset import Array, Dataset
@@ -31,13 +32,13 @@ class _Table:
 def read_csv(
     path: str | Path,
     *,
-    x: Sequence[Column] | None = None,
+    x: Column | Sequence[Column] | None = None,
     y: Column | Sequence[Column] = -1,
     classes: Sequence[str] | None = None,
     header: bool = True,
     delimiter: str = ",",
 ) -> Dataset:
-    """The examples in a CSV file, one per line.
+    """The examples in a CSV file, one per line; blank lines count for nothing.
 
     Args:
         x: Columns of the input, by name or by number; without it all that are not in y.
@@ -53,17 +54,21 @@ def read_csv(
         FileError: The file is missing, is not UTF-8 text, or holds no rows.
         DataError: A first line of numbers where names were to be, a row of another length, a cell
             that is not a finite number or a class, a column that does not exist.
-        ArgumentError: classes for more than one column y, or a delimiter that is not one character.
+        ArgumentError: classes for more than one column y, no column for x or y, a header that is
+            not a boolean, or a delimiter that is not one character.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "animals.csv"
+        >>> _ = file.write_text("weight,legs,kind\\n4.5,4,cat\\n0.02,2,wren\\n")
+        >>> read_csv(file, y="kind", classes=("cat", "wren"))
+        Dataset of 2: x float32 (2, 2), y int32 (2,)
     """
+    _check_form(y, classes, header, delimiter)
     table = _read_table(path_of(path), header, delimiter)
-    single = isinstance(y, (str, int))
-    targets = [_find(table, c) for c in ([y] if isinstance(y, (str, int)) else y)]
+    targets = [_find(table, c) for c in _several(y)]
     others = [i for i in range(len(table.names)) if i not in targets]
-    inputs = others if x is None else [_find(table, c) for c in x]
-    if classes is not None and (not single or len(set(classes)) < len(classes)):
-        raise ArgumentError(
-            f"read_csv takes different classes for one column y, got {classes!r} for y={y!r}."
-        )
+    inputs = others if x is None else [_find(table, c) for c in _several(x)]
     if not inputs or not targets:
         raise ArgumentError(
             f"read_csv takes at least one column for x and for y, got {x!r}, {y!r}."
@@ -71,12 +76,30 @@ def read_csv(
     if classes is not None:
         return Dataset(_numbers(table, inputs), _labels(table, targets[0], classes))
     numbers = _numbers(table, targets)
-    return Dataset(_numbers(table, inputs), numbers[:, 0] if single else numbers)
+    return Dataset(_numbers(table, inputs), numbers[:, 0] if _is_single(y) else numbers)
+
+
+def _check_form(y: object, classes: Sequence[str] | None, header: object, delimiter: str) -> None:
+    if not isinstance(header, bool):
+        raise ArgumentError(f"read_csv takes header as True or False, got {header!r}.")
+    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n"':
+        raise ArgumentError(f"read_csv takes a delimiter of one character, got {delimiter!r}.")
+    if classes is not None and (not _is_single(y) or len(set(classes)) < max(len(classes), 1)):
+        raise ArgumentError(
+            f"read_csv takes different classes for one column y, got {classes!r} for y={y!r}."
+        )
+
+
+def _several(columns: Column | Sequence[Column]) -> Sequence[Column]:
+    return (columns,) if _is_single(columns) else columns  # type: ignore[return-value]
+
+
+def _is_single(columns: object) -> bool:
+    """One column; whatever is no sequence of columns is looked up, and not found, as one."""
+    return isinstance(columns, str) or not isinstance(columns, Sequence | np.ndarray)
 
 
 def _read_table(path: Path, header: bool, delimiter: str) -> _Table:
-    if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n"':
-        raise ArgumentError(f"read_csv takes a delimiter of one character, got {delimiter!r}.")
     lines, rows = _read_rows(path, delimiter)
     if len(rows) <= header:
         raise FileError(
@@ -89,35 +112,32 @@ def _read_table(path: Path, header: bool, delimiter: str) -> _Table:
             help="if the first line is data: read_csv(path, header=False).",
         )
     names = rows[0] if header else tuple(f"column {i}" for i in range(len(rows[0])))
-    for line, row in zip(lines, rows, strict=True):
-        if len(row) != len(names):
+    table = _Table(path, names, tuple(rows[header:]), tuple(lines[header:]))
+    _check_lengths(table)
+    return table
+
+
+def _check_lengths(table: _Table) -> None:
+    for line, row in zip(table.lines, table.rows, strict=True):
+        if len(row) != len(table.names):
             raise DataError(
-                f"read_csv takes rows of {len(names)} cells, got {len(row)}.",
-                where=f"{path}, line {line}",
-                source=f"{len(names)} is set by the first line",
+                f"read_csv takes rows of {len(table.names)} cells, got {len(row)}.",
+                where=f"{table.path}, line {line}",
+                source=f"{len(table.names)} is set by the first line",
             )
-    return _Table(path, names, tuple(rows[header:]), tuple(lines[header:]))
 
 
 def _read_rows(path: Path, delimiter: str) -> tuple[list[int], list[tuple[str, ...]]]:
     """The cells of every line that is not blank, and the numbers of these lines."""
     lines, rows, line = [], [], 0
+    reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter=delimiter, strict=True)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            reader = csv.reader(stream, delimiter=delimiter, strict=True)
-            for row in reader:
-                line = reader.line_num
-                if any(cell.strip() for cell in row):
-                    lines.append(line)
-                    rows.append(tuple(cell.strip() for cell in row))
-    except OSError as error:
-        raise FileError(
-            f"read_csv takes a file that can be read, got {error.strerror}.", where=str(path)
-        ) from error
-    except UnicodeDecodeError as error:
-        raise FileError(
-            "read_csv takes text in UTF-8, got other bytes.", where=str(path)
-        ) from error
+        for row in reader:
+            line = reader.line_num
+            cells = tuple(cell.strip() for cell in row)
+            if cells not in ((), ("",)):
+                lines.append(line)
+                rows.append(cells)
     except csv.Error as error:
         raise FileError(
             f"read_csv takes well-formed CSV, got: {error}.", where=f"{path}, after line {line}"
@@ -125,12 +145,22 @@ def _read_rows(path: Path, delimiter: str) -> tuple[list[int], list[tuple[str, .
     return lines, rows
 
 
+def _text(path: Path) -> str:
+    try:
+        return read_whole(path).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError(
+            "read_csv takes text in UTF-8, got other bytes.", where=str(path)
+        ) from error
+
+
 def _find(table: _Table, column: Column) -> int:
     n = len(table.names)
     if isinstance(column, str) and table.names.count(column) == 1:
         return table.names.index(column)
-    if type(column) is int and -n <= column < n:
-        return column % n
+    is_number = isinstance(column, int | np.integer) and not isinstance(column, bool)
+    if is_number and -n <= int(column) < n:
+        return int(column) % n
     times = table.names.count(column) if isinstance(column, str) else 0
     got = f"{column!r}, which occurs {times} times" if times else repr(column)
     raise DataError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from io import BytesIO
 from pathlib import Path
 from tokenize import TokenError
 from typing import IO, Any
@@ -11,7 +12,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
-from tensorem.disk import path_of
+from tensorem.disk import path_of, read_whole
 from tensorem.errors import DTypeError, FileError, ShapeError
 from tensorem.shapes import dtypes, named, shape_of, solve
 
@@ -34,25 +35,40 @@ def read_npy(path: str | Path, *, shape: object = None, dtype: str | None = None
             holds Python objects (which are pickles, and never loaded).
         ShapeError: The shape is another.
         DTypeError: The dtype is another.
+
+    Example:
+        >>> import tempfile
+        >>> file = Path(tempfile.mkdtemp()) / "images.npy"
+        >>> np.save(file, np.zeros((60, 28, 28), np.uint8))
+        >>> read_npy(file, shape=("N", 28, 28)).shape
+        (60, 28, 28)
     """
     file = path_of(path)
+    content = read_whole(file)
     try:
-        with file.open("rb") as stream:
-            array = _read(stream, file.stat().st_size)
-    except FileError as error:
-        raise error.with_notes(where=str(file)) from None
-    except OSError as error:
-        raise FileError(
-            f"read_npy takes a file that can be read, got {error.strerror}.", where=str(file)
-        ) from error
-    try:
-        return _checked(array, shape, dtype)
-    except (ShapeError, DTypeError) as error:
+        return _checked(_read(content), shape, dtype)
+    except (FileError, ShapeError, DTypeError) as error:
         raise error.with_notes(where=str(file)) from None
 
 
-def _read(stream: IO[bytes], size: int) -> Array:
+def _read(content: bytes) -> Array:
+    stream = BytesIO(content)
     shape, fortran, dtype = _header(stream)
+    _check_numbers(dtype)
+    # The size is compared before anything is allocated: a header can claim any shape.
+    want, have = math.prod(shape) * dtype.itemsize, len(content) - stream.tell()
+    if want != have:
+        raise FileError(
+            f"read_npy takes {want} bytes of data after this header, got {have}.",
+            because="the file is cut short" if have < want else "the file goes on after its array",
+        )
+    flat = np.frombuffer(content, dtype, offset=stream.tell()) if want else np.zeros(0, dtype)
+    array = flat.reshape(shape, order="F" if fortran else "C")
+    # `astype` copies, so the array can be written to and lies in row-major order.
+    return array.astype(dtype.newbyteorder("="), order="C")
+
+
+def _check_numbers(dtype: np.dtype[Any]) -> None:
     if dtype.hasobject:
         raise FileError(
             "read_npy takes an array of numbers, got Python objects.",
@@ -61,16 +77,6 @@ def _read(stream: IO[bytes], size: int) -> Array:
         )
     if dtype.newbyteorder("=").name not in dtypes.EXECUTABLE:
         raise FileError(f"read_npy takes an array of numbers, got dtype {dtype}.")
-    # The size is compared before anything is allocated: a header can claim any shape.
-    want, have = math.prod(shape) * dtype.itemsize, size - stream.tell()
-    if want != have:
-        raise FileError(
-            f"read_npy takes {want} bytes of data after this header, got {have}.",
-            because="the file is cut short" if have < want else "the file goes on after its array",
-        )
-    flat = np.frombuffer(stream.read(), dtype)
-    array = flat.reshape(shape, order="F" if fortran else "C")
-    return np.ascontiguousarray(array.astype(dtype.newbyteorder("="))).reshape(shape)
 
 
 def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
