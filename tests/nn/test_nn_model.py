@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Callable
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
+from close import assert_close
 from tensorem import nn
-from tensorem.errors import ArgumentError, DTypeError, PathError, ShapeError
+from tensorem.errors import ArgumentError, DTypeError, LayerError, PathError, ShapeError
 from tensorem.shapes import Spec
 
 
@@ -244,3 +248,71 @@ def test_an_index_without_a_row_gives_no_number() -> None:
     rows = np.asarray(model([0, 2, 3, -1]))
     np.testing.assert_array_equal(rows[:2], model.params["weight"][jnp.asarray([0, 2])])
     assert np.isnan(rows[2:]).all()
+
+
+MUTATIONS: dict[str, Callable[[Any], Any]] = {
+    "assigned": lambda arrays: arrays.__setitem__("0.weight", 0),
+    "deleted": lambda arrays: arrays.__delitem__("0.weight"),
+    "updated": lambda arrays: arrays.update({"0.weight": 0}),
+    "joined": lambda arrays: arrays.__ior__({"0.weight": 0}),
+    "popped": lambda arrays: arrays.pop("0.weight"),
+    "last popped": lambda arrays: arrays.popitem(),
+    "cleared": lambda arrays: arrays.clear(),
+    "set by default": lambda arrays: arrays.setdefault("new", 0),
+}
+
+
+@pytest.mark.parametrize("name", MUTATIONS)
+@pytest.mark.parametrize("held", ["params", "buffers"])
+def test_the_arrays_of_a_model_are_read_only(held: str, name: str) -> None:
+    model = small()
+    before = dict(getattr(model, held))
+    with pytest.raises(LayerError, match="arrays of a model cannot be assigned or rem") as caught:
+        MUTATIONS[name](getattr(model, held))
+    assert "model.replace(params={**model.params, name: array})" in caught.value.help
+    assert dict(getattr(model, held)) == before
+
+
+def test_other_arrays_make_another_model() -> None:
+    model = small()
+    zero = {**model.params, "0.bias": jnp.zeros(2)}
+    other = model.replace(params=zero)
+    assert float(jnp.abs(other.params["0.bias"]).sum()) == 0.0 != float(model.params["0.bias"][0])
+    with pytest.raises(LayerError, match="cannot be assigned"):
+        other.params["0.bias"] = zero["0.bias"]
+
+
+@pytest.mark.parametrize("kind", [dict, lambda arrays: arrays], ids=["plain", "read-only"])
+def test_a_loop_carries_parameters_buffers_and_optimizer(kind: Any) -> None:
+    """Gradients, optax and scan give back containers like those that went in."""
+    model, rule = small(), optax.adam(1e-2)
+    x = jnp.ones((4, 1, 4, 4))
+
+    def loss(params: Any, buffers: Any) -> Any:
+        y, buffers = model.train_apply(params, buffers, x)
+        return jnp.sum(y**2), buffers
+
+    def step(carry: Any, _: Any) -> Any:
+        params, buffers, state = carry
+        (value, buffers), grads = jax.value_and_grad(loss, has_aux=True)(params, buffers)
+        moved, state = rule.update(grads, state, params)
+        return (optax.apply_updates(params, moved), buffers, state), value
+
+    start = (kind(model.params), kind(model.buffers), rule.init(kind(model.params)))
+    (params, buffers, _), values = jax.lax.scan(step, start, None, length=5)
+    assert type(params) is type(buffers) is type(start[0])
+    assert values[-1] < values[0]
+    after = model.replace(params=params, buffers=buffers)
+    assert_close(after(x), after.apply(params, x))
+
+
+def test_models_are_trees_and_copies_are_models() -> None:
+    model = small()
+    doubled = jax.tree.map(lambda a: 2 * a, model)
+    assert isinstance(doubled, nn.Model)
+    assert_close(doubled.params["0.weight"], 2 * model.params["0.weight"])
+    with pytest.raises(LayerError, match="cannot be assigned"):
+        doubled.params["0.weight"] = 0
+    assert copy.deepcopy(model).state_dict().keys() == model.state_dict().keys()
+    paths = [jax.tree_util.keystr(p) for p, _ in jax.tree_util.tree_leaves_with_path(model.params)]
+    assert paths == sorted(f"['{name}']" for name in model.params)

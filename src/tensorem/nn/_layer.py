@@ -117,9 +117,13 @@ class Layer(Part):
     def call(
         self, variables: tuple[Arrays, Arrays], *xs: Any, ctx: Context = EVALUATION, **kw: Any
     ) -> tuple[Any, Arrays]:
-        """The pure core: ((parameters, buffers), inputs, context) -> (output, buffers)."""
+        """The pure core: ((parameters, buffers), inputs, context) -> (output, buffers).
+
+        The buffers come back in a container like the one that is given, so that a loop can carry
+        them.
+        """
         run = Run(*variables, ctx=ctx)
-        return run.start(self, xs, kw), run.buffers
+        return run.start(self, xs, kw), type(run.given)(run.buffers)
 
     def __call__(self, *xs: Any, **kw: Any) -> Any:
         frame = self._frame(f"{type(self).__name__} is called, but it holds no arrays.")

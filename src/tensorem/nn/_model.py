@@ -12,6 +12,7 @@ from typing import Any
 import jax
 
 from ._bind import EVALUATION, Array, Arrays, Context
+from ._held import Held
 from ._layer import Layer
 from ._specs import precision, text
 from ._state import given, loaded
@@ -52,13 +53,19 @@ class Model:
 
     Args:
         built: The layer and its specs.
-        params: What is trained, by state-dict name.
-        buffers: What is carried along, by state-dict name.
+        params: What is trained, by state-dict name; read-only (`Held`).
+        buffers: What is carried along, by state-dict name; read-only.
     """
 
     built: Built
     params: Arrays
     buffers: Arrays
+
+    def __post_init__(self) -> None:
+        for name in ("params", "buffers"):
+            arrays = getattr(self, name)
+            if type(arrays) is dict:  # JAX builds trees of anything, of None for example
+                object.__setattr__(self, name, Held(arrays))
 
     @property
     def layer(self) -> Layer:

@@ -57,8 +57,9 @@ class Runner:
     def init(self, seed: int = 0) -> State:
         """The state before the first step."""
         model = self.task.model
+        params, buffers = dict(model.params), dict(model.buffers)  # JAX is fastest on plain dicts
         with model.precision():
-            return _start(self.optimizer)(model.params, model.buffers, rand.jax_key(seed))
+            return _start(self.optimizer)(params, buffers, rand.jax_key(seed))
 
     def step(self, state: State, x: Any, y: Any) -> tuple[State, Record]:
         """One step on one batch. The state that goes in is used up.
