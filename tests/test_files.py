@@ -13,7 +13,8 @@ import pytest
 
 import tensorem as tm
 from tensorem import disk, files, nn
-from tensorem.errors import ArgumentError, DTypeError, FileError, PathError
+from tensorem import functional as F
+from tensorem.errors import ArgumentError, DTypeError, FileError, LayerError, PathError
 from tensorem.files import description
 
 
@@ -91,6 +92,58 @@ def test_a_layer_of_ones_own_loads_as_a_graph_and_with_its_layer(tmp_path: Path)
 def test_another_layer_does_not_fit(saved: Path) -> None:
     with pytest.raises(PathError, match="The state dict takes 2 arrays"):
         tm.load(saved, layer=nn.Sequential(nn.Flatten(), nn.Linear(16, 3)))
+
+
+class Scaled(nn.Layer):
+    """Layers of one form that compute different functions."""
+
+    inner: nn.Linear
+    rising: bool = True
+    factor: float = 1.0
+
+    def forward(self, x: Any) -> Any:
+        y = self.inner(x) * self.factor
+        return y if self.rising else F.tanh(y)
+
+
+def test_a_layer_that_computes_another_function_is_refused(tmp_path: Path) -> None:
+    layer = Scaled(nn.Linear(3, 3))
+    nn.build(layer, input=("N", 3)).save(tmp_path)
+    with pytest.raises(LayerError, match="layer=Scaled computes another function than") as caught:
+        tm.load(tmp_path, layer=Scaled(nn.Linear(3, 3), rising=False))
+    assert str(tmp_path) in caught.value.what
+    assert caught.value.because.startswith("it computes `tanh_3: float32(N, 3) = tanh(mul_2)`")
+    assert "tm.load(folder) reads the saved graph" in caught.value.help
+
+
+def test_a_layer_with_other_constants_is_refused(tmp_path: Path) -> None:
+    nn.build(Scaled(nn.Linear(3, 3), factor=2.0), input=("N", 3)).save(tmp_path)
+    with pytest.raises(LayerError, match="layer=Scaled computes another function") as caught:
+        tm.load(tmp_path, layer=Scaled(nn.Linear(3, 3), factor=3.0))
+    assert caught.value.because == "`const.0` has other values than were saved."
+
+
+def test_a_description_of_other_layers_than_the_graph_is_refused(tmp_path: Path) -> None:
+    """A file of another hand, whose parts fit each other in names and shapes only."""
+    saved = nn.build(nn.Sequential(nn.Linear(3, 3), nn.ReLU()), input=("N", 3)).save(tmp_path)
+    arrays, texts = disk.read_arrays(saved / "model.safetensors")
+    del texts["sha256"]
+    for other in (nn.Tanh(), nn.Linear(3, 3), nn.Conv2d(3, 3, 1)):
+        layers = json.dumps(description(nn.Sequential(nn.Linear(3, 3), other)))
+        content = disk.pack(arrays, {**texts, "layers": layers})
+        (saved / "model.safetensors").write_bytes(content)
+        with pytest.raises(FileError, match=r"safetensors describes other layers than") as caught:
+            tm.load(saved)
+        assert caught.value.because and "load_graph(folder)" in caught.value.help
+
+
+@pytest.mark.parametrize("sizes", [{}, {"N": 2}])
+def test_a_bound_graph_is_compared_at_its_sizes(sizes: dict[str, int], tmp_path: Path) -> None:
+    layer = nn.Sequential(nn.Conv2d(1, 2, 3), nn.AvgPool2d(2), nn.Flatten(), nn.Linear(2, 3))
+    model = nn.build(layer, input=("N", 1, 4, 4))
+    files.save(tm.capture(model).bind(**sizes), tmp_path)
+    again = tm.load(tmp_path, layer=layer)
+    np.testing.assert_array_equal(again(X), model(X))
 
 
 def test_a_graph_saves_and_loads(saved: Path, tmp_path: Path) -> None:

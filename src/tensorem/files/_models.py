@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from tensorem import disk, nn
-from tensorem.errors import FileError, GraphError
+from tensorem.errors import FileError, GraphError, LayerError, TensoremError
 from tensorem.graph import (
     Graph,
     from_json,
@@ -27,6 +27,7 @@ from tensorem.graph import (
 )
 from tensorem.meanings import GraphModel
 
+from ._compare import difference
 from ._describe import described, description
 
 WEIGHTS, GRAPH = "model.safetensors", "graph.json"
@@ -66,13 +67,51 @@ def load(folder: str | Path, layer: nn.Layer | None = None) -> nn.Model | GraphM
     Raises:
         FileError: A file is missing, malformed, or belongs to another model.
         PathError: The layer has other parameters than the file.
+        LayerError: The layer computes another function, in evaluation, than the saved graph.
     """
     folder = disk.path_of(folder)
     graph, arrays, texts = _read(folder)
-    if layer is None and "layers" not in texts:
-        return GraphModel(graph)
-    known = layer if layer is not None else _layers(texts["layers"], folder / WEIGHTS)
-    model = nn.build(known, input=_input(graph))
+    if layer is not None:
+        return _of_layer(layer, graph, arrays, folder)
+    if "layers" in texts:
+        return _of_description(graph, arrays, texts["layers"], folder)
+    return GraphModel(graph)
+
+
+def _of_layer(layer: nn.Layer, graph: Graph, arrays: disk.Arrays, folder: Path) -> nn.Model:
+    """The model of a layer that the user gave."""
+    model = _filled(layer, graph, arrays)
+    if different := difference(graph_of(model), graph):
+        raise LayerError(
+            f"layer={type(layer).__name__} computes another function than {folder}.",
+            because=different,
+            help="give the layer that was saved, or none: tm.load(folder) reads the saved graph; "
+            "the weights alone fit any layer: model.load_state_dict.",
+        )
+    return model
+
+
+def _of_description(graph: Graph, arrays: disk.Arrays, text: str, folder: Path) -> nn.Model:
+    """The model of the layers that the file itself describes."""
+    layer = _layers(text, folder / WEIGHTS)
+    try:
+        model = _filled(layer, graph, arrays)
+        different = difference(graph_of(model), graph)
+    except TensoremError as error:
+        different = error.what
+    if different:
+        raise FileError(
+            f"{folder / WEIGHTS} describes other layers than {folder / GRAPH}.",
+            because=different,
+            help="the graph alone still computes what was saved: "
+            "tm.GraphModel(tensorem.files.load_graph(folder)).",
+        )
+    return model
+
+
+def _filled(layer: nn.Layer, graph: Graph, arrays: disk.Arrays) -> nn.Model:
+    """The layer, built for the inputs of the graph and with the arrays of the file."""
+    model = nn.build(layer, input=_input(graph))
     names = model.state_dict()
     own = {name: a for name, a in arrays.items() if name in names or not _is_constant(name)}
     return model.load_state_dict(own)

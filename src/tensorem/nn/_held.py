@@ -11,6 +11,17 @@ from jax.tree_util import DictKey
 from tensorem.errors import LayerError
 
 Names = tuple[str, ...]
+CHANGES = (
+    "__setitem__",
+    "__delitem__",
+    "__ior__",
+    "clear",
+    "pop",
+    "popitem",
+    "setdefault",
+    "update",
+)
+"""The methods of a dict that change it in place."""
 
 
 def _refused(self: Held, *args: Any, **kwargs: Any) -> NoReturn:
@@ -39,11 +50,12 @@ class Held(dict[str, Any]):
           help:    make another: model.replace(params={**model.params, name: array}).
     """
 
-    __setitem__ = __delitem__ = __ior__ = _refused
-    clear = pop = popitem = setdefault = update = _refused
-
     def __reduce__(self) -> tuple[Callable[..., Self], tuple[dict[str, Any]]]:
         return type(self), (dict(self),)
+
+
+for _name in CHANGES:
+    setattr(Held, _name, _refused)
 
 
 def _keyed(held: Held) -> tuple[list[tuple[Any, Any]], Names]:
