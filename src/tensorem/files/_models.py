@@ -96,17 +96,20 @@ def _of_description(graph: Graph, arrays: disk.Arrays, text: str, folder: Path) 
     layer = _layers(text, folder / WEIGHTS)
     try:
         model = _filled(layer, graph, arrays)
-        different = difference(graph_of(model), graph)
     except TensoremError as error:
-        different = error.what
-    if different:
-        raise FileError(
-            f"{folder / WEIGHTS} describes other layers than {folder / GRAPH}.",
-            because=different,
-            help="the graph alone still computes what was saved: "
-            "tm.GraphModel(tensorem.files.load_graph(folder)).",
-        )
+        raise _other_layers(folder, error.what) from None
+    if different := difference(graph_of(model), graph):
+        raise _other_layers(folder, different)
     return model
+
+
+def _other_layers(folder: Path, because: str) -> FileError:
+    return FileError(
+        f"{folder / WEIGHTS} describes other layers than {folder / GRAPH}.",
+        because=because,
+        help="the graph alone still computes what was saved: "
+        "tm.GraphModel(tensorem.files.load_graph(folder)).",
+    )
 
 
 def _filled(layer: nn.Layer, graph: Graph, arrays: disk.Arrays) -> nn.Model:
