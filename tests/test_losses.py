@@ -89,6 +89,26 @@ def test_targets_of_another_form_are_errors() -> None:
         losses.cross_entropy(output, jnp.zeros(6, bool))
     with pytest.raises(ShapeError, match=r"takes an output \(\*batch, classes\) of floats"):
         losses.nll(jnp.ones((2, 2), jnp.int32), jnp.zeros(2, jnp.int32))
+    with pytest.raises(
+        ShapeError, match=r"takes an output \(\*batch, classes\) .*, got .*\(2, 0\)"
+    ):
+        losses.cross_entropy(jnp.ones((2, 0)), jnp.zeros(2, jnp.int32))
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "int8", "int16", "uint32"])
+@pytest.mark.parametrize("classes", [256, 300])
+def test_narrow_class_numbers_meet_many_classes(dtype: str, classes: int) -> None:
+    logits = jnp.asarray(np.random.default_rng(0).normal(size=(3, classes)))
+    target = np.array([0, 44, 127])
+    expected = losses.cross_entropy(logits, jnp.asarray(target))
+    for loss in (losses.cross_entropy, jax.jit(losses.cross_entropy)):
+        assert_close(loss(logits, jnp.asarray(target, dtype))[0], expected[0])
+
+
+@pytest.mark.parametrize("name", ["mse", "l1", "bce_with_logits"])
+def test_integers_have_no_distance_here(name: str) -> None:
+    with pytest.raises(DTypeError, match=f"{name} takes floats, got int32"):
+        losses.by_name(name)(jnp.ones(3, jnp.int32), jnp.ones(3, jnp.int32))
 
 
 @pytest.mark.parametrize("wrong", [4, -1, -100])

@@ -27,6 +27,8 @@ def test_binary_accuracy_compares_signs_with_bits() -> None:
 def test_shapes_and_names_are_checked() -> None:
     with pytest.raises(ShapeError, match=r"accuracy takes classes \(4,\) or .*, got \(3,\)"):
         metrics.accuracy(OUTPUT, jnp.zeros(3, jnp.int32))
+    with pytest.raises(ShapeError, match=r"accuracy takes classes \(\) or probabilities \(\), got"):
+        metrics.accuracy(jnp.zeros(()), jnp.zeros((), jnp.int32))
     with pytest.raises(ShapeError, match=r"equal shapes, got \(4, 2\) and \(4,\)"):
         metrics.binary_accuracy(OUTPUT, jnp.zeros(4))
     with pytest.raises(ArgumentError, match="a name of accuracy, binary_accuracy, got 'f1'"):

@@ -150,6 +150,11 @@ def _entries(values: Array) -> Pair:
 
 
 def _alike(name: str, output: Array, target: Array) -> None:
+    if output.dtype.name not in dtypes.FLOATING:
+        raise DTypeError(
+            f"{name} takes floats, got {output.dtype}.",
+            help="convert: output.astype('float32').",
+        )
     if same_shape(shape(output), shape(target)) is not True:
         raise _unequal(name, shape(output), shape(target))
     _same_dtype(name, output, target)
@@ -174,7 +179,8 @@ def _same_dtype(name: str, output: Array, target: Array) -> None:
 
 
 def _logits(name: str, output: Array) -> None:
-    if output.ndim < 1 or output.dtype.name not in dtypes.FLOATING:
+    holds_floats = output.dtype.name in dtypes.FLOATING
+    if output.ndim < 1 or shape(output)[-1] == 0 or not holds_floats:
         raise ShapeError(
             f"{name} takes an output (*batch, classes) of floats, got {output.dtype} "
             f"{format_shape(shape(output))}."
@@ -198,8 +204,8 @@ def _picked(name: str, logp: Array, target: Array) -> Array:
     if not isinstance(target, Tracer):
         _check_classes(name, np.asarray(target), classes)
     last = logp.ndim - 1
-    index = broadcast(target, logp.shape, tuple(range(last)))
-    numbers = jnp.asarray(np.arange(classes), target.dtype)
+    index = broadcast(_wide(target), logp.shape, tuple(range(last)))
+    numbers = jnp.asarray(np.arange(classes), index.dtype)
     hit = ops.equal(index, broadcast(numbers, logp.shape, (last,)))
     valid = ops.logical_and(
         ops.greater_equal(index, jnp.zeros_like(index)),
@@ -207,6 +213,12 @@ def _picked(name: str, logp: Array, target: Array) -> Array:
     )
     elsewhere = ops.where(valid, jnp.zeros_like(logp), jnp.full_like(logp, jnp.nan))
     return ops.where(hit, logp, elsewhere)
+
+
+def _wide(target: Array) -> Array:
+    """Class numbers in a dtype that also holds the number of classes: uint8 does not hold 256."""
+    target = jnp.asarray(target)
+    return ops.cast(target, dtype="int32") if target.dtype.itemsize < 4 else target
 
 
 def _check_class_form(name: str, output: Shape, target: Spec) -> None:

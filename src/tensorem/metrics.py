@@ -22,14 +22,20 @@ def accuracy(output: Array, target: Array) -> Pair:
 
     Shapes:
         output (*batch, classes), target (*batch) or (*batch, classes)  ->  sum (), count ()
+
+    Raises:
+        ShapeError: The shapes do not fit.
+
+    Example:
+        >>> accuracy(jnp.array([[0.1, 0.9], [0.8, 0.2]]), jnp.array([1, 1]))
+        (Array(1., dtype=float32), Array(2., dtype=float32))
     """
+    if output.ndim < 1 or target.ndim not in (output.ndim - 1, output.ndim):
+        raise _unlike(output, target)
     classes = ops.argmax(target, dim=-1) if target.dtype.name in dtypes.FLOATING else target
     said = ops.argmax(output, dim=-1)
     if same_shape(shape(said), shape(classes)) is not True:
-        raise ShapeError(
-            f"accuracy takes classes {format_shape(shape(said))} or probabilities "
-            f"{format_shape(shape(output))}, got {format_shape(shape(target))}."
-        )
+        raise _unlike(output, target)
     return _counted(ops.equal(said, ops.cast(classes, dtype=said.dtype.name)))
 
 
@@ -38,6 +44,13 @@ def binary_accuracy(output: Array, target: Array) -> Pair:
 
     Shapes:
         output, target (...), equal  ->  sum (), count ()
+
+    Raises:
+        ShapeError: The shapes differ.
+
+    Example:
+        >>> binary_accuracy(jnp.array([2.0, -1.0]), jnp.array([1.0, 1.0]))
+        (Array(1., dtype=float32), Array(2., dtype=float32))
     """
     if same_shape(shape(output), shape(target)) is not True:
         raise ShapeError(
@@ -61,6 +74,14 @@ def by_name(name: str) -> Metric:
     if name not in METRICS:
         raise ArgumentError(f"A metric takes a name of {', '.join(METRICS)}, got {name!r}.")
     return METRICS[name]
+
+
+def _unlike(output: Array, target: Array) -> ShapeError:
+    whole = shape(output)
+    return ShapeError(
+        f"accuracy takes classes {format_shape(whole[:-1])} or probabilities "
+        f"{format_shape(whole)}, got {format_shape(shape(target))}."
+    )
 
 
 def _counted(right: Array) -> Pair:

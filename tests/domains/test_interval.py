@@ -14,6 +14,7 @@ import pytest
 
 import law_numbers
 from tensorem.domains import Interval, _interval
+from tensorem.errors import DataError
 
 Array = Any
 
@@ -54,6 +55,19 @@ def test_overflow_ends_in_an_infinite_end_not_in_a_wrong_one() -> None:
     big = Interval.of([1.7e308], [1.7e308])
     for y in (big + big, big * big, big / Interval.of([1e-10], [1e-10])):
         assert (y.lower[0], y.upper[0]) == (np.finfo(np.float64).max, np.inf)
+
+
+def test_integers_that_no_float_is_lie_inside() -> None:
+    for n in (2**53 + 1, -(2**53) - 1, 2**63 - 1):
+        for found in (Interval.point(np.array([n])), Interval.of([n], [n])):
+            _holds(found.lower, found.upper, [Fraction(n)])
+    assert Interval.point(np.array([2**52 + 1])).is_point
+    assert not Interval.point(np.array([2**53 + 1])).is_point
+
+
+def test_ends_are_in_order() -> None:
+    with pytest.raises(DataError, match="takes lower ends up to its upper ends, got one above"):
+        Interval.of([0.0, 1.0], [1.0, 0.0])
 
 
 @pytest.mark.parametrize("terms", [1, 2, 7, 64])
@@ -97,8 +111,10 @@ def test_infinite_ends_and_what_is_not_a_number_become_the_whole_line() -> None:
     for y in (line + line, line - line, line * line, one / line, line * one, line / line):
         assert (y.lower[0], y.upper[0]) == (-np.inf, np.inf)
     assert ((line * zero).lower[0], (line * zero).upper[0]) == (0.0, 0.0)
-    broken = Interval.of([np.nan], [np.nan]) + one
-    assert (broken.lower[0], broken.upper[0]) == (-np.inf, np.inf)
+    nan = np.array([np.nan])
+    for broken in (Interval.of(nan, nan), Interval.point(nan), Interval(nan, nan) + one):
+        assert (broken.lower[0], broken.upper[0]) == (-np.inf, np.inf)
+    assert not Interval.point(nan).is_point
 
 
 def test_a_dot_with_an_infinite_end_is_the_whole_line() -> None:

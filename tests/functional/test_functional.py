@@ -157,6 +157,27 @@ ERRORS = [
         r"F.embedding takes integers \(int32, ...\), got float32",
     ),
     (lambda: F.dropout(jnp.ones(2), 2.0, None), ArgumentError, r"F.dropout takes p in \[0, 1\]"),
+    (lambda: F.dropout(jnp.ones(2, int), 0.3, None), DTypeError, "F.dropout takes floats, got int"),
+    (
+        lambda: F.add(jnp.ones(2, jnp.int32), 0.5),
+        DTypeError,
+        r"F.add takes operands of one dtype, got int32 and the number 0\.5",
+    ),
+    (lambda: F.mul(300, jnp.ones(2, jnp.uint8)), DTypeError, "got uint8 and the number 300"),
+    (lambda: F.add(jnp.ones(2, bool), True), DTypeError, "got bool and the number True"),
+    (lambda: F.add(jnp.ones(2, bool), jnp.ones(2, bool)), DTypeError, "add takes numbers, got"),
+    (lambda: F.div(jnp.ones(2, jnp.int32), 2), DTypeError, "div takes floats, got int32"),
+    (lambda: F.softmax(jnp.ones((2, 2), jnp.int32), 1), DTypeError, "softmax takes floats"),
+    (lambda: F.softmax(jnp.ones((2, 0)), 1), ShapeError, r"takes at least one entry along \(1,\)"),
+    (lambda: F.sigmoid([0.5]), DTypeError, "sigmoid takes arrays, got"),
+    (lambda: F.max_pool2d(jnp.ones((1, 1, 2, 2), bool), 2), DTypeError, "takes floats, got bool"),
+    (
+        lambda: F.matmul(jnp.ones((2, 2), jnp.float16), jnp.ones((2, 2))),
+        DTypeError,
+        "matmul takes operands of one dtype, got float16 and float32",
+    ),
+    (lambda: F.broadcast(jnp.ones(2), (3,), (0,)), ShapeError, "broadcast takes sizes that are 1"),
+    (lambda: F.broadcast(jnp.ones(2), (3,), (1,)), ArgumentError, "broadcast takes 1 rising dims"),
     (lambda: F.reshape(jnp.ones((2, 3)), (4,)), ShapeError, "takes a target of 6 elements"),
     (lambda: F.flatten(jnp.ones((2, 3)), 2), ShapeError, "F.flatten takes an input with axis"),
 ]
@@ -168,6 +189,17 @@ def test_misuse_is_one_clear_error(call: Any, error: type[Exception], words: str
         call()
     with pytest.raises(error, match=words):
         jax.eval_shape(call)
+
+
+def test_a_number_takes_the_dtype_of_the_array() -> None:
+    assert_close(F.add(jnp.ones(2, jnp.int8), -100), [-99, -99])
+    assert F.mul(2, jnp.ones(2, jnp.bfloat16)).dtype == jnp.bfloat16
+
+
+def test_a_batch_may_be_empty() -> None:
+    assert F.conv2d(jnp.ones((0, 1, 4, 4)), jnp.ones((2, 1, 3, 3))).shape == (0, 2, 2, 2)
+    assert F.max_pool2d(jnp.ones((0, 1, 4, 4)), 2).shape == (0, 1, 2, 2)
+    assert F.softmax(jnp.ones((0, 3)), 1).shape == (0, 3)
 
 
 def test_an_index_without_a_row_is_an_error_and_no_number_in_a_trace() -> None:

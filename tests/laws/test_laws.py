@@ -59,6 +59,11 @@ def test_the_shape_rule_foretells_the_result(op: ops.Op, case: Case) -> None:
 
 
 @pytest.mark.parametrize(("op", "case"), PAIRS)
+def test_the_shape_rule_knows_every_dtype(op: ops.Op, case: Case) -> None:
+    laws.dtypes(op, case)
+
+
+@pytest.mark.parametrize(("op", "case"), PAIRS)
 def test_the_fast_interval_is_the_rigorous_one(op: ops.Op, case: Case) -> None:
     laws.fast(op, case, _seed(op))
 

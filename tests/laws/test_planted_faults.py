@@ -18,6 +18,7 @@ import laws
 from tensorem import ops
 from tensorem.domains import Diagonal, Interval, Linear, Lines, Rational
 from tensorem.domains import _interval as intervals
+from tensorem.ops import _specs
 from tensorem.ops.pool import windows
 from tensorem.shapes import Spec
 
@@ -208,6 +209,22 @@ def _shape_law(op: ops.Op, case: Any, seed: int) -> None:
 )
 def test_shapes_catches(name: str, rule: Any) -> None:
     _caught(_shape_law, name, shape=rule)
+
+
+def _dtype_law(op: ops.Op, case: Any, seed: int) -> None:
+    laws.dtypes(op, case)
+
+
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [
+        ("mean", lambda x, *, dims: _specs.reduced(x, dims=dims)),
+        ("linear", lambda x, weight, bias=None: replace(x, shape=(*x.shape[:-1], weight.shape[0]))),
+        ("embedding", lambda index, weight: Spec((*index.shape, weight.shape[1]))),
+    ],
+)
+def test_dtypes_catches(name: str, rule: Any) -> None:
+    _caught(_dtype_law, name, shape=rule)
 
 
 def test_fast_catches_a_reading_that_differs() -> None:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import pytest
 
 from tensorem import ops
+from tensorem.domains import Interval, Rational
 from tensorem.errors import ArgumentError, DTypeError, MeaningError, ShapeError
 from tensorem.shapes import Spec
 
@@ -94,6 +95,13 @@ def test_shapes_with_names_go_through_every_family() -> None:
             DTypeError,
             "takes floats, got int32",
         ),
+        (
+            lambda: ops.pow_int.shape(Spec((2,), "int32"), exponent=-1),
+            DTypeError,
+            "takes floats, got int32",
+        ),
+        (lambda: ops.neg.shape(Spec((2,), "bool")), DTypeError, "takes numbers, got bool"),
+        (lambda: ops.abs.shape(Spec((2,), "uint8")), DTypeError, "numbers with a sign, got uint8"),
         (lambda: ops.sum.shape(Spec((2,)), dims=(1,)), ArgumentError, r"takes dims in \[-1, 1\)"),
         (
             lambda: ops.sum.shape(Spec((2, 2)), dims=(1, -1)),
@@ -110,3 +118,29 @@ def test_shapes_with_names_go_through_every_family() -> None:
 def test_a_shape_rule_says_what_it_takes_and_got(call, error, words: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize(("dtype", "least", "greatest"), [("int8", -128, 127), ("uint8", 0, 255)])
+def test_a_cast_beyond_its_integers_is_no_number_and_any_of_them(
+    dtype: str, least: int, greatest: int
+) -> None:
+    edge, beyond = Interval.of([least], [greatest + 0.75]), Interval.of([0.0], [greatest + 1.0])
+    found = ops.cast.interval(edge, dtype=dtype)
+    assert (found.lower, found.upper) == (least, greatest)
+    assert ops.cast.exact(Rational.of([greatest + 0.75]), dtype=dtype).fractions() == [greatest]
+    found = ops.cast.interval(beyond, dtype=dtype)
+    assert (found.lower, found.upper) == (least, greatest)
+    with pytest.raises(MeaningError, match="`cast` has no exact meaning here") as caught:
+        ops.cast.exact(Rational.of([greatest + 1.0]), dtype=dtype)
+    assert caught.value.because == f"{dtype} does not hold its operand"
+
+
+@pytest.mark.parametrize("name", ["amax", "amin", "mean"])
+def test_of_nothing_there_is_no_extreme_and_no_mean(name: str) -> None:
+    with pytest.raises(
+        ShapeError, match=rf"{name} takes at least one entry along \(1,\), got \(2,"
+    ):
+        ops.TABLE[name](jnp.ones((2, 0)), dims=(1,))
+    with pytest.raises(ShapeError, match=r"argmax takes at least one entry along \(0,\)"):
+        ops.argmax(jnp.ones(0), dim=0)
+    assert ops.sum(jnp.ones((2, 0)), dims=(1,)).tolist() == [0, 0]

@@ -26,6 +26,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tensorem.errors import DataError
+
 Array = Any
 Ends = tuple[Array, Array]
 _TINY = 2.0**-1070
@@ -51,14 +53,23 @@ class Interval:
 
     @staticmethod
     def of(lower: Any, upper: Any) -> Interval:
-        """Rigorous intervals between two arrays of floats."""
-        return Interval(_float64(lower), _float64(upper))
+        """Rigorous intervals between two arrays of numbers.
+
+        Raises:
+            DataError: A lower end lies above its upper end.
+        """
+        low, high = _around_floats(lower)[0], _around_floats(upper)[1]
+        if np.any(low > high):
+            raise DataError("An interval takes lower ends up to its upper ends, got one above.")
+        return Interval(low, high)
 
     @staticmethod
     def point(values: Any) -> Interval:
         """Intervals that hold one value each: fast for JAX arrays, rigorous for any other."""
-        ends = values if isinstance(values, jax.Array) else _float64(values)
-        return Interval(ends, ends, is_point=True)
+        if isinstance(values, jax.Array):
+            return Interval(values, values, is_point=True)
+        low, high = _around_floats(values)
+        return Interval(low, high, is_point=low is high)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -233,7 +244,6 @@ def _extremes(rule: Callable[[Array, Array], Ends], x: Interval, y: Interval) ->
 
 
 def _float64(values: Any) -> Array:
-    """Numbers as float64, where that is exact or outside the range of integers that it holds."""
     return np.asarray(values).astype(np.float64)
 
 
@@ -243,6 +253,16 @@ def _down(a: Array) -> Array:
 
 def _up(a: Array) -> Array:
     return np.nextafter(a, np.inf)
+
+
+def _around_floats(values: Any) -> Ends:
+    """Floats below and above numbers: the number twice, where float64 does not round it."""
+    ends = _float64(values)
+    rounded = (np.abs(ends) >= 2.0**53) & (np.asarray(values).dtype.kind in "iu")
+    if not np.any(rounded | np.isnan(ends)):
+        return ends, ends
+    around = _clean(np.where(rounded, _down(ends), ends), np.where(rounded, _up(ends), ends))
+    return around.lower, around.upper
 
 
 def _add(a: Array, b: Array) -> Ends:

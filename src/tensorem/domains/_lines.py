@@ -85,13 +85,3 @@ def equation(maps: tuple[Map, ...], offset: Array) -> Lines:
 def flat(box: Interval, arity: int) -> Lines:
     """Bounds that do not look at the operands: the ends of an enclosure."""
     return Lines((None,) * arity, (None,) * arity, box.lower, box.upper)
-
-
-def varying(box: Interval | Array) -> bool:
-    """The operand depends on the input."""
-    return isinstance(box, Interval) and not box.is_point
-
-
-def ends(box: Interval | Array) -> tuple[Array, Array]:
-    """The lower and upper ends of an operand; twice itself for a constant."""
-    return (box.lower, box.upper) if isinstance(box, Interval) else (box, box)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 
 from tensorem import ops
 from tensorem.errors import DTypeError
-from tensorem.shapes import broadcast_shapes
+from tensorem.shapes import broadcast_shapes, dtypes
 
 from ._move import broadcast
 from ._shape import checked, shape
@@ -60,10 +61,22 @@ def _common(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _as_array(x: Array, other: Array) -> Array:
-    """A Python number takes the dtype of the other operand."""
-    if isinstance(x, (int, float)) and hasattr(other, "dtype"):
-        return jnp.asarray(x, other.dtype)
-    return jnp.asarray(x)
+    """A Python number takes the dtype of the other operand, if that holds it."""
+    if not isinstance(x, (int, float)) or not hasattr(other, "dtype"):
+        return jnp.asarray(x)
+    if other.dtype.name not in dtypes.FLOATING and not _holds(other.dtype, x):
+        raise DTypeError(
+            f"takes operands of one dtype, got {other.dtype} and the number {x!r}.",
+            help="convert the array: x.astype('float32').",
+        )
+    return jnp.asarray(x, other.dtype)
+
+
+def _holds(dtype: Any, number: float) -> bool:
+    """Whether the number is an integer of the dtype."""
+    if type(number) is not int or dtype.kind not in "iu":
+        return False
+    return bool(np.iinfo(dtype).min <= number <= np.iinfo(dtype).max)
 
 
 def _spread(x: Array, target: tuple[Any, ...]) -> Array:

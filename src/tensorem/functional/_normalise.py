@@ -8,8 +8,8 @@ import jax
 import jax.numpy as jnp
 
 from tensorem import ops
-from tensorem.errors import ArgumentError, ShapeError
-from tensorem.shapes import format_shape, rules, same_size
+from tensorem.errors import ArgumentError, DTypeError, ShapeError
+from tensorem.shapes import dtypes, format_shape, rules, same_size
 
 from ._move import broadcast
 from ._shape import checked, shape
@@ -87,9 +87,19 @@ def dropout(x: Array, p: float, key: Array) -> Array:
     Args:
         p: The probability of 0, in [0, 1].
         key: A `jax.random` key; equal keys give equal masks.
+
+    Raises:
+        ArgumentError: p lies outside.
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> dropout(jnp.ones(6), 0.5, jax.random.key(0)).tolist()
+        [0.0]
     """
     if not 0.0 <= p <= 1.0:
         raise ArgumentError(f"takes p in [0, 1], got {p}.")
+    if x.dtype.name not in dtypes.FLOATING:
+        raise DTypeError(f"takes floats, got {x.dtype}.")
     if p == 0.0:
         return x
     if p == 1.0:

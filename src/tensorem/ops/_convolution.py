@@ -55,7 +55,8 @@ def _conv(
 ) -> Array:  # fmt: skip
     if _few_products(k.shape, groups):
         y = _patches(x, kernel, stride, padding, dilation) @ k.reshape(-1, k.shape[3])
-        return y.reshape(x.shape[0], *output_size(size, kernel, stride, padding, dilation), -1)
+        out = output_size(size, kernel, stride, padding, dilation)
+        return y.reshape(x.shape[0], *out, k.shape[3])
     return lax.conv_general_dilated(
         x, k, stride, [(p, p) for p in padding], rhs_dilation=dilation,
         dimension_numbers=_LAYOUT, feature_group_count=groups,

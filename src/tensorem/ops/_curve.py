@@ -56,7 +56,7 @@ def curve(name: str, facts: Curve, **rest: Any) -> Op:
     return Op(
         name,
         1,
-        _specs.same,
+        _specs.floats,
         facts.run,
         **{
             "exact": IRRATIONAL,

@@ -9,7 +9,8 @@ from typing import Any
 
 import jax
 
-from tensorem.errors import ArgumentError, MeaningError
+from tensorem.errors import ArgumentError, DTypeError, MeaningError
+from tensorem.shapes import UNKNOWN, Spec, named
 
 Attr = int | float | str | bool | tuple["Attr", ...]
 Rule = Callable[..., Any]
@@ -32,6 +33,7 @@ class Op:
 
     Calling an op on JAX arrays runs it under its own name, so that `graph.capture` can find it
     again; its derivative rule lies outside the name, so that every JAX transform goes through it.
+    Operands that the shape rule does not take are its error.
 
     Args:
         name: The name in graphs and tables.
@@ -106,10 +108,23 @@ def _callable(op: Op, attrs: Attrs) -> Callable[..., Any]:
     """`custom_jvp(jit[name])`: the name inside, the derivative rule outside."""
     name = call_name(op, attrs)
     CALLS[name] = (op, attrs)
-    named = jax.jit(_renamed(partial(op.run, **dict(attrs)), name))
-    call = jax.custom_jvp(_renamed(named, name))
+    call = jax.custom_jvp(_renamed(jax.jit(_renamed(partial(_run, op, dict(attrs)), name)), name))
     call.defjvp(partial(_jvp, op, attrs, call))
     return call
+
+
+def _run(op: Op, attrs: Mapping[str, Attr], *operands: Any) -> Any:
+    """The run of an op, once its shape rule has said in our words what it takes."""
+    with named(op.name):
+        op.shape(*map(_spec, operands), **attrs)
+    return op.run(*operands, **attrs)
+
+
+def _spec(x: Any) -> Spec:
+    """The spec of an operand; a size that a trace knows by name alone is left open."""
+    if not hasattr(x, "shape"):
+        raise DTypeError(f"takes arrays, got {type(x).__name__}.", help="jnp.asarray(x).")
+    return Spec(tuple(n if isinstance(n, int) else UNKNOWN for n in x.shape), x.dtype.name)
 
 
 def _renamed(f: Callable[..., Any], name: str) -> Callable[..., Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
 from tensorem.shapes import Size, Spec, format_shape, same_size
+from tensorem.shapes.dtypes import FLOATING, INTEGER
 
 Dims = tuple[int, ...]
 
@@ -19,12 +20,40 @@ def same(x: Spec) -> Spec:
 
 def alike(*xs: Spec) -> Spec:
     """All operands have one shape and one dtype, and so has the result."""
-    first = xs[0]
     for x in xs[1:]:
-        require_equal(first.shape, x.shape)
-        if x.dtype != first.dtype:
-            raise DTypeError(f"takes operands of one dtype, got {first.dtype} and {x.dtype}.")
+        require_equal(xs[0].shape, x.shape)
+    return one_dtype(*xs)
+
+
+def numbers(*xs: Spec) -> Spec:
+    """Operands alike, of floats or integers."""
+    first = alike(*xs)
+    if first.dtype not in (*FLOATING, *INTEGER):
+        raise DTypeError(f"takes numbers, got {first.dtype}.", help=_CAST)
     return first
+
+
+def floats(*xs: Spec) -> Spec:
+    """Operands alike, of floats."""
+    return floating(alike(*xs))
+
+
+def one_dtype(*xs: Spec) -> Spec:
+    """The first operand; raises unless all have its dtype."""
+    for x in xs[1:]:
+        if x.dtype != xs[0].dtype:
+            raise DTypeError(f"takes operands of one dtype, got {xs[0].dtype} and {x.dtype}.")
+    return xs[0]
+
+
+def floating(*xs: Spec) -> Spec:
+    """The first operand; raises unless all have its dtype, a float."""
+    if xs[0].dtype not in FLOATING:
+        raise DTypeError(f"takes floats, got {xs[0].dtype}.", help=_CAST)
+    return one_dtype(*xs)
+
+
+_CAST = "cast first: x.astype('float32')."
 
 
 def predicate(*xs: Spec) -> Spec:
@@ -67,7 +96,16 @@ def without(x: Spec, dims: Iterable[int]) -> Spec:
 
 
 def reduced(x: Spec, *, dims: Dims) -> Spec:
-    """The rule of reductions over `dims`."""
+    """The rule of sums over `dims`."""
+    return without(numbers(x), dims)
+
+
+def some_of(x: Spec, *, dims: Iterable[int]) -> Spec:
+    """The rule of extremes and means over `dims`: of nothing there is none."""
+    if any(same_size(x.shape[d], 0) for d in axes(dims, len(x.shape))):
+        raise ShapeError(
+            f"takes at least one entry along {tuple(dims)}, got {format_shape(x.shape)}."
+        )
     return without(x, dims)
 
 

@@ -13,9 +13,9 @@ from jax import lax
 from tensorem.domains import Diagonal, Interval, Lines, Map, Rational, equation
 from tensorem.domains import _exact as exact
 from tensorem.domains import _interval as intervals
-from tensorem.errors import DTypeError
+from tensorem.errors import DTypeError, MeaningError
 from tensorem.shapes import Spec
-from tensorem.shapes.dtypes import FLOATING
+from tensorem.shapes.dtypes import INTEGER
 
 from . import _curve, _specs
 from ._derive import (
@@ -37,15 +37,15 @@ Array = Any
 # --- shapes
 
 
-def _quotient(*xs: Spec) -> Spec:
-    found = _specs.alike(*xs)
-    if found.dtype not in FLOATING:
-        raise DTypeError(
-            f"takes floats, got {found.dtype}.",
-            because="the quotient of integers is cut off, which no other meaning does.",
-            help="cast first: x.astype('float32').",
-        )
-    return found
+def _signed(x: Spec) -> Spec:
+    if x.dtype.startswith("uint"):
+        raise DTypeError(f"takes numbers with a sign, got {x.dtype}.")
+    return _specs.numbers(x)
+
+
+def _pow_shape(x: Spec, *, exponent: int) -> Spec:
+    """One over an integer is none."""
+    return _specs.floats(x) if exponent < 0 else _specs.numbers(x)
 
 
 # --- lines
@@ -127,17 +127,34 @@ def _cast_exact(x: Rational, *, dtype: str) -> Rational:
     """Real numbers are not rounded; integers take the part before the point, booleans x != 0."""
     if dtype == "bool":
         return exact.truth(lambda num: num != 0, x)
-    if jnp.issubdtype(jnp.dtype(dtype), jnp.integer):
-        return Rational(np.sign(x.num) * (np.abs(x.num) // x.den))
-    return x
+    if dtype not in INTEGER:
+        return x
+    whole = np.sign(x.num) * (np.abs(x.num) // x.den)
+    least, greatest = _range(dtype)
+    if np.any((whole < least) | (whole > greatest)):
+        raise MeaningError(
+            "`cast` has no exact meaning here.", because=f"{dtype} does not hold its operand"
+        )
+    return Rational(whole)
 
 
 def _cast_interval(x: Interval, *, dtype: str) -> Interval:
     if dtype == "bool":
         return _nonzero(x)
-    if jnp.issubdtype(jnp.dtype(dtype), jnp.integer):
-        return x.map(x.rounding.xp.trunc)
-    return x
+    if dtype not in INTEGER:
+        return x
+    xp, (least, greatest) = x.rounding.xp, _range(dtype)
+    whole = x.map(xp.trunc)
+    # One more than the greatest is a power of two, so that it is a float too.
+    fits = (whole.lower >= float(least)) & (whole.upper < float(greatest + 1))
+    lower, upper = xp.where(fits, whole.lower, least), xp.where(fits, whole.upper, greatest)
+    return Interval(lower.astype(whole.lower.dtype), upper.astype(whole.upper.dtype))
+
+
+def _range(dtype: str) -> tuple[int, int]:
+    """What integers of a dtype lie between; a number beyond becomes one of them, by the device."""
+    info = np.iinfo(dtype)
+    return int(info.min), int(info.max)
 
 
 def _nonzero(x: Interval) -> Interval:
@@ -167,7 +184,7 @@ def _same(x: Any) -> Any:
 add = Op(
     "add",
     2,
-    _specs.alike,
+    _specs.numbers,
     run=lax.add,
     exact=Rational.__add__,
     interval=Interval.__add__,
@@ -176,7 +193,7 @@ add = Op(
 sub = Op(
     "sub",
     2,
-    _specs.alike,
+    _specs.numbers,
     run=lax.sub,
     exact=Rational.__sub__,
     interval=Interval.__sub__,
@@ -185,7 +202,7 @@ sub = Op(
 mul = Op(
     "mul",
     2,
-    _specs.alike,
+    _specs.numbers,
     run=lax.mul,
     exact=Rational.__mul__,
     interval=Interval.__mul__,
@@ -195,7 +212,7 @@ mul = Op(
 div = Op(
     "div",
     2,
-    _quotient,
+    _specs.floats,
     run=lax.div,
     exact=Rational.__truediv__,
     interval=Interval.__truediv__,
@@ -225,7 +242,7 @@ minimum = Op(
 neg = Op(
     "neg",
     1,
-    _specs.same,
+    _specs.numbers,
     run=lax.neg,
     exact=Rational.__neg__,
     interval=Interval.__neg__,
@@ -234,7 +251,7 @@ neg = Op(
 abs = Op(
     "abs",
     1,
-    _specs.same,
+    _signed,
     run=lax.abs,
     exact=Rational.__abs__,
     interval=Interval.__abs__,
@@ -245,7 +262,7 @@ abs = Op(
 sign = Op(
     "sign",
     1,
-    _specs.same,
+    _specs.numbers,
     run=lax.sign,
     exact=lambda x: Rational(np.sign(x.num)),
     interval=_sign_interval,
@@ -254,7 +271,7 @@ sign = Op(
 square = Op(
     "square",
     1,
-    _specs.same,
+    _specs.numbers,
     run=lax.square,
     exact=lambda x: _pow_exact(x, exponent=2),
     interval=Interval.square,
@@ -264,7 +281,7 @@ square = Op(
 pow_int = Op(
     "pow_int",
     1,
-    lambda x, *, exponent: x,
+    _pow_shape,
     run=lambda x, *, exponent: lax.integer_pow(x, exponent),
     exact=_pow_exact,
     interval=_pow_interval,

@@ -27,6 +27,7 @@ Pairs = tuple[Dims, Dims]
 
 
 def _dot_shape(x: Any, y: Any, *, contract: Pairs, batch: Pairs) -> Any:
+    _specs.one_dtype(x, y)
     for i, j in (*zip(*contract, strict=True), *zip(*batch, strict=True)):
         if same_size(x.shape[i], y.shape[j]) is False:
             raise ShapeError(
@@ -47,13 +48,14 @@ def _linear_shape(x: Any, weight: Any, bias: Any = None) -> Any:
     if not x.shape or same_size(x.shape[-1], weight.shape[1]) is False:
         takes = format_shape(("*batch", weight.shape[1]))
         raise ShapeError(f"takes {takes}, got {format_shape(x.shape)}.")
-    _bias(bias, weight.shape[0])
-    return replace(x, shape=(*x.shape[:-1], weight.shape[0]))
+    _bias(bias, weight)
+    return replace(_specs.one_dtype(x, weight), shape=(*x.shape[:-1], weight.shape[0]))
 
 
-def _bias(bias: Any, size: Any) -> None:
+def _bias(bias: Any, weight: Any) -> None:
     if bias is not None:
-        _specs.require_equal(bias.shape, (size,))
+        _specs.require_equal(bias.shape, weight.shape[:1])
+        _specs.one_dtype(weight, bias)
 
 
 def _matmul_shape(x: Any, y: Any) -> Any:
@@ -82,12 +84,12 @@ def _conv2d_shape(
     if same_size(x.shape[1], per_group * groups) is False:
         takes = format_shape(("N", per_group * groups, "H", "W"))
         raise ShapeError(f"takes {takes}, got {format_shape(x.shape)}.")
-    _bias(bias, out)
+    _bias(bias, weight)
     sizes = [
         conv_size(n, k, s, p, d)
         for n, k, s, p, d in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
     ]
-    return replace(x, shape=(x.shape[0], out, *sizes))
+    return replace(_specs.one_dtype(x, weight), shape=(x.shape[0], out, *sizes))
 
 
 def _groups(out: int, groups: int) -> None:

@@ -138,7 +138,7 @@ softplus = curve("softplus", Curve(_softplus, _softplus64, ulps=8, least=0.0), j
 sin = Op(
     "sin",
     1,
-    _specs.same,
+    _specs.floats,
     run=lax.sin,
     exact=IRRATIONAL,
     interval=partial(_wave, "sin", math.pi / 2),
@@ -148,7 +148,7 @@ sin = Op(
 cos = Op(
     "cos",
     1,
-    _specs.same,
+    _specs.floats,
     run=lax.cos,
     exact=IRRATIONAL,
     interval=partial(_wave, "cos", 0.0),
@@ -158,7 +158,7 @@ cos = Op(
 relu = Op(
     "relu",
     1,
-    _specs.same,
+    _specs.numbers,
     run=_relu,
     exact=lambda x: x.map(lambda num: np.maximum(num, 0)),
     interval=lambda x: x.map(lambda end: x.rounding.xp.maximum(end, 0)),
@@ -169,7 +169,7 @@ relu = Op(
 leaky_relu = Op(
     "leaky_relu",
     1,
-    lambda x, *, negative_slope: x,
+    lambda x, *, negative_slope: _specs.floats(x),
     run=_leaky,
     exact=_leaky_exact,
     interval=_leaky_interval,

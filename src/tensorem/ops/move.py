@@ -38,7 +38,8 @@ def _permute_shape(x: Any, *, dims: Dims) -> Any:
 
 def _broadcast_shape(x: Any, *, shape: Any, dims: Dims) -> Any:
     target: Any = shape_of(shape)
-    if len(dims) != len(x.shape) or list(dims) != sorted(set(dims)):
+    within = all(0 <= d < len(target) for d in dims)
+    if len(dims) != len(x.shape) or list(dims) != sorted(set(dims)) or not within:
         raise ArgumentError(f"takes {len(x.shape)} rising dims, got {dims}.")
     for n, d in zip(x.shape, dims, strict=True):
         if n != 1 and same_size(n, target[d]) is False:
@@ -51,6 +52,7 @@ def _broadcast_shape(x: Any, *, shape: Any, dims: Dims) -> Any:
 
 def _concat_shape(*xs: Any, dim: int) -> Any:
     d = _specs.axis(dim, len(xs[0].shape))
+    _specs.one_dtype(*xs)
     for x in xs[1:]:
         _specs.require_equal(_without(xs[0].shape, d), _without(x.shape, d))
     total = xs[0].shape[d]
@@ -75,6 +77,7 @@ def _slice_shape(x: Any, *, start: Dims, stop: Any, step: Dims) -> Any:
 
 def _pad_shape(x: Any, value: Any, *, low: Dims, high: Dims, interior: Dims) -> Any:
     _per_axis(x, low, high, interior)
+    _specs.one_dtype(x, value)
     if value.shape != ():
         raise ShapeError(f"takes one number to pad with, got {format_shape(value.shape)}.")
     sizes = [

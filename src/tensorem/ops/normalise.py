@@ -30,8 +30,8 @@ READ = Reader("interval")
 
 
 def _softmax_shape(x: Any, *, dim: int) -> Any:
-    _specs.axis(dim, len(x.shape))
-    return x
+    _specs.some_of(x, dims=(dim,))
+    return _specs.floats(x)
 
 
 def _batch_norm_shape(x: Any, weight: Any, bias: Any, mean: Any, var: Any, *, eps: float) -> Any:
@@ -39,13 +39,13 @@ def _batch_norm_shape(x: Any, weight: Any, bias: Any, mean: Any, var: Any, *, ep
         raise ShapeError(f"takes (N, C, *), got {format_shape(x.shape)}.")
     for p in (weight, bias, mean, var):
         _specs.require_equal((x.shape[1],), p.shape)
-    return x
+    return _specs.floating(x, weight, bias, mean, var)
 
 
 def _layer_norm_shape(x: Any, weight: Any, bias: Any, *, ndim: int, eps: float) -> Any:
     for p in (weight, bias):
         _specs.require_equal(x.shape[len(x.shape) - ndim :], p.shape)
-    return x
+    return _specs.floating(x, weight, bias)
 
 
 # --- softmax

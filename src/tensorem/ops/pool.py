@@ -29,7 +29,7 @@ def _pool_shape(x: Any, *, kernel_size: Pair, stride: Pair, padding: Pair) -> An
         pool_size(n, k, s, p)
         for n, k, s, p in zip(x.shape[2:], kernel_size, stride, padding, strict=True)
     ]
-    return replace(x, shape=(*x.shape[:2], *sizes))
+    return replace(_specs.floating(x), shape=(*x.shape[:2], *sizes))
 
 
 def windows(x: Array, fill: float, *, kernel_size: Pair, stride: Pair, padding: Pair) -> Array:

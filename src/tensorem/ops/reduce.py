@@ -55,7 +55,7 @@ def _last(x: Array, *, dims: Dims) -> Array:
 
 
 def _argmax_shape(x: Any, *, dim: int) -> Any:
-    return replace(_specs.without(x, (dim,)), dtype="int32")
+    return replace(_specs.some_of(x, dims=(dim,)), dtype="int32")
 
 
 def _argmax(x: Array, *, dim: int) -> Array:
@@ -82,7 +82,11 @@ def _running_max(x: Array) -> Array:
 
 def _along_shape(x: Any, *, dim: int) -> Any:
     _specs.axis(dim, len(x.shape))
-    return x
+    return _specs.numbers(x)
+
+
+def _mean_shape(x: Any, *, dims: Dims) -> Any:
+    return _specs.some_of(_specs.floats(x), dims=dims)
 
 
 sum = affine(
@@ -93,14 +97,14 @@ sum = affine(
 )
 mean = affine(
     "mean",
-    _specs.reduced,
+    _mean_shape,
     lambda x, *, dims: jnp.mean(x, axis=dims),
     Total(_sums, terms=_count, share=_count),
 )
 amax = Op(
     "amax",
     1,
-    _specs.reduced,
+    _specs.some_of,
     run=lambda x, *, dims: jnp.max(x, axis=dims),
     exact=lambda x, *, dims: x.map(partial(_amax, dims=dims)),
     interval=lambda x, *, dims: x.map(partial(_amax, dims=dims)),
@@ -110,7 +114,7 @@ amax = Op(
 amin = Op(
     "amin",
     1,
-    _specs.reduced,
+    _specs.some_of,
     run=lambda x, *, dims: jnp.min(x, axis=dims),
     exact=lambda x, *, dims: x.map(partial(_amin, dims=dims)),
     interval=lambda x, *, dims: x.map(partial(_amin, dims=dims)),
