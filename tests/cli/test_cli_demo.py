@@ -96,11 +96,10 @@ def test_a_stopped_demo_is_continued_by_train(tmp_path: Path, capsys: Capture) -
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        (["--epochs", "0"], "--epochs takes 1 to 10000, got 0"),
-        (["--images", "361"], "--images takes 1 to 360, got 361"),
-        (["--eps", "wide"], "--eps takes radii such as 0.02, got 'wide'"),
+        (["--epochs", "10001"], "--epochs takes an integer from 1 to 10000, got 10001"),
+        (["--images", "361"], "--images takes an integer from 1 to 360, got 361"),
         (["--eps"], "--eps takes at least one radius"),
-        (["--seed", "-1"], "seed"),
+        (["--eps", "wide"], "--eps takes decimals"),
     ],
     ids=str,
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -54,19 +54,6 @@ def test_the_version(capsys: Capture) -> None:
     assert capsys.readouterr().out == f"tensorem {tensorem.__version__}\n"
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [["nothing"], ["ops", "--nope"], ["demo", "--seed", "x"], ["show"], ["ops", "--meaning", "y"]],
-    ids=" ".join,
-)
-def test_what_cannot_be_parsed_ends_in_2(arguments: list[str], capsys: Capture) -> None:
-    with pytest.raises(SystemExit) as end:
-        main(arguments)
-    captured = capsys.readouterr()
-    assert end.value.code == 2 and not captured.out
-    assert "Traceback" not in captured.err and captured.err
-
-
 class Raises:
     """A command that ends in an error."""
 
@@ -95,12 +82,24 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(
     assert ended(KeyboardInterrupt(), monkeypatch) == 130
     assert capsys.readouterr().err == "Interrupted.\n"
     run: Any = None
-    assert ended(Interrupted("stopped; resume with ...", run, 15), monkeypatch) == 143
-    assert capsys.readouterr().err == "stopped; resume with ...\n"
-    run = SimpleNamespace(path=Path("runs/x"))
-    assert ended(Interrupted("stopped", run, 2), monkeypatch) == 130
-    told = "stopped\nOn the command line: tensorem train --resume runs/x\n"
-    assert capsys.readouterr().err == told
+    told = "saved. To continue: train.resume('runs/x', model, data)"
+    assert ended(Interrupted(told, run, 15), monkeypatch) == 143
+    assert capsys.readouterr().err == "saved. To continue: tensorem train --resume runs/x\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="no SIGTERM")
+def test_sigterm_is_143_and_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    before = signal.getsignal(signal.SIGTERM)
+
+    class Asked:
+        def run(self) -> int:
+            signal.raise_signal(signal.SIGTERM)
+            return 0
+
+    monkeypatch.setattr(_main, "_parsed", lambda arguments: Asked())
+    assert main(["ops"]) == 143
+    assert capsys.readouterr().err == "Terminated.\n"
+    assert signal.getsignal(signal.SIGTERM) is before
 
 
 def test_a_bug_is_70_and_shows_where(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
@@ -125,6 +124,14 @@ def test_a_full_output_is_one_error_and_2() -> None:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True)
     assert done.returncode == 2
     assert done.stderr == "FileError: [Errno 28] No space left on device\n"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_closed_streams_do_not_matter(closed: str) -> None:
+    command = f'exec "{sys.executable}" -m tensorem ops {closed}'
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_no_color_and_a_bare_locale() -> None:

@@ -13,6 +13,9 @@ import pytest
 
 import tensorem as tm
 from tensorem.cli import main
+from tensorem.cli._recipe import Recipe, _classes, splits
+from tensorem.cli._runs import outputs
+from tensorem.errors import DataError
 
 Capture = pytest.CaptureFixture[str]
 TRAIN = ["train", "--data", "iris", "--epochs", "3", "--lr", "0.05", "--hidden", "4"]
@@ -156,7 +159,15 @@ def test_predict_refuses_what_the_model_does_not_take(
     assert "at least one input" in refused(capsys, "predict", str(trained), "--input", str(file))
     file.write_bytes(b"no array")
     assert refused(capsys, "predict", str(trained), "--input", str(file)).startswith("FileError")
-    assert "--index takes 0 to 29" in refused(capsys, "predict", str(trained), "--index", "30")
+    np.save(file, np.float32(1))
+    assert "got a single number" in refused(capsys, "predict", str(trained), "--input", str(file))
+    told = refused(capsys, "predict", str(trained), "--index", "30")
+    assert "--index takes integers from 0 to 29, got 30." in told
+
+
+def test_an_output_that_is_no_number_is_an_error() -> None:
+    with pytest.raises(DataError, match="The model gives inf for input 1, beyond float32"):
+        outputs(lambda x: np.where(x > 1, np.inf, x), np.array([[1.0], [3e38]], np.float32))
 
 
 def test_verify_proves_saves_and_check_accepts(run: Path, capsys: Capture) -> None:
@@ -181,10 +192,10 @@ def test_verify_says_refuted_and_unknown_by_its_exit_code(run: Path, capsys: Cap
 
 
 def test_verify_refuses_bad_radii_and_rows(run: Path, capsys: Capture) -> None:
-    assert "eps takes a number" in refused(capsys, "verify", str(run), "--eps", "wide")
-    assert "at least 0" in refused(capsys, "verify", str(run), "--eps=-1")
-    assert "takes test examples 0 to 29" in refused(capsys, "verify", str(run), "--index", "30")
-    assert "takes test examples" in refused(capsys, "verify", str(run), "--count", "0")
+    told = refused(capsys, "verify", str(run), "--index", "0", "30")
+    assert "--index takes integers from 0 to 29, got 30." in told
+    told = refused(capsys, "verify", str(run), "--count", "99999999999")
+    assert "--count takes an integer from 1 to 30, got 99999999999." in told
 
 
 def test_check_rejects_the_certificates_of_another_model(run: Path, capsys: Capture) -> None:
@@ -232,7 +243,14 @@ def test_a_damaged_run_is_refused(command: str, run: Path, capsys: Capture) -> N
     assert refused(capsys, command, str(run)).startswith("FileError")
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"data": 3, "classes": 1}'])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"", b"[]", b'{"data": 3, "classes": 1}', b'{"data": 3, "classes": [], "hidden": []}',
+        b'{"classes": [1], "hidden": []}', b'{"classes": [], "hidden": ["a"]}',
+        b'{"classes": [], "hidden": [], "loss": "x"}', b"\xff",
+    ],
+)  # fmt: skip
 def test_a_damaged_recipe_is_refused(content: bytes, run: Path, capsys: Capture) -> None:
     (run / "recipe.json").write_bytes(content)
     assert "is not the recipe of a run" in refused(capsys, "eval", str(run))
@@ -292,19 +310,59 @@ def test_layers_come_from_a_file_of_ones_own(tmp_path: Path, capsys: Capture) ->
     assert "A cnn takes images" in refused(capsys, "train", "--data", "iris", "--layers", "cnn")
 
 
-@pytest.mark.parametrize(
-    ("flag", "value", "words"),
-    [
-        ("--epochs", "-1", "epochs"),
-        ("--batch-size", "0", "batch_size"),
-        ("--lr", "-1", "lr"),
-        ("--seed", "-1", "seed"),
-        ("--hidden", "0", "out_features"),
-    ],
-)
-def test_a_flag_out_of_its_range_is_refused(
-    flag: str, value: str, words: str, tmp_path: Path, capsys: Capture
-) -> None:
-    path = tmp_path / "x"
-    assert main(["train", "--data", "iris", f"{flag}={value}", "--path", str(path)]) == 2
-    assert words in capsys.readouterr().err and not path.exists()
+def test_a_file_that_raises_is_said_to(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("\n1 / 0\n")
+    told = refused(capsys, "train", "--layers", f"{file}:layer")
+    assert f"got '{file}:layer', which raises ZeroDivisionError." in told
+    assert f"where:   {file}, line 2\n  because: division by zero" in told
+    file.write_text("\n\n(\n")
+    told = refused(capsys, "train", "--layers", f"{file}:layer")
+    assert "which raises SyntaxError" in told and f"{file}, line 3" in told
+
+
+def test_a_file_without_a_header(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "numbers.csv"
+    file.write_text("1,2,0\n3,4,1\n5,6,0\n7,8,1\n")
+    given = ["train", "--data", str(file), "--epochs", "1", "--path", str(tmp_path / "x")]
+    told = refused(capsys, *given)
+    assert "takes the names of the columns in the first line, got 1, 2, 0" in told
+    assert "if the first line is data: tensorem train --no-header." in told
+    said(capsys, *given, "--no-header")
+    assert said(capsys, "eval", str(tmp_path / "x"))["examples"] == 1
+
+
+def test_few_rows_and_large_classes_are_refused(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("a,b\n1,0\n")
+    assert "takes at least 2 rows, to train on some" in refused(
+        capsys, "train", "--data", str(file)
+    )
+    file.write_text("a,b\n1,0\n2,5000000000\n")
+    assert "0, 1, ..., got 5e+09 in" in refused(capsys, "train", "--data", str(file))
+    file.write_text("a,b\n1,0\n2,1\n")
+    told = refused(capsys, "train", "--data", str(file), "--target", "²")
+    assert "takes columns of a, b, got '²'" in told
+
+
+def test_a_class_that_only_the_test_examples_have_counts(tmp_path: Path, capsys: Capture) -> None:
+    rows = Recipe(data=str(tmp_path / "x.csv"))
+    order = tm.rand.permutation(0, 5)
+    lines = [f"{i},{4 if i == order[4] else 0}" for i in range(5)]
+    (tmp_path / "x.csv").write_text("\n".join(["a,b", *lines, ""]))
+    found = splits(rows)
+    assert found.train.y.max() == 0 and found.test.y.max() == 4
+    assert _classes(found) == 5
+
+
+def test_a_run_goes_on_to_another_total(run: Path, capsys: Capture) -> None:
+    found = said(capsys, "train", "--resume", str(run), "--epochs", "5")
+    assert [row["epoch"] for row in found["history"]] == [1, 2, 3, 4, 5]
+    told = refused(capsys, "train", "--resume", str(run), "--epochs", "2")
+    assert "takes epochs of at least the 5 that are done, got 2" in told
+
+
+def test_a_run_that_exists_is_continued_by_a_flag(run: Path, capsys: Capture) -> None:
+    assert main([*TRAIN, "--path", str(run)]) == 2
+    told = capsys.readouterr().err
+    assert f"help: tensorem train --resume {run}, or choose another path." in told

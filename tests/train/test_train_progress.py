@@ -11,7 +11,7 @@ import pytest
 from small import fit, mlp, rows
 
 from tensorem.train import _progress
-from tensorem.train._progress import Moment, display_of, line
+from tensorem.train._progress import Moment, cells, display_of, line
 
 ROW = {"epoch": 3, "step": 30, "loss": 0.12345, "accuracy": 0.5, "val_loss": None, "lr": 1e-3}
 
@@ -22,7 +22,20 @@ def test_a_row_is_one_line() -> None:
     )
 
 
-def test_plain_prints_a_line_per_epoch(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("columns", [10, 40, 60])
+def test_few_columns_break_a_line_between_its_cells(columns: int) -> None:
+    whole = line(Moment(2, 20, 10, 10), ROW, 1.5)
+    lines = line(Moment(2, 20, 10, 10), ROW, 1.5, columns).splitlines()
+    assert "  ".join(part.strip() for part in lines) == whole
+    single = [*(f"{k} {v}" for k, v in cells(Moment(2, 20, 10, 10), ROW, 1.5).items()), "1.50 s"]
+    assert all(len(part) <= columns or part.strip() in single for part in lines)
+    assert all(part.startswith("  ") for part in lines[1:])
+
+
+def test_plain_prints_a_line_per_epoch(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     fit(mlp(), validation=rows(mlp()), progress="auto")
     lines = capsys.readouterr().out.splitlines()
     assert [text[:9] for text in lines] == ["epoch 1/3", "epoch 2/3", "epoch 3/3"]
@@ -51,14 +64,15 @@ def test_live_keeps_lines_within_the_terminal(
     text = out.getvalue()
     assert "epoch 3/3" in text
     assert "\x1b[3" not in text  # no colour
-    done = [part for part in text.split("\n") if "accuracy" in part or "…" in part]
-    assert all(len(part.split("\r")[-1]) <= int(columns) + 20 for part in done)
+    assert "…" not in text  # no number is cut
+    done = [part for part in text.split("\n") if "accuracy" in part]
+    assert done and all(len(part.split("\r")[-1]) <= int(columns) + 20 for part in done)
 
 
 def test_live_shows_at_most_some_twenty_of_many_epochs(monkeypatch: pytest.MonkeyPatch) -> None:
     live, printed = _progress.Live(), list[str]()
     live._bar = SimpleNamespace(
-        console=SimpleNamespace(print=lambda text, **_: printed.append(text))
+        console=SimpleNamespace(print=lambda text, **_: printed.append(text), width=80)
     )
     for epoch in range(1001):
         live.finished(Moment(epoch, 1001, 1, 1), ROW, 0.0)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import tyro
 
 from . import _exit
+from ._flags import RunFolder, Source
 from ._recipe import FILE, Recipe
 from ._runs import examples, outputs, require_run
 from ._terminal import print_json
@@ -18,10 +18,10 @@ from ._terminal import print_json
 class Eval:
     """Score a saved model on the examples that it was not trained on."""
 
-    model: tyro.conf.Positional[Path]
+    model: tyro.conf.Positional[RunFolder]
     """A run folder."""
 
-    data: str | None = None
+    data: Source = None
     """digits, iris or a .csv file; that of the run if not given."""
 
     json: bool = False

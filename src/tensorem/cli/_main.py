@@ -12,13 +12,16 @@ from typing import Annotated, Any, Protocol, Union
 from tensorem.errors import TensoremError
 
 from . import _exit
+from ._advice import in_flags
 from ._check import Check
 from ._demo import Demo
 from ._doctor import Doctor
 from ._eval import Eval
 from ._ops import Ops
 from ._predict import Predict
+from ._refusals import refusals
 from ._show import Show
+from ._terminate import terminable
 from ._train import Train
 from ._verify import Verify
 
@@ -52,7 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"tensorem {__version__}")
         return _exit.OK
-    return _guarded(given or ["--help"])
+    with terminable():
+        return _guarded(given or ["--help"])
 
 
 def _parsed(arguments: list[str]) -> Command:
@@ -62,13 +66,14 @@ def _parsed(arguments: list[str]) -> Command:
         tyro._experimental_options["ansi_codes"] = False
     named: Any = [Annotated[k, tyro.conf.subcommand(name)] for name, k in COMMANDS.items()]
     choice: Any = Union[tuple(named)]  # noqa: UP007  (the members are known when it runs)
-    command: Command = tyro.cli(
-        choice,
-        prog="tensorem",
-        description=f"{ABOUT}\n\n{_exit.CODES}",
-        args=arguments,
-        config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
-    )
+    with refusals(arguments, COMMANDS):
+        command: Command = tyro.cli(
+            choice,
+            prog="tensorem",
+            description=f"{ABOUT}\n\n{_exit.CODES}",
+            args=arguments,
+            config=(tyro.conf.FlagCreatePairsOff, tyro.conf.OmitArgPrefixes),
+        )
     return command
 
 
@@ -78,10 +83,10 @@ def _guarded(arguments: list[str]) -> int:
         sys.stdout.flush()
         return code
     except TensoremError as error:
-        print(f"{type(error).__name__}: {error}", file=sys.stderr)
+        print(in_flags(f"{type(error).__name__}: {error}"), file=sys.stderr)
         return _exit.BAD_INPUT
     except KeyboardInterrupt as interrupt:
-        print(_farewell(interrupt), file=sys.stderr)
+        print(in_flags(str(interrupt) or "Interrupted."), file=sys.stderr)
         return 128 + getattr(interrupt, "signum", _exit.INTERRUPTED - 128)
     except BrokenPipeError:
         _mute()
@@ -96,13 +101,6 @@ def _guarded(arguments: list[str]) -> int:
         return _exit.BUG
 
 
-def _farewell(interrupt: KeyboardInterrupt) -> str:
-    """Where a run stopped, and the command that continues it."""
-    told = str(interrupt) or "Interrupted."
-    path = getattr(getattr(interrupt, "run", None), "path", None)
-    return f"{told}\nOn the command line: tensorem train --resume {path}" if path else told
-
-
 def _mute() -> None:
     """Python flushes standard output once more at exit; it must find something that takes it."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -110,6 +108,10 @@ def _mute() -> None:
 
 def _make_printable() -> None:
     """A terminal that does not know a character shows a question mark, not a traceback."""
+    sys.stdout, sys.stderr = (
+        stream or os.fdopen(os.open(os.devnull, os.O_WRONLY), "w")  # it was closed before we began
+        for stream in (sys.stdout, sys.stderr)
+    )
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")

@@ -13,7 +13,7 @@ from ._terminal import print_json, show, table
 class Ops:
     """Print the table of operations: which op has which meaning."""
 
-    meaning: Literal["shape", "run", "exact", "interval", "lines"] | None = None
+    meaning: Literal["all", "shape", "run", "exact", "interval", "lines"] = "all"
     """Show one meaning alone: for each op whether it has it, or why not, and the source."""
 
     json: bool = False
@@ -24,11 +24,10 @@ class Ops:
 
         rows = ops.coverage()
         if self.json:
-            columns = (
-                (*ops.MEANINGS, "source") if self.meaning is None else (self.meaning, "source")
-            )
+            meanings = ops.MEANINGS if self.meaning == "all" else (self.meaning,)
+            columns = (*meanings, "source")
             print_json({name: {c: row[c] for c in columns} for name, row in rows.items()})
-        elif self.meaning is None:
+        elif self.meaning == "all":
             _print_table(rows, ops.MEANINGS)
         else:
             shown = ((name, row[self.meaning], row["source"]) for name, row in rows.items())

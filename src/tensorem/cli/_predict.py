@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from tensorem.errors import ArgumentError, DataError
+from tensorem.errors import DataError
 
 from . import _exit
-from ._runs import examples, outputs, require_run
+from ._flags import Place, Rows, RunFolder
+from ._runs import examples, outputs, require_rows, require_run
 from ._terminal import print_json, show, table
 
 if TYPE_CHECKING:
@@ -22,16 +23,16 @@ if TYPE_CHECKING:
 class Predict:
     """Print what a saved model says about inputs."""
 
-    model: tyro.conf.Positional[Path]
+    model: tyro.conf.Positional[RunFolder]
     """A run folder."""
 
-    input: Path | None = None
+    input: Place = None
     """A .npy file of inputs, one per row."""
 
-    index: tuple[int, ...] = (0,)
+    index: Rows = (0,)
     """Without --input: which of the run's test examples."""
 
-    output: Path | None = None
+    output: Place = None
     """Also write the outputs to this .npy file."""
 
     json: bool = False
@@ -58,20 +59,20 @@ def _inputs(run: Path, file: Path | None, index: tuple[int, ...]) -> tuple[NDArr
 
     if file is not None:
         x = data.read_npy(file)
-        _require_finite(x, file)
+        _require_rows(x, file)
         return x, [f"row {i}" for i in range(len(x))]
     found = examples(run, None)
-    for i in index:
-        if not 0 <= i < len(found.test):
-            raise ArgumentError(f"--index takes 0 to {len(found.test) - 1}, got {i}.")
+    require_rows(index, len(found.test))
     shown = [f"test {i} (target {found.test.y[i]})" for i in index]
     return found.test.x[list(index)], shown
 
 
-def _require_finite(x: NDArray[Any], file: Path) -> None:
-    """A row that is not a number has no class."""
+def _require_rows(x: NDArray[Any], file: Path) -> None:
+    """What is no row, or is not a number, has no class."""
     import numpy as np
 
+    if x.ndim == 0:
+        raise DataError("A model takes rows of inputs, got a single number.", where=str(file))
     bad = np.argwhere(~np.isfinite(x))
     if len(bad):
         raise DataError(
@@ -81,12 +82,13 @@ def _require_finite(x: NDArray[Any], file: Path) -> None:
 
 
 def _row(name: str, values: Any) -> dict[str, Any]:
-    best = int(values.argmax())
-    return {"input": name, "class": best, "outputs": [round(float(v), 4) for v in values.ravel()]}
+    numbers = [float(v) for v in values.ravel()]
+    classes = {"class": int(values.argmax())} if len(numbers) > 1 else {}
+    return {"input": name, **classes, "outputs": numbers}
 
 
 def _text(value: Any) -> str:
-    return " ".join(f"{v:.2f}" for v in value) if isinstance(value, list) else str(value)
+    return " ".join(f"{v:.4g}" for v in value) if isinstance(value, list) else str(value)
 
 
 def _write(path: Path, y: Any) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import re
+import traceback
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
 FILE = "recipe.json"
 BUNDLED = ("digits", "iris")
+LOSSES = ("cross_entropy", "mse")
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class Recipe:
         loss: "cross_entropy" or "mse".
         layers: "cnn", "mlp" or "FILE.py:NAME".
         hidden: The widths of an mlp's hidden layers.
+        header: Whether the first line of a CSV file names its columns.
     """
 
     data: str = "digits"
@@ -36,6 +40,7 @@ class Recipe:
     loss: str = "cross_entropy"
     layers: str = "mlp"
     hidden: tuple[int, ...] = (64,)
+    header: bool = True
 
     def save(self, run: Path) -> None:
         """Write it into a run folder."""
@@ -53,14 +58,28 @@ class Recipe:
         from tensorem import disk
 
         try:
-            fields = json.loads(disk.read_whole(run / FILE))
+            found = json.loads(disk.read_whole(run / FILE))
             for name in ("classes", "hidden"):
-                fields[name] = tuple(fields[name])
-            return Recipe(**fields)
+                found[name] = tuple(found[name])
+            recipe = Recipe(**found)
+            recipe._require_kinds()
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise FileError(
                 f"{run / FILE} is not the recipe of a run.", because=str(error)
             ) from None
+        return recipe
+
+    def _require_kinds(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if type(value) is not type(field.default):
+                raise ValueError(f"{field.name} is {value!r}")
+        if not all(type(width) is int and width > 0 for width in self.hidden):
+            raise ValueError(f"hidden is {self.hidden!r}")
+        if not all(isinstance(name, str) for name in self.classes):
+            raise ValueError(f"classes is {self.classes!r}")
+        if self.loss not in LOSSES:
+            raise ValueError(f"loss is {self.loss!r}")
 
 
 def splits(recipe: Recipe) -> Splits:
@@ -68,29 +87,39 @@ def splits(recipe: Recipe) -> Splits:
 
     Raises:
         FileError: The CSV file cannot be read.
-        DataError: A cell is not what it should be.
+        DataError: A cell is not what it should be, or there are too few rows.
+        ArgumentError: There is no such data.
     """
     from tensorem import data
 
-    if recipe.data == "digits":
-        return data.digits()
-    if recipe.data == "iris":
-        return data.iris()
-    if not recipe.data.endswith(".csv"):
+    if recipe.data in BUNDLED:
+        return data.digits() if recipe.data == "digits" else data.iris()
+    if not recipe.data.lower().endswith(".csv"):
         raise ArgumentError(
             f"--data takes {', '.join(BUNDLED)} or a .csv file, got {recipe.data!r}."
         )
-    column = int(recipe.target) if recipe.target.lstrip("-").isdigit() else recipe.target
-    if recipe.loss == "mse":
-        found, names = data.read_csv(recipe.data, y=[column]), tuple[str, ...]()
-    else:
-        found = _with_classes(data.read_csv(recipe.data, y=column, classes=recipe.classes or None))
-        names = recipe.classes or tuple(map(str, range(_classes(found))))
+    found = _rows(recipe)
+    if len(found) < 2:
+        raise DataError(
+            "A .csv file takes at least 2 rows, to train on some and to test on others, got 1.",
+            where=recipe.data,
+        )
     train, test = found.shuffle(seed=0).split(0.8)
-    return data.Splits(train, test, names)
+    return data.Splits(train, test, recipe.classes)
 
 
-def layers(recipe: Recipe, examples: Dataset) -> Layer:
+def _rows(recipe: Recipe) -> Dataset:
+    from tensorem import data
+
+    number = re.fullmatch(r"-?[0-9]+", recipe.target)
+    column = int(recipe.target) if number else recipe.target
+    if recipe.loss == "mse":
+        return data.read_csv(recipe.data, y=[column], header=recipe.header)
+    names = recipe.classes or None
+    return _with_classes(data.read_csv(recipe.data, y=column, classes=names, header=recipe.header))
+
+
+def layers(recipe: Recipe, examples: Splits) -> Layer:
     """The layers of a recipe, for examples of this shape.
 
     Raises:
@@ -98,11 +127,11 @@ def layers(recipe: Recipe, examples: Dataset) -> Layer:
     """
     if recipe.layers.partition(":")[0].endswith(".py"):
         return _from_file(recipe.layers)
-    outputs = _classes(examples) if recipe.loss == "cross_entropy" else int(examples.y.shape[1])
+    outputs = _classes(examples) if recipe.loss == "cross_entropy" else 1
     makers = {"cnn": _cnn, "mlp": _mlp}
     if recipe.layers not in makers:
         raise ArgumentError(f"--layers takes cnn, mlp or FILE.py:NAME, got {recipe.layers!r}.")
-    return makers[recipe.layers](examples.x.shape[1:], outputs, recipe.hidden)
+    return makers[recipe.layers](examples.train.x.shape[1:], outputs, recipe.hidden)
 
 
 def _with_classes(found: Dataset) -> Dataset:
@@ -111,16 +140,20 @@ def _with_classes(found: Dataset) -> Dataset:
 
     from tensorem import data
 
-    if not np.array_equal(found.y, np.rint(found.y)) or found.y.min() < 0:
+    whole = (found.y == np.rint(found.y)) & (found.y >= 0) & (found.y < 2**31)
+    if not whole.all():
         raise DataError(
-            "cross_entropy takes classes 0, 1, ..., got other numbers in the target column.",
+            f"cross_entropy takes classes 0, 1, ..., got {found.y[~whole][0]:g} in the target "
+            "column.",
             help="name the classes (--classes red green), or meet numbers (--loss mse).",
         )
     return data.Dataset(found.x, found.y.astype(np.int32))
 
 
-def _classes(examples: Dataset) -> int:
-    return int(examples.y.max()) + 1
+def _classes(examples: Splits) -> int:
+    """As many as have names, or occur: a rare one perhaps in the test examples alone."""
+    greatest = max(int(part.y.max()) for part in (examples.train, examples.test))
+    return max(greatest + 1, len(examples.classes))
 
 
 def _cnn(shape: tuple[int, ...], outputs: int, hidden: tuple[int, ...]) -> Layer:
@@ -161,7 +194,22 @@ def _from_file(place: str) -> Layer:
     file, _, name = place.partition(":")
     if not Path(file).is_file():
         raise FileError(f"--layers takes FILE.py:NAME, got {place!r}: there is no file {file}.")
-    found = runpy.run_path(file).get(name)
+    try:
+        found = runpy.run_path(file).get(name)
+    except Exception as error:
+        raise ArgumentError(
+            f"--layers takes FILE.py:NAME, got {place!r}, which raises {type(error).__name__}.",
+            where=_line(error, file),
+            because=str(error),
+        ) from error
     if not isinstance(found, nn.Layer):
         raise ArgumentError(f"--layers takes FILE.py:NAME with a layer, got {place!r}.")
     return found
+
+
+def _line(error: Exception, file: str) -> str:
+    """Where in a file an error arose."""
+    frames = traceback.extract_tb(error.__traceback__)
+    lines = [frame.lineno for frame in frames if frame.filename == file]
+    line = getattr(error, "lineno", None) or (lines[-1] if lines else None)
+    return f"{file}, line {line}" if line else file

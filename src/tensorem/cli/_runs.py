@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tensorem.errors import DataError, FileError
+from tensorem.errors import ArgumentError, DataError, FileError
 
 from ._recipe import FILE, Recipe, splits
 
@@ -50,11 +51,29 @@ def examples(run: Path, data: str | None) -> Splits:
     return splits(recipe if data is None else replace(recipe, data=data))
 
 
+def require_rows(index: Sequence[int], size: int) -> None:
+    """Raise unless every number is one of a test example."""
+    for i in index:
+        if i >= size:
+            raise ArgumentError(f"--index takes integers from 0 to {size - 1}, got {i}.")
+
+
 def outputs(model: Any, x: NDArray[Any]) -> NDArray[Any]:
-    """The model's outputs for all inputs, a batch at a time."""
+    """The model's outputs for all inputs, a batch at a time.
+
+    Raises:
+        DataError: There are no inputs, or an output is not finite: it has no class, no score.
+    """
     import numpy as np
 
     if len(x) == 0:
         raise DataError("A model takes at least one input here, got none.")
     parts = [np.asarray(model(x[i : i + 256])) for i in range(0, len(x), 256)]
-    return np.concatenate(parts)
+    found = np.concatenate(parts)
+    bad = np.argwhere(~np.isfinite(found))
+    if len(bad):
+        raise DataError(
+            f"The model gives {found[tuple(bad[0])]} for input {bad[0][0]}, beyond float32.",
+            help="are the inputs as large as those it was trained on?",
+        )
+    return found

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tyro
 
 from . import _exit
+from ._flags import RunFolder
 from ._runs import require_run
 from ._terminal import print_json, show, show_model, table
 
@@ -25,7 +25,7 @@ SHOWN = ("loss", "epochs", "batch_size", "seed", "backend")
 class Show:
     """Print a run, and write its report.html."""
 
-    folder: tyro.conf.Positional[Path]
+    folder: tyro.conf.Positional[RunFolder]
     """A run folder."""
 
     json: bool = False

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any, Literal
 
 from tensorem.errors import ArgumentError
 
 from . import _exit
-from ._recipe import Recipe, layers, splits
+from ._flags import Count, Place, Rate, Seed, Total, Widths
+from ._recipe import BUNDLED, Recipe, layers, splits
 from ._runs import next_run
 from ._terminal import print_json, show_model
 
@@ -27,8 +29,11 @@ class Train:
     layers: str = "mlp"
     """cnn, mlp, or FILE.py:NAME for a layer of your own."""
 
-    hidden: tuple[int, ...] = (64,)
+    hidden: Widths = (64,)
     """Widths of the hidden layers of an mlp."""
+
+    no_header: bool = False
+    """The first line of the CSV file is data, not the names of the columns."""
 
     target: str = "-1"
     """The column of a CSV file that holds the targets: its name or number."""
@@ -42,26 +47,26 @@ class Train:
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     """How gradients move the parameters."""
 
-    lr: float = 1e-3
+    lr: Rate = 1e-3
     """The learning rate."""
 
-    epochs: int = 20
-    """How often every example is visited."""
+    epochs: Total = None
+    """How often every example is visited, 20 if not given; with --resume, another total."""
 
-    batch_size: int = 32
+    batch_size: Count = 32
     """Examples in a step."""
 
-    seed: int = 0
+    seed: Seed = 0
     """Where initial values, order and random draws come from."""
 
     backend: Literal["compiled", "eager"] = "compiled"
     """compiled: many steps in one program; eager: layer by layer."""
 
-    path: Path | None = None
+    path: Place = None
     """The run folder to make; runs/NAME-0001 if not given."""
 
-    resume: Path | None = None
-    """A run folder to continue; all else is as it was there."""
+    resume: Place = None
+    """A run folder to continue; all but --epochs is as it was there."""
 
     json: bool = False
     """Print JSON."""
@@ -76,42 +81,67 @@ class Train:
             return _exit.OK
         shown = "  ".join(f"{name} {value:.4f}" for name, value in score.items())
         print(f"test: {shown}")
-        print(f"saved in {folder}\nnext: tensorem show {folder}")
+        print(f"saved in {folder}\nnext: tensorem show {quote(folder)}")
         return _exit.OK
 
 
 def _begun(given: Train) -> tuple[Run, dict[str, float]]:
     from tensorem import nn, optim, train
 
-    recipe = Recipe(given.data, given.target, given.classes, given.loss, given.layers, given.hidden)
+    recipe = _recipe(given)
     found = splits(recipe)
-    model = nn.build(layers(recipe, found.train), input=found.train.input, seed=given.seed)
+    model = nn.build(layers(recipe, found), input=found.train.input, seed=given.seed)
     path = given.path or next_run(Path(given.data).stem)
     if not given.json:
         show_model(model)
     makers: dict[str, Any] = {"adam": optim.adam, "adamw": optim.adamw, "sgd": optim.sgd}
     run = train.fit(
-        model, found.train, given.loss, makers[given.optimizer](given.lr), given.epochs,
+        model, found.train, given.loss, makers[given.optimizer](given.lr), given.epochs or 20,
         given.batch_size, given.seed, backend=given.backend, path=path,
         progress="none" if given.json else "auto", hooks=_saving(recipe),
     )  # fmt: skip
     return run, train.evaluate(run.model, found.test, given.loss)
 
 
+def _recipe(given: Train) -> Recipe:
+    about_files = [name for name in ("no_header", "target", "classes") if _changed(given, name)]
+    if given.data in BUNDLED and (about_files or given.loss == "mse"):
+        flag = _flag(about_files[0]) if about_files else "--loss mse"
+        raise ArgumentError(f"{flag} is about a .csv file, got --data {given.data}.")
+    return Recipe(
+        given.data, given.target, given.classes, given.loss, given.layers, given.hidden,
+        header=not given.no_header,
+    )  # fmt: skip
+
+
 def _resumed(given: Train) -> tuple[Run, dict[str, float]]:
     from tensorem import nn, train
 
     assert given.resume is not None
-    if given.path is not None:
-        raise ArgumentError("--resume takes no --path: a run is continued where it lies.")
+    _require_alone(given)
     recipe = Recipe.load(given.resume)
     found = splits(recipe)
-    model = nn.build(layers(recipe, found.train), input=found.train.input)
+    model = nn.build(layers(recipe, found), input=found.train.input)
     run = train.resume(
-        given.resume, model, found.train,
+        given.resume, model, found.train, epochs=given.epochs,
         progress="none" if given.json else "auto", hooks=_saving(recipe),
     )  # fmt: skip
     return run, train.evaluate(run.model, found.test, recipe.loss)
+
+
+def _require_alone(given: Train) -> None:
+    """A flag that would change nothing is refused."""
+    for name in [field.name for field in fields(given)]:
+        if name not in ("resume", "epochs", "json") and _changed(given, name):
+            raise ArgumentError(f"--resume takes no {_flag(name)}: it is as it was in the run.")
+
+
+def _changed(given: Train, name: str) -> bool:
+    return bool(getattr(given, name) != getattr(Train, name))
+
+
+def _flag(name: str) -> str:
+    return "--" + name.replace("_", "-")
 
 
 def save_scores(scores: dict[str, float], run: Path) -> None:

@@ -12,7 +12,8 @@ import tyro
 from tensorem.errors import ArgumentError
 
 from . import _exit
-from ._runs import examples, require_run
+from ._flags import Count, Radius, Range, Rows, RunFolder, Source
+from ._runs import examples, require_rows, require_run
 from ._terminal import print_json, show, table
 
 if TYPE_CHECKING:
@@ -26,22 +27,22 @@ class Verify:
     Exit code: 0 all proved, 1 one refuted, 3 else.
     """
 
-    model: tyro.conf.Positional[Path]
+    model: tyro.conf.Positional[RunFolder]
     """A run folder."""
 
-    eps: str = "0.02"
+    eps: Radius = "0.02"
     """The radius of the box, in input units."""
 
-    index: tuple[int, ...] = ()
+    index: Rows = ()
     """Which test examples; the first --count if not given."""
 
-    count: int = 10
+    count: Count = 10
     """How many test examples."""
 
-    data: str | None = None
+    data: Source = None
     """digits, iris or a .csv file; that of the run if not given."""
 
-    clip: tuple[float, float] | None = None
+    clip: Range = None
     """The least and greatest value that an input can have."""
 
     method: Literal["crown", "ibp"] = "crown"
@@ -92,12 +93,10 @@ def _place(run: Path, i: int, proof: Proof) -> Path:
 
 
 def _chosen(index: tuple[int, ...], count: int, size: int) -> list[int]:
-    rows = list(index) or list(range(count))
-    if not rows or min(rows) < 0 or max(rows) >= size:
-        raise ArgumentError(
-            f"tensorem verify takes test examples 0 to {size - 1}, got {rows[:3]} to {rows[-1:]}."
-        )
-    return rows
+    if not index and count > size:
+        raise ArgumentError(f"--count takes an integer from 1 to {size}, got {count}.")
+    require_rows(index, size)
+    return list(dict.fromkeys(index)) or list(range(count))
 
 
 def _print(proofs: dict[int, Proof], given: Verify) -> None:
@@ -105,7 +104,8 @@ def _print(proofs: dict[int, Proof], given: Verify) -> None:
     if given.json:
         print_json({"eps": given.eps, "method": given.method, "proofs": rows})
         return
-    show(table(("test", "label", "verdict", "margin"), (list(r.values()) for r in rows), 1))
+    cells = ((*list(row.values())[:-1], f"{row['margin']:.4g}") for row in rows)
+    show(table(("test", "label", "verdict", "margin"), cells, 1))
     counts = Counter(proof.verdict for proof in proofs.values())
     told = ", ".join(f"{counts[v]} {v}" for v in ("proved", "refuted", "unknown"))
     print(f"within {given.eps} of {len(rows)} images: {told}; every verdict re-checked")
@@ -116,5 +116,5 @@ def _row(i: int, proof: Proof) -> dict[str, Any]:
         "test": i,
         "label": proof.claim.label,
         "verdict": proof.verdict,
-        "margin": round(proof.margin, 4),
+        "margin": proof.margin,
     }

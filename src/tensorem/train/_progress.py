@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 import sys
 import time
 from dataclasses import dataclass, field
@@ -12,6 +13,9 @@ from typing import Any, Protocol, cast
 from tensorem.errors import ArgumentError
 
 from ._log import Row
+
+WIDE = 60
+"""Columns from which on there is room for a bar."""
 
 FACES = ("auto", "live", "notebook", "plain", "none")
 
@@ -92,11 +96,18 @@ def cells(moment: Moment, row: Row, seconds: float) -> dict[str, str]:
     return shown | {"time": f"{seconds:.2f} s"}
 
 
-def line(moment: Moment, row: Row, seconds: float) -> str:
-    """A row of the log as one line."""
+def line(moment: Moment, row: Row, seconds: float, columns: int = 0) -> str:
+    """A row of the log as one line; as several, broken between cells, where columns are few."""
     shown = cells(moment, row, seconds)
     time = shown.pop("time")
-    return "  ".join([*(f"{title} {text}" for title, text in shown.items()), time])
+    lines = [""]
+    for cell in [*(f"{title} {text}" for title, text in shown.items()), time]:
+        longer = f"{lines[-1]}  {cell}" if lines[-1] else cell
+        if columns and len(longer) > columns and lines[-1]:
+            lines.append(f"  {cell}")
+        else:
+            lines[-1] = longer
+    return "\n".join(lines)
 
 
 @dataclass(eq=False)
@@ -117,7 +128,9 @@ class Plain:
     def moved(self, moment: Moment) -> None: ...
 
     def finished(self, moment: Moment, row: Row, seconds: float) -> None:
-        print(line(moment, row, seconds), flush=True)
+        # Without a terminal and without COLUMNS a line is as long as it is: a file has no width.
+        columns = shutil.get_terminal_size((0, 0)).columns
+        print(line(moment, row, seconds, columns), flush=True)
 
     def close(self) -> None: ...
 
@@ -141,19 +154,21 @@ class Live:
     def finished(self, moment: Moment, row: Row, seconds: float) -> None:
         every = math.ceil(moment.epochs / 20)
         if (moment.epoch + 1) % every == 0 or moment.epoch + 1 == moment.epochs:
-            self._bar.console.print(
-                line(moment, row, seconds), highlight=False, no_wrap=True, overflow="ellipsis"
-            )
+            console = self._bar.console
+            text = line(moment, row, seconds, console.width)
+            console.print(text, highlight=False, markup=False)
 
     def close(self) -> None:
         if self._bar is not None:
             self._bar.stop()
 
     def _started(self, moment: Moment) -> Any:
+        from rich import get_console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(20), MofNCompleteColumn())
-        bar = Progress(*columns, TextColumn("{task.fields[text]}"), transient=True)
+        drawn = (BarColumn(20),) if get_console().width >= WIDE else ()
+        numbers = (MofNCompleteColumn(), TextColumn("{task.fields[text]}"))
+        bar = Progress(TextColumn("{task.description}"), *drawn, *numbers, transient=True)
         bar.add_task("", total=moment.steps, text="")
         bar.start()
         return bar
