@@ -136,3 +136,15 @@ def test_the_gradient_of_a_convolution_is_a_graph_of_facade_ops() -> None:
     (dw, dx), (ew, ex) = graph.to_jax(g)(x), jax.jit(f)(w, x)
     assert_close(dw["k"], ew["k"], 1e-4, 1e-5)
     assert_close(dx, ex, 1e-4, 1e-5)
+
+
+def test_a_user_who_switched_compilation_off_captures_the_same_graph() -> None:
+    """Our names stand on compiled calls, which `jax.disable_jit` takes away."""
+    f = lambda x: ops.max_pool2d(network(x), kernel_size=(2, 2), stride=(2, 2), padding=(0, 0))  # noqa: E731
+    shape = ("N", 1, 4, 4)
+    expected = graph.capture(f, shape)
+    assert {"max_pool2d", "softmax"} <= ops_of(expected)
+    with jax.disable_jit():
+        found = graph.capture(f, shape)
+        assert jax.config.jax_disable_jit  # type: ignore[attr-defined]
+    assert graph.graph_hash(found) == graph.graph_hash(expected)

@@ -28,6 +28,8 @@ from ._normalise import dropout as dropout
 from ._normalise import layer_norm as layer_norm
 from ._pool import avg_pool2d as avg_pool2d
 from ._pool import max_pool2d as max_pool2d
+from ._reduce import mean as mean
+from ._reduce import sum as sum
 from ._shape import shape as shape
 
 __all__ = [
@@ -47,6 +49,7 @@ __all__ = [
     "log_softmax",
     "matmul",
     "max_pool2d",
+    "mean",
     "mul",
     "padding_of",
     "relu",
@@ -56,5 +59,6 @@ __all__ = [
     "softmax",
     "softplus",
     "sub",
+    "sum",
     "tanh",
 ]

@@ -1,10 +1,6 @@
 """Pure programs as graphs of ops: what is serialised, read in other meanings, and proved about."""
 
-from ._capture import Captured as Captured
-from ._capture import Trained as Trained
 from ._capture import capture as capture
-from ._capture import capture_model as capture_model
-from ._capture import graph_of as graph_of
 from ._check import check as check
 from ._graph import Graph as Graph
 from ._graph import Node as Node
@@ -13,6 +9,10 @@ from ._json import from_json as from_json
 from ._json import graph_hash as graph_hash
 from ._json import to_json as to_json
 from ._json import weights_hash as weights_hash
+from ._models import Captured as Captured
+from ._models import Trained as Trained
+from ._models import capture_model as capture_model
+from ._models import graph_of as graph_of
 from ._read import by_rows as by_rows
 from ._read import read as read
 from ._read import require_bound as require_bound

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from tensorem.errors import GraphError, TensoremError
 from tensorem.graph._graph import Graph, Node, flatten
+from tensorem.shapes import named
 
 
 def check(graph: Graph) -> None:
     """Raise unless the graph is well formed and well shaped.
 
     Raises:
-        GraphError: A value is used before it is made, made twice, missing or of another shape or
-        dtype than
-            its op gives; the error names it.
+        GraphError: A value is used before it is made, made twice, missing, or of another shape or
+            dtype than its op gives; the error names it.
     """
     known = {*graph.inputs, *graph.arrays}
     _check_arrays(graph)
@@ -60,7 +60,8 @@ def _check_shape(graph: Graph, node: Node) -> None:
     row, stated = node.row, graph.specs[node.outputs[0]]
     try:
         row.check_arity(len(node.inputs))
-        given = row.shape(*(graph.specs[name] for name in node.inputs), **node.attrs)
+        with named(f"`{node.op}`"):
+            given = row.shape(*(graph.specs[name] for name in node.inputs), **node.attrs)
     except TensoremError as error:
         raise GraphError(error.what, where=node.outputs[0], because=error.because) from None
     except (TypeError, ValueError, KeyError, IndexError) as error:

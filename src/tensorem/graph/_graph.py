@@ -99,10 +99,14 @@ class Graph:
         """The graph with names replaced by integers.
 
         Raises:
-            ArgumentError: A size is no integer, or no size has this name.
+            ArgumentError: A size is no integer, no size has this name, or an op does not take what
+                it would get: the column 2 of an axis that is bound to 1.
+            ShapeError: A size, such as T-2, would be below 0.
 
         Example:
-            >>> graph.bind(N=1)  # doctest: +SKIP
+            >>> from tensorem.graph import capture
+            >>> capture(lambda x: x.mean(1), ("N", "T")).bind(T=5)
+            Graph((N, 5); 1 nodes)
         """
         for name, size in sizes.items():
             if name not in self.names:
@@ -110,7 +114,21 @@ class Graph:
                 raise ArgumentError(f"bind takes names of sizes ({known}), got {name!r}.")
             if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 0:
                 raise ArgumentError(f"bind takes integers of at least 0, got {name}={size!r}.")
-        return self._bound({name: int(size) for name, size in sizes.items()})
+        bound = self._bound({name: int(size) for name, size in sizes.items()})
+        bound._require_shapes(", ".join(f"{name}={size}" for name, size in sizes.items()))
+        return bound
+
+    def _require_shapes(self, sizes: str) -> None:
+        from tensorem.graph._check import check  # which itself is about graphs
+
+        try:
+            check(self)
+        except GraphError as error:
+            raise ArgumentError(
+                f"bind takes sizes at which every op has a meaning, got {sizes}.",
+                where=error.where,
+                because=error.what,
+            ) from None
 
     def _bound(self, sizes: Mapping[str, int]) -> Graph:
         specs = {name: spec.bind(sizes) for name, spec in self.specs.items()}

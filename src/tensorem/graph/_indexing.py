@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
-
-import numpy as np
+from typing import Any
 
 from tensorem.errors import CaptureError
-from tensorem.ops._op import Attr
-from tensorem.shapes import Spec, shape_of
+from tensorem.graph._rule import Builder, ints
+from tensorem.shapes import Size, is_negative, size_of
 
-Sizes = tuple[Any, ...]
 LONGEST = 256
 """Rows taken one by one."""
-
-
-class Builder(Protocol):
-    """What a rule may do: add nodes, ask for specs, and for values that depend on no input."""
-
-    def node(self, op: str, *inputs: str, **attrs: Attr) -> str: ...
-    def spec(self, name: str) -> Spec: ...
-    def known(self, name: str) -> np.ndarray[Any, Any] | None: ...
 
 
 def stack(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     """Each operand with a new axis, then joined along it."""
     axis = int(p["axis"])
-    shape = _written(b.spec(xs[0]).shape)
+    shape = ints(b.spec(xs[0]).shape)
     wide = (*shape[:axis], 1, *shape[axis:])
     return b.node("concat", *(b.node("reshape", x, shape=wide) for x in xs), dim=axis)
 
@@ -41,65 +30,54 @@ def tile(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     return y
 
 
+def dynamic_slice(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
+    """x[0], x[-1] of a named axis: a slice, where the start is known."""
+    starts = [b.known(x) for x in xs[1:]]
+    known = [start.item() for start in starts if start is not None]
+    return _cut(b, xs[0], known, p["slice_sizes"]) if len(known) == len(starts) else None
+
+
 def gather(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
     """x[:, 2], x[1:], x[:, ::2], x[:, [0, 3]] as slices; None where this is not one of these."""
     index, d = b.known(xs[1]), p["dimension_numbers"]
     if index is None or d.operand_batching_dims:
         return None
-    sizes = shape_of(tuple(_written(p["slice_sizes"])))
     if index.ndim == 1:
-        return _window(
-            b, xs[0], dict(zip(d.start_index_map, index.tolist(), strict=True)), sizes, d
-        )
+        starts = dict(zip(d.start_index_map, index.tolist(), strict=True))
+        return _window(b, xs[0], starts, p["slice_sizes"], d)
     if index.ndim == 2 and d.start_index_map == d.collapsed_slice_dims and index.shape[1] == 1:
         return _rows(b, xs[0], index[:, 0].tolist(), d)
     return None
 
 
-def _window(b: Builder, x: str, starts: dict[int, int], sizes: Any, d: Any) -> str | None:
+def _window(b: Builder, x: str, starts: dict[int, Size], sizes: Any, d: Any) -> str | None:
     """One window: a slice, without the axes that collapse."""
-    shape = b.spec(x).shape
-    begin = [starts.get(axis, 0) for axis in range(len(shape))]
-    end = [start + size for start, size in zip(begin, sizes, strict=True)]
-    if not all(_fits(s, e, n) for s, e, n in zip(begin, end, shape, strict=True)):
-        return None
-    y = _slice(b, x, begin, end)
+    y = _cut(b, x, [starts.get(axis, 0) for axis in range(len(sizes))], sizes)
     kept = [size for axis, size in enumerate(sizes) if axis not in d.collapsed_slice_dims]
-    return b.node("reshape", y, shape=_written(kept))
+    return None if y is None else b.node("reshape", y, shape=ints(kept))
 
 
-def _rows(b: Builder, x: str, rows: list[int], d: Any) -> str | None:
+def _rows(b: Builder, x: str, rows: list[Size], d: Any) -> str | None:
     """Rows along one axis, one by one."""
-    shape, axis = b.spec(x).shape, int(d.start_index_map[0])
-    size = shape[axis]
-    if not isinstance(size, int) or not rows or len(rows) > LONGEST:
+    rank, axis = len(b.spec(x).shape), int(d.start_index_map[0])
+    if not 0 < len(rows) <= LONGEST:
         return None
-    if min(rows) < 0 or max(rows) >= size:
+    sizes = [1 if i == axis else n for i, n in enumerate(b.spec(x).shape)]
+    cut = [_cut(b, x, [row if i == axis else 0 for i in range(rank)], sizes) for row in rows]
+    found = [y for y in cut if y is not None]
+    if len(found) < len(rows):
         return None
-    y = b.node("concat", *(_row(b, x, axis, row) for row in rows), dim=axis)
-    new = next(i for i in range(len(shape)) if i not in d.offset_dims)
-    order = [i for i in range(len(shape)) if i != axis]
+    new = next(i for i in range(rank) if i not in d.offset_dims)
+    order = [i for i in range(rank) if i != axis]
+    y = b.node("concat", *found, dim=axis)
     return b.node("permute", y, dims=(*order[:new], axis, *order[new:]))
 
 
-def _row(b: Builder, x: str, axis: int, row: int) -> str:
-    shape = b.spec(x).shape
-    begin = [row if i == axis else 0 for i in range(len(shape))]
-    end = [row + 1 if i == axis else n for i, n in enumerate(shape)]
-    return _slice(b, x, begin, end)
-
-
-def _slice(b: Builder, x: str, begin: list[Any], end: list[Any]) -> str:
-    step = (1,) * len(begin)
-    return b.node("slice", x, start=_written(begin), stop=_written(end), step=step)
-
-
-def _fits(start: int, end: Any, size: Any) -> bool:
-    """Whether a window lies inside an axis for certain."""
-    inside = end <= size if isinstance(end, int) and isinstance(size, int) else end == size
-    return start >= 0 and bool(inside)
-
-
-def _written(sizes: Any) -> Sizes:
-    """Sizes as attributes: integers, or names as text."""
-    return tuple(int(n) if isinstance(n, int | np.integer) else str(n) for n in sizes)
+def _cut(b: Builder, x: str, starts: list[Size], sizes: Any) -> str | None:
+    """The part of x that begins somewhere; None where it lies outside whatever the names are."""
+    shape, widths = b.spec(x).shape, [size_of(n) for n in ints(sizes)]
+    ends = [start + width for start, width in zip(starts, widths, strict=True)]
+    places = [*starts, *(n - end for n, end in zip(shape, ends, strict=True))]
+    if any(map(is_negative, places)):
+        return None
+    return b.node("slice", x, start=ints(starts), stop=ints(ends), step=(1,) * len(starts))

@@ -1,38 +1,19 @@
 """JAX's primitives as rows of the op table: what makes capture complete.
 
-Each rule takes the builder, the names of the operands and the parameters of the equation, and
-returns the name of the result. Named calls of our own ops are recognised before these rules are
-reached (`_capture`).
+Named calls of our own ops are recognised before these rules are reached (`_capture`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any, Protocol
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from tensorem.errors import CaptureError
 from tensorem.graph import _indexing
-from tensorem.ops._op import Attr
-from tensorem.shapes import Spec, broadcast_shapes
-
-
-class Builder(Protocol):
-    """What a rule may do: add nodes and constants, and ask for specs and known values."""
-
-    def node(self, op: str, *inputs: str, **attrs: Attr) -> str: ...
-    def constant(self, array: np.ndarray) -> str: ...
-    def spec(self, name: str) -> Spec: ...
-    def known(self, name: str) -> np.ndarray | None: ...
-
-
-Rule = Callable[[Builder, list[str], dict[str, Any]], str]
-
-
-def ints(values: Any) -> tuple[Any, ...]:
-    """Sizes of an equation as attributes: integers, or symbolic sizes as text."""
-    return tuple(int(v) if isinstance(v, int | np.integer) else str(v) for v in values)
+from tensorem.graph._rule import Builder, Rule, ints, plain
+from tensorem.shapes import broadcast_shapes, numel
 
 
 def _same(op: str) -> Rule:
@@ -66,15 +47,6 @@ def _stretch(b: Builder, x: str, shape: tuple[Any, ...], dims: Iterable[int]) ->
 def _attrs(op: str, names: dict[str, str]) -> Rule:
     """An op whose attributes are parameters of the equation under other names."""
     return lambda b, xs, p: b.node(op, *xs, **{ours: plain(p[jax]) for ours, jax in names.items()})
-
-
-def plain(value: Any) -> Attr:
-    """A parameter as an attribute; a symbolic size becomes text."""
-    if isinstance(value, tuple | list):
-        return tuple(plain(v) for v in value)
-    if isinstance(value, np.integer):
-        return int(value)
-    return value if isinstance(value, int | float | str | bool) else str(value)
 
 
 def _reshape(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
@@ -127,13 +99,33 @@ def _cast(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     return xs[0] if b.spec(xs[0]).dtype == dtype else b.node("cast", xs[0], dtype=dtype)
 
 
+def _div(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    count = b.known(xs[1])
+    mean = _mean(b, xs[0], count.item()) if count is not None and count.ndim == 0 else None
+    return mean if mean is not None else b.node("div", *_equal_shapes(b, xs))
+
+
+def _mean(b: Builder, total: str, count: Any) -> str | None:
+    """A sum that is divided by the number of its terms, before it is moved or after."""
+    node = b.maker(total)
+    if node is None or node.op not in ("sum", "broadcast", "reshape"):
+        return None
+    x = node.inputs[0]
+    if node.op != "sum":
+        mean = _mean(b, x, count)
+        return None if mean is None else b.node(node.op, mean, **node.attrs)
+    dims = node.attrs["dims"]
+    is_mean = count == numel(tuple(b.spec(x).shape[d] for d in dims))
+    return b.node("mean", x, dims=dims) if is_mean else None
+
+
 def _iota(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    """0, 1, 2, ... along an axis: an array, or where sizes have names ones added up, less one."""
     shape, axis = p["shape"], p["dimension"]
     if not all(isinstance(n, int) for n in shape):
-        raise CaptureError(
-            f"A graph takes numbers for the sizes of a count, got {shape}.",
-            help="give an integer in place of the name in the input's shape.",
-        )
+        one = b.constant(np.ones((), p["dtype"]))
+        ones = b.node("broadcast", one, shape=ints(shape), dims=())
+        return b.node("sub", b.node("cumsum", ones, dim=axis), ones)
     steps = np.arange(shape[axis], dtype=p["dtype"])
     column = steps.reshape([-1 if i == axis else 1 for i in range(len(shape))])
     return b.constant(np.broadcast_to(column, shape).copy())
@@ -179,11 +171,12 @@ def _convolution(op: str, layouts: tuple[str, str, str]) -> Rule:
 _TO = {"image": (0, 3, 1, 2), "kernel": (3, 2, 0, 1)}
 _FROM = {"image": (0, 2, 3, 1), "kernel": (2, 3, 1, 0)}
 
-PRIMITIVES: dict[str, Callable[[Builder, list[str], dict[str, Any]], Any]] = {
-    **{name: _same(name) for name in ("add", "sub", "mul", "div", "neg", "abs", "sqrt", "rsqrt")},
+PRIMITIVES: dict[str, Rule] = {
+    **{name: _same(name) for name in ("add", "sub", "mul", "neg", "abs", "sqrt", "rsqrt")},
     **{name: _same(name) for name in ("exp", "log", "log1p", "expm1", "tanh", "sin", "cos")},
     **{name: _same(name) for name in ("sign", "square", "erf")},
     "add_any": _same("add"),
+    "div": _div,
     "max": _same("maximum"),
     "min": _same("minimum"),
     "logistic": _same("sigmoid"),
@@ -206,6 +199,7 @@ PRIMITIVES: dict[str, Callable[[Builder, list[str], dict[str, Any]], Any]] = {
     "transpose": _attrs("permute", {"dims": "permutation"}),
     "concatenate": _attrs("concat", {"dim": "dimension"}),
     "slice": _slice,
+    "dynamic_slice": _indexing.dynamic_slice,
     "split": _split,
     "stack": _indexing.stack,
     "tile": _indexing.tile,

@@ -15,7 +15,7 @@ import numpy as np
 
 from tensorem import rand
 from tensorem.errors import ArgumentError, LayerError, PathError, ShapeError
-from tensorem.shapes import Spec, format_shape, same_shape, spec_of
+from tensorem.shapes import Spec, format_shape, needs_numbers, same_shape, spec_of
 from tensorem.shapes.dtypes import FLOATING, executable
 
 from ._bind import Array, Arrays, Context
@@ -224,8 +224,7 @@ def _inconclusive(inputs: Any) -> Iterator[None]:
     except jax.errors.JAXTypeError:
         raise
     except Exception as error:
-        kinds = (type(error).__name__, str(error))
-        if kinds[0] != "InconclusiveDimensionOperation" and "_DimExpr" not in kinds[1]:
+        if not needs_numbers(error):
             raise
         raise ShapeError(
             f"A layer must know more than the names in {text(inputs)}.",

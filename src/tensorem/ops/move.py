@@ -12,7 +12,7 @@ from jax import lax
 
 from tensorem.domains import Interval, Lines, Rational, equation
 from tensorem.errors import ArgumentError, DataError, ShapeError
-from tensorem.shapes import format_shape, reshape_shape, same_size, shape_of
+from tensorem.shapes import format_shape, is_negative, reshape_shape, same_size, shape_of
 
 from . import _specs
 from ._derive import Box, additive, enclosed, move, value, varies
@@ -66,11 +66,18 @@ def _without(shape: tuple[Any, ...], d: int) -> tuple[Any, ...]:
     return (*shape[:d], *shape[d + 1 :])
 
 
-def _slice_shape(x: Any, *, start: Dims, stop: Any, step: Dims) -> Any:
+def _slice_shape(x: Any, *, start: Any, stop: Any, step: Dims) -> Any:
     _per_axis(x, start, stop, step)
+    starts: Any = shape_of(start)
     ends: Any = shape_of(stop)
+    for n, a, b in zip(x.shape, starts, ends, strict=True):
+        if is_negative(b - a) or is_negative(n - b):
+            raise ShapeError(
+                f"takes a part of {format_shape(x.shape)}, got {format_shape(starts)} to "
+                f"{format_shape(ends)}."
+            )
     sizes = [
-        -((a - b) // s) if s != 1 else b - a for a, b, s in zip(start, ends, step, strict=True)
+        -((a - b) // s) if s != 1 else b - a for a, b, s in zip(starts, ends, step, strict=True)
     ]
     return replace(x, shape=tuple(sizes))
 

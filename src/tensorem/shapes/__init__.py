@@ -3,6 +3,7 @@
 from . import dtypes as dtypes
 from . import rules as rules
 from ._named import named as named
+from ._named import needs_numbers as needs_numbers
 from ._shape import UNKNOWN_RANK as UNKNOWN_RANK
 from ._shape import OpenShape as OpenShape
 from ._shape import Shape as Shape
@@ -21,6 +22,7 @@ from ._size import Poly as Poly
 from ._size import Size as Size
 from ._size import Unknown as Unknown
 from ._size import bind_size as bind_size
+from ._size import is_negative as is_negative
 from ._size import parse_size as parse_size
 from ._size import same_size as same_size
 from ._size import size_of as size_of
@@ -43,7 +45,9 @@ __all__ = [
     "conv_size",
     "dtypes",
     "format_shape",
+    "is_negative",
     "named",
+    "needs_numbers",
     "numel",
     "pair",
     "parse_size",

@@ -1,4 +1,4 @@
-"""The subject of an error whose message begins with its verb."""
+"""Errors about shapes: whose they are, and what they are about."""
 
 from __future__ import annotations
 
@@ -32,3 +32,13 @@ def named(name: str) -> Iterator[None]:
             "help": error.help,
         }
         raise type(error)(f"{name} {error.what}", **notes) from None
+
+
+_OF_DIMENSIONS = ("_DimExpr", "Symbolic dimension", "mod(", "floordiv(")
+
+
+def needs_numbers(error: Exception) -> bool:
+    """Whether an error of JAX says that a named size would have to be a number."""
+    text = str(error)
+    kind = type(error).__name__
+    return kind == "InconclusiveDimensionOperation" or any(w in text for w in _OF_DIMENSIONS)

@@ -1,0 +1,94 @@
+"""Is a named call one of our ops? The name proposes, equality of the programs decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+from tensorem.ops._op import CALLS, Attrs, Op
+
+
+def recognised(eqn: Any) -> tuple[Op, Attrs] | None:
+    """The op that a named call is, if its inner jaxpr is that op's own."""
+    call = CALLS.get(eqn.params["name"])
+    if call is None:
+        return None
+    op, attrs = call
+    operands = [
+        jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype, weak_type=v.aval.weak_type)
+        for v in eqn.params["jaxpr"].jaxpr.invars
+    ]
+    try:
+        own = jax.make_jaxpr(partial(op.run, **dict(attrs)))(*operands)
+    except Exception:
+        # Batched operands need not be legal operands of the op itself: then it is not that op.
+        return None
+    return call if equal(own, eqn.params["jaxpr"]) else None
+
+
+def equal(a: Any, b: Any) -> bool:
+    """Two closed jaxprs are the same program up to the names of their variables."""
+    if len(a.consts) != len(b.consts):
+        return False
+    same = all(map(_same_bytes, a.consts, b.consts))
+    return same and bool(_equal(a.jaxpr, b.jaxpr))
+
+
+def _equal(a: Any, b: Any) -> bool:
+    names: dict[Any, Any] = {}
+
+    def bound(xs: Any, ys: Any) -> bool:
+        names.update(zip(xs, ys, strict=False))
+        return len(xs) == len(ys) and all(_same_aval(x, y) for x, y in zip(xs, ys, strict=True))
+
+    def used(x: Any, y: Any) -> bool:
+        if hasattr(x, "val") or hasattr(y, "val"):
+            both = hasattr(x, "val") and hasattr(y, "val") and _same_aval(x, y)
+            return bool(both and _same_bytes(x.val, y.val))
+        return names.get(x) is y
+
+    def step(p: Any, q: Any) -> bool:
+        return (
+            p.primitive is q.primitive
+            and len(p.invars) == len(q.invars)
+            and all(map(used, p.invars, q.invars))
+            and _equal_params(p.params, q.params)
+            and bound(p.outvars, q.outvars)
+        )
+
+    return (
+        bound([*a.constvars, *a.invars], [*b.constvars, *b.invars])
+        and len(a.eqns) == len(b.eqns)
+        and all(map(step, a.eqns, b.eqns))
+        and len(a.outvars) == len(b.outvars)
+        and all(map(used, a.outvars, b.outvars))
+    )
+
+
+def _same_bytes(x: Any, y: Any) -> bool:
+    """Equal values, of which NaN is one."""
+    a, b = np.asarray(x), np.asarray(y)
+    return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
+
+
+def _same_aval(x: Any, y: Any) -> bool:
+    return bool(x.aval.shape == y.aval.shape and x.aval.dtype == y.aval.dtype)
+
+
+def _equal_params(p: Mapping[str, Any], q: Mapping[str, Any]) -> bool:
+    return p.keys() == q.keys() and all(_equal_param(p[k], q[k]) for k in p)
+
+
+def _equal_param(x: Any, y: Any) -> bool:
+    if hasattr(x, "jaxpr") and hasattr(y, "jaxpr"):
+        return equal(x, y)
+    if hasattr(x, "eqns") and hasattr(y, "eqns"):
+        return _equal(x, y)
+    if callable(x) and callable(y):
+        # Derivative rules of nested calls: the primal program, compared above, decides.
+        return True
+    return bool(x == y)

@@ -1,0 +1,164 @@
+"""Programs over axes whose size is a name: captured once, bound to many sizes, read in all ways."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import tensorem as tm
+from close import assert_close
+from tensorem import functional as F
+from tensorem import graph, nn, verify
+from tensorem.domains import Rational
+from tensorem.errors import ArgumentError, CaptureError, ShapeError
+
+SHAPE = ("N", "T", 4)
+
+PROGRAMS: dict[str, Callable[[Any], Any]] = {
+    "mean of the batch": lambda x: x.mean(0),
+    "mean of the sequence": lambda x: x.mean(1),
+    "mean that keeps the axis": lambda x: x - x.mean(1, keepdims=True),
+    "mean of both": lambda x: x.mean((0, 1)),
+    "mean of all": lambda x: x.mean(),
+    "F.mean": lambda x: F.mean(x, dim=0),
+    "F.mean that keeps the axis": lambda x: F.sub(x, F.mean(x, 1, keepdim=True)),
+    "F.sum": lambda x: F.sum(x, (0, 2)),
+    "quotient by the size": lambda x: x.sum(1) / x.shape[1],
+    "product with the size": lambda x: x * (2 * x.shape[1] + 1),
+    "derivative of a mean": jax.grad(lambda x: (x**2).mean()),
+    "first example": lambda x: x[0],
+    "last example": lambda x: x[-1],
+    "first of the sequence": lambda x: x[:, 0],
+    "last of the sequence": lambda x: x[:, -1],
+    "last but one": lambda x: x[:, -2],
+    "all but the last": lambda x: x[:, :-1],
+    "differences": lambda x: x[:, 1:] - x[:, :-1],
+    "take": lambda x: jnp.take(x, -1, axis=1),
+    "list of places": lambda x: x[:, jnp.array([0, -1, 0])],
+    "reversed": lambda x: jnp.flip(x, 1),
+    "positions": lambda x: x + jnp.arange(x.shape[1])[:, None],
+    "attention": lambda x: jnp.matmul(F.matmul(x, jnp.swapaxes(x, 1, 2)), x),
+    "window": lambda x: jnp.pad(x, ((0, 0), (1, 0), (0, 0))),
+}
+
+
+@pytest.mark.parametrize("sizes", [(3, 5), (1, 2), (2, 7)])
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_one_graph_serves_all_sizes(name: str, sizes: tuple[int, int]) -> None:
+    f = PROGRAMS[name]
+    captured = graph.capture(f, SHAPE)
+    graph.check(captured)
+    again = graph.from_json(graph.to_json(captured), captured.arrays)
+    assert graph.graph_hash(again) == graph.graph_hash(captured)
+    n, t = sizes
+    x = np.random.default_rng(0).integers(-8, 9, (n, t, 4)).astype(np.float32) / 4
+    given = {"N": n, "T": t}
+    bound = again.bind(**{k: v for k, v in given.items() if k in again.names})
+    assert not bound.names
+    expected = np.asarray(f(jnp.asarray(x)))
+    assert_close(graph.to_jax(bound)(x), expected)
+    exact = tm.evaluate(again, x, dtype="rational")
+    assert isinstance(exact, Rational) and exact.shape == expected.shape
+    assert_close(exact.to_float(), expected)
+    box = tm.evaluate(again, x, dtype="interval")
+    assert np.all(box.lower <= exact.to_float()) and np.all(exact.to_float() <= box.upper)
+    assert_close(box.upper - box.lower, np.zeros(expected.shape), 0, 1e-9)
+
+
+@pytest.mark.parametrize("shape", [("N", "T", 4), (3, 5, 4)])
+def test_a_mean_is_a_mean_whether_its_size_has_a_name_or_not(shape: Any) -> None:
+    for f in (lambda x: x.mean(1), lambda x: x.sum(1) / x.shape[1], lambda x: F.mean(x, 1)):
+        assert [node.op for node in graph.capture(f, shape).nodes] == ["mean"]
+    almost = graph.capture(lambda x: x.sum(1) / (x.shape[1] + 1), shape)
+    assert "mean" not in {node.op for node in almost.nodes}
+
+
+def test_a_sum_divided_by_another_size_is_no_mean() -> None:
+    captured = graph.capture(lambda x: x.sum(1) / x.shape[0], SHAPE)
+    assert "mean" not in {node.op for node in captured.nodes}
+    x = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+    assert_close(tm.evaluate(captured, x), x.sum(1) / 2)
+
+
+class Pooled(nn.Layer):
+    """A sequence of any length to one row of scores: its mean, and its last entry."""
+
+    head: nn.Linear
+
+    def forward(self, x: Any) -> Any:
+        return self.head(F.mean(x, dim=1) + x[:, -1])
+
+
+def test_a_layer_over_a_named_sequence_is_built_read_and_proved() -> None:
+    model = nn.build(Pooled(nn.Linear(4, 2)), input=SHAPE, seed=1)
+    x = np.random.default_rng(0).normal(size=(1, 5, 4)).astype(np.float32)
+    weight, bias = (np.asarray(model.params[f"head.{n}"]) for n in ("weight", "bias"))
+    y = (x.mean(1) + x[:, -1]) @ weight.T + bias
+    for dtype in ("float32", "float64"):
+        assert_close(tm.evaluate(model, x, dtype=dtype), y, 1e-5, 1e-5)
+    proof = verify.robust(tm.capture(model).bind(T=5), x[0], label=int(y.argmax()), eps=1e-3)
+    assert proof.verdict == "proved" and proof.check()
+
+
+@pytest.mark.parametrize(
+    ("f", "sizes", "error", "words"),
+    [
+        (lambda x: x[:, 2], {"T": 2}, ArgumentError, "every op has a meaning, got T=2"),
+        (lambda x: x[2], {"N": 1, "T": 9}, ArgumentError, "every op has a meaning, got N=1, T=9"),
+        (lambda x: x[:, -3], {"T": 2}, ShapeError, "The size T-3 takes names that make it at lea"),
+        (lambda x: x[:, 1:] * 2, {"T": 0}, ShapeError, "The size T-1 takes names that make it at"),
+    ],
+)
+def test_a_size_at_which_an_entry_is_missing_is_refused(
+    f: Any, sizes: dict[str, int], error: type[Exception], words: str
+) -> None:
+    captured = graph.capture(f, SHAPE)
+    with pytest.raises(error, match=words) as caught:
+        captured.bind(**sizes)
+    if error is ArgumentError:
+        assert getattr(caught.value, "because", "").startswith("`slice` takes a part of (")
+
+
+NO_POLYNOMIAL: dict[str, tuple[Callable[[Any], Any], str]] = {
+    "half": (lambda x: x[:, : x.shape[1] // 2], r"floordiv\(T, 2\)"),
+    "last two": (lambda x: x[:, -2:], r"max\(0, T - 2\)"),
+    "one at most": (lambda x: x[:, 1:2], r"min\(T, 2\) - 1"),
+}
+
+
+@pytest.mark.parametrize("name", NO_POLYNOMIAL)
+def test_a_size_that_is_no_polynomial_is_an_error(name: str) -> None:
+    f, words = NO_POLYNOMIAL[name]
+    with pytest.raises(CaptureError, match=f"takes sizes that are polynomials .* got {words}"):
+        graph.capture(f, SHAPE)
+
+
+@pytest.mark.parametrize("f", [lambda x: x[:, ::-1], lambda x: x[:, jnp.arange(x.shape[1])]])
+def test_places_that_the_size_decides_are_an_error(f: Any) -> None:
+    with pytest.raises(CaptureError, match="got the JAX primitive `gather`") as caught:
+        graph.capture(f, SHAPE)
+    assert "give integers in place of the names" in caught.value.help
+
+
+@pytest.mark.parametrize(
+    "f",
+    [
+        lambda x: x * x.shape[1] ** -0.5,
+        lambda x: x / float(x.shape[1]),
+        lambda x: x if x.shape[1] > 3 else -x,
+        lambda x: sum(x[:, i] for i in range(x.shape[1])),
+        lambda x: x.reshape(3, -1),
+        lambda x: jnp.split(x, 2, axis=1),
+    ],
+)
+def test_a_function_that_needs_the_number_is_an_error(f: Any) -> None:
+    with pytest.raises(CaptureError, match="names, got one that needs their numbers") as caught:
+        graph.capture(f, SHAPE)
+    assert caught.value.because
+    assert caught.value.help == "give integers in place of the names in the input's shape."
+    graph.capture(f, (2, 6, 4))  # as the help says
