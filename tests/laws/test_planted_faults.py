@@ -5,12 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
 import law_cases
 import numpy as np
 import pytest
+from jax.interpreters import batching
 from jax.lax import stop_gradient
 from law_cases import CASES
 
@@ -18,7 +20,7 @@ import laws
 from tensorem import ops
 from tensorem.domains import Diagonal, Interval, Linear, Lines, Rational
 from tensorem.domains import _interval as intervals
-from tensorem.ops import _specs
+from tensorem.ops import _convolution, _specs
 from tensorem.ops.pool import windows
 from tensorem.shapes import Spec
 
@@ -93,6 +95,26 @@ def _no_mask(mask: Interval, x: Interval, y: Interval) -> Interval:
     return x
 
 
+def _peaks_only(x: Interval) -> Interval:
+    """The cosine without its troughs."""
+    ends = [Interval.point(end).values(np.cos, 4) for end in (x.lower, x.upper)]
+    return Interval(ends[0].hull(ends[1]).lower, ops.cos.meaning("interval")(x).upper)
+
+
+def _row_of_the_lower_end(index: Interval, weight: Interval) -> Interval:
+    rows = index.lower.astype(int)
+    return Interval(weight.lower[rows], weight.upper[rows])
+
+
+def _greatest_of_the_ends(x: Interval, *, dim: int) -> Interval:
+    return x.map(lambda end: np.argmax(end, axis=dim).astype(float))
+
+
+def _towards_minus_infinity(x: Interval, *, dtype: str) -> Interval:
+    y: Interval = ops.cast.meaning("interval")(x, dtype=dtype)
+    return x.map(np.floor) if dtype == "int32" else y
+
+
 def _fast_forgets(x: Interval, **attrs: Any) -> Interval:
     """Right for NumPy; the fast reading takes the middle alone."""
     y: Interval = ops.mean.meaning("interval")(x, **attrs)
@@ -121,6 +143,14 @@ ENCLOSURE = [
     ("sin", _nearest(np.sin), "sin is read at its ends"),
     ("less", lambda x, y: intervals.claim(x.lower >= y.upper, x.lower < y.lower, x), "one end"),
     ("amax", lambda x, *, dims: x.map(lambda a: a.min(axis=dims)), "the least is the greatest"),
+    ("less", lambda x, y: intervals.claim(x.lower > y.upper, x.upper <= y.lower, x), "equal ends"),
+    ("less_equal", lambda x, y: intervals.claim(x.lower >= y.upper, x.upper <= y.lower, x), "ends"),
+    ("cos", _peaks_only, "troughs are forgotten"),
+    ("embedding", _row_of_the_lower_end, "an index does not vary"),
+    ("argmax", _greatest_of_the_ends, "the greatest is one of the ends'"),
+    ("cast", _towards_minus_infinity, "casts round down"),
+    ("cumsum", _nearest(lambda x, *, dim: x.cumsum(axis=dim)), "running sums do not round"),
+    ("pow_int", _nearest(lambda x, *, exponent: x**exponent), "even powers rise"),
 ]
 
 
@@ -168,7 +198,7 @@ def test_enclosure_at_every_size_catches_a_missing_term(
     point = [small[0], np.ldexp(rng.integers(1, 2**52, (3, 2)).astype(float), -52)]
 
     def check() -> None:
-        laws._encloses(ops.dot, case, law_cases.Box(point, point), [point])
+        laws._encloses(ops.dot, case, law_cases.at(point), [point])
 
     check()
     monkeypatch.setattr(intervals, constant, value)
@@ -252,6 +282,8 @@ def test_lines_catches(name: str, rule: Any) -> None:
     ("name", "rule"),
     [
         ("relu", lambda y, xs, ts: ts[0]),
+        ("leaky_relu", lambda y, xs, ts, *, negative_slope: (xs[0] > 0) * ts[0]),
+        ("sign", lambda y, xs, ts: ts[0]),
         ("softmax", lambda y, xs, ts, *, dim: y * ts[0]),
         ("log_softmax", lambda y, xs, ts, *, dim: ts[0] - jnp.exp(y) * ts[0]),
         ("softplus", lambda y, xs, ts: math.nan * ts[0]),
@@ -269,6 +301,24 @@ def test_derivatives_catches_a_second_derivative_that_is_lost() -> None:
         return ops.sigmoid(stop_gradient(xs[0])) * ts[0]
 
     _caught(laws.derivatives, "softplus", jvp=held)
+
+
+def test_derivatives_catches_a_batch_that_is_mixed() -> None:
+    """The batching rule of a convolution's transpose turns the batch around."""
+    p, case = _convolution.conv_dx_p, CASES["conv2d"][0]
+    true = partial(_convolution._batch, p, _convolution._conv_dx)
+
+    def turned(xs: Any, dims: Any, **attrs: Any) -> Any:
+        y, at = true(xs, dims, **attrs)
+        return jnp.flip(y, at), at
+
+    laws.derivatives(replace(ops.conv2d), case, 0)
+    batching.primitive_batchers[p] = turned
+    try:
+        with pytest.raises(AssertionError):
+            laws.derivatives(replace(ops.conv2d), case, 0)
+    finally:
+        batching.primitive_batchers[p] = true
 
 
 @pytest.mark.parametrize("name", ["softmax", "log_softmax", "layer_norm"])

@@ -59,3 +59,9 @@ def test_a_cast_between_floats_passes_its_tangent_on_and_one_to_integers_stops_i
     assert_close(jax.grad(through("bfloat16"))(x), [1, 1])
     assert_close(jax.grad(through("int32"))(x), [0, 0])
     assert_close(jax.grad(lambda x: jnp.sum(ops.stop_gradient(x) * x))(x), x)
+
+
+def test_nothing_flows_back_through_stop_gradient() -> None:
+    x = jnp.array([1.5, -2.0])
+    assert_close(jax.grad(lambda x: jnp.sum(x * ops.stop_gradient(x)))(x), x)
+    assert_close(jax.jvp(ops.stop_gradient, (x,), (x,))[1], [0, 0])
