@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from io import StringIO
 from typing import Any
 
 import jax
@@ -11,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from rich.console import Console
 
 from close import assert_close
 from tensorem import nn
@@ -170,24 +172,70 @@ def test_a_shared_layer_loads_under_all_its_names() -> None:
     model.load_state_dict({n: a for n, a in torchlike.items() if n.startswith("2")})
 
 
-def test_the_table_of_a_model() -> None:
-    assert small().summary().splitlines() == [
-        "path    layer               in             out            parameters",
-        "────────────────────────────────────────────────────────────────────",
-        "model   Sequential          (N, 1, 4, 4)   (N, 3)",
-        "0         Conv2d(1, 2, 3)   (N, 1, 4, 4)   (N, 2, 2, 2)           20",
-        "1         BatchNorm2d(2)    (N, 2, 2, 2)   (N, 2, 2, 2)            4",
-        "2         Flatten           (N, 2, 2, 2)   (N, 8)                  0",
-        "3         Linear(8 -> 3)    (N, 8)         (N, 3)                 27",
-        "",
-        "total                                                             51",
-    ]
-    assert str(small()) == small().summary()
+TABLE = [
+    "path    layer               in             out            parameters",
+    "────────────────────────────────────────────────────────────────────",
+    "model   Sequential          (N, 1, 4, 4)   (N, 3)",
+    "0         Conv2d(1, 2, 3)   (N, 1, 4, 4)   (N, 2, 2, 2)           20",
+    "1         BatchNorm2d(2)    (N, 2, 2, 2)   (N, 2, 2, 2)            4",
+    "2         Flatten           (N, 2, 2, 2)   (N, 8)                  0",
+    "3         Linear(8 -> 3)    (N, 8)         (N, 3)                 27",
+    "",
+    "total                                                             51",
+]
+
+
+@pytest.mark.parametrize("width", [68, 100, 300])
+def test_the_table_of_a_model(width: int) -> None:
+    assert small().summary(width).splitlines() == TABLE
     assert repr(small()) == "Model(Sequential, (N, 1, 4, 4) -> (N, 3), 51 parameters)"
 
 
-def test_the_table_fits_narrow_terminals_and_notebooks() -> None:
-    assert all(len(line) <= 40 for line in small().summary(width=40).splitlines())
+def test_the_table_takes_the_width_of_the_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for width in (40, 80):
+        monkeypatch.setenv("COLUMNS", str(width))
+        assert str(small()) == small().summary() == small().summary(width)
+    out = StringIO()
+    Console(file=out, width=40).print(small())
+    assert out.getvalue().splitlines() == small().summary(40).splitlines()
+
+
+def test_a_layer_is_cut_before_the_table_is_given_up() -> None:
+    lines = small().summary(67).splitlines()
+    assert lines[3] == "0         Conv2d(1, 2, …   (N, 1, 4, 4)   (N, 2, 2, 2)           20"
+    assert max(map(len, lines)) == 67
+
+
+def test_a_narrow_terminal_shows_a_list() -> None:
+    assert small().summary(40).splitlines() == [
+        "model  Sequential",
+        "  (N, 1, 4, 4) -> (N, 3)",
+        "0  Conv2d(1, 2, 3)",
+        "  (N, 1, 4, 4) -> (N, 2, 2, 2)",
+        "  20 parameters",
+        "1  BatchNorm2d(2)",
+        "  (N, 2, 2, 2) -> (N, 2, 2, 2)",
+        "  4 parameters",
+        "2  Flatten",
+        "  (N, 2, 2, 2) -> (N, 8)",
+        "3  Linear(8 -> 3)",
+        "  (N, 8) -> (N, 3)  27 parameters",
+        "",
+        "total  51",
+    ]
+
+
+@pytest.mark.parametrize("width", range(12, 110, 7))
+def test_numbers_are_never_cut(width: int) -> None:
+    layer = nn.Sequential(nn.Conv2d(1, 640, (3, 1), padding=1, groups=1), nn.Linear(10, 12345))
+    model = nn.build(layer, ("N", 1, 8, 8), init={"*": nn.init.zeros()})
+    shown = model.summary(width)
+    assert max(map(len, shown.splitlines())) <= width
+    words = {word.strip("(),") for word in shown.split()}
+    assert {"12345", "640", "2,560", "135,795", "138,355"} <= words
+
+
+def test_a_notebook_shows_everything() -> None:
     html = small()._repr_html_()
     assert "<td>&nbsp;&nbsp;Linear(8 -&gt; 3)</td>" in html and "<th>51</th>" in html
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
+from shutil import get_terminal_size
 from typing import Any
 
 import jax
@@ -17,7 +18,7 @@ from ._layer import Layer
 from ._specs import precision, text
 from ._state import given, loaded
 from ._summary import Row as Row
-from ._summary import html, rich_table, table, total
+from ._summary import html, shown, summary, total
 
 
 @dataclass(frozen=True, eq=False)
@@ -152,9 +153,15 @@ class Model:
             buffers={p: found[p] for p in self.buffers},
         )
 
-    def summary(self, width: int = 100) -> str:
-        """A table: path, layer, shape in, shape out, parameters."""
-        return table(self.built.rows, width)
+    def summary(self, width: int | None = None) -> str:
+        """A table: path, layer, shape in, shape out, parameters.
+
+        Args:
+            width: The columns that there are; None for those of the terminal, 100 without one.
+                Where they are few, layers are cut short and end in …, numbers never.
+        """
+        columns = get_terminal_size((100, 24)).columns if width is None else width
+        return summary(self.built.rows, columns)
 
     def __str__(self) -> str:
         return self.summary()
@@ -163,8 +170,8 @@ class Model:
         flow = f"{text(self.built.inputs)} -> {text(self.output)}"
         return f"Model({type(self.layer).__name__}, {flow}, {total(self.built.rows):,} parameters)"
 
-    def __rich__(self) -> Any:
-        return rich_table(self.built.rows)
+    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+        yield shown(self.built.rows, options.max_width)
 
     def _repr_html_(self) -> str:
         return html(self.built.rows)

@@ -6,12 +6,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from html import escape
 from io import StringIO
+from textwrap import wrap
 from typing import Any
 
 from ._specs import text
 from ._tree import is_leaf
 
 HEAD = ("path", "layer", "in", "out", "parameters")
+LAYER = HEAD.index("layer")
+GAP = 3
+"""The blanks between two columns."""
+SHORTEST = 16
+"""The least that a table shows of a layer."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,27 +50,69 @@ def cells(rows: tuple[Row, ...]) -> Iterator[tuple[str, ...]]:
         yield row.path or "model", name, *flow, count
 
 
-def rich_table(rows: tuple[Row, ...]) -> Any:
-    """The table for a terminal."""
-    from rich import box
-    from rich.table import Table
-
-    shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_footer=True)
-    for name in HEAD[:-1]:
-        shown.add_column(name, overflow="fold", footer="total" if name == HEAD[0] else "")
-    shown.add_column(HEAD[-1], justify="right", min_width=len(HEAD[-1]), footer=f"{total(rows):,}")
-    for line in cells(rows):
-        shown.add_row(*line)
-    return shown
+def shown(rows: tuple[Row, ...], width: int) -> Any:
+    """What a terminal of this width shows: the table, or where it is too narrow a list."""
+    wide, room = _room(rows, width)
+    return _listed(rows, width) if room < min(wide, SHORTEST) else _table(rows, room)
 
 
-def table(rows: tuple[Row, ...], width: int) -> str:
-    """The table as plain text of at most this width."""
+def summary(rows: tuple[Row, ...], width: int) -> str:
+    """The same as plain text."""
     from rich.console import Console
 
     out = StringIO()
-    Console(file=out, width=width, color_system=None, markup=False).print(rich_table(rows))
+    Console(file=out, width=width, color_system=None, markup=False).print(shown(rows, width))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _room(rows: tuple[Row, ...], width: int) -> tuple[int, int]:
+    """The width that the longest layer takes, and the width that all other columns leave."""
+    columns = zip(HEAD, *cells(rows), ("total", "", "", "", f"{total(rows):,}"), strict=True)
+    widest = [max(map(len, column)) for column in columns]
+    wide = widest.pop(LAYER)
+    return wide, width - sum(widest) - GAP * len(widest)
+
+
+def _table(rows: tuple[Row, ...], room: int) -> Any:
+    """The table for a terminal; only what a layer says of itself is cut."""
+    from rich import box
+    from rich.table import Table
+
+    made = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False, show_footer=True)
+    for i, name in enumerate(HEAD[:-1]):
+        cut = room if i == LAYER else None
+        made.add_column(name, no_wrap=True, max_width=cut, footer="" if i else "total")
+    made.add_column(HEAD[-1], no_wrap=True, justify="right", footer=f"{total(rows):,}")
+    for line in cells(rows):
+        made.add_row(*line)
+    return made
+
+
+def _listed(rows: tuple[Row, ...], width: int) -> Any:
+    """Each layer on a line, and below it its shapes and numbers, broken between words at most."""
+    from rich.text import Text
+
+    lines = []
+    for path, name, takes, gives, count in cells(rows):
+        first = f"{path}  {name.lstrip()}"
+        lines.append(first if len(first) <= width else f"{first[: width - 1]}…")
+        flow = f"{takes} -> {gives}" if gives else takes
+        numbers = [] if count in ("", "0") else [f"{count} parameters"]
+        together = "  ".join([flow, *numbers])
+        for said in [together] if len(together) + 2 <= width else [flow, *numbers]:
+            lines += _wrapped(said, width)
+    return Text("\n".join([*lines, "", f"total  {total(rows):,}"]))
+
+
+def _wrapped(text: str, width: int) -> list[str]:
+    return wrap(
+        text,
+        width,
+        initial_indent="  ",
+        subsequent_indent="    ",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def html(rows: tuple[Row, ...]) -> str:
