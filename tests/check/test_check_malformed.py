@@ -6,6 +6,7 @@ import ast
 import json
 import subprocess
 import sys
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -90,6 +91,16 @@ def test_weights_of_another_dtype(tmp_path: Path) -> None:
         check_files(*paths)
     Path(paths[1]).write_bytes(safetensors(case.arrays).replace(b'"F32"', b'"U32"'))
     with pytest.raises(UnsupportedError, match="has dtype U32; known are F32 and I32"):
+        check_files(*paths)
+
+
+@pytest.mark.parametrize("shape", [[0], [0, 2**47, 2**47], [0] * 32])
+def test_an_empty_tensor(shape: list[int], tmp_path: Path) -> None:
+    paths = write(mlp(1), tmp_path)
+    empty = {"dtype": "F32", "shape": shape, "data_offsets": [0, 0]}
+    data = with_header(header(__metadata__={"claim": json.dumps(mlp(1).claim)}, e=empty), b"")
+    Path(paths[2]).write_bytes(data)
+    with pytest.raises(UnsupportedError, match="tensor `e` is empty"):
         check_files(*paths)
 
 
@@ -287,6 +298,102 @@ def test_constants_that_take_for_ever_are_refused_at_once() -> None:
         prepare(net.document, net.arrays)
 
 
+def assert_too_long(net: Net, *modes: str) -> None:
+    with np.errstate(all="ignore"):
+        case = certify(net, np.ones(net.shape), "0.1", np.random.default_rng(0))
+    for mode in modes:
+        with pytest.raises(UnsupportedError, match="to numbers of more than 8192 bits"):
+            run(case, mode)
+
+
+def test_constants_whose_digits_double_are_refused_at_once() -> None:
+    net = Net((1, 2))
+    h = net.array("third", np.full((1, 2), 1 + 2.0**-20))
+    for _ in range(40):
+        h = net.op("mul", h, h)
+    net.op("add", "x", h)
+    assert_too_long(net, "float64", "exact")
+
+
+def test_constants_without_a_common_denominator_are_refused_at_once() -> None:
+    net, count = Net((1, 2)), 3000
+    odd = net.array("odd", np.arange(3, 2 * count + 3, 2)[None])
+    quotients = net.op("div", net.array("one", np.ones((1, count))), odd)
+    net.op("add", "x", net.op("matmul", quotients, net.array("w", np.ones((count, 2)))))
+    assert_too_long(net, "float64")
+
+
+def test_a_product_of_thousands_of_weights_is_too_long_for_exact_arithmetic() -> None:
+    net, h = Net((1, 2)), "x"
+    weight = net.array("w", np.eye(2) * (1 + 2.0**-20))
+    for _ in range(500):
+        h = net.op("linear", h, weight)
+    assert_too_long(net, "exact")
+
+
+def test_exact_numbers_stay_short_where_lines_are_many() -> None:
+    """A chord is a float64: with exact quotients the digits would multiply from bend to bend."""
+    rng = np.random.default_rng(3)
+    net, h = Net((1, 6)), "x"
+    for _ in range(8):
+        h = net.op("relu", net.linear(h, 6, rng))
+    net.linear(h, 3, rng)
+    case = certify(net, rng.normal(size=(1, 6)), "0.4", rng)
+    assert run(case, "exact").margin is not None
+
+
+def peak_megabytes(work: Callable[[], Any]) -> float:
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1] / 1e6
+    finally:
+        tracemalloc.stop()
+
+
+def test_many_classes_take_little_memory() -> None:
+    """All rows at once would be twice 512 MB."""
+    net = Net((1, 2))
+    net.op("linear", "x", net.array("w", np.arange(2**14).reshape(2**13, 2)))
+    case = certify(net, np.ones((1, 2)), "0.01", np.random.default_rng(0))
+    assert run(case).accepted
+    assert peak_megabytes(lambda: run(case)) < 500
+
+
+def test_many_open_values_take_little_memory() -> None:
+    """200 values read in the reverse of their order are all open at once on the way back."""
+    net = Net((1, 256))
+    weight = net.array("w", np.eye(256))
+    values = [net.op("linear", "x", weight) for _ in range(200)]
+    h = values[0]
+    for value in values[1:]:
+        h = net.op("sub", h, value)
+    net.op("slice", net.op("relu", h), start=[0, 0], stop=[1, 3], step=[1, 1])
+    case = certify(net, np.ones((1, 256)), "0.1", np.random.default_rng(0))
+    program = prepare(case.document, case.arrays).program("float64")
+    assert 200 * 256 <= program.width <= 203 * 256
+
+
+def test_a_small_part_of_a_large_value_keeps_none_of_it() -> None:
+    net = Net((1, 2**20))
+    for i in range(10):
+        cut = net.op("slice", "x", start=[0, i], stop=[1, i + 2], step=[1, 1])
+    net.document["outputs"] = [cut]
+    tracemalloc.start()
+    checker = prepare(net.document, net.arrays)
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert len(checker.program("float64").steps) == 11 and kept < 2e6
+
+
+def test_parts_of_large_values_are_paid_for() -> None:
+    net = Net((1, 2**20))
+    for _ in range(40):
+        net.op("slice", "x", start=[0, 0], stop=[1, 2], step=[1, 1])
+    with pytest.raises(UnsupportedError, match="takes more than 33554432 entries"):
+        prepare(net.document, net.arrays)
+
+
 # --- weights, claim, tensors
 
 
@@ -405,7 +512,7 @@ def test_a_pick_of_padding_is_rejected() -> None:
 
 def test_numbers_that_overflow_are_rejected() -> None:
     net = Net((1, 2))
-    huge = net.array("w", np.full((2, 2), 3e38))
+    huge = net.array("w", [[3e38, 3e38], [3e38, -3e38]])
     h = "x"
     for _ in range(10):
         h = net.op("linear", h, huge)
@@ -414,9 +521,32 @@ def test_numbers_that_overflow_are_rejected() -> None:
     case.tensors["outputs"] = np.ones((1, 2), np.float32)
     result = run(case)
     assert not result.accepted and "not finite" in result.reason
+    assert run(case, "exact").reason.endswith("does not give the recorded outputs: off by inf")
+    case.tensors["center"], case.claim["eps"] = np.zeros((1, 2), np.float32), "1"
+    case.tensors["outputs"] = np.zeros((1, 2), np.float32)
+    assert run(case, "exact").margin == -np.inf
 
 
 # --- the command
+
+
+def test_an_answer_is_one_line_of_printable_ascii(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    case = mlp(1)
+    case.tensors["a\naccepted: \x1b[2J\u20ac\ud800"] = np.ones(1, np.float32)
+    assert main(write(case, tmp_path)) == 2
+    words = r"malformed: tensor `a\naccepted: \x1b[2J\u20ac\ud800` is not one that"
+    assert capsys.readouterr().err.startswith(words)
+    case = cnn(1)
+    rename(case, "v1", "v\u20ac")
+    case.tensors["slope.v\u20ac"] = case.tensors.pop("slope.v1") + 2
+    assert main(write(case.rehash(), tmp_path)) == 1
+    assert capsys.readouterr().out == "rejected: `slope.v\\u20ac` leaves [0, 1]\n"
+    rename(case, "v0", "v" * 10**6)
+    case.document["nodes"][1]["inputs"] = ["w" * 10**6]
+    assert main(write(case.rehash(), tmp_path)) == 2
+    assert len(capsys.readouterr().err) < 600
 
 
 def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ Functions", theorem 3.2, with the rounding terms of docs/checker.md.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,8 +29,8 @@ from ._steps import (
     lines,
 )
 
-CHUNK = 2**21
-"""The most coefficients that a backward pass holds per value; more rows go in several passes."""
+CHUNK = 2**23
+"""The most coefficients that a backward pass holds; more rows go in several passes."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Program:
         steps: The steps.
         output: The step that gives the result.
         tightened: The steps whose interval bounds are improved by a backward pass.
-        width: The longest vector.
+        width: The most entries that a backward pass holds coefficients of at a time.
     """
 
     steps: tuple[Step, ...]
@@ -107,15 +107,26 @@ def sources_of(step: Step) -> tuple[int, ...]:
 def _tightened(program: Program, values: Values, i: int, a: Arithmetic) -> Bounds:
     """The interval bounds of step i, intersected with its linear ones."""
     old = values.bounds[i]
-    lower, upper = np.array(old.lower), np.array(old.upper)
-    size = len(lower)
-    per_pass = max(1, CHUNK // program.width)
-    for start in range(0, size, per_pass):
-        part = slice(start, min(size, start + per_pass))
-        rows = a.numbers(np.eye(part.stop - start, size, start))
-        lower[part] = np.maximum(lower[part], lowest(program, values, i, rows, a))
-        upper[part] = np.minimum(upper[part], -lowest(program, values, i, -rows, a))
-    return bounds(lower, upper, a)
+    size = old.size.size
+    lower = least(program, values, i, size, lambda p: np.eye(len(p), size, p.start), a)
+    upper = -least(program, values, i, size, lambda p: -np.eye(len(p), size, p.start), a)
+    return bounds(np.maximum(old.lower, lower), np.minimum(old.upper, upper), a)
+
+
+def least(
+    program: Program,
+    values: Values,
+    at: int,
+    count: int,
+    rows_of: Callable[[range], Array],
+    a: Arithmetic,
+) -> Array:
+    """`lowest` for so many rows, made and carried back in passes that fit in memory."""
+    each = max(1, CHUNK // program.width)
+    parts = [range(start, min(count, start + each)) for start in range(0, count, each)]
+    return np.concatenate(
+        [lowest(program, values, at, a.numbers(rows_of(part)), a) for part in parts]
+    )
 
 
 def lowest(program: Program, values: Values, at: int, rows: Array, a: Arithmetic) -> Array:

@@ -76,12 +76,13 @@ class Builder:
 
     def gather(self, sources: Sequence[Value], index: Array) -> Value:
         """The entries at these positions of the sources, laid end to end."""
-        flat, shape = index.ravel(), index.shape
+        flat, shape = index.flatten(), index.shape
         self.spend(flat.size)
         if all(isinstance(s, Constant) for s in sources):
-            lower, upper = (
-                _ends(sources, side)[flat].reshape(shape) for side in ("lower", "upper")
-            )
+            ends = (_join([getattr(s, side) for s in sources], self) for side in ("lower", "upper"))
+            lower, upper = (end[flat].reshape(shape) for end in ends)
+            if lower.dtype == object:
+                self.spend_exact(flat.size)
             return Constant(lower, upper)
         (first, *more) = sources
         if isinstance(first, Moving) and not more and _is_identity(flat, math.prod(first.shape)):
@@ -90,11 +91,12 @@ class Builder:
         return self.apply(lambda _, read: gather(read, counts, flat), sources, shape)
 
 
-def _ends(sources: Sequence[Value], side: str) -> Array:
-    parts = [getattr(s, side).ravel() for s in sources]
+def _join(parts: Sequence[Array], builder: Builder) -> Array:
+    """Arrays end to end; all of them in fractions where one is."""
     if any(p.dtype == object for p in parts):
+        builder.spend_exact(sum(p.size for p in parts))
         parts = [to_exact(p) for p in parts]
-    return np.concatenate(parts)
+    return np.concatenate([p.ravel() for p in parts])
 
 
 def _is_identity(index: Array, size: int) -> bool:

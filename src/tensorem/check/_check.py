@@ -3,27 +3,20 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ._bounds import Program, Tensors, lowest, propagate
+from ._bounds import Program, Tensors, least, propagate
 from ._claim import Claim, box, parse_claim, point
 from ._errors import MalformedError, RejectedError, UnsupportedError
-from ._files import Tensors as File
-from ._files import (
-    graph_hash,
-    parse_json,
-    parse_safetensors,
-    read_bytes,
-    weights_hash,
-)
+from ._files import graph_hash, parse_json, parse_safetensors, read_bytes, weights_hash
 from ._graph import Graph, Shape, parse_graph
 from ._lower import lower
-from ._numbers import EXACT, FLOAT64, Arithmetic, Array, assert_gradual_underflow
+from ._numbers import EXACT, FLOAT64, Arithmetic, Array, assert_gradual_underflow, float_above
 from ._steps import Max, Relu
 
 MODES: dict[str, Arithmetic] = {"float64": FLOAT64, "exact": EXACT}
@@ -133,7 +126,7 @@ def prepare_files(graph: str | Path, weights: str | Path) -> Checker:
         UnsupportedError: A file asks for something that this checker does not know.
     """
     document = _document(read_bytes(graph), "the graph")
-    return prepare(document, _Lazy(parse_safetensors(read_bytes(weights), "the weights file")))
+    return prepare(document, parse_safetensors(read_bytes(weights), "the weights file"))
 
 
 def check_files(
@@ -153,23 +146,7 @@ def read_certificate(path: str | Path) -> tuple[str, dict[str, Array]]:
     file = parse_safetensors(read_bytes(path), "the certificate")
     if file.metadata.keys() != {"claim"}:
         raise MalformedError("the certificate's metadata is not one claim")
-    return file.metadata["claim"], {name: file.read(name) for name in file.entries}
-
-
-class _Lazy(Mapping[str, Array]):
-    """The tensors of a file, decoded when asked for."""
-
-    def __init__(self, file: File) -> None:
-        self._file = file
-
-    def __getitem__(self, name: str) -> Array:
-        return self._file.read(name)
-
-    def __iter__(self) -> Any:
-        return iter(self._file.entries)
-
-    def __len__(self) -> int:
-        return len(self._file.entries)
+    return file.metadata["claim"], dict(file)
 
 
 # --- the steps of a check
@@ -190,18 +167,10 @@ def _margin(
     lines = tensors if claim.method == "crown" else None
     _replay(program, tensors, lines, a)
     values = propagate(program, box(claim, tensors["center"], a), lines, a)
-    others = [j for j in range(classes) if j != claim.label]
-    rows = np.eye(classes)[claim.label] - np.eye(classes)[others]
-    margins = lowest(program, values, program.output, a.numbers(rows), a)
+    margins = least(program, values, program.output, classes - 1, _against(claim.label, classes), a)
     if not a.finite(margins):
         raise RejectedError("a margin is not finite")
-    return _float_below(min(margins))
-
-
-def _float_below(x: Any) -> float:
-    """A float64 that is at most x, and positive only if x is."""
-    nearest = float(x)
-    return nearest if nearest <= x else float(np.nextafter(nearest, -np.inf))
+    return -float_above(-min(margins))
 
 
 def _check_numbers(tensors: Tensors, program: Program) -> None:
@@ -231,23 +200,35 @@ def _check_picks(tensors: Tensors, name: str, step: Max) -> None:
 
 def _replay(program: Program, tensors: Tensors, lines: Tensors | None, a: Arithmetic) -> None:
     """Refuse recorded outputs unless the graph gives them at the centre, up to float32 noise."""
-    recorded = tensors["outputs"].ravel().astype(np.float64)
+    recorded = a.numbers(tensors["outputs"].ravel().astype(np.float64))
     tolerance = REPLAY_TOLERANCE * (1 + np.abs(recorded).max())
     # Intervals first: at a point they nearly always suffice, and cost no backward pass.
     if _distance(program, tensors, None, recorded, a) <= tolerance:
         return
     worst = _distance(program, tensors, lines, recorded, a)
     if not worst <= tolerance:
-        raise RejectedError(f"the graph does not give the recorded outputs: off by {worst:.3g}")
+        off = float_above(worst)
+        raise RejectedError(f"the graph does not give the recorded outputs: off by {off:.3g}")
 
 
 def _distance(
     program: Program, tensors: Tensors, lines: Tensors | None, recorded: Array, a: Arithmetic
-) -> float:
+) -> Any:
     """How far recorded outputs can be from the real ones at the centre, at most."""
     real = propagate(program, point(tensors["center"], a), lines, a).bounds[program.output]
-    low, high = real.lower.astype(np.float64), real.upper.astype(np.float64)
-    return float(np.max(np.maximum(recorded - low, high - recorded)))
+    return np.max(np.maximum(recorded - real.lower, real.upper - recorded))
+
+
+def _against(label: int, classes: int) -> Callable[[range], Array]:
+    """The rows that give y[label] - y[j], for parts of all j other than the label."""
+
+    def rows_of(part: range) -> Array:
+        rows = np.zeros((len(part), classes))
+        rows[:, label] = 1
+        rows[np.arange(len(part)), [j + (j >= label) for j in part]] = -1
+        return rows
+
+    return rows_of
 
 
 # --- forms

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,21 +25,26 @@ _READABLE = {"F32": np.dtype("<f4"), "I32": np.dtype("<i4")}
 
 
 @dataclass(frozen=True)
-class Tensors:
-    """A safetensors file: its metadata, and where each tensor lies."""
+class TensorFile(Mapping[str, Array]):
+    """A safetensors file: its metadata, and where each tensor lies, decoded when asked for."""
 
     metadata: dict[str, str]
     entries: dict[str, tuple[str, tuple[int, ...], int, int]]
     data: bytes
 
-    def read(self, name: str) -> Array:
-        """The tensor of that name."""
-        if name not in self.entries:
-            raise MalformedError(f"tensor `{name}` is missing")
+    def __getitem__(self, name: str) -> Array:
         dtype, shape, begin, end = self.entries[name]
         if dtype not in _READABLE:
             raise UnsupportedError(f"tensor `{name}` has dtype {dtype}; known are F32 and I32")
+        if 0 in shape:
+            raise UnsupportedError(f"tensor `{name}` is empty")
         return np.frombuffer(self.data[begin:end], _READABLE[dtype]).reshape(shape)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
 
 
 def read_bytes(path: str | Path) -> bytes:
@@ -78,7 +83,7 @@ def _no_number(text: str) -> float:
     raise MalformedError(f"{text} is not a number")
 
 
-def parse_safetensors(data: bytes, what: str) -> Tensors:
+def parse_safetensors(data: bytes, what: str) -> TensorFile:
     """The table of a safetensors file; the tensors must tile the data without gap or overlap."""
     length = int.from_bytes(data[:8], "little")
     if len(data) < 8 or length > LARGEST_HEADER or 8 + length > len(data):
@@ -89,7 +94,7 @@ def parse_safetensors(data: bytes, what: str) -> Tensors:
         raise MalformedError(f"{what}: the metadata is not text")
     entries = {name: _entry(name, fields, what) for name, fields in header.items()}
     _check_tiling(entries, len(data) - 8 - length, what)
-    return Tensors(metadata, entries, data[8 + length :])
+    return TensorFile(metadata, entries, data[8 + length :])
 
 
 def _entry(name: str, fields: Any, what: str) -> tuple[str, tuple[int, ...], int, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 
@@ -16,8 +17,8 @@ from ._numbers import Arithmetic, Array, Constant
 from ._ops import OPS
 from ._steps import Affine, Input, Max, Relu, Step, Sum, cost
 
-OVERHEAD = 2**18
-"""The multiplications that take as long as starting one step."""
+OVERHEAD, PER_ENTRY = 2**18, 2**4
+"""The multiplications that take as long as starting one step, and as passing one entry."""
 
 
 def lower(graph: Graph, arrays: Mapping[str, Array], a: Arithmetic) -> Program:
@@ -32,9 +33,9 @@ def lower(graph: Graph, arrays: Mapping[str, Array], a: Arithmetic) -> Program:
         values[node.output] = _lower_node(builder, node, values, graph)
     output = builder.step_of(values[graph.output])
     steps = tuple(builder.steps)
-    tightened = _tightened(steps)
-    _check_work(steps, tightened, builder.sizes, a)
-    return Program(steps, output, tightened, max(builder.sizes))
+    program = Program(steps, output, _tightened(steps), _widest(steps, builder.sizes))
+    _check_work(program, builder.sizes, a)
+    return program
 
 
 def _lower_node(builder: Builder, node: Node, values: Mapping[str, Value], graph: Graph) -> Value:
@@ -84,14 +85,26 @@ def _mixes(step: Step, moving: Sequence[bool]) -> bool:
     return isinstance(step, Affine) or several
 
 
-def _check_work(
-    steps: Sequence[Step], tightened: frozenset[int], sizes: Sequence[int], a: Arithmetic
-) -> None:
-    so_far = work = 0
+def _widest(steps: Sequence[Step], sizes: Sequence[int]) -> int:
+    """The most entries of values that are open at one time: from the last reader of each to it."""
+    last = list(range(len(steps)))
     for i, step in enumerate(steps):
-        so_far += cost(step)
+        for source in sources_of(step):
+            last[source] = i
+    change = [0] * (len(steps) + 1)
+    for i, size in enumerate(sizes):
+        change[i] += size
+        change[last[i] + 1] -= size
+    return max(itertools.accumulate(change))
+
+
+def _check_work(program: Program, sizes: Sequence[int], a: Arithmetic) -> None:
+    so_far = work = 0
+    for i, step in enumerate(program.steps):
+        so_far += cost(step) + PER_ENTRY * sizes[i]
         work += cost(step) + OVERHEAD
-        if i in tightened:
-            work += 2 * (sizes[i] * so_far + (1 + sizes[i] * max(sizes) // CHUNK) * i * OVERHEAD)
+        if i in program.tightened or i == program.output:
+            passes = 1 + sizes[i] * program.width // CHUNK
+            work += 2 * (sizes[i] * so_far + passes * i * OVERHEAD)
     if work > a.work_limit:
         raise UnsupportedError(f"a check in {a.name} arithmetic would take {work} multiplications")

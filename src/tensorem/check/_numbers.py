@@ -27,6 +27,9 @@ TINY = 2.0**-1000
 SPARE = 8
 """Roundings that `gamma` allows for besides the n products and sums of a dot product."""
 
+MOST_BITS = 2**13
+"""The longest numerator or denominator of an exact number."""
+
 
 @dataclass(frozen=True)
 class Constant:
@@ -56,9 +59,9 @@ class Arithmetic:
         tiny: Bound of the underflows of one step.
         half: One half.
         up: Numbers -> the next ones above, to cover one rounding.
-        ratio: Quotients, rounded to nearest.
+        ratio: Float64 numbers near quotients between 0 and 1, for slopes that may be any.
         matmul: Products of matrices, in any order of summation.
-        finite: Whether all numbers are finite.
+        finite: Whether all numbers are finite; exact ones are refused if they are too long.
         work_limit: The most multiplications that a check may cost.
         entry_limit: The most entries of all values together.
     """
@@ -165,8 +168,10 @@ def _exact_matmul(x: Array, y: Array) -> Array:
 
 
 def _integers(x: Array) -> tuple[Array, int]:
-    values = x.ravel().tolist()
-    common = math.lcm(*(v.denominator for v in values))
+    values, common = x.ravel().tolist(), 1
+    for denominator in {v.denominator for v in values}:
+        common = math.lcm(common, denominator)
+        _require_short(common)
     scaled = [v.numerator * (common // v.denominator) for v in values]
     return _object_array(scaled, x.shape), common
 
@@ -178,7 +183,19 @@ def _object_array(values: list[Any], shape: tuple[int, ...]) -> Array:
 
 
 def _exact_ratio(x: Array, y: Array) -> Array:
-    return to_exact(x) / to_exact(y)
+    return to_exact(_to_float(to_exact(x) / to_exact(y)))
+
+
+def _exact_finite(x: Array) -> bool:
+    for v in x.ravel().tolist():
+        _require_short(v.numerator)
+        _require_short(v.denominator)
+    return True
+
+
+def _require_short(n: int) -> None:
+    if n.bit_length() > MOST_BITS:
+        raise UnsupportedError(f"exact arithmetic comes to numbers of more than {MOST_BITS} bits")
 
 
 EXACT = Arithmetic(
@@ -191,7 +208,7 @@ EXACT = Arithmetic(
     up=lambda x: x,
     ratio=_exact_ratio,
     matmul=_exact_matmul,
-    finite=lambda x: True,
+    finite=_exact_finite,
     work_limit=2**30,
     entry_limit=2**21,
 )
@@ -200,10 +217,13 @@ EXACT = Arithmetic(
 # --- numbers that are neither floats nor quotients
 
 
-def float_above(q: Fraction) -> float:
-    """The least float64 that is at least q."""
-    nearest = float(q)
-    return nearest if Fraction(nearest) >= q else math.nextafter(nearest, math.inf)
+def float_above(q: Any) -> float:
+    """The least float64 that is at least q, a rational or a float."""
+    try:
+        nearest = float(q)
+    except OverflowError:
+        nearest = math.inf if q > 0 else -math.inf
+    return nearest if nearest >= q else math.nextafter(nearest, math.inf)
 
 
 def square_root(q: Fraction) -> tuple[Fraction, Fraction]:

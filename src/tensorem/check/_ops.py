@@ -83,6 +83,7 @@ def _slice(c: Call) -> Value:
     c.require(len(stop) == rank, "one `stop` per axis")
     c.require(all(a < b <= n for a, b, n in zip(start, stop, old, strict=True)), "a part of x")
     cut = tuple(slice(a, b, s) for a, b, s in zip(start, stop, step, strict=True))
+    c.builder.spend(math.prod(old))
     index = _positions(old)[cut]
     c.expect(index.shape)
     return c.builder.gather(c.xs, index)
@@ -116,7 +117,7 @@ def _sum_of(c: Call, signs: tuple[int, ...]) -> Value:
 def _product(c: Call, x: Value, factor: Constant) -> Value:
     c.expect(x.shape)
     c.expect(factor.shape)
-    return c.builder.apply(lambda a, read: scale(read, factor, a), [x], c.shape)
+    return c.builder.apply(lambda a, read: scale(read, factor, slice(None), a), [x], c.shape)
 
 
 def _mul(c: Call) -> Value:
@@ -154,15 +155,11 @@ def _affine(
     size = math.prod(x.shape)
     sources = [x] if int(index.max()) < size else [x, zero]
     rows = c.builder.gather(sources, index)
-    offset = _spread(bias if bias is not None else zero, shape)
+    offset = bias or zero
     work = places * weight.lower.size
     return c.builder.apply(
         lambda a, read: affine(read, places, weight, offset, a), [rows], shape, work
     )
-
-
-def _spread(bias: Constant, shape: Shape) -> Constant:
-    return Constant(np.broadcast_to(bias.lower, shape), np.broadcast_to(bias.upper, shape))
 
 
 def _moved(x: Constant, change: Callable[[Array], Array]) -> Constant:
@@ -246,12 +243,13 @@ def _reduce(c: Call, dims: Shape, factor: Fraction) -> Value:
     c.expect([old[d] for d in kept])
     count = math.prod(old[d] for d in dims)
     index = _positions(old).transpose(kept + dims).reshape(1, -1, count)
-    return _to(c, _affine(c, c.xs[0], index, _repeated(factor, count)))
+    return _to(c, _affine(c, c.xs[0], index, _repeated(c, factor, count)))
 
 
-def _repeated(factor: Fraction, count: int) -> Constant:
+def _repeated(c: Call, factor: Fraction, count: int) -> Constant:
     if factor == 1:
         return Constant(np.ones((1, count, 1)), np.ones((1, count, 1)))
+    c.builder.spend_exact(count)
     weight = np.full((1, count, 1), factor, object)
     return Constant(weight, weight)
 
@@ -310,7 +308,7 @@ def _pool(c: Call, outside: int) -> Array:
 def _avg_pool2d(c: Call) -> Value:
     index = _pool(c, math.prod(c.xs[0].shape))
     count = index.shape[1]
-    return _to(c, _affine(c, c.xs[0], index[None], _repeated(Fraction(1, count), count)))
+    return _to(c, _affine(c, c.xs[0], index[None], _repeated(c, Fraction(1, count), count)))
 
 
 def _max_pool2d(c: Call) -> Value:
@@ -347,31 +345,34 @@ def _leaky(c: Call, leak: Fraction) -> Value:
 
 
 def _batch_norm(c: Call) -> Value:
-    """(x - mean) * (weight / sqrt(var + eps)) + bias, the quotient enclosed by rationals."""
+    """(x - mean) * (weight / sqrt(var + eps)) + bias, the root enclosed by rationals."""
     shape = c.expect(c.xs[0].shape)
     weight, bias, mean, var = (c.constant(i) for i in range(1, 5))
     fits = all(p.shape == shape[1:2] for p in (weight, bias, mean, var))
     c.require(len(shape) >= 2 and fits, "one parameter per channel")
     per_channel = np.arange(mean.lower.size).reshape(1, -1, *[1] * (len(shape) - 2))
     channels = np.broadcast_to(per_channel, shape)
-    factor, bias, mean = (
-        _moved(p, lambda v: v[channels]) for p in (_normaliser(c, weight, var), bias, mean)
-    )
-    apply = c.builder.apply
-    centred = apply(lambda _, r: Sum(r, (1, -1)), [c.xs[0], mean], shape)
-    scaled = apply(lambda a, r: scale(r, factor, a), [centred], shape)
-    return apply(lambda _, r: Sum(r, (1, 1)), [scaled, bias], shape)
+    factor = _normaliser(c, weight, var)
+    apply, spread = c.builder.apply, [c.builder.gather([p], channels) for p in (mean, bias)]
+    centred = apply(lambda _, r: Sum(r, (1, -1)), [c.xs[0], spread[0]], shape)
+    scaled = apply(lambda a, r: scale(r, factor, channels.ravel(), a), [centred], shape)
+    return apply(lambda _, r: Sum(r, (1, 1)), [scaled, spread[1]], shape)
 
 
 def _normaliser(c: Call, weight: Constant, var: Constant) -> Constant:
     eps = c.number("eps")
+    c.builder.spend_exact(var.lower.size)
     lows, highs = to_exact(var.lower) + eps, to_exact(var.upper) + eps
     if not bool(np.all(lows > 0)):
         raise UnsupportedError(f"op `batch_norm` of `{c.node.output}`: var + eps is not positive")
-    roots = [np.array([square_root(v)[k] for v in side]) for k, side in ((0, lows), (1, highs))]
+    roots = [_inverse_roots(highs, 0), _inverse_roots(lows, 1)]
     sides = [to_exact(weight.lower), to_exact(weight.upper)]
-    ends = [side / root for side in sides for root in roots]
+    ends = [side * root for side in sides for root in roots]
     return Constant(np.minimum.reduce(ends), np.maximum.reduce(ends))
+
+
+def _inverse_roots(values: Array, end: int) -> Array:
+    return np.array([square_root(1 / v)[end] for v in values])
 
 
 Rule = Callable[[Call], Value]

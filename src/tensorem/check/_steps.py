@@ -131,15 +131,16 @@ def affine(
     sources: tuple[int, ...], places: int, weight: Constant, bias: Constant, a: Arithmetic
 ) -> Affine:
     """The slacks bound, per unit of |x| and per entry: rounding, and the constants' own radii."""
-    (w, w_radius), (b, b_radius) = a.enclose(weight), a.enclose(bias)
-    longest = max(weight.shape[1:])
-    slack = a.gamma(longest) * np.abs(w) + w_radius + a.tiny
-    b, b_radius = b.ravel(), b_radius.ravel()
+    w, w_radius = a.enclose(weight)
+    batch, k, o = weight.shape
+    slack = a.gamma(max(k, o)) * np.abs(w) + w_radius + a.tiny
+    b, b_radius = (np.broadcast_to(p, (batch, places, o)).ravel() for p in a.enclose(bias))
     return Affine(sources, places, w, np.abs(w), slack, b, a.gamma(b.size) * np.abs(b) + b_radius)
 
 
-def scale(sources: tuple[int, ...], factor: Constant, a: Arithmetic) -> Scale:
-    middle, radius = (part.ravel() for part in a.enclose(factor))
+def scale(sources: tuple[int, ...], factor: Constant, index: Index, a: Arithmetic) -> Scale:
+    """By the entries of the factor at these positions."""
+    middle, radius = (part.ravel()[index] for part in a.enclose(factor))
     return Scale(sources, middle, a.gamma(1) * np.abs(middle) + radius + a.tiny)
 
 
@@ -149,7 +150,7 @@ def cost(step: Step) -> int:
         case Affine():
             return step.places * step.weight.size
         case Gather():
-            return step.index.size
+            return step.index.size + int(step.splits[-1])
         case _:
             return 0
 

@@ -1,0 +1,377 @@
+"""The other tests of the checker catch every fault of this table, planted in a copy of its source.
+
+Each fault leaves out one thing that docs/checker.md needs, or turns it around.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import tensorem
+
+SOURCE = Path(tensorem.__file__).parent
+TESTS = Path(__file__).parent
+
+FAULTS: dict[str, tuple[str, str, str]] = {
+    "no error of a dot product forward": (
+        "_steps.py",
+        "noise = a.matmul(x.size.reshape(shape), step.slack).ravel() + step.bias_slack + a.tiny",
+        "noise = 0 * centre + step.bias_slack + a.tiny",
+    ),
+    "no error of a bias": (
+        "_steps.py",
+        "step.slack).ravel() + step.bias_slack + a.tiny",
+        "step.slack).ravel() + a.tiny",
+    ),
+    "no underflow of an affine step": (
+        "_steps.py",
+        "+ step.bias_slack + a.tiny",
+        "+ step.bias_slack",
+    ),
+    "errors of an affine step taken once": (
+        "_steps.py",
+        "return centre - radius - 2 * noise, centre + radius + 2 * noise, noise",
+        "return centre - radius - noise, centre + radius + noise, noise",
+    ),
+    "the radius of a weight forgotten": (
+        "_steps.py",
+        "np.abs(w) + w_radius + a.tiny",
+        "np.abs(w) + a.tiny",
+    ),
+    "the radius of a bias forgotten": (
+        "_steps.py",
+        "a.gamma(b.size) * np.abs(b) + b_radius)",
+        "a.gamma(b.size) * np.abs(b))",
+    ),
+    "the longer side of a weight forgotten": ("_steps.py", "a.gamma(max(k, o))", "a.gamma(k)"),
+    "the radius of a factor forgotten": (
+        "_steps.py",
+        "a.gamma(1) * np.abs(middle) + radius + a.tiny",
+        "a.gamma(1) * np.abs(middle) + a.tiny",
+    ),
+    "errors of a product taken once": (
+        "_steps.py",
+        "np.minimum(*ends) - 2 * noise, np.maximum(*ends) + 2 * noise, noise",
+        "np.minimum(*ends) - noise, np.maximum(*ends) + noise, noise",
+    ),
+    "errors of a sum taken once": (
+        "_steps.py",
+        "return sum(lows) - 2 * noise, sum(highs) + 2 * noise, noise",
+        "return sum(lows) - noise, sum(highs) + noise, noise",
+    ),
+    "no error of a sum": ("_steps.py", "a.gamma(len(xs)) * sum(", "0 * sum("),
+    "no error of a gather backward": (
+        "_steps.py",
+        "return lower, upper, a.gamma(step.repeats) * size + a.tiny",
+        "return lower, upper, 0 * size + a.tiny",
+    ),
+    "no error of a leak": (
+        "_steps.py",
+        "noise = a.gamma(1) * step.leak * x.size + a.tiny",
+        "noise = 0 * x.size",
+    ),
+    "a subtraction that adds": (
+        "_steps.py",
+        "return [rows if sign > 0 else -rows for sign in step.signs], 0",
+        "return [rows for sign in step.signs], 0",
+    ),
+    "an offset that is not enlarged": (
+        "_steps.py",
+        "rise + 2 * (a.gamma(4) * rise + a.tiny)",
+        "rise",
+    ),
+    "one end of a chord": (
+        "_steps.py",
+        "np.maximum((chord - leak) * -low, (1 - chord) * high)",
+        "(chord - leak) * -low",
+    ),
+    "a lower slope below the leak": (
+        "_steps.py",
+        "np.maximum(a.numbers(slopes), leak)",
+        "a.numbers(slopes)",
+    ),
+    "the certificate's slope where the sign is known": (
+        "_steps.py",
+        "np.where(open_, np.maximum(a.numbers(slopes), leak), settled)",
+        "np.maximum(a.numbers(slopes), leak)",
+    ),
+    "no error of relu lines": (
+        "_steps.py",
+        "noise = a.gamma(1) * x.size + a.gamma(offset.size) * offset + a.tiny",
+        "noise = 0 * x.size",
+    ),
+    "lower and upper slopes swapped": (
+        "_steps.py",
+        "return Lines(every, lower, every, np.where(open_, chord, settled), offset, noise)",
+        "return Lines(every, np.where(open_, chord, settled), every, lower, offset, noise)",
+    ),
+    "a max offset that is not enlarged": ("_steps.py", "rise + 2 * slop, 0", "rise, 0"),
+    "a max that takes padding for cells": (
+        "_steps.py",
+        "other = step.inside & (np.arange(window) != upper_pick[:, None])",
+        "other = np.arange(window) == upper_pick[:, None]",
+    ),
+    "no error of max lines": (
+        "_steps.py",
+        "noise = a.gamma(1) * size + a.gamma(count) * np.abs(offset) + a.tiny",
+        "noise = 0 * size",
+    ),
+    "a weight that is not transposed backward": (
+        "_steps.py",
+        "product = a.matmul(stacked.reshape(batch, -1, o), step.weight.transpose(0, 2, 1))",
+        "product = a.matmul(stacked.reshape(batch, -1, o), step.weight.reshape(batch, o, k))",
+    ),
+    "results of several places mixed up backward": (
+        "_steps.py",
+        "stacked = rows.reshape(count, batch, step.places, o).transpose(1, 0, 2, 3)",
+        "stacked = rows.reshape(batch, count, step.places, o)",
+    ),
+    "a bias forgotten backward": (
+        "_steps.py",
+        "a.matmul(rows, step.bias)",
+        "0 * a.matmul(rows, step.bias)",
+    ),
+    "offsets forgotten backward": (
+        "_steps.py",
+        "return part, a.matmul(negative, line.offset)",
+        "return part, 0 * a.matmul(negative, line.offset)",
+    ),
+    "a coefficient of both signs": (
+        "_steps.py",
+        "part[:, line.upper_cell] += negative",
+        "part[:, line.upper_cell] = negative",
+    ),
+    "no error of a step backward": (
+        "_bounds.py",
+        "                a.matmul(size, values.noise[i]),",
+        "                0 * a.matmul(size, values.noise[i]),",
+    ),
+    "no error of a bend backward": (
+        "_bounds.py",
+        "return term, a.matmul(size, line.noise), [(source, part)]",
+        "return term, 0 * a.matmul(size, line.noise), [(source, part)]",
+    ),
+    "no error at the box": (
+        "_bounds.py",
+        "return term, a.matmul(size, a.gamma(b.size.size) * b.size + a.tiny), []",
+        "return term, 0 * term, []",
+    ),
+    "no error of the running total": (
+        "_bounds.py",
+        "+ values.floor[i] + a.gamma(0) * np.abs(total)",
+        "+ values.floor[i]",
+    ),
+    "no underflow of a row": (
+        "_bounds.py",
+        "error + values.floor[i] + a.gamma(0)",
+        "error + a.gamma(0)",
+    ),
+    "no error of adding rows": (
+        "_bounds.py",
+        "return a.matmul(np.abs(open_[source]), a.gamma(0) * values.bounds[source].size + a.tiny)",
+        "return 0",
+    ),
+    "errors of a backward pass taken once": (
+        "_bounds.py",
+        "return -a.up(2 * slop - total)",
+        "return -a.up(slop - total)",
+    ),
+    "the last rounding to nearest": (
+        "_bounds.py",
+        "return -a.up(2 * slop - total)",
+        "return total - 2 * slop",
+    ),
+    "tightened bounds that are not intersected": (
+        "_bounds.py",
+        "np.maximum(old.lower, lower), np.minimum(old.upper, upper)",
+        "lower, upper",
+    ),
+    "a radius to nearest": (
+        "_numbers.py",
+        "radius = a.up(np.maximum(upper - middle, middle - lower))",
+        "radius = np.maximum(upper - middle, middle - lower)",
+    ),
+    "gamma of nothing": ("_numbers.py", "k = (n + SPARE) * UNIT", "k = 0.0 * UNIT"),
+    "no roundings to spare": ("_numbers.py", "k = (n + SPARE) * UNIT", "k = n * UNIT"),
+    "a unit that is too small": ("_numbers.py", "UNIT = 2.0**-53", "UNIT = 2.0**-54"),
+    "no allowance for underflow": ("_numbers.py", "TINY = 2.0**-1000", "TINY = 0.0"),
+    "bounds that are not finite": (
+        "_numbers.py",
+        "if not (a.finite(lower) and a.finite(upper)):",
+        "if False:",
+    ),
+    "bounds that are out of order": (
+        "_numbers.py",
+        "if not bool(np.all(lower <= upper)):",
+        "if False:",
+    ),
+    "a constant's middle without its radius": (
+        "_numbers.py",
+        "radius = _float_up(_to_float(np.maximum(c.upper - exact, exact - c.lower)))",
+        "radius = np.zeros_like(middle)",
+    ),
+    "a root from one side only": (
+        "_numbers.py",
+        "Fraction(root + 1, 1 << shift)",
+        "Fraction(root, 1 << shift)",
+    ),
+    "subnormal numbers that are flushed": (
+        "_numbers.py",
+        "if not bool(np.all(small @",
+        "if False and not bool(np.all(small @",
+    ),
+    "exact numbers of any length": (
+        "_numbers.py",
+        "if n.bit_length() > MOST_BITS:",
+        "if n.bit_length() > MOST_BITS * 10**9:",
+    ),
+    "a box to nearest": (
+        "_claim.py",
+        "lower, upper = -a.up(eps - point), a.up(point + eps)",
+        "lower, upper = point - eps, point + eps",
+    ),
+    "a box that ignores the clip range": (
+        "_claim.py",
+        "    if claim.clip is not None:\n        low, high",
+        "    if False:\n        low, high",
+    ),
+    "a clip range rounded inward": (
+        "_claim.py",
+        "np.maximum(lower, -_above(-low, a))",
+        "np.maximum(lower, _above(low, a))",
+    ),
+    "a centre outside the clip range": (
+        "_claim.py",
+        "if not _inside(claim.clip, point, a):",
+        "if False:",
+    ),
+    "a negative eps": ("_claim.py", "    if eps < 0:", "    if False:"),
+    "a margin of zero": ("_check.py", "if not margin > 0:", "if not margin >= 0:"),
+    "a margin that is no number": ("_check.py", "if not margin > 0:", "if margin <= 0:"),
+    "the graph's hash skipped": (
+        "_check.py",
+        "if claim.graph != checker.graph_hash:",
+        "if False:",
+    ),
+    "the weights' hash skipped": (
+        "_check.py",
+        "if claim.weights != checker.weights_hash:",
+        "if False:",
+    ),
+    "the replay skipped": ("_check.py", "    if not worst <= tolerance:", "    if False:"),
+    "a loose replay": ("_check.py", "REPLAY_TOLERANCE = 1e-4", "REPLAY_TOLERANCE = 1e-1"),
+    "slopes of any size": (
+        "_check.py",
+        "np.all((slopes >= 0) & (slopes <= 1))",
+        "np.all(slopes == slopes)",
+    ),
+    "picks of any cell": ("_check.py", "np.all((picks >= 0) & (picks < window))", "True"),
+    "picks of padding": ("_check.py", "np.all(step.inside[np.arange(count), picks])", "True"),
+    "numbers that are not finite": (
+        "_check.py",
+        "if not bool(np.all(np.isfinite(tensors[name]))):",
+        "if False:",
+    ),
+    "weights that are not finite": (
+        "_check.py",
+        "if not bool(np.all(np.isfinite(array))):",
+        "if False:",
+    ),
+    "a label of no class": ("_check.py", "if not 0 <= claim.label < classes:", "if False:"),
+    "one class left out": (
+        "_check.py",
+        "least(program, values, program.output, classes - 1,",
+        "least(program, values, program.output, max(1, classes - 2),",
+    ),
+    "shapes taken as recorded": ("_call.py", "if tuple(shape) != self.shape:", "if False:"),
+    "a value used before it is defined": (
+        "_graph.py",
+        "            if name not in seen:",
+        "            if False:",
+    ),
+    "a leak above one": ("_ops.py", "if not 0 <= leak <= 1:", "if False:"),
+    "a divisor that may be zero": (
+        "_ops.py",
+        "np.all((low > 0) | (high < 0))",
+        "np.all((low != 0) & (high != 0))",
+    ),
+    "a root of a wrong side": (
+        "_ops.py",
+        "roots = [_inverse_roots(highs, 0), _inverse_roots(lows, 1)]",
+        "roots = [_inverse_roots(highs, 0)]",
+    ),
+    "a padded cell that is pooled": (
+        "_ops.py",
+        "windows = np.where(inside, index, index.max(axis=1, keepdims=True))",
+        "windows = index % math.prod(c.xs[0].shape)",
+    ),
+    "a kernel of transposed axes": (
+        "_ops.py",
+        "k.reshape(groups, out // groups, -1).transpose(0, 2, 1)",
+        "k.reshape(groups, -1, out // groups)",
+    ),
+    "groups of a convolution mixed up": (
+        "_ops.py",
+        "index.reshape(n, groups, per_group, h, w, -1).transpose(1, 0, 3, 4, 2, 5)",
+        "index.reshape(n, per_group, groups, h, w, -1).transpose(2, 0, 3, 4, 1, 5)",
+    ),
+    "files whose tensors overlap": (
+        "_files.py",
+        "        if begin != at:",
+        "        if begin > at:",
+    ),
+    "keys that occur twice": ("_files.py", "        if key in table:", "        if False:"),
+    "a hash without names": (
+        "_files.py",
+        '(name.encode(), b"F32"',
+        '(b"", b"F32"',
+    ),
+}
+"""What is wrong, the file, its text, and the text with the fault."""
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_the_table_is_of_this_source(name: str) -> None:
+    file, right, wrong = FAULTS[name]
+    assert (SOURCE / "check" / file).read_text().count(right) == 1
+    assert right != wrong
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_planted_fault_is_caught(name: str, tmp_path: Path) -> None:
+    plant(tmp_path, *FAULTS[name])
+    assert rest_of_the_tests(tmp_path) == 1, f"nothing fails although there is {name}"
+
+
+@pytest.mark.long
+def test_without_a_fault_nothing_fails_in_a_copy(tmp_path: Path) -> None:
+    plant(tmp_path, "__init__.py", "", "")
+    assert rest_of_the_tests(tmp_path, "test_check_accepts.py") == 0
+
+
+def plant(folder: Path, file: str, right: str, wrong: str) -> None:
+    """A copy of the package in a folder, with a fault in the checker."""
+    ignore = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(SOURCE, folder / "tensorem", ignore=ignore)
+    target = folder / "tensorem" / "check" / file
+    target.write_text(target.read_text().replace(right, wrong, 1))
+
+
+def rest_of_the_tests(folder: Path, *only: str) -> int:
+    """The exit code of the short tests of the checker, run on the package in a folder."""
+    files = only or sorted(p.name for p in TESTS.glob("test_*.py") if p != Path(__file__))
+    flags = ["-q", "-x", "-n", "0", "-m", "not long", "-p", "no:cacheprovider"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *flags, *(str(TESTS / f) for f in files)],
+        env=os.environ | {"PYTHONPATH": str(folder), "PYTHONDONTWRITEBYTECODE": "1"},
+        capture_output=True,
+        timeout=300,
+    )
+    return done.returncode
