@@ -171,8 +171,10 @@ def test_a_missing_file_is_named(copy: Path, name: str) -> None:
 @pytest.mark.parametrize("content", [b"", b"{", b"\xff\xfe nonsense", b"[]", b'{"format": 1}'])
 def test_a_malformed_file_is_refused(copy: Path, name: str, content: bytes) -> None:
     (copy / name).write_bytes(content)
-    with pytest.raises(FileError):
+    with pytest.raises(FileError) as caught:
         tm.load(copy)
+    if name == "graph.json":
+        assert caught.value.what == f"{copy / name} is not a graph."
 
 
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.99])

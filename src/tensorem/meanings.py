@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -12,7 +11,7 @@ import jax
 import numpy as np
 
 from tensorem import graph as graphs
-from tensorem import nn, runtime
+from tensorem import nn
 from tensorem.domains import Interval, Rational
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
 from tensorem.graph import (
@@ -25,7 +24,7 @@ from tensorem.graph import (
     unflatten,
 )
 from tensorem.shapes import Spec, named, solve
-from tensorem.shapes.dtypes import FLOATING
+from tensorem.shapes.dtypes import FLOATING, holds_numbers
 
 Values = dict[str, Any]
 """Arguments by the names of a graph's inputs."""
@@ -52,9 +51,8 @@ class GraphModel:
             DTypeError: A dtype is not that of `input`, and the values do not survive conversion.
         """
         values = _leaves(self.graph, xs)
-        with _precision(self.graph):
-            run = self._compiled(_sizes(self.graph, values))
-            return run(*_arguments(self.graph, values))
+        run = self._compiled(_sizes(self.graph, values))
+        return run(*_arguments(self.graph, values))
 
     @property
     def input(self) -> Any:
@@ -150,12 +148,6 @@ def evaluate(model: Readable, *xs: Any, dtype: str = "float32") -> Any:
     return _MEANINGS[dtype](graph.bind(**_sizes(graph, values)), values)
 
 
-def _precision(graph: Graph) -> AbstractContextManager[None]:
-    """The context in which the graph's own dtypes can be computed in."""
-    wide = any(spec.dtype in ("float64", "int64", "uint64") for spec in graph.specs.values())
-    return runtime.float64() if wide else nullcontext()
-
-
 def _require_float32(graph: Graph) -> None:
     given = {graph.specs[name].dtype for name in graph.inputs}
     other = {dtype for dtype in given if dtype in FLOATING} - {"float32"}
@@ -168,8 +160,7 @@ def _require_float32(graph: Graph) -> None:
 
 def _in_float64(graph: Graph, values: Values) -> Any:
     wide = _widened(graph)
-    with runtime.float64():
-        return jax.tree.map(np.asarray, to_jax(wide)(*_arguments(wide, values)))
+    return jax.tree.map(np.asarray, to_jax(wide)(*_arguments(wide, values)))
 
 
 def _in_rationals(graph: Graph, values: Values) -> Any:
@@ -244,7 +235,7 @@ def _numbers(x: Any, dtype: str) -> Any:
         array = np.asarray(x)
     except ValueError as error:
         raise ShapeError(f"The graph takes an array, got a ragged list: {error}.") from None
-    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+    if not holds_numbers(array.dtype):
         raise DTypeError(f"The graph takes numbers, got {array.dtype} ({type(x).__name__}).")
     is_list = not hasattr(x, "dtype") and array.dtype.kind == "f"
     return array.astype(dtype) if is_list and dtype in FLOATING else array

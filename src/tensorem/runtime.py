@@ -15,13 +15,15 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 SWITCH = "TENSOREM_RUNTIME"
+WIDE = ("float64", "int64", "uint64")
+"""The dtypes that JAX has in its 64-bit mode only."""
 _PRODUCTS_FLAG = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution,-individual_dot"
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
@@ -63,6 +65,11 @@ def float64() -> Iterator[None]:
 
     with jax.enable_x64(True):
         yield
+
+
+def precision(dtypes: Iterable[str]) -> AbstractContextManager[None]:
+    """`float64()` where one of these dtypes has 64 bits; else nothing changes."""
+    return float64() if any(dtype in WIDE for dtype in dtypes) else nullcontext()
 
 
 def _xla_flags() -> Setting:

@@ -13,6 +13,7 @@ import pytest
 from close import assert_close
 from tensorem import graph, ops
 from tensorem.errors import CaptureError
+from tensorem.shapes import Spec
 
 X = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
 W = np.random.default_rng(1).normal(size=(4, 4)).astype(np.float32)
@@ -148,3 +149,16 @@ def test_a_user_who_switched_compilation_off_captures_the_same_graph() -> None:
         found = graph.capture(f, shape)
         assert jax.config.jax_disable_jit  # type: ignore[attr-defined]
     assert graph.graph_hash(found) == graph.graph_hash(expected)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_program_of_64_bits_stays_one_wherever_it_is_run(dtype: str) -> None:
+    """JAX rounds what is in 64 bits to 32, in silence, unless its 64-bit mode is on."""
+    g = graph.capture(lambda x: jnp.tanh(x * 0.1) + x.mean(), Spec(("N",), dtype))
+    assert {spec.dtype for spec in g.specs.values()} == {dtype}
+    x = np.array([0.1, -0.7], dtype)
+    found = graph.to_jax(g.bind(N=2))(x)
+    assert found.dtype == dtype
+    assert_close(
+        found, np.tanh(x * 0.1) + x.mean(), *{"float32": (1e-6, 0), "float64": (1e-15, 0)}[dtype]
+    )

@@ -41,6 +41,7 @@ def edit(change: Any) -> str:
     return json.dumps(document)
 
 
+SPEC = {"shape": ["N", 2], "dtype": "float32"}
 BROKEN: dict[str, tuple[Any, str]] = {
     "format": (lambda d: d.update(format="onnx"), 'says "format": "tensorem.graph"'),
     "version": (lambda d: d.update(version=2), "reads version 1 of graphs, got 2"),
@@ -66,6 +67,14 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "unknown field": (lambda d: d.update(evil=1), "no field 'evil' in version 1"),
     "unknown field of a node": (lambda d: d["nodes"][0].update(evil=1), "no field 'evil'"),
     "a list": (lambda d: d.update(nodes=3), "malformed"),
+    "a number for a name": (lambda d: d.update(inputs=[7]), "is named by a string, got 7"),
+    "a shape that is none": (lambda d: d["specs"].pop("relu_1"), "`relu_1` has none"),
+    "an input without a shape": (lambda d: d["specs"].pop("x0"), "`x0` has none"),
+    "other arguments": (lambda d: d.update(takes=["relu_1"]), "`takes` holds the inputs in their"),
+    "two results": (
+        lambda d: (d["nodes"][1].update(outputs=["a", "b"]), d["specs"].update(a=SPEC, b=SPEC)),
+        "`relu` gives one value, got 2",
+    ),
 }
 
 

@@ -59,6 +59,26 @@ def test_an_index_that_is_not_known_is_an_error(f: Any, primitive: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("f", "words"),
+    [
+        (lambda x: jnp.tile(x, (300,)), "captured tile takes 1 to 256 copies, got 300"),
+        (
+            lambda x: jax.lax.select_n(x.astype("int32"), x, x + 1, x + 2),
+            "captured selection has two cases, got 3",
+        ),
+        (
+            lambda x: jax.lax.reshape(x[None], (3,), dimensions=(1, 0)),
+            "captured reshape keeps the order of the axes",
+        ),
+    ],
+)
+def test_what_a_rule_does_not_cover_is_an_error(f: Any, words: str) -> None:
+    with pytest.raises(CaptureError, match=words) as caught:
+        graph.capture(f, (3,))
+    assert caught.value.help
+
+
+@pytest.mark.parametrize(
     "f", [lambda x: x if x.sum() > 0 else -x, np.tanh, lambda x: x * float(x[0])]
 )
 def test_a_function_that_asks_for_values_is_an_error(f: Any) -> None:

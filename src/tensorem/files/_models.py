@@ -130,12 +130,7 @@ def load_graph(folder: str | Path) -> Graph:
 
 
 def _read(folder: Path) -> tuple[Graph, disk.Arrays, dict[str, str]]:
-    for name in (WEIGHTS, GRAPH):
-        if not (folder / name).is_file():
-            raise FileError(
-                f"A saved model is a folder with {WEIGHTS} and {GRAPH}, got {folder}.",
-                because=f"{folder / name} is missing.",
-            )
+    _require_files(folder)
     arrays, texts = disk.read_arrays(folder / WEIGHTS)
     if texts.get("sha256", stated := _sha256(arrays, texts)) != stated:
         raise FileError(
@@ -150,6 +145,15 @@ def _read(folder: Path) -> tuple[Graph, disk.Arrays, dict[str, str]]:
             because="one of the two files was replaced, or changed after it was written.",
         )
     return graph, arrays, texts
+
+
+def _require_files(folder: Path) -> None:
+    for name in (WEIGHTS, GRAPH):
+        if not (folder / name).is_file():
+            raise FileError(
+                f"A saved model is a folder with {WEIGHTS} and {GRAPH}, got {folder}.",
+                because=f"{folder / name} is missing.",
+            )
 
 
 def _sha256(arrays: disk.Arrays, texts: Mapping[str, str]) -> str:

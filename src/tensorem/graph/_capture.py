@@ -14,6 +14,7 @@ from typing import Any
 import jax
 import numpy as np
 
+from tensorem import runtime
 from tensorem.errors import CaptureError, ShapeError
 from tensorem.graph._graph import Graph, Node, flatten
 from tensorem.graph._known import result, size_value
@@ -70,7 +71,7 @@ def capture(f: Any, *specs: Any, weights: Mapping[str, Any] | None = None) -> Gr
     builder.specs |= zip(inputs, flatten(trees), strict=True)
     lead = {k: jax.ShapeDtypeStruct(a.shape, a.dtype) for k, a in builder.arrays.items()}
     # A user may have switched compilation off; the names of our ops stand on compiled calls.
-    with jax.disable_jit(False):
+    with jax.disable_jit(False), runtime.precision(s.dtype for s in builder.specs.values()):
         closed, out = trace(f, *([lead] if weights is not None else []), *abstract(trees))
         results = builder.read(closed.jaxpr, closed.consts, [*sorted(lead), *inputs])
     gives = jax.tree.unflatten(out, results)

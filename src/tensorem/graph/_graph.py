@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
+from tensorem import runtime
 from tensorem.errors import ArgumentError, GraphError
 from tensorem.ops import TABLE
 from tensorem.ops._op import Op
@@ -142,6 +144,10 @@ class Graph:
         )
         return replace(self, specs=specs, nodes=nodes)
 
+    def precision(self) -> AbstractContextManager[None]:
+        """A context in which JAX computes in 64 bits where a value of the graph has them."""
+        return runtime.precision(spec.dtype for spec in self.specs.values())
+
     @property
     def names(self) -> frozenset[str]:
         """The symbolic sizes that are still unbound."""
@@ -161,7 +167,7 @@ def _bind_attr(value: Any, sizes: Mapping[str, int]) -> Any:
 
 def size_attr(size: Any) -> int | str:
     """A size as it stands in attributes and JSON: an integer, or a polynomial as text."""
-    return size if isinstance(size, int) else str(size)
+    return int(size) if isinstance(size, int | np.integer) else str(size)
 
 
 def flatten(tree: Tree) -> Iterator[Any]:

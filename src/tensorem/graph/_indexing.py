@@ -25,7 +25,10 @@ def tile(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     y = xs[0]
     for axis, copies in enumerate(p["reps"]):
         if not isinstance(copies, int) or copies < 1 or copies > LONGEST:
-            raise CaptureError(f"A captured tile takes 1 to {LONGEST} copies, got {copies}.")
+            raise CaptureError(
+                f"A captured tile takes 1 to {LONGEST} copies, got {copies}.",
+                help="repeat by a broadcast: jnp.broadcast_to",
+            )
         y = b.node("concat", *[y] * copies, dim=axis) if copies > 1 else y
     return y
 

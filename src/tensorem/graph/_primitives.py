@@ -51,7 +51,10 @@ def _attrs(op: str, names: dict[str, str]) -> Rule:
 
 def _reshape(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     if p.get("dimensions") is not None:
-        raise CaptureError("A captured reshape keeps the order of the axes.")
+        raise CaptureError(
+            f"A captured reshape keeps the order of the axes, got dimensions={p['dimensions']}.",
+            help="transpose first: jnp.transpose(x, dimensions).reshape(shape)",
+        )
     return b.node("reshape", xs[0], shape=ints(p["new_sizes"]))
 
 
@@ -84,7 +87,10 @@ def _dot(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
 
 def _select(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     if len(xs) != 3:
-        raise CaptureError("A captured selection has two cases.")
+        raise CaptureError(
+            f"A captured selection has two cases, got {len(xs) - 1}.",
+            help="select twice, with jnp.where",
+        )
     mask, if_false, if_true = xs
     return b.node("where", *_equal_shapes(b, [mask, if_true, if_false]))
 

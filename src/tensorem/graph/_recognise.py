@@ -32,41 +32,48 @@ def recognised(eqn: Any) -> tuple[Op, Attrs] | None:
 
 def equal(a: Any, b: Any) -> bool:
     """Two closed jaxprs are the same program up to the names of their variables."""
-    if len(a.consts) != len(b.consts):
-        return False
-    same = all(map(_same_bytes, a.consts, b.consts))
-    return same and bool(_equal(a.jaxpr, b.jaxpr))
+    same = len(a.consts) == len(b.consts) and all(map(_same_bytes, a.consts, b.consts))
+    return same and _equal(a.jaxpr, b.jaxpr)
 
 
 def _equal(a: Any, b: Any) -> bool:
-    names: dict[Any, Any] = {}
+    twins = _Twins()
+    return (
+        twins.bind([*a.constvars, *a.invars], [*b.constvars, *b.invars])
+        and len(a.eqns) == len(b.eqns)
+        and all(map(twins.step, a.eqns, b.eqns))
+        and twins.use(a.outvars, b.outvars)
+    )
 
-    def bound(xs: Any, ys: Any) -> bool:
-        names.update(zip(xs, ys, strict=False))
-        return len(xs) == len(ys) and all(_same_aval(x, y) for x, y in zip(xs, ys, strict=True))
 
-    def used(x: Any, y: Any) -> bool:
-        if hasattr(x, "val") or hasattr(y, "val"):
-            both = hasattr(x, "val") and hasattr(y, "val") and _same_aval(x, y)
-            return bool(both and _same_bytes(x.val, y.val))
-        return names.get(x) is y
+class _Twins:
+    """The variables of two programs that hold the same value."""
 
-    def step(p: Any, q: Any) -> bool:
+    def __init__(self) -> None:
+        self._twin: dict[Any, Any] = {}
+
+    def bind(self, xs: Any, ys: Any) -> bool:
+        """New variables on both sides are twins, if they are as many and alike."""
+        self._twin.update(zip(xs, ys, strict=False))
+        return len(xs) == len(ys) and all(map(_same_aval, xs, ys))
+
+    def use(self, xs: Any, ys: Any) -> bool:
+        """Operands on both sides are twins, or equal literals."""
+        return len(xs) == len(ys) and all(map(self._same, xs, ys))
+
+    def step(self, p: Any, q: Any) -> bool:
+        """Two equations do the same with twins; what they give are twins."""
         return (
             p.primitive is q.primitive
-            and len(p.invars) == len(q.invars)
-            and all(map(used, p.invars, q.invars))
+            and self.use(p.invars, q.invars)
             and _equal_params(p.params, q.params)
-            and bound(p.outvars, q.outvars)
+            and self.bind(p.outvars, q.outvars)
         )
 
-    return (
-        bound([*a.constvars, *a.invars], [*b.constvars, *b.invars])
-        and len(a.eqns) == len(b.eqns)
-        and all(map(step, a.eqns, b.eqns))
-        and len(a.outvars) == len(b.outvars)
-        and all(map(used, a.outvars, b.outvars))
-    )
+    def _same(self, x: Any, y: Any) -> bool:
+        if hasattr(x, "val") and hasattr(y, "val"):
+            return _same_aval(x, y) and _same_bytes(x.val, y.val)
+        return not hasattr(x, "val") and self._twin.get(x) is y
 
 
 def _same_bytes(x: Any, y: Any) -> bool:

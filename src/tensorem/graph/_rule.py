@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tensorem.graph._graph import Node
+from tensorem.graph._graph import Node, size_attr
 from tensorem.ops._op import Attr
 from tensorem.shapes import Spec
 
@@ -32,7 +32,7 @@ None where the rule does not cover this equation."""
 
 def ints(values: Any) -> tuple[Any, ...]:
     """Sizes as attributes: integers, or symbolic sizes as text."""
-    return tuple(int(v) if isinstance(v, int | np.integer) else str(v) for v in values)
+    return tuple(map(size_attr, values))
 
 
 def plain(value: Any) -> Attr:

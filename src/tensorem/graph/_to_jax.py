@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any
 
 import jax
@@ -29,7 +28,13 @@ def to_jax(graph: Graph) -> Callable[..., Any]:
         >>> to_jax(capture(lambda x: x * 2.0, (3,)))(jnp.ones(3)).tolist()
         [2.0, 2.0, 2.0]
     """
-    return partial(jax.jit(to_program(graph)), graph.arrays)
+    program = jax.jit(to_program(graph))
+
+    def run(*xs: Any) -> Any:
+        with graph.precision():
+            return program(graph.arrays, *xs)
+
+    return run
 
 
 def to_program(graph: Graph) -> Callable[..., Any]:

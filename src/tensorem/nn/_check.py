@@ -50,22 +50,30 @@ def located(layer: Any, path: str, root: str = "model") -> Iterator[None]:
         if error.where:
             raise
         raise error.with_notes(where=here).with_traceback(error.__traceback__) from None
-    except jax.errors.JAXTypeError as error:
-        raise LayerError(
-            f"The forward of {layer.label()} asks for the values of an array, not only its shape.",
-            where=here,
-            because=str(error).splitlines()[0],
-            help="compute with tensorem.functional or jax.numpy, and jnp.where in place of if; "
-            "float(), int() and NumPy need values.",
-        ) from error
     except Exception as error:
-        if isinstance(error, TypeError | ValueError) and "shape" in str(error):
-            # A user's own arithmetic that does not fit, in JAX's words and with our place.
-            what = f"The forward of {layer.label()} does not fit: {str(error).splitlines()[0]}"
-            raise ShapeError(what, where=here) from error
+        ours = _in_our_words(error, layer, here)
+        if ours is not None:
+            raise ours from error
         if not hasattr(error, "__notes__"):  # the innermost layer says it
             error.add_note(f"in {here}")
         raise
+
+
+def _in_our_words(error: Exception, layer: Any, here: str) -> TensoremError | None:
+    """An error of JAX about values or shapes in a user's forward; None for any other."""
+    reason = (str(error).splitlines() or [""])[0]
+    if isinstance(error, jax.errors.JAXTypeError):
+        return LayerError(
+            f"The forward of {layer.label()} asks for the values of an array, not only its shape.",
+            where=here,
+            because=reason,
+            help="compute with tensorem.functional or jax.numpy, and jnp.where in place of if; "
+            "float(), int() and NumPy need values.",
+        )
+    if isinstance(error, TypeError | ValueError) and "shape" in str(error):
+        what = f"The forward of {layer.label()} does not fit: {reason}"
+        return ShapeError(what, where=here)
+    return None
 
 
 def require_arrays(layer: Any, y: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -40,8 +40,7 @@ def leaves(specs: Tree) -> list[Spec]:
 
 def precision(specs: Tree) -> AbstractContextManager[None]:
     """64 bits inside, where one of the specs has them."""
-    wide = any(spec.dtype in ("float64", "int64", "uint64") for spec in leaves(specs))
-    return runtime.float64() if wide else nullcontext()
+    return runtime.precision(spec.dtype for spec in leaves(specs))
 
 
 def text(tree: Tree) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from tensorem import functional as F
 from tensorem.errors import ArgumentError, DTypeError, PathError, ShapeError
 from tensorem.shapes import Spec, format_shape, named, solve
+from tensorem.shapes.dtypes import holds_numbers
 
 from ._bind import Array, Arrays
 from ._tree import join, parts
@@ -73,7 +74,7 @@ def _numbers(x: Any) -> Any:
         raise DTypeError(
             "The model takes numbers, got masked values.", help="say what they are: x.filled(0)."
         )
-    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+    if not holds_numbers(array.dtype):
         raise DTypeError(f"The model takes numbers, got {array.dtype} ({type(x).__name__}).")
     return array
 
@@ -85,19 +86,19 @@ def _exact(what: str, array: Any, dtype: str, typed: bool) -> Any:
     with np.errstate(all="ignore"):
         converted = array.astype(jnp.dtype(dtype))
         back = converted.astype(array.dtype)
-    if not np.array_equal(back, array, equal_nan=array.dtype.kind == "f"):
-        whole = (
-            np.issubdtype(array.dtype, np.floating)
-            and not typed
-            and np.dtype(dtype).kind == "f"
-            and np.array_equal(np.isfinite(array), np.isfinite(converted))
-        )
-        if not whole:
-            raise DTypeError(
-                f"{what} takes {dtype}, got {array.dtype} with values that {dtype} does not hold.",
-                help=f"round on purpose: x.astype({dtype!r}).",
-            )
-    return converted
+    same = np.array_equal(back, array, equal_nan=array.dtype.kind == "f")
+    if same or (not typed and _rounded(array, converted, back)):
+        return converted
+    raise DTypeError(
+        f"{what} takes {dtype}, got {array.dtype} with values that {dtype} does not hold.",
+        help=f"round on purpose: x.astype({dtype!r}).",
+    )
+
+
+def _rounded(array: Any, converted: Any, back: Any) -> bool:
+    """Whether floats became floats, and none of them infinite."""
+    floats = array.dtype.kind == "f" and jnp.issubdtype(converted.dtype, jnp.floating)
+    return bool(floats and np.array_equal(np.isfinite(array), np.isfinite(back)))
 
 
 def loaded(layer: Any, own: Arrays, state: Mapping[str, Any]) -> Arrays:
@@ -119,7 +120,7 @@ def _entry(path: str, own: Array, value: Any) -> Array:
         array = np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
         raise DTypeError(f"{path} takes an array, got {type(value).__name__}: {error}") from None
-    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+    if not holds_numbers(array.dtype):
         raise DTypeError(f"{path} takes {own.dtype.name}, got {array.dtype}.")
     if array.shape != own.shape:
         raise ShapeError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from tensorem.errors import DTypeError
@@ -40,6 +42,11 @@ def dtype_name(dtype: object) -> str:
     if name not in NAMES:
         raise DTypeError(f"A dtype takes one of {', '.join(NAMES)}, got {name}.")
     return str(name)
+
+
+def holds_numbers(dtype: np.dtype[Any]) -> bool:
+    """Whether arrays of a NumPy dtype hold numbers or truth values."""
+    return dtype.kind in "biuf" or dtype.name == "bfloat16"  # of kind V, as NumPy sees it
 
 
 def executable(dtype: object) -> str:
