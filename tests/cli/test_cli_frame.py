@@ -15,6 +15,7 @@ import pytest
 
 import tensorem
 from tensorem.cli import _main, main
+from tensorem.cli._leave import leave_at_once
 from tensorem.errors import ArgumentError
 from tensorem.train import Interrupted
 
@@ -87,19 +88,40 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(
     assert capsys.readouterr().err == "saved. To continue: tensorem train --resume runs/x\n"
 
 
-@pytest.mark.skipif(os.name != "posix", reason="no SIGTERM")
-def test_sigterm_is_143_and_one_line(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
-    before = signal.getsignal(signal.SIGTERM)
+LEAVES = """
+import signal
+from tensorem.cli._leave import LEAVING, leave_at_once
 
-    class Asked:
-        def run(self) -> int:
-            signal.raise_signal(signal.SIGTERM)
-            return 0
+leave_at_once()
+LEAVING.callback(print, "put away")
+print("begun")
+try:
+    signal.raise_signal(signal.{name})
+finally:
+    print("an exception")
+"""
 
-    monkeypatch.setattr(_main, "_parsed", lambda arguments: Asked())
-    assert main(["ops"]) == 143
-    assert capsys.readouterr().err == "Terminated.\n"
-    assert signal.getsignal(signal.SIGTERM) is before
+
+@pytest.mark.skipif(os.name != "posix", reason="signals as POSIX has them")
+@pytest.mark.parametrize(
+    ("name", "code", "told"), [("SIGINT", 130, "Interrupted.\n"), ("SIGTERM", 143, "Terminated.\n")]
+)
+def test_a_signal_ends_a_command_at_once_in_one_line(name: str, code: int, told: str) -> None:
+    program = [sys.executable, "-c", LEAVES.format(name=name)]
+    done = subprocess.run(program, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (code, told)
+    assert done.stdout == "begun\nput away\n"
+
+
+def test_an_ignored_signal_stays_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken: list[int] = []
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_IGN)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: taken.append(number))
+    leave_at_once()
+    assert not taken
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)
+    leave_at_once()
+    assert taken == [signal.SIGINT, signal.SIGTERM]
 
 
 def test_a_bug_is_70_and_shows_where(monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:

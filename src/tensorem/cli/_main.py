@@ -21,7 +21,6 @@ from ._ops import Ops
 from ._predict import Predict
 from ._refusals import refusals
 from ._show import Show
-from ._terminate import terminable
 from ._train import Train
 from ._verify import Verify
 
@@ -55,8 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         print(f"tensorem {__version__}")
         return _exit.OK
-    with terminable():
-        return _guarded(given or ["--help"])
+    return _guarded(given or ["--help"])
 
 
 def _parsed(arguments: list[str]) -> Command:

@@ -1,4 +1,7 @@
-"""The two processes that the demo starts: one that is killed, and the checker on its own."""
+"""The two processes that the demo starts: one that is killed, and the checker on its own.
+
+Each is a session of its own: Ctrl-C is for the demo, which ends them.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from pathlib import Path
 from tensorem.errors import CertificateError, ResumeError
 
 from ._digits import STEPS, model_of, plan_of
+from ._leave import LEAVING
 
 
 @dataclass(eq=False)
@@ -43,12 +47,17 @@ class Victim:
         return STEPS * self.epochs // 2 + 1
 
     def __enter__(self) -> Victim:
-        self._folder = tempfile.TemporaryDirectory(prefix="tensorem-killed-")
+        self._folder = tempfile.TemporaryDirectory(
+            prefix="tensorem-killed-", ignore_cleanup_errors=True
+        )
+        LEAVING.callback(self._folder.cleanup)
         given = [str(self._run), str(self.seed), str(self.epochs), str(self.step)]
         program = f"from {__name__} import train_and_die; train_and_die(*{given!r})"
         self._process = subprocess.Popen(
-            [sys.executable, "-c", program], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-        )
+            [sys.executable, "-c", program],
+            stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
+        )  # fmt: skip
+        LEAVING.callback(self._process.kill)
         return self
 
     def __exit__(self, *raised: object) -> None:
@@ -107,8 +116,9 @@ class Checking:
         files = (self.run / "graph.json", self.run / "model.safetensors", self.folder)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tensorem", "check", *map(str, files), "--json"],
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
+        LEAVING.callback(self._process.kill)
         return self
 
     def __exit__(self, *raised: object) -> None:
