@@ -4,6 +4,7 @@ import json
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tensorem import optim
@@ -74,6 +75,18 @@ def test_errors_word_by_word(make: Any, text: str) -> None:
     with pytest.raises(ArgumentError) as error:
         make()
     assert str(error.value) == text
+
+
+def test_half_a_number_does_not_hold_the_usual_eps() -> None:
+    half = np.dtype("float16")
+    with pytest.raises(ArgumentError) as error:
+        optim.check_dtype(optim.chain(optim.clip_grad_norm(1.0), optim.adam(1e-3)), half)
+    assert str(error.value) == (
+        "adam takes an eps that float16 holds, got 1e-08.\n"
+        "  help: adam(..., eps=1e-4), or train in bfloat16."
+    )
+    for fine in (optim.sgd(0.1), optim.adamw(0.1, eps=1e-4), optim.adam(0.1, eps=0.0)):
+        optim.check_dtype(fine, half)
 
 
 @pytest.mark.parametrize(

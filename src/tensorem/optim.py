@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
 
+import numpy as np
+
 from tensorem.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -236,6 +238,26 @@ def cosine_lr(lr: float, total_steps: int, min_lr: float = 0.0) -> Schedule:
     if min_lr > lr:
         raise ArgumentError(f"cosine_lr takes min_lr up to lr = {lr}, got {min_lr}.")
     return Schedule("cosine_lr", _named(locals()))
+
+
+def check_dtype(optimizer: Optimizer, dtype: Any) -> None:
+    """Check that an optimizer can work on parameters of a dtype.
+
+    Raises:
+        ArgumentError: Its eps is 0 there, so that a gradient of 0 would be divided by 0.
+
+    Example:
+        >>> check_dtype(adam(1e-3, eps=1e-4), "float16")
+    """
+    for name, value in optimizer.arguments:
+        if name == "eps" and value and not np.asarray(value, dtype):
+            raise ArgumentError(
+                f"{optimizer.name} takes an eps that {np.dtype(dtype)} holds, got {value}.",
+                help=f"{optimizer.name}(..., eps=1e-4), or train in bfloat16.",
+            )
+        for part in value if isinstance(value, tuple) else ():
+            if isinstance(part, Optimizer):
+                check_dtype(part, dtype)
 
 
 def from_json(description: Mapping[str, Any]) -> Any:

@@ -182,6 +182,16 @@ def permutation(seed: int, n: int) -> NDArray[np.int64]:
     return order.astype(np.int64, copy=False)
 
 
+def epoch_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
+    """The order in which an epoch visits n examples; any epoch can be reached at once.
+
+    Example:
+        >>> epoch_order(0, 0, 4), epoch_order(0, 1, 4)
+        (array([1, 0, 3, 2]), array([0, 1, 3, 2]))
+    """
+    return permutation(fold(seed, "epoch", epoch), n)
+
+
 def jax_key(seed: int) -> Any:
     """The `jax.random` key of a seed, all 64 bits; below 2^32 it is `jax.random.key(seed)`."""
     import jax

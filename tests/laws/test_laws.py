@@ -34,7 +34,7 @@ def test_values_lie_in_rigorous_intervals(op: ops.Op, case: Case) -> None:
 
 
 def _of_every_size() -> list[Any]:
-    skipped = {*NO_LAW_AT_EVERY_SIZE, "where", "pow_int", "batch_norm", "layer_norm"}
+    skipped = {*NO_LAW_AT_EVERY_SIZE, "where", "batch_norm", "layer_norm"}
     return [p for p in PAIRS if p.values[0].name not in skipped]  # type: ignore[union-attr]
 
 

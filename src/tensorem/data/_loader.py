@@ -65,7 +65,7 @@ class Loader:
         n = len(self.dataset)
         if not self.shuffle:
             return np.arange(n, dtype=np.int64)
-        return rand.permutation(rand.fold(self.seed, "epoch", epoch), n)
+        return rand.epoch_order(self.seed, epoch, n)
 
     def epoch(self, k: int) -> Iterator[tuple[Array, Array]]:
         """The batches (x, y) of epoch k.

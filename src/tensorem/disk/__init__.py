@@ -2,6 +2,7 @@
 
 from ._arrays import Arrays as Arrays
 from ._arrays import pack as pack
+from ._arrays import raw as raw
 from ._arrays import read_arrays as read_arrays
 from ._arrays import unpack as unpack
 from ._whole import append as append
@@ -19,6 +20,7 @@ __all__ = [
     "make_folder",
     "pack",
     "path_of",
+    "raw",
     "read_arrays",
     "read_whole",
     "unpack",

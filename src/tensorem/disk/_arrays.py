@@ -32,6 +32,17 @@ _DTYPES = {
 }
 
 
+def raw(array: np.ndarray[Any, Any]) -> memoryview:
+    """The bytes of an array in row-major order, of whatever dtype; what hashes are taken of.
+
+    Example:
+        >>> raw(np.array([[1], [2]], np.int8)).tolist()
+        [1, 2]
+    """
+    # Not every dtype gives its bytes directly: bfloat16 is none that the buffer protocol knows.
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
+
+
 def pack(arrays: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a safetensors file; equal arrays and texts give equal bytes.
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorem.disk import pack, read_arrays, write_whole
+from tensorem.disk import pack, raw, read_arrays, write_whole
 from tensorem.errors import FileError
 
 FORMAT, VERSION = "tensorem.run", 1
@@ -79,7 +79,7 @@ def _sha256(run: str, arrays: dict[str, np.ndarray[Any, Any]]) -> str:
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"{name} {array.dtype} {array.shape} ".encode())
-        digest.update(np.ascontiguousarray(array).view(np.uint8).data if array.size else b"")
+        digest.update(raw(array))
     return digest.hexdigest()
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tensorem import rand
 from tensorem.data import Dataset
+from tensorem.disk import raw
 from tensorem.errors import ArgumentError, DataError
 
 Array = Any
@@ -39,7 +40,7 @@ class Examples:
         digest = hashlib.sha256()
         for array in (*self.inputs, self.targets):
             digest.update(f"{array.dtype.str} {array.shape} ".encode())
-            digest.update(np.ascontiguousarray(array).data)
+            digest.update(raw(array))
         return digest.hexdigest()
 
 
@@ -165,8 +166,7 @@ class Feed:
 
     def order(self, epoch: int) -> NDArray[np.int32]:
         """The rows of an epoch as they are visited: what `data.Loader(shuffle=True)` gives."""
-        shuffled = rand.permutation(rand.fold(self.seed, "epoch", epoch), self.size)
-        return shuffled.astype(np.int32)
+        return rand.epoch_order(self.seed, epoch, self.size).astype(np.int32)
 
     def blocks(self, epoch: int) -> tuple[NDArray[np.int32], ...]:
         """The rows of an epoch as (steps, batch): the full batches, and the smaller last one."""

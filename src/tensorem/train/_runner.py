@@ -36,6 +36,9 @@ class Runner:
         optimizer: How gradients move the parameters.
         backend: "compiled": many steps in one program. "eager": layer by layer, for looking inside.
 
+    Raises:
+        ArgumentError: The backend is none, or the optimizer cannot work in the model's dtype.
+
     Example:
         >>> from tensorem import data, nn
         >>> model = nn.build(nn.Linear(4, 3), input=("N", 4))
@@ -53,6 +56,8 @@ class Runner:
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
             raise ArgumentError(f"backend takes {', '.join(BACKENDS)}, got {self.backend!r}.")
+        for dtype in {array.dtype for array in self.task.model.params.values()}:
+            optim.check_dtype(self.optimizer, dtype)
 
     def init(self, seed: int = 0) -> State:
         """The state before the first step."""

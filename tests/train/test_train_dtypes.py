@@ -1,4 +1,4 @@
-"""A model of 64 bits trains in 64 bits, through every door."""
+"""A model of 64 or of 16 bits trains in its own dtype, through every door."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
+from small import state_of
 
 from close import assert_close
 from tensorem import nn, optim, train
+from tensorem.errors import ArgumentError
 from tensorem.shapes import Spec
 
 DRAW = np.random.default_rng(0)
@@ -70,3 +72,35 @@ def test_a_state_dict_keeps_64_bits() -> None:
     trained = fit().model
     state = {name: np.asarray(array) for name, array in trained.params.items()}
     same(wide().load_state_dict(state), trained)
+
+
+def narrow(dtype: str) -> nn.Model:
+    layers = [nn.Conv2d(1, 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU(), nn.Dropout(0.2)]
+    return nn.build(
+        nn.Sequential(*layers, nn.Flatten(), nn.LayerNorm(16), nn.Linear(16, 2)),
+        Spec(("N", 1, 2, 2), dtype),
+    )
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
+@pytest.mark.parametrize("backend", ["compiled", "eager"])
+def test_a_narrow_model_trains_and_resumes_bit_for_bit(
+    tmp_path: Path, dtype: str, backend: str
+) -> None:
+    y = np.arange(20) % 2
+    x = DRAW.normal(size=(20, 1, 2, 2)) + 2 * y[:, None, None, None]
+    rows = (x.astype(narrow(dtype).params["0.weight"].dtype), y)
+    settings: dict[str, Any] = {"batch_size": 8, "progress": "none", "backend": backend}
+    settings |= {"optimizer": optim.adamw(1e-2, eps=1e-4), "validation": rows}
+    whole = train.fit(narrow(dtype), rows, epochs=2, path=tmp_path / "whole", **settings)
+    train.fit(narrow(dtype), rows, epochs=1, path=tmp_path / "run", **settings)
+    again = {"progress": "none", "validation": rows, "epochs": 2}
+    train.resume(tmp_path / "run", narrow(dtype), rows, **again)
+    assert state_of(tmp_path / "run") == state_of(tmp_path / "whole")
+    assert {a.dtype.name for a in whole.model.params.values()} == {dtype}
+    assert whole.history[-1]["loss"] < whole.history[0]["loss"]
+
+
+def test_an_eps_that_is_zero_in_the_dtype_is_refused_before_the_run() -> None:
+    with pytest.raises(ArgumentError, match="adam takes an eps that float16 holds, got 1e-08"):
+        train.Runner(train.Task(narrow("float16")), optim.adam(1e-2))
