@@ -39,6 +39,15 @@ def test_arrays_lists_and_exact_doubles_are_taken() -> None:
     assert model([[0.1, 0.2]]).shape == (1, 2)  # numbers without a dtype are rounded
 
 
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float64"])
+def test_a_list_is_rounded_to_the_floats_of_the_model(dtype: str) -> None:
+    model = nn.build(nn.Linear(2, 2), Spec(("N", 2), dtype))
+    assert model([[0.1, 0.2]]).dtype == dtype
+    if dtype == "float16":
+        with pytest.raises(DTypeError, match="values that float16 does not hold"):
+            model([[1e9, 0.2]])
+
+
 @pytest.mark.parametrize(
     ("x", "error", "words"),
     [
