@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -234,3 +236,12 @@ def test_what_is_not_a_seed_is_refused(bad: object) -> None:
 def test_draws_are_float32_or_float64() -> None:
     with pytest.raises(DTypeError, match=r"A draw takes a dtype of float32, float64, got int32\."):
         uniform(0, 1, "int32")
+
+
+@pytest.mark.parametrize("shape", [-1, (2, -1), 2.5, (1.0,), "3"])
+def test_what_is_no_shape_is_refused(shape: Any) -> None:
+    for draw in (uniform, normal, rand.original_lcg_uniform):
+        with pytest.raises(ArgumentError, match="A draw takes a shape of sizes of at least 0, got"):
+            draw(0, shape)
+    with pytest.raises(ArgumentError, match="A draw takes a shape of sizes of at least 0, got"):
+        permutation(0, shape)

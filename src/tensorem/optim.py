@@ -24,7 +24,26 @@ Json = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Schedule:
+class _Description:
+    """A call of a function of this module: its name and its arguments by name."""
+
+    name: str
+    arguments: Arguments
+
+    def to_json(self) -> Json:
+        """The description as JSON values; `from_json` is the inverse."""
+        arguments = {name: _argument_to_json(value) for name, value in self.arguments}
+        return {"name": self.name, "arguments": arguments}
+
+    def __repr__(self) -> str:
+        if self.name == "chain":
+            parts: Any = dict(self.arguments)["optimizers"]
+            return f"chain({', '.join(map(repr, parts))})"
+        return f"{self.name}({', '.join(f'{name}={value!r}' for name, value in self.arguments)})"
+
+
+@dataclass(frozen=True, repr=False)
+class Schedule(_Description):
     """A learning rate as a function of the number of optimizer steps taken.
 
     Args:
@@ -36,23 +55,13 @@ class Schedule:
         step_lr(lr=0.1, step_size=100, gamma=0.1)
     """
 
-    name: str
-    arguments: Arguments
-
     def function(self) -> optax.Schedule:
         """The schedule as optax takes it: step -> learning rate."""
         return _SCHEDULES[self.name](**dict(self.arguments))
 
-    def to_json(self) -> Json:
-        """The description as JSON values; `from_json` is the inverse."""
-        return _to_json(self)
 
-    def __repr__(self) -> str:
-        return _show(self)
-
-
-@dataclass(frozen=True)
-class Optimizer:
+@dataclass(frozen=True, repr=False)
+class Optimizer(_Description):
     """A rule that turns gradients into updates of parameters.
 
     Args:
@@ -64,23 +73,13 @@ class Optimizer:
         adam(lr=0.001, betas=(0.9, 0.999), eps=1e-08)
     """
 
-    name: str
-    arguments: Arguments
-
     def transform(self) -> optax.GradientTransformation:
         """The optimizer as optax takes it."""
         return _TRANSFORMS[self.name](**dict(self.arguments))
 
-    def to_json(self) -> Json:
-        """The description as JSON values; `from_json` is the inverse."""
-        return _to_json(self)
-
-    def __repr__(self) -> str:
-        return _show(self)
-
 
 def sgd(
-    lr: float | Schedule,
+    lr: float | Schedule = 1e-3,
     momentum: float = 0.0,
     nesterov: bool = False,
     weight_decay: float = 0.0,
@@ -106,7 +105,7 @@ def sgd(
 
 
 def adam(
-    lr: float | Schedule, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
+    lr: float | Schedule = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
 ) -> Optimizer:
     """Adam: steps by the mean of the gradient over the root of its mean square, both unbiased.
 
@@ -127,7 +126,7 @@ def adam(
 
 
 def adamw(
-    lr: float | Schedule,
+    lr: float | Schedule = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.01,
@@ -376,20 +375,9 @@ def _named(arguments: dict[str, Any]) -> Arguments:
     return tuple(arguments.items())
 
 
-def _show(rule: Schedule | Optimizer) -> str:
-    if rule.name == "chain":
-        return f"chain({', '.join(map(repr, dict(rule.arguments)['optimizers']))})"  # type: ignore[arg-type]
-    return f"{rule.name}({', '.join(f'{name}={value!r}' for name, value in rule.arguments)})"
-
-
-def _to_json(rule: Schedule | Optimizer) -> Json:
-    arguments = {name: _argument_to_json(value) for name, value in rule.arguments}
-    return {"name": rule.name, "arguments": arguments}
-
-
 def _argument_to_json(value: Any) -> Any:
-    if isinstance(value, (Schedule, Optimizer)):
-        return _to_json(value)
+    if isinstance(value, _Description):
+        return value.to_json()
     return [_argument_to_json(v) for v in value] if isinstance(value, tuple) else value
 
 

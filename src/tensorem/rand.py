@@ -122,7 +122,14 @@ class SeedStream:
 
 
 def key_of(seed: int, counter: int = 0) -> int:
-    """The key of draw number `counter` under a seed, for `uniform`, `normal` and `mask`."""
+    """The key of draw number `counter` under a seed, for `uniform`, `normal` and `mask`.
+
+    It depends on seed + counter alone, as the original's; seeds of one program come from `fold`.
+
+    Example:
+        >>> key_of(0, 1) == key_of(1, 0) != key_of(fold(0, "mask"))
+        True
+    """
     return splitmix64(check_seed(seed) + counter)
 
 
@@ -132,16 +139,23 @@ def uniform(key: int, shape: int | tuple[int, ...], dtype: str = "float32") -> F
     Element i, in row-major order, is the low 32 bits of `splitmix64(key + i)` over 2^32; float32
     keeps the first 24 of these bits.
 
+    Raises:
+        ArgumentError: The key is no seed, or the shape is none.
+        DTypeError: The dtype is neither float32 nor float64.
+
     Example:
         >>> uniform(key_of(0), 2, "float64")
         array([0.30117026, 0.6844469 ])
     """
-    size = math.prod(shape) if isinstance(shape, tuple) else shape
-    return _as_float(_low_words(key, size), _check_float(dtype)).reshape(shape)
+    return _as_float(_low_words(key, _size(shape)), _check_float(dtype)).reshape(shape)
 
 
 def normal(key: int, shape: int | tuple[int, ...], dtype: str = "float32") -> Floats:
     """Independent standard normal numbers, none beyond 5.26.
+
+    Raises:
+        ArgumentError: The key is no seed, or the shape is none.
+        DTypeError: The dtype is neither float32 nor float64.
 
     Example:
         >>> normal(key_of(0), 2, "float64")
@@ -150,8 +164,7 @@ def normal(key: int, shape: int | tuple[int, ...], dtype: str = "float32") -> Fl
     Source:
         Box and Muller 1958, the cosine branch; the uniform is at least 1e-6 under the logarithm.
     """
-    size = math.prod(shape) if isinstance(shape, tuple) else shape
-    u = uniform(key, 2 * size, "float64")
+    u = uniform(key, 2 * _size(shape), "float64")
     radius = np.sqrt(-2.0 * np.log(np.maximum(u[0::2], 1e-6)))
     draws = radius * np.cos(2.0 * np.pi * u[1::2])
     return draws.astype(_check_float(dtype)).reshape(shape)
@@ -162,6 +175,10 @@ def mask(key: int, shape: int | tuple[int, ...], keep: float) -> NDArray[np.bool
 
     Raises:
         ArgumentError: keep is not in [0, 1].
+
+    Example:
+        >>> mask(key_of(0), 4, keep=0.5)
+        array([ True, False,  True,  True])
     """
     if not 0.0 <= keep <= 1.0:
         raise ArgumentError(f"mask takes keep in [0, 1], got {keep}.")
@@ -172,13 +189,17 @@ def mask(key: int, shape: int | tuple[int, ...], keep: float) -> NDArray[np.bool
 def permutation(seed: int, n: int) -> NDArray[np.int64]:
     """The numbers 0 .. n-1 in a random order that depends on seed and n alone.
 
+    Raises:
+        ArgumentError: n is no size.
+
     Example:
         >>> permutation(0, 6)
         array([5, 4, 1, 0, 3, 2])
     """
     # SplitMix64 is a bijection, so the sort keys are distinct and no ties arise.
     start = np.uint64(fold(seed, "permutation"))
-    order = np.argsort(splitmix64_array(start + np.arange(n, dtype=np.uint64)), kind="stable")
+    places = np.arange(_size(n), dtype=np.uint64)
+    order = np.argsort(splitmix64_array(start + places), kind="stable")
     return order.astype(np.int64, copy=False)
 
 
@@ -210,8 +231,7 @@ def original_lcg_uniform(seed: int, shape: int | tuple[int, ...]) -> NDArray[np.
 
     Neighbouring small seeds begin almost alike; `uniform(key_of(seed), shape)` does not.
     """
-    size = math.prod(shape) if isinstance(shape, tuple) else shape
-    states = _lcg(check_seed(seed), size, 1664525, 1013904223, 32)
+    states = _lcg(check_seed(seed), _size(shape), 1664525, 1013904223, 32)
     return (states.astype(np.float64) / 2.0**32).reshape(shape)
 
 
@@ -228,6 +248,13 @@ def _lcg(seed: int, n: int, a: int, c: int, bits: int) -> Words:
     powers = np.multiply.accumulate(np.full(n, a, np.uint64))
     sums = np.cumsum(np.concatenate([np.ones(1, np.uint64), powers])[:n], dtype=np.uint64)
     return (powers * np.uint64(seed) + np.uint64(c) * sums) & np.uint64(2**bits - 1)
+
+
+def _size(shape: int | tuple[int, ...]) -> int:
+    sizes = shape if isinstance(shape, tuple) else (shape,)
+    if not all(isinstance(n, int | np.integer) and n >= 0 for n in sizes):
+        raise ArgumentError(f"A draw takes a shape of sizes of at least 0, got {shape!r}.")
+    return math.prod(map(int, sizes))
 
 
 def _low_words(key: int, n: int) -> Words:

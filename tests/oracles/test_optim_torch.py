@@ -14,7 +14,7 @@ from tensorem.optim import Optimizer
 
 torch = pytest.importorskip("torch")
 
-STEPS = 12
+STEPS = 20
 START = [np.array([[1.0, -2.0], [0.5, 3.0]]), np.array([0.1, -0.2, 0.3])]
 
 
@@ -67,6 +67,7 @@ def check(
 @pytest.mark.parametrize(
     "arguments",
     [
+        {},
         {"lr": 0.1},
         {"lr": 0.1, "momentum": 0.9},
         {"lr": 0.1, "momentum": 0.9, "nesterov": True},
@@ -78,14 +79,14 @@ def test_sgd(arguments: dict[str, Any]) -> None:
     check(optim.sgd(**arguments), torchs(lambda p: torch.optim.SGD(p, **arguments)))
 
 
-@pytest.mark.parametrize("arguments", [{"lr": 0.01}, {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3}])
+@pytest.mark.parametrize("arguments", [{}, {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3}])
 def test_adam(arguments: dict[str, Any]) -> None:
     check(optim.adam(**arguments), torchs(lambda p: torch.optim.Adam(p, **arguments)))
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [{"lr": 0.01}, {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.3}],
+    [{}, {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.3}],
 )
 def test_adamw(arguments: dict[str, Any]) -> None:
     check(optim.adamw(**arguments), torchs(lambda p: torch.optim.AdamW(p, **arguments)))

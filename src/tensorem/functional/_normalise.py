@@ -94,7 +94,7 @@ def dropout(x: Array, p: float, key: Array) -> Array:
 
     Example:
         >>> dropout(jnp.ones(6), 0.5, jax.random.key(0)).tolist()
-        [0.0]
+        [0.0, 0.0, 2.0, 2.0, 0.0, 2.0]
     """
     if not 0.0 <= p <= 1.0:
         raise ArgumentError(f"takes p in [0, 1], got {p}.")
