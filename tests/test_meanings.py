@@ -91,6 +91,25 @@ def test_functions_of_trees_are_read_too() -> None:
     assert found["sum"].fractions().tolist() == [3, 3]
 
 
+def test_trees_of_another_form_are_refused() -> None:
+    pair = tm.capture(lambda t: t[0] + t[1], ((2,), (2,)))
+    named = tm.capture(lambda t: t["a"], {"a": (2,)})
+    one = np.ones(2, np.float32)
+    for wrong in (one, (one,), (one, one, one)):
+        with pytest.raises(ShapeError, match="The graph takes a tuple of 2, got"):
+            tm.evaluate(pair, wrong, dtype="rational")
+    for other in (one, {"b": one}):
+        with pytest.raises(ShapeError, match=r"The graph takes a dict of \['a'\], got"):
+            tm.evaluate(named, other, dtype="rational")
+
+
+def test_a_size_at_which_an_op_has_no_meaning_is_refused() -> None:
+    third = tm.capture(lambda x: x[:, 2], ("N", "T"))
+    for dtype in ("float32", "float64", "rational", "interval"):
+        with pytest.raises(ArgumentError, match="every op has a meaning, got N=1, T=2"):
+            tm.evaluate(third, np.ones((1, 2), np.float32), dtype=dtype)
+
+
 def test_casts_are_widened_in_float64() -> None:
     graph = tm.capture(lambda x: (x.astype(jnp.float16) + 1).astype(jnp.float32), (1,))
     x = np.array([2.0**-20], np.float32)
@@ -127,6 +146,8 @@ def test_values_that_a_dtype_does_not_hold_are_refused(model: nn.Model) -> None:
         graph(np.full((1, 3), 0.1))
     with pytest.raises(DTypeError, match="takes numbers, got"):
         graph([["a", "b", "c"]])
+    with pytest.raises(DTypeError, match="The graph takes numbers, got masked values"):
+        graph(np.ma.masked_less(np.ones((1, 3), np.float32), 2))
     with pytest.raises(DTypeError, match="takes arrays, got a Rational"):
         graph(Rational.of(np.ones((1, 3))))
     with pytest.raises(ShapeError, match="ragged"):

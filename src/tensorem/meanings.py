@@ -24,7 +24,7 @@ from tensorem.graph import (
     unflatten,
 )
 from tensorem.shapes import Spec, named, solve
-from tensorem.shapes.dtypes import FLOATING, holds_numbers
+from tensorem.shapes.dtypes import FLOATING, as_numbers
 
 Values = dict[str, Any]
 """Arguments by the names of a graph's inputs."""
@@ -126,6 +126,7 @@ def evaluate(model: Readable, *xs: Any, dtype: str = "float32") -> Any:
     Raises:
         DTypeError: There is no such meaning.
         ShapeError: A shape is not that of the model's input.
+        ArgumentError: An op does not take these sizes, such as the last but one of a single entry.
         MeaningError: An op has no such meaning, such as an irrational function in rationals.
 
     Example:
@@ -231,12 +232,8 @@ def _pairs(graph: Graph, tree: Any, x: Any) -> Iterator[tuple[str, Any]]:
 
 def _numbers(x: Any, dtype: str) -> Any:
     """An array as it is; a list in the dtype of the input, so that all meanings see the same."""
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise ShapeError(f"The graph takes an array, got a ragged list: {error}.") from None
-    if not holds_numbers(array.dtype):
-        raise DTypeError(f"The graph takes numbers, got {array.dtype} ({type(x).__name__}).")
+    with named("The graph"):
+        array = as_numbers(x)
     is_list = not hasattr(x, "dtype") and array.dtype.kind == "f"
     return array.astype(dtype) if is_list and dtype in FLOATING else array
 

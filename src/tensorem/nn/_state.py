@@ -13,7 +13,7 @@ import numpy as np
 from tensorem import functional as F
 from tensorem.errors import ArgumentError, DTypeError, PathError, ShapeError
 from tensorem.shapes import Spec, format_shape, named, solve
-from tensorem.shapes.dtypes import holds_numbers
+from tensorem.shapes.dtypes import as_numbers
 
 from ._bind import Array, Arrays
 from ._tree import join, parts
@@ -45,7 +45,9 @@ def _kind(x: Any) -> str:
 
 def _input(spec: Spec, x: Any, values: dict[str, int]) -> Array:
     if not isinstance(x, jax.Array):
-        x = _exact("The model's input", _numbers(x), spec.dtype, isinstance(x, np.ndarray))
+        with named("The model"):
+            array = as_numbers(x)
+        x = _exact("The model's input", array, spec.dtype, isinstance(x, np.ndarray))
     if x.dtype != spec.dtype:
         raise DTypeError(
             f"The model takes {spec.dtype}, got {x.dtype}.",
@@ -61,22 +63,6 @@ def _require_shape(wanted: Any, got: Any, values: dict[str, int]) -> None:
         values |= solve(wanted, got)
     elif len(wanted) != len(got):  # inside a trace with names of its own
         raise ShapeError(f"takes {format_shape(wanted)}, got {format_shape(got)}.")
-
-
-def _numbers(x: Any) -> Any:
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise ShapeError(f"The model takes an array, got a ragged list: {error}.") from None
-    except (TypeError, RuntimeError) as error:  # such as a tensor that asks for gradients
-        raise DTypeError(f"The model takes an array, got {type(x).__name__}: {error}") from None
-    if np.ma.is_masked(x):
-        raise DTypeError(
-            "The model takes numbers, got masked values.", help="say what they are: x.filled(0)."
-        )
-    if not holds_numbers(array.dtype):
-        raise DTypeError(f"The model takes numbers, got {array.dtype} ({type(x).__name__}).")
-    return array
 
 
 def _exact(what: str, array: Any, dtype: str, typed: bool) -> Any:
@@ -116,12 +102,8 @@ def loaded(layer: Any, own: Arrays, state: Mapping[str, Any]) -> Arrays:
 
 
 def _entry(path: str, own: Array, value: Any) -> Array:
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise DTypeError(f"{path} takes an array, got {type(value).__name__}: {error}") from None
-    if not holds_numbers(array.dtype):
-        raise DTypeError(f"{path} takes {own.dtype.name}, got {array.dtype}.")
+    with named(path):
+        array = as_numbers(value)
     if array.shape != own.shape:
         raise ShapeError(
             f"{path} takes {format_shape(own.shape)}, got {format_shape(array.shape)}."

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorem.errors import DTypeError
+from tensorem.errors import DTypeError, ShapeError
 
 FLOATING = ("float32", "float64", "bfloat16", "float16")
 """Real numbers that run and train."""
@@ -44,9 +44,31 @@ def dtype_name(dtype: object) -> str:
     return str(name)
 
 
-def holds_numbers(dtype: np.dtype[Any]) -> bool:
-    """Whether arrays of a NumPy dtype hold numbers or truth values."""
-    return dtype.kind in "biuf" or dtype.name == "bfloat16"  # of kind V, as NumPy sees it
+def as_numbers(x: Any) -> np.ndarray[Any, Any]:
+    """What a user gives as an array: a NumPy array, a list of numbers, a tensor of any library.
+
+    Raises:
+        ShapeError: A list is ragged.
+        DTypeError: It holds something else than numbers and truth values, or hides some.
+            All messages begin with `takes`: the caller names who takes it (`shapes.named`).
+
+    Example:
+        >>> as_numbers([[1, 2.5]])
+        array([[1. , 2.5]])
+    """
+    try:
+        array = np.asarray(x)
+    except ValueError as error:
+        raise ShapeError(f"takes an array, got a ragged list: {error}.") from None
+    except (TypeError, RuntimeError) as error:  # such as a tensor that asks for gradients
+        raise DTypeError(f"takes an array, got {type(x).__name__}: {error}") from None
+    if np.ma.is_masked(x):
+        raise DTypeError(
+            "takes numbers, got masked values.", help="say what they are: x.filled(0)."
+        )
+    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+        raise DTypeError(f"takes numbers, got {array.dtype} ({type(x).__name__}).")
+    return array
 
 
 def executable(dtype: object) -> str:
