@@ -20,8 +20,8 @@ from tensorem.errors import (
     MeaningError,
     ShapeError,
 )
-from tensorem.graph import to_json
-from tensorem.verify import Prover, robust
+from tensorem.graph import capture, to_json
+from tensorem.verify import Classifier, Prover, robust
 
 RNG = np.random.default_rng(0)
 XS = RNG.uniform(size=(12, 1, 4, 4)).astype(np.float32)
@@ -131,6 +131,12 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "eps": ({"eps": -0.1}, ArgumentError, "radius of at least 0"),
     "method": ({"method": "magic"}, ArgumentError, "got 'magic'"),
     "clip": ({"clip": (1, 0)}, ArgumentError, "clip takes"),
+    "close clip": ({"clip": ("0.1", "0.09999999999999999999999")}, ArgumentError, "clip takes"),
+    "nested clip": ({"clip": ((0, 1), 1)}, ArgumentError, r"clip takes a number, got \(0, 1\)"),
+    "no clip": ({"clip": 1}, ArgumentError, r"clip takes \(least, greatest\), got 1"),
+    "clip by name": ({"clip": {0: 1, 1: 2}}, ArgumentError, r"clip takes \(least, greatest\)"),
+    "no array": ({"x": [[1], [1, 2]]}, ShapeError, "takes inputs that form an array"),
+    "text": ({"x": "abc"}, DTypeError, "takes float32 inputs, got str"),
 }
 
 
@@ -162,6 +168,60 @@ def test_weights_that_are_no_numbers_are_named(model: nn.Model) -> None:
     with pytest.raises(DataError, match="takes a graph with finite weights") as caught:
         Prover.of(broken)
     assert "`6.bias` is not finite" in caught.value.because
+
+
+@pytest.mark.parametrize("labels", [1, None])
+def test_labels_are_a_list(prover: Prover, labels: Any) -> None:
+    with pytest.raises(ArgumentError, match="labels takes a list of integers, got"):
+        prover.robust_all(XS, labels, 0.1)
+    with pytest.raises(ArgumentError, match="labels takes a list of integers, got"):
+        prover.margins(XS, labels, 0.1)
+
+
+def test_numbers_of_other_byte_order_are_the_same_numbers(prover: Prover, labels: Any) -> None:
+    swapped = XS[0].astype(">f4")
+    assert prover.robust(swapped, labels[0], "0.0001").verdict == "proved"
+
+
+def test_an_output_that_does_not_depend_on_the_input_is_refused() -> None:
+    constant = capture(lambda x: jax.numpy.array([[1.0, 2.0]]), (1, 4))
+    with pytest.raises(MeaningError, match=r"outputs that depend on the input, `.*` does not"):
+        robust(constant, np.ones(4, np.float32), 1, 0.1)
+
+
+def test_what_only_one_reading_refutes_is_unknown(
+    prover: Prover, labels: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wrong = (labels[0] + 1) % 3
+    assert prover.robust(XS[0], wrong, 0).verdict == "refuted"
+    for reading in ("runtime_margin", "exact_margin"):
+        with monkeypatch.context() as patch:
+            patch.setattr(Classifier, reading, lambda *_: 1.0)
+            assert prover.robust(XS[0], wrong, 0).verdict == "unknown"
+
+
+def test_a_tie_is_refuted_and_a_box_of_all_numbers_is_survived() -> None:
+    model = nn.build(nn.Linear(4, 3), input=("N", 4), seed=5)
+    tied = model.replace(params={k: 0 * v for k, v in model.params.items()})
+    assert robust(tied, np.ones(4, np.float32), 0, 0).check()
+    largest = np.full(4, np.finfo(np.float32).max)
+    for label in range(3):
+        proof = robust(model, largest, label, "9e37")
+        assert proof.check() == (proof.verdict != "unknown")
+
+
+def test_a_leaky_net_is_proved_by_both_methods_where_samples_agree() -> None:
+    layer = nn.Sequential(nn.Linear(4, 6), nn.LeakyReLU(0.1), nn.Linear(6, 3))
+    model = nn.build(layer, input=("N", 4), seed=2)
+    xs = RNG.uniform(size=(20, 4)).astype(np.float32)
+    labels = [int(i) for i in np.asarray(model(xs)).argmax(1)]
+    for proofs in Prover.of(model, clip=(0, 1)).compare(xs, labels, "0.1").values():
+        assert [p.verdict for p in proofs].count("proved") >= 5
+        for x, label, proof in zip(xs, labels, proofs, strict=True):
+            points = np.clip(x + RNG.uniform(-0.1, 0.1, (200, 4)), 0, 1).astype(np.float32)
+            same = (np.asarray(model(points)).argmax(1) == label).all()
+            assert proof.check() == (proof.verdict != "unknown")
+            assert same or proof.verdict != "proved"
 
 
 def test_every_input_has_a_label(prover: Prover) -> None:

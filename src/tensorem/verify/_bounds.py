@@ -70,7 +70,8 @@ class Propagation:
         """Ready to compute bounds of a graph.
 
         Raises:
-            MeaningError: The graph has several inputs, or an op without bounds; the error names it.
+            MeaningError: The graph has several inputs, an output that depends on none of them, or
+                an op without bounds; the error names it.
             GraphError: Sizes are still symbolic.
         """
         require_bound(graph)
@@ -79,6 +80,12 @@ class Propagation:
         propagation = Propagation(graph, graph.arrays)
         for node in propagation.varying:
             _require_bounds(node)
+        moving = {*graph.inputs, *(name for node in propagation.varying for name in node.outputs)}
+        for name in graph.outputs:
+            if name not in moving:
+                raise MeaningError(
+                    f"Bounds take outputs that depend on the input, `{name}` does not."
+                )
         return propagation
 
     @cached_property

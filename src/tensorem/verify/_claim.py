@@ -110,9 +110,10 @@ def float32_box(
     centers: np.ndarray, eps: str, clip: tuple[str, str] | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Ends in float32 inside the box of a claim, one float32 from its faces at most."""
-    reach = float(eps)
-    lower = np.nextafter((centers - np.float64(reach)).astype(np.float32), np.float32(np.inf))
-    upper = np.nextafter((centers + np.float64(reach)).astype(np.float32), np.float32(-np.inf))
+    reach = np.float64(eps)
+    with np.errstate(over="ignore"):
+        ends = [(centers + side * reach).astype(np.float32) for side in (-1, 1)]
+    lower, upper = np.nextafter(ends[0], np.inf), np.nextafter(ends[1], -np.inf)
     if clip is not None:
         lower = np.maximum(lower, _inside(Fraction(clip[0]), np.inf))
         upper = np.minimum(upper, _inside(Fraction(clip[1]), -np.inf))

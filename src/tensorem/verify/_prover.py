@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -18,7 +19,7 @@ from tensorem.ops.pool import windows
 from tensorem.shapes import format_shape
 from tensorem.verify._attack import worst
 from tensorem.verify._bounds import Bounds, Propagation
-from tensorem.verify._claim import Claim, contains, decimal, float32_box, radius
+from tensorem.verify._claim import Claim, decimal, float32_box, radius
 from tensorem.verify._classifier import Classifier, Structure
 from tensorem.verify._proof import Proof
 
@@ -72,7 +73,7 @@ class Prover:
             ShapeError: x is not one input of the model.
             ArgumentError: The label, radius or method is out of its range, or x lies outside clip.
         """
-        return self.robust_all(np.asarray(x)[None], [label], eps, method)[0]
+        return self.robust_all(_array(x)[None], [label], eps, method)[0]
 
     def robust_all(
         self, xs: Any, labels: Sequence[int], eps: float | str, method: Method = "crown"
@@ -110,18 +111,19 @@ class Prover:
         """
         if method not in ("crown", "ibp"):
             raise ArgumentError(f'method takes "crown" or "ibp", got {method!r}.')
-        margins: np.ndarray = self._search(xs, labels, radius(eps))["margins"][method]
+        found = self._search(xs, self._labels(labels), radius(eps))
+        margins: np.ndarray = found["margins"][method]
         return margins
 
     def _robust(
         self, xs: Any, labels: Sequence[int], eps: float | str, methods: tuple[Method, ...]
     ) -> dict[Method, list[Proof]]:
-        reach = radius(eps)
+        reach, labels = radius(eps), self._labels(labels)
         found = self._search(xs, labels, reach)
         rows = [jax.tree.map(lambda a, i=i: a[i], found) for i in range(len(labels))]
         return {
             method: [
-                self._judge(self._claim(int(label), reach, method), row)
+                self._judge(self._claim(label, reach, method), row)
                 for label, row in zip(labels, rows, strict=True)
             ]
             for method in methods
@@ -132,8 +134,8 @@ class Prover:
         return Claim(own.structure.digest, own.weights, label, eps, self.clip, method)
 
     def _centers(self, xs: Any, count: int) -> np.ndarray:
-        xs, shape = np.asarray(xs), self.classifier.shape
-        if xs.dtype != np.float32:
+        xs, shape = _array(xs), self.classifier.shape
+        if xs.dtype.name != "float32":
             raise DTypeError(
                 f"A proof takes float32 inputs, got {xs.dtype.name}.",
                 help="write x.astype(np.float32): the claim is about exactly these numbers.",
@@ -146,7 +148,7 @@ class Prover:
         if xs.shape not in ((count, *shape), (count, *shape[1:])):
             one = format_shape(shape[1:])
             raise ShapeError(f"A proof takes inputs {one}, got {format_shape(xs.shape[1:])}.")
-        centers: np.ndarray = xs.reshape(count, *shape)
+        centers: np.ndarray = xs.reshape(count, *shape).astype(np.float32, copy=False)
         low, high = map(float, self.clip or ("-inf", "inf"))
         if not (np.isfinite(centers).all() and (low <= centers).all() and (centers <= high).all()):
             raise ArgumentError(
@@ -155,18 +157,21 @@ class Prover:
             )
         return centers
 
-    def _require_labels(self, labels: Sequence[int]) -> None:
+    def _labels(self, labels: Sequence[int]) -> list[int]:
         last = self.classifier.classes - 1
+        if not np.iterable(labels):
+            raise ArgumentError(f"labels takes a list of integers, got {labels!r}.")
+        labels = list(labels)
         for label in labels:
             number = np.asarray(label)
             whole = number.ndim == 0 and number.dtype.kind in "iu"
             if not whole or not 0 <= int(number) <= last:
                 raise ArgumentError(f"label takes an integer from 0 to {last}, got {label!r}.")
+        return [int(label) for label in labels]
 
     def _search(self, xs: Any, labels: Sequence[int], eps: str) -> dict[str, Any]:
         """What the compiled program finds, on chunks of one size, the last filled up."""
         centers = self._centers(xs, len(labels))
-        self._require_labels(labels)
         ends = float32_box(centers, eps, self.clip)
         arrays = (centers, *ends, np.asarray(labels, np.int32))
         program, size = _program(self.classifier.structure), min(CHUNK, len(labels))
@@ -180,11 +185,13 @@ class Prover:
         return {"center": centers, **joined}
 
     def _judge(self, claim: Claim, found: dict[str, Any]) -> Proof:
-        """A verdict needs evidence: an accepted certificate, or an exact counterexample."""
+        """A verdict needs evidence that `Proof.check` accepts."""
         margin, own = float(found["margins"][claim.method]), self.classifier
         center = found["center"]
-        if found["miss"] >= 0 and self._refutes(claim, center, found["point"]):
-            return Proof("refuted", claim, center, margin, own, counterexample=found["point"])
+        if found["miss"] >= 0:
+            proof = Proof("refuted", claim, center, margin, own, counterexample=found["point"])
+            if proof.check():
+                return proof
         if margin > 0:
             evidence = found["evidence"] if claim.method == "crown" else {}
             arrays = {"center": center, "outputs": found["outputs"], **evidence}
@@ -192,10 +199,6 @@ class Prover:
             if proof.check():
                 return proof
         return Proof("unknown", claim, center, margin, own)
-
-    def _refutes(self, claim: Claim, center: np.ndarray, point: np.ndarray) -> bool:
-        inside = contains(center, claim.eps, claim.clip, point)
-        return inside and self.classifier.exact_margin(point, claim.label) <= 0
 
 
 def robust(
@@ -294,10 +297,18 @@ def _greatest(ends: Array, node: Node) -> Array:
     return jnp.argmax(windows(ends, -jnp.inf, **node.attrs), axis=-1).astype(jnp.int32)
 
 
+def _array(x: Any) -> np.ndarray:
+    try:
+        return np.asarray(x)
+    except ValueError as error:
+        raise ShapeError("A proof takes inputs that form an array.", because=str(error)) from None
+
+
 def _range(clip: tuple[float, float]) -> tuple[str, str]:
-    if isinstance(clip, str) or np.shape(clip) != (2,):
+    ends = list(clip) if np.iterable(clip) and not isinstance(clip, str | dict | set) else []
+    if len(ends) != 2:
         raise ArgumentError(f"clip takes (least, greatest), got {clip!r}.")
-    low, high = (decimal(c, "clip") for c in clip)
-    if not float(low) <= float(high):
+    low, high = (decimal(c, "clip") for c in ends)
+    if Fraction(low) > Fraction(high):
         raise ArgumentError(f"clip takes (least, greatest), got {clip}.")
     return low, high
