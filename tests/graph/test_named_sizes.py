@@ -138,6 +138,21 @@ def test_a_size_that_is_no_polynomial_is_an_error(name: str) -> None:
         graph.capture(f, SHAPE)
 
 
+def test_a_loop_over_a_named_axis_is_an_error() -> None:
+    def summed(x: Any) -> Any:
+        return jax.lax.scan(lambda total, row: (total + row, None), jnp.zeros((3, 4)), x)[0]
+
+    with pytest.raises(CaptureError, match="loops whose length is a number, got T") as caught:
+        graph.capture(summed, ("T", 3, 4))
+    assert caught.value.help == "give integers in place of the names in the input's shape."
+    inside = graph.capture(
+        lambda x: jax.lax.scan(lambda c, row: (c + row.mean(), c), 0.0, x)[1], (3, "T")
+    )
+    x = np.arange(12, dtype=np.float32).reshape(3, 4)
+    assert tm.evaluate(inside, x).tolist() == [0.0, 1.5, 7.0]
+    assert tm.evaluate(inside, x, dtype="rational").to_float().tolist() == [0.0, 1.5, 7.0]
+
+
 @pytest.mark.parametrize("f", [lambda x: x[:, ::-1], lambda x: x[:, jnp.arange(x.shape[1])]])
 def test_places_that_the_size_decides_are_an_error(f: Any) -> None:
     with pytest.raises(CaptureError, match="got the JAX primitive `gather`") as caught:

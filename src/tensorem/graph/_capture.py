@@ -195,6 +195,7 @@ class _Builder:
 
     def _loop(self, p: dict[str, Any], operands: list[str]) -> list[str]:
         """A scan: its body as a graph of its own, whose constants become operands of the loop."""
+        _require_length(p["length"])
         inner = _Builder({})
         names = tuple(f"in_{i}" for i in range(len(operands)))
         for name, operand, var in zip(names, operands, p["jaxpr"].jaxpr.invars, strict=True):
@@ -221,6 +222,13 @@ class _Builder:
         node = Node("loop", inputs, outputs, attrs, body)
         self._add(node, [*specs[: attrs["carried"]], *stacks])
         return list(outputs)
+
+
+def _require_length(length: Any) -> None:
+    if not isinstance(length, int):
+        raise CaptureError(
+            f"A graph takes loops whose length is a number, got {length}.", help=f"{NUMBERS}."
+        )
 
 
 def _require_sizes(eqn: Any) -> None:
