@@ -108,9 +108,10 @@ class Classifier:
             ) from None
 
     def runtime_margin(self, x: np.ndarray, label: int) -> float:
-        """The least y[label] - y[other] at a point, as the runtime computes it in float32."""
+        """The least y[label] - y[other] at a point in float32; NaN where both are infinite."""
         outputs = np.asarray(self._run(x)).ravel()
-        return float(outputs[label] - np.delete(outputs, label).max())
+        with np.errstate(invalid="ignore"):
+            return float(outputs[label] - np.delete(outputs, label).max())
 
     def exact_margin(self, x: np.ndarray, label: int) -> Fraction:
         """The least y[label] - y[other] at a point, in rational arithmetic.
