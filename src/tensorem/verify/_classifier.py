@@ -110,7 +110,7 @@ class Classifier:
     def runtime_margin(self, x: np.ndarray, label: int) -> float:
         """The least y[label] - y[other] at a point in float32; NaN where both are infinite."""
         outputs = np.asarray(self._run(x)).ravel()
-        with np.errstate(invalid="ignore"):
+        with np.errstate(over="ignore", invalid="ignore"):
             return float(outputs[label] - np.delete(outputs, label).max())
 
     def exact_margin(self, x: np.ndarray, label: int) -> Fraction:
