@@ -182,16 +182,18 @@ def test_a_malformed_file_is_refused(copy: Path, name: str, content: bytes) -> N
 def test_half_a_file_is_refused(copy: Path, name: str, share: float) -> None:
     content = (copy / name).read_bytes()
     (copy / name).write_bytes(content[: int(share * len(content))])
-    with pytest.raises(FileError):
+    with pytest.raises(FileError) as caught:
         tm.load(copy)
+    assert str(copy / name) in str(caught.value)
 
 
 def test_files_of_two_models_are_not_mixed(copy: Path, tmp_path: Path) -> None:
     layer = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.Flatten(), nn.Linear(32, 3))
     other = files.save(nn.build(layer, input=("N", 1, 4, 4)), tmp_path / "other")
     shutil.copy(other / "graph.json", copy / "graph.json")
-    with pytest.raises(FileError):
+    with pytest.raises(FileError, match=r"graph\.json is not a graph") as caught:
         tm.load(copy)
+    assert "array" in caught.value.because
 
 
 def test_a_changed_graph_is_noticed(copy: Path) -> None:

@@ -36,6 +36,14 @@ class GraphModel:
 
     Args:
         graph: The program, with its weights.
+
+    Example:
+        >>> import numpy as np
+        >>> double = GraphModel(capture(lambda x: x + x, ("N", 2)))
+        >>> double
+        GraphModel(float32 (N, 2) -> float32 (N, 2), 1 nodes)
+        >>> double(np.ones((1, 2), np.float32)).tolist()
+        [[2.0, 2.0]]
     """
 
     graph: Graph

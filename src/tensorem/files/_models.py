@@ -39,6 +39,13 @@ def save(model: nn.Model | GraphModel | Graph, folder: str | Path) -> Path:
     Raises:
         CaptureError: A layer does something that no graph can say.
         FileError: The files cannot be written; what was there before is still there.
+
+    Example:
+        >>> import tempfile
+        >>> model = nn.build(nn.Linear(3, 2), input=("N", 3))
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     load(save(model, folder)).layer
+        Linear(3, 2)
     """
     graph = graph_of(model)
     arrays: disk.Arrays = dict(graph.arrays)

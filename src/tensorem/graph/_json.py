@@ -69,6 +69,14 @@ def from_json(text: str, arrays: Mapping[str, np.ndarray]) -> Graph:
 
     Raises:
         GraphError: The text is not a well-formed graph of this version, or does not fit the arrays.
+
+    Example:
+        >>> from tensorem.graph import capture
+        >>> graph = capture(lambda x: x.mean(1), ("N", "T"))
+        >>> print(from_json(to_json(graph), graph.arrays))
+        graph(x0: float32(N, T)):
+          mean_4: float32(N,) = mean(x0, dims=(1,))
+          return mean_4
     """
     try:
         document = json.loads(text)

@@ -19,6 +19,13 @@ def read(graph: Graph, apply: Apply, inputs: Sequence[Any], arrays: Mapping[str,
         apply: The meaning: a node and the values of its operands -> the values of its results.
         inputs: One value for each input.
         arrays: One value for each weight and constant.
+
+    Example:
+        >>> from tensorem.domains import Rational
+        >>> from tensorem.graph import capture
+        >>> total = capture(lambda x: x.sum(0), (2,))
+        >>> read(total, by_rows("exact"), [Rational.of([0.5, 0.25])], {})
+        [Rational([3/4])]
     """
     values = {**arrays, **dict(zip(graph.inputs, inputs, strict=True))}
     for node in graph.nodes:

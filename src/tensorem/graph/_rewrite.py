@@ -8,7 +8,7 @@ from tensorem.graph._graph import Graph, Node, flatten, unflatten
 
 
 def drop_dead(graph: Graph) -> Graph:
-    """Values that no output needs are not part of the program."""
+    """The graph without the values that no output needs."""
     live = set(graph.outputs)
     kept: list[Node] = []
     for node in reversed(graph.nodes):
@@ -25,7 +25,15 @@ def drop_dead(graph: Graph) -> Graph:
 
 
 def simplify(graph: Graph) -> Graph:
-    """Moves: permute∘permute = permute, reshape∘reshape = reshape, identity = nothing."""
+    """Moves: permute∘permute = permute, reshape∘reshape = reshape, identity = nothing.
+
+    Example:
+        >>> from tensorem.graph import capture
+        >>> print(simplify(capture(lambda x: x.T.T.reshape(6).reshape(3, 2), (2, 3))))
+        graph(x0: float32(2, 3)):
+          reshape_3: float32(3, 2) = reshape(x0, shape=(3, 2))
+          return reshape_3
+    """
     made: dict[str, Node] = {}
     alias: dict[str, str] = {}
     nodes: list[Node] = []

@@ -13,7 +13,11 @@ from ._layer import Layer
 
 
 class Identity(Layer):
-    """The input itself."""
+    """The input itself.
+
+    Shapes:
+        (...)  ->  the same
+    """
 
     def output_shape(self, x: Shape) -> Shape:
         return rules.same(x)
@@ -23,7 +27,11 @@ class Identity(Layer):
 
 
 class ReLU(Layer):
-    """max(x, 0); the derivative at 0 is 0."""
+    """max(x, 0); the derivative at 0 is 0.
+
+    Shapes:
+        (...)  ->  the same
+    """
 
     takes: ClassVar[str] = "float"
 
@@ -35,7 +43,17 @@ class ReLU(Layer):
 
 
 class LeakyReLU(Layer):
-    """x where x > 0, negative_slope x elsewhere."""
+    """x where x > 0, negative_slope x elsewhere.
+
+    Shapes:
+        (...)  ->  the same
+
+    Args:
+        negative_slope: A finite number.
+
+    Raises:
+        ArgumentError: negative_slope is none.
+    """
 
     takes: ClassVar[str] = "float"
     negative_slope: float = 0.01
@@ -52,7 +70,11 @@ class LeakyReLU(Layer):
 
 
 class Sigmoid(Layer):
-    """1 / (1 + exp(-x))."""
+    """1 / (1 + exp(-x)).
+
+    Shapes:
+        (...)  ->  the same
+    """
 
     takes: ClassVar[str] = "float"
 
@@ -64,7 +86,11 @@ class Sigmoid(Layer):
 
 
 class Tanh(Layer):
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent.
+
+    Shapes:
+        (...)  ->  the same
+    """
 
     takes: ClassVar[str] = "float"
 
@@ -76,7 +102,11 @@ class Tanh(Layer):
 
 
 class Softplus(Layer):
-    """log(1 + exp(x))."""
+    """log(1 + exp(x)).
+
+    Shapes:
+        (...)  ->  the same
+    """
 
     takes: ClassVar[str] = "float"
 
@@ -88,7 +118,18 @@ class Softplus(Layer):
 
 
 class Softmax(Layer):
-    """exp(x) divided by its sum along an axis."""
+    """exp(x) divided by its sum along an axis.
+
+    Shapes:
+        (...)  ->  the same
+
+    Args:
+        dim: The axis; negative ones are counted from the last.
+
+    Raises:
+        ArgumentError: dim is no integer.
+        ShapeError: There is no such axis.
+    """
 
     takes: ClassVar[str] = "float"
     dim: int
@@ -113,6 +154,14 @@ class Flatten(Layer):
     Args:
         start_dim: The first of the axes.
         end_dim: The last of them.
+
+    Raises:
+        ArgumentError: A number is no integer.
+        ShapeError: There is no such axis, or start_dim lies after end_dim.
+
+    Example:
+        >>> Flatten().output_shape((5, 16, 4, 4))
+        (5, 256)
     """
 
     start_dim: int = 1

@@ -118,6 +118,11 @@ class Residual(Layer):
 
     Raises:
         ShapeError: The inner layer changes the shape.
+
+    Example:
+        >>> from tensorem import nn
+        >>> nn.Residual(nn.Linear(3, 3)).output_shape((5, 3))
+        (5, 3)
     """
 
     inner: Layer
@@ -156,7 +161,15 @@ class Shared(Layer):
 
 
 def share(layer: Layer) -> Shared:
-    """The layer, allowed in several places; its arrays are kept under the path of the first."""
+    """The layer, allowed in several places; its arrays are kept under the path of the first.
+
+    Example:
+        >>> from tensorem import nn
+        >>> twice = nn.share(nn.Linear(3, 3))
+        >>> model = nn.build(nn.Sequential(twice, nn.ReLU(), twice), input=("N", 3))
+        >>> list(model.params)
+        ['0.weight', '0.bias']
+    """
     return Shared(layer)
 
 

@@ -34,6 +34,14 @@ class Conv2d(Layer):
         groups: Into how many groups of channels inputs and outputs fall.
         bias: Whether a number is added per output channel.
 
+    Raises:
+        ArgumentError: A number is out of range, or groups do not divide the channels.
+        ShapeError: x is no image of in_channels, or smaller than the kernel.
+
+    Example:
+        >>> Conv2d(1, 16, kernel_size=3, padding="same").output_shape((5, 1, 8, 8))
+        (5, 16, 8, 8)
+
     Source:
         Initial weight and bias: uniform on ±1/√(in_channels / groups · kernel), as torch.nn.Conv2d.
     """

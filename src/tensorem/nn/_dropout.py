@@ -20,6 +20,10 @@ class Dropout(Layer):
     Args:
         p: The probability of 0, in [0, 1].
 
+    Raises:
+        ArgumentError: p is out of range.
+        LayerError: A training step has no key.
+
     Source:
         Srivastava et al. 2014, in the inverted form: evaluation is the identity.
     """

@@ -23,6 +23,14 @@ class Embedding(Layer):
         num_embeddings: The number of rows; indices are below it, and one that is not gives NaN.
         embedding_dim: The length of a row.
 
+    Raises:
+        ArgumentError: A number is below 1.
+        DTypeError: The index is of floats.
+
+    Example:
+        >>> Embedding(10, 4).output_shape((5, 7))
+        (5, 7, 4)
+
     Source:
         Initial rows: standard normal, as torch.nn.Embedding.
     """

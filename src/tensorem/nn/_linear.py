@@ -25,6 +25,14 @@ class Linear(Layer):
         out_features: Size of the last axis of y.
         bias: Whether b is added.
 
+    Raises:
+        ArgumentError: A number of features is below 1, or bias is neither True nor False.
+        ShapeError: The last axis of x is not in_features.
+
+    Example:
+        >>> Linear(3, 2).output_shape((5, 3))
+        (5, 2)
+
     Source:
         Initial weight and bias: uniform on ±1/√in_features, as torch.nn.Linear.
     """

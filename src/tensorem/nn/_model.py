@@ -56,6 +56,12 @@ class Model:
         built: The layer and its specs.
         params: What is trained, by state-dict name; read-only (`Held`).
         buffers: What is carried along, by state-dict name; read-only.
+
+    Example:
+        >>> from tensorem import nn
+        >>> model = nn.build(nn.Linear(3, 2), input=("N", 3))
+        >>> model([[1.0, 2.0, 3.0]]).shape, list(model.params)
+        ((1, 2), ['weight', 'bias'])
     """
 
     built: Built

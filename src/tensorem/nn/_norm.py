@@ -34,6 +34,11 @@ class BatchNorm2d(Layer):
         track_running_stats: Whether there are running statistics; without them evaluation uses the
             batch as well.
 
+    Raises:
+        ArgumentError: A number is out of range.
+        ShapeError: x is no batch of images of num_features channels, or in training has one value
+            per channel.
+
     Source:
         Ioffe and Szegedy 2015, algorithms 1 and 2. The running variance is the unbiased one, as in
         torch.nn.BatchNorm2d.
@@ -111,6 +116,10 @@ class LayerNorm(Layer):
         eps: Added to the variance.
         elementwise_affine: Whether a weight (and a bias) is trained.
         bias: Whether there is a bias.
+
+    Raises:
+        ArgumentError: A number is out of range.
+        ShapeError: The last axes of x are not normalized_shape.
 
     Source:
         Ba, Kiros and Hinton 2016, equation 4.

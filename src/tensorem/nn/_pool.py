@@ -22,6 +22,14 @@ class MaxPool2d(Layer):
         kernel_size: One number, or height and width.
         stride: The step between windows; None for kernel_size.
         padding: Places on each side, which are never the largest.
+
+    Raises:
+        ArgumentError: A number is out of range.
+        ShapeError: x is no image, or smaller than the window.
+
+    Example:
+        >>> MaxPool2d(2).output_shape((5, 16, 8, 8))
+        (5, 16, 4, 4)
     """
 
     takes: ClassVar[str] = "float"
@@ -50,6 +58,14 @@ class AvgPool2d(Layer):
         kernel_size: One number, or height and width.
         stride: The step between windows; None for kernel_size.
         padding: Zeros on each side.
+
+    Raises:
+        ArgumentError: A number is out of range.
+        ShapeError: x is no image, or smaller than the window.
+
+    Example:
+        >>> AvgPool2d(2).output_shape((5, 16, 8, 8))
+        (5, 16, 4, 4)
     """
 
     takes: ClassVar[str] = "float"

@@ -202,6 +202,10 @@ def parse_size(text: str) -> Size:
 
     Raises:
         ShapeError: The text is not a polynomial in names, or is below 0.
+
+    Example:
+        >>> parse_size("(N+1)*4")
+        4*N+4
     """
     if text.strip() == "?":
         return UNKNOWN

@@ -155,6 +155,11 @@ def batch_norm2d(x: Shape, num_features: int) -> Shape:
 
     Raises:
         ShapeError: The rank is not 4, or the channels are not num_features.
+
+    Example:
+        >>> from tensorem.shapes import shape_of
+        >>> batch_norm2d(shape_of(("N", 16, 8, 8)), 16)
+        (N, 16, 8, 8)
     """
     form = f"(N, {num_features}, H, W)"
     got = _last_axes(x, 4)
@@ -173,6 +178,10 @@ def layer_norm(x: Shape, normalized_shape: int | Sequence[int]) -> Shape:
 
     Raises:
         ShapeError: The last axes are not normalized_shape.
+
+    Example:
+        >>> layer_norm((5, 7, 3), (7, 3))
+        (5, 7, 3)
     """
     want = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
     got = _last_axes(x, len(want))
@@ -188,6 +197,10 @@ def embedding(x: Shape, embedding_dim: int) -> Shape:
 
     Shapes:
         (*batch)  ->  (*batch, embedding_dim)
+
+    Example:
+        >>> embedding((5, 7), 4)
+        (5, 7, 4)
     """
     if isinstance(x, OpenShape):
         return OpenShape((*x.last, embedding_dim))
