@@ -11,6 +11,8 @@ from tensorem.domains import Interval, Rational
 from tensorem.errors import ArgumentError, DTypeError, MeaningError, ShapeError
 from tensorem.shapes import Spec
 
+CONV = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+
 
 def test_a_wrong_number_of_operands_is_refused() -> None:
     with pytest.raises(ArgumentError, match=r"^add takes 2 operands, got 1\.$"):
@@ -109,6 +111,43 @@ def test_shapes_with_names_go_through_every_family() -> None:
             r"takes each dim once, got \(1, -1\)",
         ),
         (
+            lambda: ops.dot.shape(
+                Spec((2, 3)), Spec((2, 3)), contract=((1,), (0,)), batch=((), ())
+            ),
+            ShapeError,
+            r"takes equal sizes on axes 1 and 0, got \(2, 3\) and \(2, 3\)",
+        ),
+        (
+            lambda: ops.conv2d.shape(Spec((1, 2, 4)), Spec((1, 2, 3, 3)), **CONV),
+            ShapeError,
+            r"takes 4 axes, got \(1, 2, 4\)",
+        ),
+        (
+            lambda: ops.conv2d.shape(Spec((1, 2, 4, 4)), Spec((1, 3, 3, 3)), **CONV),
+            ShapeError,
+            r"takes \(N, 3, H, W\), got \(1, 2, 4, 4\)",
+        ),
+        (
+            lambda: ops.permute.shape(Spec((2, 3)), dims=(1,)),
+            ArgumentError,
+            r"takes 2 dims, got \(1,\)",
+        ),
+        (
+            lambda: ops.pad.shape(Spec((2,)), Spec((1,)), low=(0,), high=(0,), interior=(0,)),
+            ShapeError,
+            r"takes one number to pad with, got \(1,\)",
+        ),
+        (
+            lambda: ops.pad.shape(Spec((2,)), Spec(()), low=(-2,), high=(-1,), interior=(0,)),
+            ArgumentError,
+            "takes frames that leave an image, got",
+        ),
+        (
+            lambda: ops.slice.shape(Spec((2, 3)), start=(0,), stop=(1,), step=(1,)),
+            ArgumentError,
+            r"takes one number per axis of \(2, 3\), got",
+        ),
+        (
             lambda: ops.batch_norm.shape(*(Spec((3,)),) * 5, eps=1e-5),
             ShapeError,
             r"takes \(N, C, \*\), got \(3,\)",
@@ -118,6 +157,15 @@ def test_shapes_with_names_go_through_every_family() -> None:
 def test_a_shape_rule_says_what_it_takes_and_got(call, error, words: str) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("cut", [(0, 6), (3, 2)])
+def test_a_cut_lies_within_its_axis(cut: tuple[int, int]) -> None:
+    start, stop = ((n,) for n in cut)
+    with pytest.raises(ShapeError, match=r"slice takes a part of \(5,\), got"):
+        ops.slice(jnp.ones(5), start=start, stop=stop, step=(1,))
+    with pytest.raises(ArgumentError, match=r"slice takes steps of at least 1, got \(0,\)"):
+        ops.slice(jnp.ones(5), start=(0,), stop=(5,), step=(0,))
 
 
 @pytest.mark.parametrize(("dtype", "least", "greatest"), [("int8", -128, 127), ("uint8", 0, 255)])

@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from small import fit, mlp, rows
 
-from tensorem import data, nn, optim, train
+from tensorem import data, losses, nn, optim, train
 from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError, TensoremError
+from tensorem.shapes import Spec
 
 X, Y = rows(mlp()).x, rows(mlp()).y
 
@@ -51,6 +52,12 @@ CASES: dict[str, tuple[Any, type[TensoremError], str, str]] = {
     ),
     "label shape": ((X, Y[:, None]), ShapeError, "cross_entropy takes classes", "data, y"),
     "float labels": ((X, Y.astype(np.float32)), ShapeError, "cross_entropy takes", "data, y"),
+    "huge labels": (
+        (X, Y.astype(np.int64) + 2**40),
+        DataError,
+        r"targets take values below 2\*\*31, got larger",
+        "",
+    ),
     "no examples": ((X[:0], Y[:0]), DataError, "at least one example, got none", ""),
     "lengths": ((X, Y[:5]), DataError, "as many targets as inputs", ""),
     "scalar": ((X, np.float32(1)), DataError, "y with examples along axis 0, got a scalar", ""),
@@ -174,3 +181,19 @@ def test_a_layer_is_not_a_model_yet() -> None:
     with pytest.raises(ArgumentError, match="takes a model, got Linear") as caught:
         train.fit(layer, (X, Y))
     assert caught.value.help.startswith("model = nn.build(layer")
+
+
+def test_a_loss_by_name_takes_one_output() -> None:
+    class Two(nn.Layer):
+        def forward(self, x: Any) -> Any:
+            return x, x
+
+    model = nn.build(Two(), ("N", 4))
+    with pytest.raises(ShapeError, match=r"cross_entropy takes one output, got 2\.") as caught:
+        train.evaluate(model, (X, Y))
+    assert caught.value.help.startswith("pass a loss of your own")
+
+
+def test_targets_of_text_are_no_numbers() -> None:
+    with pytest.raises(DTypeError, match="mse takes numbers as targets, got <U1"):
+        losses.check_targets("mse", Spec(("N", 1)), np.array([["a"]]))

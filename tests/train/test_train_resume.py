@@ -232,6 +232,24 @@ def test_arrays_of_another_optimizer_are_named(tmp_path: Path) -> None:
         resume(tmp_path, mlp())
 
 
+def test_an_array_of_another_shape_is_named(tmp_path: Path) -> None:
+    stopped(tmp_path, mlp(), 1)
+    file = tmp_path / "state.safetensors"
+    found = _checkpoint.read_checkpoint(file)
+    arrays = {**found.arrays, "params.0.bias": np.zeros(3, np.float32)}
+    _checkpoint.write_checkpoint(file, _checkpoint.Checkpoint(arrays, found.facts))
+    with pytest.raises(
+        FileError, match=r"params\.0\.bias takes float32 \(8,\), got float32 \(3,\)"
+    ):
+        resume(tmp_path, mlp())
+
+
+def test_metrics_are_as_many_as_recorded(tmp_path: Path) -> None:
+    stopped(tmp_path, mlp(), 1)
+    with pytest.raises(ResumeError, match=r"The run takes metrics \['accuracy'\], got \(\)"):
+        resume(tmp_path, mlp(), metrics=())
+
+
 def test_epochs_that_are_done_cannot_be_undone(whole: dict[str, Path]) -> None:
     with pytest.raises(ArgumentError, match="takes epochs of at least the 3 that are done, got 1"):
         resume(whole["mlp"], mlp(), epochs=1)

@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 
-from tensorem.errors import ArgumentError, DTypeError, MeaningError
+from tensorem.errors import ArgumentError, DTypeError, MeaningError, TensoremError
 from tensorem.shapes import UNKNOWN, Spec, named
 
 Attr = int | float | str | bool | tuple["Attr", ...]
@@ -62,7 +62,10 @@ class Op:
 
     def __call__(self, *operands: Any, **attrs: Attr) -> Any:
         self.check_arity(len(operands))
-        return _callable(self, tuple(sorted(attrs.items())))(*operands)
+        try:
+            return _callable(self, tuple(sorted(attrs.items())))(*operands)
+        except TensoremError as error:
+            raise error.with_notes() from None  # a new one, without JAX's words about its frames
 
     def meaning(self, name: str) -> Rule:
         """The rule of one meaning.

@@ -76,6 +76,8 @@ def _slice_shape(x: Any, *, start: Any, stop: Any, step: Dims) -> Any:
                 f"takes a part of {format_shape(x.shape)}, got {format_shape(starts)} to "
                 f"{format_shape(ends)}."
             )
+    if min(step, default=1) < 1:
+        raise ArgumentError(f"takes steps of at least 1, got {step}.")
     sizes = [
         -((a - b) // s) if s != 1 else b - a for a, b, s in zip(starts, ends, step, strict=True)
     ]
@@ -90,6 +92,8 @@ def _pad_shape(x: Any, value: Any, *, low: Dims, high: Dims, interior: Dims) -> 
     sizes = [
         n + (n - 1) * i + a + b for n, a, b, i in zip(x.shape, low, high, interior, strict=True)
     ]
+    if min(interior, default=0) < 0 or any(isinstance(n, int) and n < 0 for n in sizes):
+        raise ArgumentError(f"takes frames that leave an image, got {low}, {high}, {interior}.")
     return replace(x, shape=tuple(sizes))
 
 
