@@ -15,7 +15,9 @@ import pytest
 
 import tensorem
 from tensorem.cli import _main, main
+from tensorem.cli._digits import model_of
 from tensorem.cli._leave import leave_at_once
+from tensorem.cli._terminal import show_model
 from tensorem.errors import ArgumentError
 from tensorem.train import Interrupted
 
@@ -192,6 +194,14 @@ def test_doctor_finds_versions_devices_settings_and_extras(capsys: Capture) -> N
     assert set(found["extras"]) == {"onnx", "exact", "plot", "cuda"}
     assert main(["doctor"]) == 0
     assert "compile cache" in capsys.readouterr().out
+
+
+def test_a_model_fits_few_columns(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    show_model(model_of(seed=0))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= 40
+    assert "2,570 parameters" in re.sub(r"\s+", " ", out) and ", 0 parameters" not in out
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])

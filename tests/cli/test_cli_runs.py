@@ -231,6 +231,14 @@ def test_show_prints_the_run_and_writes_its_report(run: Path, capsys: Capture) -
     assert found["report"] == str(run / "report.html")
 
 
+def test_json_has_null_for_what_is_not_finite(run: Path, capsys: Capture) -> None:
+    (run / "log.jsonl").write_text('{"epoch": 1, "loss": NaN, "val_loss": null}\n')
+    assert main(["show", str(run)]) == 0
+    assert re.search(r"1 +nan +-\n", capsys.readouterr().out)
+    found = said(capsys, "show", str(run))
+    assert found["history"] == [{"epoch": 1, "loss": None, "val_loss": None}]
+
+
 @pytest.mark.parametrize("command", ["eval", "predict", "verify", "show"])
 def test_what_is_no_run_is_refused(command: str, tmp_path: Path, capsys: Capture) -> None:
     assert "A run is a folder with model.safetensors" in refused(capsys, command, str(tmp_path))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import struct
+import sys
 import zlib
 from html.parser import HTMLParser
 from pathlib import Path
@@ -118,6 +120,10 @@ def test_a_model_alone_has_a_page_too(tmp_path: Path) -> None:
         ("scores.json", b"[]", "takes a JSON object"),
         ("log.jsonl", b"{}\n}\n", "takes a JSON object a line"),
         ("log.jsonl", b"7\n", "takes a JSON object a line"),
+        ("log.jsonl", b'["epoch"]\n', "takes a JSON object a line"),
+        ("log.jsonl", b'{"epoch": 1, "loss": "x"}\n', "takes numbers, got 'x' for loss"),
+        ("scores.json", b'{"loss": {}}', "takes numbers, got {} for loss"),
+        ("config.json", b'{"plan": [1]}', r"takes a JSON object as its plan, got \[1\]"),
         ("counterexamples.safetensors", b"nothing", "safetensors file"),
     ],
 )
@@ -126,6 +132,35 @@ def test_a_malformed_file_is_refused(name: str, content: bytes, words: str, tmp_
     (tmp_path / name).write_bytes(content)
     with pytest.raises(FileError, match=words):
         report.gather(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"clip": [0.0, 1.0]}, "of another kind"),
+        ({"count": 5}, "the verdicts at radius 0.01 are not 5 in all"),
+        ({"radii": []}, "no radius"),
+        ({"radii": [vars(RADII[0]) | {"eps": "-1"}]}, "radius '-1' has"),
+        ({"radii": [vars(RADII[0]) | {"ibp": 4}]}, "are not 4 in all"),
+        ({"radii": [vars(RADII[0]) | {"checked": None}]}, "radius '0.01' has"),
+    ],
+)
+def test_verdicts_that_cannot_be_are_refused(
+    change: dict[str, Any], words: str, tmp_path: Path
+) -> None:
+    path = tmp_path / report.ROBUSTNESS
+    FOUND.save(path)
+    path.write_text(json.dumps(json.loads(path.read_text()) | change))
+    with pytest.raises(FileError, match=words):
+        report.Robustness.load(path)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text there")
+def test_a_name_that_is_no_text_has_a_page(run: Path) -> None:
+    odd = run.with_name("odd \udcff name")
+    odd.symlink_to(run)
+    assert "tensorem show &#x27;" in report.page(report.gather(odd))
+    assert b"odd ? name" in report.write(report.gather(odd)).read_bytes()
 
 
 def test_an_image_is_a_png_of_its_values() -> None:

@@ -48,9 +48,11 @@ def _print(facts: Facts) -> None:
     show_model(facts.model)
     plan = facts.config.get("plan", {})
     print(", ".join(f"{name} {plan[name]}" for name in SHOWN if name in plan))
-    show(table(("epoch", *_names(facts)), map(_cells, _some(facts.history)), len(_names(facts))))
+    names = _names(facts)
+    cells = ([row["epoch"], *(_number(row.get(n)) for n in names)] for row in _some(facts.history))
+    show(table(("epoch", *names), cells, len(names)))
     if facts.scores:
-        print("test: " + "  ".join(f"{k} {v:.4f}" for k, v in facts.scores.items()))
+        print("test: " + "  ".join(f"{k} {_number(v)}" for k, v in facts.scores.items()))
     if facts.robustness is not None:
         show(radii_table(facts.robustness.radii))
     print(f"{facts.certificates} certificates")
@@ -68,9 +70,8 @@ def _names(facts: Facts) -> list[str]:
     return [name for name in last if name not in ("epoch", "step", "lr")]
 
 
-def _cells(row: dict[str, Any]) -> list[str]:
-    shown = [f"{v:.4f}" for k, v in row.items() if k not in ("epoch", "step", "lr")]
-    return [str(row["epoch"]), *shown]
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.4f}"
 
 
 def _some(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

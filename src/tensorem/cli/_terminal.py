@@ -58,12 +58,17 @@ def show(item: Any) -> None:
 def show_model(model: Any) -> None:
     """Print the table of a model; a layer a line, with what comes out, where the width is small."""
     rows = getattr(getattr(model, "built", None), "rows", None)
-    if rows is None or console().width >= WIDE:
+    width = console().width
+    if rows is None or width >= WIDE:
         show(model)
         return
     for row in rows:
-        print(f"{row.path or 'model':<6}{row.layer.label()}")
-        print(f"      -> {row.gives}, {row.parameters:,} parameters")
+        counted = f", {row.parameters:,} parameters" if row.parameters else ""
+        said = (row.layer.label(), f"-> {row.gives}{counted}")
+        lines = [part for text in said for part in wrap(text, max(width - 6, 20))]
+        print(
+            "\n".join([f"{row.path or 'model':<5} {lines[0]}", *(f"{'':6}{p}" for p in lines[1:])])
+        )
 
 
 def step(title: str, text: str) -> None:
@@ -80,5 +85,6 @@ def step(title: str, text: str) -> None:
 
 
 def print_json(value: Any) -> None:
-    """One JSON document on standard output."""
-    print(json.dumps(value, indent=1))
+    """One JSON document on standard output; JSON has no numbers that are not finite."""
+    finite = json.loads(json.dumps(value), parse_constant=lambda name: None)
+    print(json.dumps(finite, indent=1))

@@ -93,9 +93,9 @@ def gather(run: Path) -> Facts:
     return Facts(
         run=run,
         model=files.load(run),
-        config=_json(run / "config.json"),
+        config=_config(run / "config.json"),
         history=_rows(run / "log.jsonl"),
-        scores=_json(run / "scores.json"),
+        scores=_numbers(_json(run / "scores.json"), run / "scores.json"),
         robustness=Robustness.load(run / ROBUSTNESS) if (run / ROBUSTNESS).exists() else None,
         counterexamples=_counterexamples(run / COUNTEREXAMPLES),
         certificates=sum(1 for _ in (run / "certificates").rglob("*.safetensors")),
@@ -144,6 +144,21 @@ def _json(path: Path) -> Row:
     return found
 
 
+def _config(path: Path) -> Row:
+    found = _json(path)
+    if not isinstance(found.get("plan", {}), dict):
+        raise FileError(f"{path} takes a JSON object as its plan, got {found['plan']!r}.")
+    return found
+
+
+def _numbers(row: Row, path: Path) -> Row:
+    """A row whose values are numbers; null where one was not measured."""
+    for name, value in row.items():
+        if not (value is None or type(value) in (int, float)):
+            raise FileError(f"{path} takes numbers, got {value!r} for {name}.")
+    return row
+
+
 def _rows(path: Path) -> tuple[Row, ...]:
     """The rows of the epochs; a last line without its end was never written whole."""
     if not path.exists():
@@ -151,8 +166,8 @@ def _rows(path: Path) -> tuple[Row, ...]:
     lines = disk.read_whole(path).split(b"\n")[:-1]
     try:
         rows = [json.loads(line) for line in lines]
-        return tuple(row for row in rows if "epoch" in row)
-    except (ValueError, TypeError) as error:
+        return tuple(_numbers(row, path) for row in rows if "epoch" in row)
+    except (ValueError, TypeError, AttributeError) as error:
         raise FileError(f"{path} takes a JSON object a line.", because=str(error)) from None
 
 

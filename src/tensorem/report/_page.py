@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,7 @@ def write(facts: Facts) -> Path:
         FileError: It cannot be written.
     """
     path = facts.run / REPORT
-    disk.write_whole(path, page(facts).encode())
+    disk.write_whole(path, page(facts).encode(errors="replace"))  # a file name may be no text
     return path
 
 
@@ -80,7 +81,8 @@ def page(facts: Facts) -> str:
 
 
 def _title(facts: Facts) -> str:
-    scores = ", ".join(f"{name} {value:.4f}" for name, value in facts.scores.items())
+    known = {name: value for name, value in facts.scores.items() if value is not None}
+    scores = ", ".join(f"{name} {value:.4f}" for name, value in known.items())
     told = f"On examples that it was not trained on: {scores}." if scores else ""
     return f"<h1>{escape(facts.run.name)}</h1><p>A tensorem run. {escape(told)}</p>"
 
@@ -189,7 +191,7 @@ def _is_image(x: np.ndarray[Any, Any]) -> bool:
 
 def _files(facts: Facts) -> str:
     rows = [(name, digest) for name, digest in facts.hashes.items()]
-    command = f"tensorem check {facts.run}" if facts.certificates else f"tensorem show {facts.run}"
+    command = f"tensorem {'check' if facts.certificates else 'show'} {quote(str(facts.run))}"
     told = (
         f"{facts.certificates} certificates; check them again with " if facts.certificates else ""
     )

@@ -70,6 +70,22 @@ class Robustness:
                 raise ValueError("another format or version")
             radii = tuple(Radius(**row) for row in fields.pop("radii"))
             clip = fields.pop("clip")
-            return Robustness(radii=radii, clip=tuple(clip) if clip else None, **fields)
+            found = Robustness(radii=radii, clip=tuple(clip) if clip else None, **fields)
+            found._require_sums()
+            return found
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise FileError(f"{path} is not a robustness.json.", because=str(error)) from None
+
+    def _require_sums(self) -> None:
+        """Texts and numbers are what they should be, and every input has one verdict."""
+        texts = (self.inputs, self.half or "0", *(self.clip or ()), *(r.eps for r in self.radii))
+        if not all(isinstance(text, str) for text in texts) or type(self.count) is not int:
+            raise TypeError("a text or a number of another kind")
+        for r in self.radii:
+            numbers = (r.ibp, r.crown, r.refuted, r.unknown, r.checked, r.replayed)
+            if not all(type(n) is int and n >= 0 for n in numbers) or float(r.eps) < 0:
+                raise ValueError(f"radius {r.eps!r} has {numbers}")
+            if r.crown + r.refuted + r.unknown != self.count or r.ibp > r.crown:
+                raise ValueError(f"the verdicts at radius {r.eps} are not {self.count} in all")
+        if not self.radii or self.count < 1:
+            raise ValueError("no radius, or no inputs")
