@@ -102,6 +102,14 @@ def test_a_run_that_rounds_away_its_input_is_not_what_the_graph_says() -> None:
     assert not result.accepted and "does not give the recorded outputs" in result.reason
 
 
+@pytest.mark.parametrize("mode", ["float64", "exact"])
+def test_recorded_outputs_may_be_off_by_float32_noise_and_no_more(mode: str) -> None:
+    for off, accepted in [(1e-5, True), (1e-3, False)]:
+        case = mlp(1)
+        case.tensors["outputs"] = case.tensors["outputs"] + np.float32(off)
+        assert verdict(case, mode).accepted is accepted
+
+
 def test_one_prepared_graph_checks_many_certificates() -> None:
     checker = prepare(cnn(1).document, cnn(1).arrays)
     case = cnn(1)

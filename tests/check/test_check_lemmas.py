@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checker_cases import Array, fractions
+from checker_cases import Array, fractions, mlp
 
-from tensorem.check import UnsupportedError, _numbers, _steps
+from tensorem.check import UnsupportedError, _check, _numbers, _steps
 from tensorem.check._bounds import Program, Values, lowest, propagate
+from tensorem.check._errors import RejectedError
 from tensorem.check._numbers import EXACT, FLOAT64, Bounds, Constant, bounds
 
 TAU, UP = Fraction(1, 7000), Fraction(1, 11)
@@ -250,6 +251,32 @@ def test_tightened_bounds_are_the_better_of_both(rng: Any) -> None:
     for tightened in (frozenset({1}), frozenset[int]()):
         found = propagate(Program(alone, 1, tightened, 5), x, {}, LOUD).bounds[1]
         assert_equal(found.lower, x.lower - 2 * (g(1) * x.size + TAU))
+
+
+def test_lemma_8_bounds_are_finite_and_in_order() -> None:
+    zero, one = np.zeros(1), np.ones(1)
+    for lower, upper, words in [
+        (one, zero, "a lower bound is not below its upper bound"),
+        (zero, one * np.inf, "a bound is not finite"),
+        (zero * np.nan, one, "a bound is not finite"),
+    ]:
+        with pytest.raises(RejectedError, match=words):
+            bounds(lower, upper, FLOAT64)
+
+
+@pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
+def test_lemma_8_no_margin_but_a_positive_number_is_accepted(
+    number: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = mlp(1)
+    with monkeypatch.context() as patch:
+        patch.setattr(_check, "least", lambda *_: np.array([1.0, number]))
+        assert _check.check(case.document, case.arrays, case.claim, case.tensors) == (
+            _check.Result(False, "a margin is not finite")
+        )
+    for margin in (np.nan, 0.0, -0.0, -np.inf):
+        monkeypatch.setattr(_check, "_margin", lambda *_, margin=margin: margin)
+        assert not _check.check(case.document, case.arrays, case.claim, case.tensors).accepted
 
 
 def test_constants_are_enclosed() -> None:

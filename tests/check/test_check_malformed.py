@@ -271,6 +271,17 @@ def test_what_is_not_supported_says_so(net: Net, words: str) -> None:
         prepare(net.document, net.arrays)
 
 
+def test_a_divisor_that_may_be_zero_for_all_one_knows_is_refused() -> None:
+    """1 / sqrt(2) is known to 100 bits, and its difference from itself is not known to be 0."""
+    net = Net((1, 2))
+    one, zero = net.array("one", [1, 1]), net.array("zero", [0, 0])
+    var = net.array("var", [2, 2])
+    root = net.op("batch_norm", net.array("c", [[1, 1]]), one, zero, zero, var, eps=0)
+    net.op("div", "x", net.op("sub", root, root))
+    with pytest.raises(UnsupportedError, match="a divisor may be zero"):
+        prepare(net.document, net.arrays)
+
+
 def deep(count: int, width: int) -> Net:
     """A well-formed graph that is cheap to write and dear to check."""
     net = Net((1, width))

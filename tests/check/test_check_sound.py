@@ -37,6 +37,36 @@ def wild(seed: int, eps: str) -> Case:
     return certify(net, binades(rng, (1, 4), -12, 12), eps, rng)
 
 
+def wild_image(seed: int, eps: str) -> Case:
+    """A random net of images and all binades, with values that nearly cancel."""
+    rng = np.random.default_rng(seed)
+    net = Net((1, 4, 3, 3))
+
+    def w(*shape: int) -> str:
+        return net.array(f"{len(net.arrays)}.w", binades(rng, shape, -10, 10))
+
+    def conv(h: str) -> str:
+        attrs = {"stride": [1, 1], "padding": [1, 1], "dilation": [2, 2], "groups": 2}
+        return net.op("conv2d", h, w(4, 2, 2, 2), w(4), **attrs)
+
+    def norm(h: str) -> str:
+        var = net.array(f"{len(net.arrays)}.v", np.abs(binades(rng, (4,), -10, 10)))
+        return net.op("batch_norm", h, w(4), w(4), w(4), var, eps=float(rng.choice([1e-30, 1])))
+
+    def pool(h: str) -> str:
+        op = str(rng.choice(["max_pool2d", "avg_pool2d"]))
+        return net.op(op, h, kernel_size=[2, 3], stride=[1, 1], padding=[1, 1])
+
+    h = norm(conv("x")) if seed % 2 else conv(norm("x"))
+    h = net.op("leaky_relu", h, negative_slope=float(rng.choice([0, 0.01, 1, 1e-40])))
+    h = pool(net.op(str(rng.choice(["add", "sub"])), h, "x"))
+    h = net.op("linear", net.flatten(h), w(4, int(np.prod(net.shape_of(h)))), w(4))
+    lift = net.array("lift", np.full((1, 4), 2.0 ** rng.integers(10, 40)))
+    h = net.op("sub", net.op("relu", net.op("add", h, lift)), lift)
+    net.op("linear", h, w(3, 4))
+    return certify(net, binades(rng, net.shape, -10, 10), eps, rng)
+
+
 def small(seed: int) -> Case:
     """A net on a large box of four inputs, where wrong lines show at the vertices."""
     rng = np.random.default_rng(seed)
@@ -123,6 +153,19 @@ def test_bounds_enclose_nets_of_all_binades(seed: int, eps: str) -> None:
     assert_encloses(wild(seed, eps), FLOAT64)
 
 
+@pytest.mark.parametrize("eps", ["0", "0.001", "40"])
+@pytest.mark.parametrize("seed", range(4))
+def test_bounds_enclose_images_of_all_binades(seed: int, eps: str) -> None:
+    assert_encloses(wild_image(seed, eps), FLOAT64, seed, 3)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("seed", range(200))
+def test_bounds_enclose_many_images_of_all_binades(seed: int) -> None:
+    for eps in ("0", "1e-12", "0.001", "40"):
+        assert_encloses(wild_image(seed, eps), FLOAT64, seed, 6)
+
+
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(200))
 def test_bounds_enclose_many_nets_of_all_binades(seed: int) -> None:
@@ -133,6 +176,17 @@ def test_bounds_enclose_many_nets_of_all_binades(seed: int) -> None:
 @pytest.mark.parametrize("name", ["mlp", "cnn"])
 def test_exact_bounds_enclose(name: str) -> None:
     assert_encloses(CASES[name](1), EXACT, count=3)
+
+
+def test_the_root_in_a_batch_norm_is_between_two_exact_numbers() -> None:
+    net = Net((1, 2))
+    ones, zeros = net.array("1", np.ones(2)), net.array("0", np.zeros(2))
+    var = net.array("var", [2, 3])
+    net.op("batch_norm", "x", ones, zeros, zeros, var, eps=0)
+    case = certify(net, np.ones((1, 2)), "0", np.random.default_rng(0))
+    for low, high in both_bounds(case, EXACT):
+        assert np.all(low**2 * [2, 3] < 1) and np.all(high**2 * [2, 3] > 1)
+        assert np.all(high - low < Fraction(1, 2**90))
 
 
 def assert_box_contains(a: Arithmetic) -> None:

@@ -203,20 +203,14 @@ def _replay(program: Program, tensors: Tensors, lines: Tensors | None, a: Arithm
     recorded = a.numbers(tensors["outputs"].ravel().astype(np.float64))
     tolerance = REPLAY_TOLERANCE * (1 + np.abs(recorded).max())
     # Intervals first: at a point they nearly always suffice, and cost no backward pass.
-    if _distance(program, tensors, None, recorded, a) <= tolerance:
-        return
-    worst = _distance(program, tensors, lines, recorded, a)
-    if not worst <= tolerance:
-        off = float_above(worst)
-        raise RejectedError(f"the graph does not give the recorded outputs: off by {off:.3g}")
-
-
-def _distance(
-    program: Program, tensors: Tensors, lines: Tensors | None, recorded: Array, a: Arithmetic
-) -> Any:
-    """How far recorded outputs can be from the real ones at the centre, at most."""
-    real = propagate(program, point(tensors["center"], a), lines, a).bounds[program.output]
-    return np.max(np.maximum(recorded - real.lower, real.upper - recorded))
+    for given in (None, lines):
+        real = propagate(program, point(tensors["center"], a), given, a).bounds[program.output]
+        off = np.max(np.maximum(recorded - real.lower, real.upper - recorded))
+        if off <= tolerance:
+            return
+    raise RejectedError(
+        f"the graph does not give the recorded outputs: off by {float_above(off):.3g}"
+    )
 
 
 def _against(label: int, classes: int) -> Callable[[range], Array]:
