@@ -17,7 +17,7 @@ import numpy as np
 from tensorem import runtime
 from tensorem.errors import CaptureError, ShapeError
 from tensorem.graph._graph import Graph, Node, flatten
-from tensorem.graph._known import result, size_value
+from tensorem.graph._known import computed, size_value
 from tensorem.graph._primitives import PRIMITIVES
 from tensorem.graph._recognise import recognised
 from tensorem.graph._rewrite import drop_dead
@@ -131,17 +131,17 @@ class _Builder:
     def known(self, name: str) -> Values | None:
         """The value of a name where no input decides it."""
         if name not in self._known:
-            self._known[name] = self._computed(name)
+            self._known[name] = self._known_result(name)
         return self._known[name]
 
-    def _computed(self, name: str) -> Values | None:
+    def _known_result(self, name: str) -> Values | None:
         node = self._nodes.get(name)
         sizes = self.specs[name].shape
         if node is None or node.body is not None or not all(isinstance(n, int) for n in sizes):
             return None
         operands = [self.known(i) for i in node.inputs]
         numbers = [x for x in operands if x is not None]
-        return result(node, numbers) if len(numbers) == len(operands) else None
+        return computed(node, numbers) if len(numbers) == len(operands) else None
 
     def node(self, op: str, *inputs: str, **attrs: Attr) -> str:
         """A new node; returns the name of its result."""

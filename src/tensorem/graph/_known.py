@@ -20,7 +20,7 @@ def size_value(size: Size) -> Values:
     return np.array(size, object)
 
 
-def result(node: Node, operands: list[Values]) -> Values | None:
+def computed(node: Node, operands: list[Values]) -> Values | None:
     """What a node makes of known operands; None where named sizes do not decide it."""
     kinds = {x.dtype.kind for x in operands}
     if "O" not in kinds:

@@ -106,12 +106,11 @@ def _cast(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
 
 
 def _div(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
-    count = b.known(xs[1])
-    mean = _mean(b, xs[0], count.item()) if count is not None and count.ndim == 0 else None
+    mean = _mean(b, *xs) if b.spec(xs[1]).shape == () else None
     return mean if mean is not None else b.node("div", *_equal_shapes(b, xs))
 
 
-def _mean(b: Builder, total: str, count: Any) -> str | None:
+def _mean(b: Builder, total: str, count: str) -> str | None:
     """A sum that is divided by the number of its terms, before it is moved or after."""
     node = b.maker(total)
     if node is None or node.op not in ("sum", "broadcast", "reshape"):
@@ -120,8 +119,9 @@ def _mean(b: Builder, total: str, count: Any) -> str | None:
     if node.op != "sum":
         mean = _mean(b, x, count)
         return None if mean is None else b.node(node.op, mean, **node.attrs)
-    dims = node.attrs["dims"]
-    is_mean = count == numel(tuple(b.spec(x).shape[d] for d in dims))
+    dims, known = node.attrs["dims"], b.known(count)
+    terms = numel(tuple(b.spec(x).shape[d] for d in dims))
+    is_mean = known is not None and known.item() == terms != 0
     return b.node("mean", x, dims=dims) if is_mean else None
 
 
