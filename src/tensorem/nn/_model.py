@@ -101,7 +101,8 @@ class Model:
         """
         with self.precision():
             inputs = given(self.built.inputs, xs)
-            return self.built.evaluate(self.params, self.buffers, inputs)
+            # JAX takes plain dicts apart by itself, any other container by calls of Python.
+            return self.built.evaluate(dict(self.params), dict(self.buffers), inputs)
 
     def apply(self, params: Arrays, *xs: Array) -> Any:
         """The value at xs with other parameters, in evaluation: for JAX transforms."""
