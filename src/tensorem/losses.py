@@ -28,6 +28,14 @@ def mse(output: Array, target: Array) -> Pair:
 
     Shapes:
         output, target (...), equal  ->  sum (), count ()
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The dtypes differ, or are no floats.
+
+    Example:
+        >>> mse(jnp.array([1.0, 4.0]), jnp.array([1.0, 2.0]))
+        (Array(4., dtype=float32), Array(2., dtype=float32))
     """
     _alike("mse", output, target)
     return _entries(ops.square(ops.sub(output, target)))
@@ -38,6 +46,14 @@ def l1(output: Array, target: Array) -> Pair:
 
     Shapes:
         output, target (...), equal  ->  sum (), count ()
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The dtypes differ, or are no floats.
+
+    Example:
+        >>> l1(jnp.array([1.0, 4.0]), jnp.array([1.0, 2.0]))
+        (Array(2., dtype=float32), Array(2., dtype=float32))
     """
     _alike("l1", output, target)
     return _entries(ops.abs(ops.sub(output, target)))
@@ -51,6 +67,14 @@ def bce_with_logits(output: Array, target: Array) -> Pair:
 
     Args:
         target: Probabilities of 1.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The dtypes differ, or are no floats.
+
+    Example:
+        >>> bce_with_logits(jnp.array([100.0, -100.0]), jnp.array([1.0, 1.0]))
+        (Array(100., dtype=float32), Array(2., dtype=float32))
     """
     _alike("bce_with_logits", output, target)
     return _entries(ops.sub(ops.softplus(output), ops.mul(output, target)))
@@ -71,6 +95,10 @@ def cross_entropy(output: Array, target: Array) -> Pair:
     Raises:
         ShapeError: The shapes do not fit.
         DataError: A class is out of range.
+
+    Example:
+        >>> cross_entropy(jnp.array([[100.0, 0.0], [0.0, 100.0]]), jnp.array([0, 0]))
+        (Array(100., dtype=float32), Array(2., dtype=float32))
     """
     _logits("cross_entropy", output)
     return _nll("cross_entropy", ops.log_softmax(output, dim=-1), target)
@@ -81,13 +109,26 @@ def nll(output: Array, target: Array) -> Pair:
 
     Shapes:
         output (*batch, classes), target (*batch) or (*batch, classes)  ->  sum (), count ()
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DataError: A class is out of range.
+
+    Example:
+        >>> nll(jnp.array([[-1.0, -2.0], [-3.0, -4.0]]), jnp.array([0, 1]))
+        (Array(5., dtype=float32), Array(2., dtype=float32))
     """
     _logits("nll", output)
     return _nll("nll", output, target)
 
 
 def mean(pair: Pair) -> Array:
-    """The mean that a pair (sum, count) stands for."""
+    """The mean that a pair (sum, count) stands for.
+
+    Example:
+        >>> mean((jnp.array(6.0), jnp.array(4.0)))
+        Array(1.5, dtype=float32, weak_type=True)
+    """
     return pair[0] / pair[1]
 
 
@@ -103,6 +144,10 @@ def by_name(name: str) -> Loss:
 
     Raises:
         ArgumentError: There is none.
+
+    Example:
+        >>> by_name("mse") is mse
+        True
     """
     if name not in LOSSES:
         raise ArgumentError(f"A loss takes a name of {', '.join(LOSSES)}, got {name!r}.")
@@ -121,6 +166,9 @@ def check_targets(name: str, output: Spec, target: Any) -> None:
         ShapeError: The targets of an example have another shape.
         DTypeError: Classes that are no integers, targets that are no numbers.
         DataError: A class out of range, a value that is not finite; the error names the row.
+
+    Example:
+        >>> check_targets("mse", Spec(("N", 3)), np.zeros((8, 3), np.float32))
     """
     by_name(name)
     target = np.asarray(target)

@@ -70,6 +70,10 @@ def by_name(name: str) -> Metric:
 
     Raises:
         ArgumentError: There is none.
+
+    Example:
+        >>> by_name("accuracy") is accuracy
+        True
     """
     if name not in METRICS:
         raise ArgumentError(f"A metric takes a name of {', '.join(METRICS)}, got {name!r}.")

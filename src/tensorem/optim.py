@@ -93,6 +93,10 @@ def sgd(
     Raises:
         ArgumentError: A value out of its range, or nesterov without momentum.
 
+    Example:
+        >>> sgd(0.1, momentum=0.9, nesterov=True)
+        sgd(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.0)
+
     Source:
         torch.optim.SGD with dampening 0.
     """
@@ -115,6 +119,10 @@ def adam(
 
     Raises:
         ArgumentError: A value out of its range.
+
+    Example:
+        >>> adam(1e-3)
+        adam(lr=0.001, betas=(0.9, 0.999), eps=1e-08)
 
     Source:
         Kingma and Ba 2015, algorithm 1; torch.optim.Adam.
@@ -141,6 +149,10 @@ def adamw(
     Raises:
         ArgumentError: A value out of its range.
 
+    Example:
+        >>> adamw(cosine_lr(1e-3, 100)).arguments[0][1]
+        cosine_lr(lr=0.001, total_steps=100, min_lr=0.0)
+
     Source:
         Loshchilov and Hutter 2019, algorithm 2; torch.optim.AdamW.
     """
@@ -158,6 +170,10 @@ def clip_grad_norm(max_norm: float) -> Optimizer:
 
     Raises:
         ArgumentError: max_norm is not above 0.
+
+    Example:
+        >>> chain(clip_grad_norm(1.0), adam()).name
+        'chain'
 
     Source:
         torch.nn.utils.clip_grad_norm_.
@@ -188,6 +204,10 @@ def constant(lr: float) -> Schedule:
 
     Raises:
         ArgumentError: lr is below 0 or not finite.
+
+    Example:
+        >>> constant(0.1)
+        constant(lr=0.1)
     """
     _check_least("constant", "lr", lr)
     return Schedule("constant", _named(locals()))
@@ -198,6 +218,10 @@ def step_lr(lr: float, step_size: int, gamma: float = 0.1) -> Schedule:
 
     Raises:
         ArgumentError: A value out of its range.
+
+    Example:
+        >>> [round(float(step_lr(0.1, 2).function()(t)), 4) for t in range(5)]
+        [0.1, 0.1, 0.01, 0.01, 0.001]
 
     Source:
         torch.optim.lr_scheduler.StepLR, stepped after each optimizer step.
@@ -214,6 +238,10 @@ def exponential_lr(lr: float, gamma: float) -> Schedule:
     Raises:
         ArgumentError: A value out of its range.
 
+    Example:
+        >>> [round(float(exponential_lr(0.1, 0.5).function()(t)), 4) for t in range(3)]
+        [0.1, 0.05, 0.025]
+
     Source:
         torch.optim.lr_scheduler.ExponentialLR, stepped after each optimizer step.
     """
@@ -227,6 +255,10 @@ def cosine_lr(lr: float, total_steps: int, min_lr: float = 0.0) -> Schedule:
 
     Raises:
         ArgumentError: A value out of its range, or min_lr above lr.
+
+    Example:
+        >>> [round(float(cosine_lr(0.1, 4).function()(t)), 4) for t in (0, 2, 4, 9)]
+        [0.1, 0.05, 0.0, 0.0]
 
     Source:
         Loshchilov and Hutter 2017, equation 5, without restarts.

@@ -13,27 +13,72 @@ Array = Any
 
 
 def relu(x: Array) -> Array:
-    """max(x, 0); the derivative at 0 is 0."""
+    """max(x, 0); the derivative at 0 is 0.
+
+    Raises:
+        DTypeError: x holds no numbers.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> relu(jnp.array([-1.0, 0.0, 2.0])).tolist()
+        [0.0, 0.0, 2.0]
+    """
     return ops.relu(x)
 
 
 def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
-    """x where x > 0, negative_slope x elsewhere."""
+    """x where x > 0, negative_slope x elsewhere.
+
+    Raises:
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> leaky_relu(jnp.array([-1.0, 0.0, 2.0]), 0.5).tolist()
+        [-0.5, 0.0, 2.0]
+    """
     return ops.leaky_relu(x, negative_slope=float(negative_slope))
 
 
 def sigmoid(x: Array) -> Array:
-    """1 / (1 + exp(-x))."""
+    """1 / (1 + exp(-x)).
+
+    Raises:
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> sigmoid(jnp.array([0.0, 100.0])).tolist()
+        [0.5, 1.0]
+    """
     return ops.sigmoid(x)
 
 
 def tanh(x: Array) -> Array:
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent.
+
+    Raises:
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> tanh(jnp.array([0.0, 100.0])).tolist()
+        [0.0, 1.0]
+    """
     return ops.tanh(x)
 
 
 def softplus(x: Array) -> Array:
-    """log(1 + exp(x))."""
+    """log(1 + exp(x)).
+
+    Raises:
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> softplus(jnp.array([-200.0, 200.0])).tolist()
+        [0.0, 200.0]
+    """
     return ops.softplus(x)
 
 
@@ -43,6 +88,15 @@ def softmax(x: Array, dim: int) -> Array:
 
     Shapes:
         (...)  ->  the same
+
+    Raises:
+        ShapeError: There is no such axis, or nothing along it.
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> softmax(jnp.array([[5.0, 5.0], [200.0, 0.0]]), dim=1).tolist()
+        [[0.5, 0.5], [1.0, 0.0]]
     """
     rules.softmax(shape(x), dim)
     return ops.softmax(x, dim=dim)
@@ -54,6 +108,15 @@ def log_softmax(x: Array, dim: int) -> Array:
 
     Shapes:
         (...)  ->  the same
+
+    Raises:
+        ShapeError: There is no such axis, or nothing along it.
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> log_softmax(jnp.array([200.0, 0.0]), dim=0).tolist()
+        [0.0, -200.0]
     """
     rules.softmax(shape(x), dim)
     return ops.log_softmax(x, dim=dim)

@@ -23,25 +23,60 @@ def add(x: Array, y: Array) -> Array:
 
     Shapes:
         x, y: equal, or equal after broadcasting  ->  the common shape
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The operands have two dtypes, or a number is none of the array's.
+
+    Example:
+        >>> add(jnp.ones((2, 3)), jnp.array([1.0, 2.0, 3.0])).tolist()
+        [[2.0, 3.0, 4.0], [2.0, 3.0, 4.0]]
     """
     return ops.add(*_common(x, y))
 
 
 @checked
 def sub(x: Array, y: Array) -> Array:
-    """The difference x - y; shapes as in `add`."""
+    """The difference x - y; shapes as in `add`.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The operands have two dtypes, or a number is none of the array's.
+
+    Example:
+        >>> sub(jnp.array([3.0, 4.0]), 1).tolist()
+        [2.0, 3.0]
+    """
     return ops.sub(*_common(x, y))
 
 
 @checked
 def mul(x: Array, y: Array) -> Array:
-    """The product x y, entry by entry; shapes as in `add`."""
+    """The product x y, entry by entry; shapes as in `add`.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The operands have two dtypes, or a number is none of the array's.
+
+    Example:
+        >>> mul(2, jnp.array([3.0, 4.0])).tolist()
+        [6.0, 8.0]
+    """
     return ops.mul(*_common(x, y))
 
 
 @checked
 def div(x: Array, y: Array) -> Array:
-    """The quotient x / y, entry by entry; shapes as in `add`."""
+    """The quotient x / y, entry by entry; shapes as in `add`.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The operands have no common dtype of floats.
+
+    Example:
+        >>> div(jnp.array([3.0, 4.0]), 2).tolist()
+        [1.5, 2.0]
+    """
     return ops.div(*_common(x, y))
 
 

@@ -24,6 +24,15 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 
     Shapes:
         x (*batch, in), weight (out, in), bias (out,)  ->  (*batch, out)
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The operands have two dtypes.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> linear(jnp.array([1.0, 2.0]), jnp.array([[3.0, 4.0]]), jnp.array([0.5])).tolist()
+        [11.5]
     """
     _weight(weight, 2, "(out, in)")
     rules.linear(shape(x), weight.shape[1], weight.shape[0])
@@ -37,6 +46,15 @@ def matmul(x: Array, y: Array) -> Array:
 
     Shapes:
         x (*batch, n, k), y (*batch, k, m)  ->  (*batch, n, m)
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The operands have two dtypes.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> matmul(jnp.array([[1.0, 2.0]]), jnp.array([[3.0], [4.0]])).tolist()
+        [[11.0]]
     """
     a, b = shape(x), shape(y)
     if (
@@ -68,6 +86,16 @@ def conv2d(
 
     Args:
         padding: Zeros on each side; "valid" for none, "same" for as many as keep the size.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        ArgumentError: A stride, padding, dilation or number of groups out of its range.
+        DTypeError: The operands have two dtypes.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> conv2d(jnp.ones((1, 3, 3)), jnp.ones((1, 1, 2, 2)), padding=1, stride=2).tolist()
+        [[[1.0, 2.0], [2.0, 4.0]]]
     """
     _weight(weight, 4, "(out, in / groups, kh, kw)")
     out, per_group, *kernel = weight.shape
@@ -97,6 +125,11 @@ def embedding(index: Array, weight: Array) -> Array:
 
     Raises:
         DataError: An index is out of range.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> embedding(jnp.array([1, 1]), jnp.array([[0.0, 0.5], [1.0, 1.5]])).tolist()
+        [[1.0, 1.5], [1.0, 1.5]]
     """
     _weight(weight, 2, "(rows, dim)")
     if index.dtype.name not in dtypes.INTEGER:
@@ -126,6 +159,10 @@ def padding_of(
 
     Raises:
         ShapeError: "same" needs stride 1, and as many zeros on one side as on the other.
+
+    Example:
+        >>> padding_of("same", (3, 5), 1, (1, 2))
+        (1, 4)
     """
     if padding == "valid":
         return (0, 0)

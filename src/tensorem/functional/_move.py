@@ -21,6 +21,13 @@ def reshape(x: Array, target: tuple[int, ...]) -> Array:
 
     Shapes:
         (...)  ->  target, where one size may be -1
+
+    Raises:
+        ShapeError: The target has another number of entries.
+
+    Example:
+        >>> reshape(jnp.zeros((2, 3)), (3, -1)).shape
+        (3, 2)
     """
     reshape_shape(shape(x), sizes(target))
     return _reshaped(x, target)
@@ -32,6 +39,13 @@ def flatten(x: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
 
     Shapes:
         (a, ..., c)  ->  (a, product of ..., c)
+
+    Raises:
+        ShapeError: There is no such axis.
+
+    Example:
+        >>> flatten(jnp.zeros((2, 3, 4)), start_dim=1).shape
+        (2, 12)
     """
     rules.flatten(shape(x), start_dim, end_dim)
     first = start_dim % max(x.ndim, 1)
@@ -48,6 +62,14 @@ def broadcast(x: Array, target: tuple[Any, ...], dims: tuple[int, ...]) -> Array
     Args:
         target: The shape of the result.
         dims: Where each axis of x stands in the result.
+
+    Raises:
+        ShapeError: A size is neither 1 nor that of the target.
+        ArgumentError: dims do not rise, or are not as many as x has.
+
+    Example:
+        >>> broadcast(jnp.array([1.0, 2.0]), (2, 3), (0,)).tolist()
+        [[1.0, 1.0, 1.0], [2.0, 2.0, 2.0]]
     """
     if static(target):
         return ops.broadcast(x, shape=tuple(target), dims=dims)

@@ -29,6 +29,14 @@ def layer_norm(
 
     Shapes:
         x (*batch, *normalized_shape), weight and bias (*normalized_shape)  ->  like x
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The operands have no common dtype of floats.
+
+    Example:
+        >>> layer_norm(jnp.array([[1.0, 1.0], [-3.0, 5.0]]), 2, eps=0.0)[1].tolist()
+        [-1.0, 1.0]
     """
     rules.layer_norm(shape(x), normalized_shape)
     last = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
@@ -52,6 +60,14 @@ def batch_norm(
 
     Shapes:
         x (N, C, ...), mean, var, weight and bias (C,)  ->  like x
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The operands have no common dtype of floats.
+
+    Example:
+        >>> batch_norm(jnp.array([[5.0]]), jnp.array([1.0]), jnp.array([4.0]), eps=0.0).tolist()
+        [[2.0]]
     """
     if x.ndim < 2:
         raise ShapeError(f"takes (N, C, ...), got {format_shape(shape(x))}.")
@@ -71,6 +87,14 @@ def batch_moments(x: Array) -> tuple[Array, Array]:
 
     Shapes:
         x (N, C, ...)  ->  (C,), (C,)
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> batch_moments(jnp.array([[1.0], [3.0]]))
+        (Array([2.], dtype=float32), Array([1.], dtype=float32))
     """
     if x.ndim < 2:
         raise ShapeError(f"takes (N, C, ...), got {format_shape(shape(x))}.")

@@ -25,6 +25,16 @@ def max_pool2d(
     Args:
         stride: The step between windows; None for kernel_size.
         padding: Places on each side, which are never the largest.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        ArgumentError: A stride or padding out of its range.
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> max_pool2d(jnp.arange(16.0).reshape(1, 4, 4), 2).tolist()
+        [[[5.0, 7.0], [13.0, 15.0]]]
     """
     rules.max_pool2d(shape(x), kernel_size, stride, padding)
     attrs = _window(kernel_size, stride, padding)
@@ -43,6 +53,16 @@ def avg_pool2d(
     Args:
         stride: The step between windows; None for kernel_size.
         padding: Zeros on each side.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        ArgumentError: A stride or padding out of its range.
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> avg_pool2d(jnp.arange(16.0).reshape(1, 4, 4), 2).tolist()
+        [[[2.5, 4.5], [10.5, 12.5]]]
     """
     rules.avg_pool2d(shape(x), kernel_size, stride, padding)
     attrs = _window(kernel_size, stride, padding)
