@@ -100,6 +100,15 @@ def test_a_tyro_without_the_hook_refuses_in_its_own_words(
     assert end.value.code == 2 and "--seed" in capsys.readouterr().err
 
 
+def test_a_tyro_with_other_events_refuses_in_its_own_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr("tensorem.cli._refusals._name", lambda argument: argument.other)
+    with pytest.raises(SystemExit) as end:
+        main(["ops", "--meaning", "x"])
+    assert end.value.code == 2 and "--meaning" in capsys.readouterr().err
+
+
 def test_what_the_library_advises_is_said_in_flags() -> None:
     told = """run.
   help: train.resume("it's a/run", model, data, validation=...), or choose another path."""

@@ -366,6 +366,8 @@ def test_a_class_that_only_the_test_examples_have_counts(tmp_path: Path, capsys:
 def test_a_run_goes_on_to_another_total(run: Path, capsys: Capture) -> None:
     found = said(capsys, "train", "--resume", str(run), "--epochs", "5")
     assert [row["epoch"] for row in found["history"]] == [1, 2, 3, 4, 5]
+    told = refused(capsys, "train", "--resume", str(run / "nowhere"))
+    assert f"that tensorem train made, got {run / 'nowhere'}, which is no folder" in told
     told = refused(capsys, "train", "--resume", str(run), "--epochs", "2")
     assert "takes epochs of at least the 5 that are done, got 2" in told
 

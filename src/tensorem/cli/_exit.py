@@ -17,4 +17,5 @@ CODES = """Exit codes:
   3    unknown
   70   a bug in tensorem
   130  interrupted (Ctrl-C)
-  141  nobody read the output"""
+  141  nobody read the output
+  143  terminated (SIGTERM)"""

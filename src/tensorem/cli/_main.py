@@ -91,7 +91,8 @@ def _guarded(arguments: list[str]) -> int:
         return _exit.BROKEN_PIPE
     except OSError as error:
         _mute()
-        print(f"FileError: {error}", file=sys.stderr)
+        reason = error.strerror or error
+        print(f"FileError: {error.filename or 'The output'}: {reason}.", file=sys.stderr)
         return _exit.BAD_INPUT
     except Exception:
         traceback.print_exc()

@@ -57,6 +57,10 @@ class Recipe:
         """
         from tensorem import disk
 
+        if not run.is_dir():
+            raise FileError(
+                f"A run is a folder that tensorem train made, got {run}, which is no folder."
+            )
         try:
             found = json.loads(disk.read_whole(run / FILE))
             for name in ("classes", "hidden"):

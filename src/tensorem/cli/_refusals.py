@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import MISSING, fields
 from difflib import get_close_matches
 from typing import Any
@@ -17,7 +17,7 @@ Commands = Mapping[str, type[Any]]
 def refusals(arguments: Sequence[str], commands: Commands) -> Iterator[None]:
     """Within this, tyro raises our error where it would print a box and exit."""
     try:
-        from tyro import _errors
+        from tyro._errors import on_parse_error
     except ImportError:  # the hook is not public yet: a tyro without it prints its boxes
         yield
         return
@@ -26,10 +26,13 @@ def refusals(arguments: Sequence[str], commands: Commands) -> Iterator[None]:
     def refuse(event: Any) -> None:
         if command not in commands:
             raise ArgumentError(_no_command(command, commands), help="tensorem --help")
-        if told := _unknown(arguments[1:], command, commands) or _told(event, command):
+        told = _unknown(arguments[1:], command, commands)
+        with suppress(AttributeError):  # nor are its events: where they differ, the same
+            told = told or _told(event, command)
+        if told:
             raise ArgumentError(told, help=f"tensorem {command} --help")
 
-    with _errors.on_parse_error(refuse):
+    with on_parse_error(refuse):
         yield
 
 
