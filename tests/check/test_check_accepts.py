@@ -102,6 +102,45 @@ def test_a_run_that_rounds_away_its_input_is_not_what_the_graph_says() -> None:
     assert not result.accepted and "does not give the recorded outputs" in result.reason
 
 
+def constant_net() -> Net:
+    net = Net((1, 3))
+    net.op("relu", net.array("c", [[1, 2, 3]]))
+    return net
+
+
+def unused_net() -> Net:
+    net = Net((1, 3))
+    net.op("relu", "x")
+    net.op("add", net.op("sub", "x", "x"), net.array("c", [[1, 2, 3]]))
+    return net
+
+
+def bare_net(output: str) -> Net:
+    net = Net((1, 3))
+    net.array("c", [[1, 2, 3]])
+    net.document["outputs"] = [output]
+    return net
+
+
+@pytest.mark.parametrize("mode", ["float64", "exact"])
+@pytest.mark.parametrize(
+    ("net", "eps", "margin"),
+    [
+        (constant_net(), "9", 1),
+        (unused_net(), "1e3", 1),
+        (bare_net("c"), "9", 1),
+        (bare_net("x"), "0.25", 0.5),
+    ],
+)
+def test_odd_graphs_mean_what_they_say(net: Net, eps: str, margin: float, mode: str) -> None:
+    """Constants only, x - x, a bend that nobody reads, an output that is an array or the input."""
+    case = certify(net, [[1, 2, 3]], eps, np.random.default_rng(0))
+    if not any("x" in node["inputs"] for node in net.document["nodes"]):
+        case.tensors = {name: case.tensors[name] for name in ("center", "outputs")}
+    found = verdict(case, mode)
+    assert found.accepted and found.margin == pytest.approx(margin, rel=1e-9)
+
+
 @pytest.mark.parametrize("mode", ["float64", "exact"])
 def test_recorded_outputs_may_be_off_by_float32_noise_and_no_more(mode: str) -> None:
     for off, accepted in [(1e-5, True), (1e-3, False)]:

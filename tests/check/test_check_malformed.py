@@ -237,6 +237,8 @@ def test_a_graph_that_is_no_graph(text: str, words: str) -> None:
 
 
 def test_a_graph_that_is_no_data() -> None:
+    with pytest.raises(MalformedError, match=r"^the graph: Infinity is not a number$"):
+        prepare({"a": float("inf")}, {})
     with pytest.raises(MalformedError, match="the graph is not JSON"):
         prepare({"a": object()}, {})
     cycle: dict[str, Any] = {}

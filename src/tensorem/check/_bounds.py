@@ -6,7 +6,7 @@ Functions", theorem 3.2, with the rounding terms of docs/checker.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -83,20 +83,15 @@ def propagate(program: Program, box: Bounds, tensors: Tensors | None, a: Arithme
 
 
 def _append(values: Values, step: Step, box: Bounds, a: Arithmetic) -> None:
-    if isinstance(step, Input):
-        values.bounds.append(box)
-        values.noise.append(0 * box.size)
-        values.floor.append(_floor([], a))
-        return
     sources = [values.bounds[s] for s in sources_of(step)]
-    lower, upper, noise = forward(step, sources, a)
-    values.bounds.append(bounds(lower, upper, a))
+    if isinstance(step, Input):
+        found, noise = box, 0 * box.size
+    else:
+        lower, upper, noise = forward(step, sources, a)
+        found = bounds(lower, upper, a)
+    values.bounds.append(found)
     values.noise.append(noise)
-    values.floor.append(_floor(sources, a))
-
-
-def _floor(sources: Sequence[Bounds], a: Arithmetic) -> Any:
-    return a.tiny * (1 + sum(x.size.sum() for x in sources))
+    values.floor.append(a.tiny * (1 + sum(x.size.sum() for x in sources)))
 
 
 def sources_of(step: Step) -> tuple[int, ...]:

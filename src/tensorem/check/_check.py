@@ -230,12 +230,11 @@ def _against(label: int, classes: int) -> Callable[[range], Array]:
 
 def _document(given: str | bytes | Mapping[str, Any], what: str) -> dict[str, Any]:
     """A JSON object; one that is parsed already goes through text, so that both are alike."""
-    if isinstance(given, str | bytes):
-        return parse_json(given, what)
     try:
-        return parse_json(json.dumps(given), what)
+        text = given if isinstance(given, str | bytes) else json.dumps(given)
     except (TypeError, ValueError, RecursionError) as error:
         raise MalformedError(f"{what} is not JSON: {str(error)[:200]}") from None
+    return parse_json(text, what)
 
 
 def _arithmetic(mode: str) -> Arithmetic:
