@@ -213,12 +213,15 @@ def test_check_rejects_the_certificates_of_another_model(run: Path, capsys: Capt
 
 def test_check_refuses_what_is_no_certificate(run: Path, tmp_path: Path, capsys: Capture) -> None:
     assert "holds no certificates" in refused(capsys, "check", str(run))
-    assert "nowhere, which is not there" in refused(capsys, "check", str(tmp_path / "nowhere"))
+    assert "nowhere, which is no folder" in refused(capsys, "check", str(tmp_path / "nowhere"))
     assert "takes a run folder, or three paths" in refused(capsys, "check", "a", "b")
     file = tmp_path / "c"
     file.write_bytes(b"nothing")
     files = (str(run / "graph.json"), str(run / "model.safetensors"), str(file))
-    assert refused(capsys, "check", *files).startswith("CertificateError")
+    told = refused(capsys, "check", *files)
+    assert told.startswith("CertificateError") and f"where: {file}\n" in told
+    told = refused(capsys, "check", str(file), str(file), str(file))
+    assert "the graph is not JSON" in told and f"where: {file}, {file}\n" in told
 
 
 def test_show_prints_the_run_and_writes_its_report(run: Path, capsys: Capture) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +51,7 @@ def _files(given: tuple[Path, ...]) -> tuple[Path, Path, list[Path]]:
     if len(given) == 1:
         run = given[0]
         if not run.is_dir():
-            raise FileError(f"tensorem check takes a run folder, got {run}, which is not there.")
+            raise FileError(f"tensorem check takes a run folder, got {run}, which is no folder.")
         return run / "graph.json", run / "model.safetensors", _inside(run / "certificates")
     if len(given) != 3:
         raise FileError(
@@ -72,11 +74,25 @@ def _inside(folder: Path) -> list[Path]:
 def _results(graph: Path, weights: Path, certificates: list[Path], mode: str) -> dict[Path, Result]:
     from tensorem import check
 
-    try:
+    with _naming(f"{graph}, {weights}"):
         checker = check.prepare_files(graph, weights)
-        return {c: checker.check(*check.read_certificate(c), mode) for c in certificates}
+    results = {}
+    for certificate in certificates:
+        with _naming(str(certificate)):
+            results[certificate] = checker.check(*check.read_certificate(certificate), mode)
+    return results
+
+
+@contextmanager
+def _naming(files: str) -> Iterator[None]:
+    """Within this, what the checker cannot read is said with the names of the files."""
+    from tensorem import check
+
+    try:
+        yield
     except (check.MalformedError, check.UnsupportedError) as error:
-        raise CertificateError(f"The checker cannot read this: {error}.") from None
+        what = f"The checker cannot read this: {error}."
+        raise CertificateError(what, where=files) from None
 
 
 def _as_json(result: Result) -> dict[str, Any]:
