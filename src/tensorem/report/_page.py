@@ -39,6 +39,7 @@ td.n, th.n, tfoot th:last-child { text-align: right }
 .model td:last-child, .model th:last-child { text-align: right; padding-right: 0 }
 code { font: 13px/1.5 ui-monospace, monospace; overflow-wrap: anywhere }
 td.n, th.n { padding-right: .7rem }
+.two td, .two th { padding-right: .45rem; font-size: 14px }
 .two { display: flex; flex-wrap: wrap; gap: 1.5rem } .two > * { flex: 1 1 22rem; min-width: 0 }
 figure { margin: 0 } figcaption { display: flex; justify-content: space-between; gap: 1rem }
 svg { width: 100%; height: auto } svg text { font: 11px system-ui, sans-serif; fill: var(--soft) }
