@@ -271,6 +271,34 @@ def cosine_lr(lr: float, total_steps: int, min_lr: float = 0.0) -> Schedule:
     return Schedule("cosine_lr", _named(locals()))
 
 
+def rate_of(optimizer: Optimizer) -> float | Schedule:
+    """The learning rate of an optimizer, which steps against the gradient once.
+
+    Raises:
+        ArgumentError: It has none and would step along the gradient, or several in a chain.
+
+    Example:
+        >>> rate_of(chain(clip_grad_norm(1.0), sgd(0.1)))
+        0.1
+    """
+    rates = _rates(optimizer)
+    if len(rates) != 1:
+        raise ArgumentError(
+            f"Training takes an optimizer with one learning rate, got {optimizer!r} with "
+            f"{len(rates)}.",
+            help="for example optim.chain(optim.clip_grad_norm(1.0), optim.adam(1e-3)).",
+        )
+    [rate] = rates
+    return rate
+
+
+def _rates(optimizer: Optimizer) -> list[float | Schedule]:
+    arguments: dict[str, Any] = dict(optimizer.arguments)
+    if optimizer.name == "chain":
+        return [rate for part in arguments["optimizers"] for rate in _rates(part)]
+    return [arguments["lr"]] if "lr" in arguments else []
+
+
 def check_dtype(optimizer: Optimizer, dtype: Any) -> None:
     """Check that an optimizer can work on parameters of a dtype.
 

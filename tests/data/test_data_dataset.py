@@ -148,3 +148,8 @@ def test_iris() -> None:
 def test_a_ragged_list_is_no_data_set() -> None:
     with pytest.raises(DataError, match="A Dataset takes x as an array, got setting an array"):
         Dataset([[1], [1, 2]], [0, 1])
+
+
+def test_a_mask_is_not_lost_in_silence() -> None:
+    with pytest.raises(DataError, match="A Dataset takes x as an array, got one with a mask"):
+        Dataset(np.ma.masked_greater(np.arange(3.0), 1), np.zeros(3))

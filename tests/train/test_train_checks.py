@@ -58,6 +58,12 @@ CASES: dict[str, tuple[Any, type[TensoremError], str, str]] = {
         r"targets take values below 2\*\*31, got larger",
         "",
     ),
+    "mask": (
+        (np.ma.masked_greater(X, 0), Y),
+        DataError,
+        "Training takes an array, got one with a mask",
+        "",
+    ),
     "no examples": ((X[:0], Y[:0]), DataError, "at least one example, got none", ""),
     "lengths": ((X, Y[:5]), DataError, "as many targets as inputs", ""),
     "scalar": ((X, np.float32(1)), DataError, "y with examples along axis 0, got a scalar", ""),
@@ -120,6 +126,8 @@ def test_a_fixed_number_of_examples_is_refused() -> None:
         ({"metrics": ("f1",)}, "A metric takes a name of .*, got 'f1'"),
         ({"optimizer": 0.1}, "takes an optimizer of tensorem.optim, got 0.1"),
         ({"seed": -1}, "A seed takes"),
+        ({"drop_last": "no"}, "drop_last takes True or False, got 'no'"),
+        ({"hooks": print}, r"hooks takes train\.Hooks, got <built-in"),
         ({"metrics": "accuracy"}, "metrics takes a tuple of names or functions, got 'accuracy'"),
         ({"path": ""}, "A path takes a text or a Path, got ''"),
         ({"path": 3}, "A path takes a text or a Path, got 3"),
@@ -133,6 +141,36 @@ def test_a_fixed_number_of_examples_is_refused() -> None:
 def test_an_argument_out_of_range_is_named(given: dict[str, Any], words: str) -> None:
     with pytest.raises(ArgumentError, match=words):
         fit(mlp(), **given)
+
+
+@pytest.mark.parametrize(
+    ("optimizer", "count"),
+    [(optim.clip_grad_norm(1.0), 0), (optim.chain(optim.adam(0.1), optim.sgd(0.1)), 2)],
+)
+def test_an_optimizer_has_one_learning_rate(optimizer: optim.Optimizer, count: int) -> None:
+    words = rf"takes an optimizer with one learning rate, got .* with {count}\."
+    with pytest.raises(ArgumentError, match=words):
+        fit(mlp(), optimizer=optimizer)
+    with pytest.raises(ArgumentError, match=words):
+        train.Runner(train.Task(mlp()), optimizer)
+
+
+def lr(output: Any, target: Any) -> tuple[Any, Any]:
+    return output.sum(), 1
+
+
+@pytest.mark.parametrize("metrics", [("accuracy", "accuracy"), (lr,), (lambda o, t: 0,) * 2])
+def test_metrics_have_names_of_their_own(metrics: Any) -> None:
+    with pytest.raises(ArgumentError, match="metrics takes names that differ, also from loss, ep"):
+        fit(mlp(), metrics=metrics)
+
+
+def test_a_loss_that_counts_nothing_is_not_finite() -> None:
+    def nothing(output: Any, target: Any) -> tuple[Any, Any]:
+        return output.sum(), 0.0
+
+    with pytest.raises(DataError, match=r"got -?inf in the loss at epoch 1, step 1\."):
+        fit(mlp(), loss=nothing)
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

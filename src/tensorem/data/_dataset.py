@@ -147,11 +147,31 @@ class Splits:
     classes: tuple[str, ...]
 
 
-def _frozen(name: str, value: object) -> Array:
+def array_of(takes: str, value: object) -> Array:
+    """The array that a value is.
+
+    Args:
+        takes: The beginning of the error, such as "Training takes".
+
+    Raises:
+        DataError: It is ragged, or has a mask, which an array would lose.
+
+    Example:
+        >>> array_of("Training takes", [1, 2])
+        array([1, 2])
+    """
+    if np.ma.isMaskedArray(value):
+        raise DataError(
+            f"{takes} an array, got one with a mask.", help="x.filled(0), or drop rows."
+        )
     try:
-        array = np.asarray(value).view()
+        return np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise DataError(f"A Dataset takes {name} as an array, got {error}.") from None
+        raise DataError(f"{takes} an array, got {error}.") from None
+
+
+def _frozen(name: str, value: object) -> Array:
+    array = array_of(f"A Dataset takes {name} as", value).view()
     if array.ndim == 0:
         raise DataError(f"A Dataset takes {name} with rows along its first axis, got a scalar.")
     if str(array.dtype) not in dtypes.EXECUTABLE:

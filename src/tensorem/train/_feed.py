@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import jax.numpy as jnp
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorem import rand
-from tensorem.data import Dataset
+from tensorem.data import Dataset, array_of
 from tensorem.disk import raw
 from tensorem.errors import ArgumentError, DataError
 
@@ -59,16 +60,12 @@ def examples(data: Any) -> Examples:
     return found
 
 
+_array = partial(array_of, "Training takes")
+
+
 def _holds_arrays(x: Any) -> bool:
     """A list of arrays is several inputs; one of numbers is an array."""
     return isinstance(x, list) and len(x) > 0 and all(hasattr(v, "shape") for v in x)
-
-
-def _array(value: Any) -> NDArray[Any]:
-    try:
-        return np.asarray(value)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise DataError(f"Training takes arrays, got {type(value).__name__}: {error}.") from None
 
 
 def _pair(data: Any) -> tuple[Any, Any]:

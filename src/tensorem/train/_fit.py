@@ -180,6 +180,8 @@ def _job(
     hooks: Hooks,
 ) -> Job:
     display = display_of(progress)
+    if not isinstance(hooks, Hooks):
+        raise ArgumentError(f"hooks takes train.Hooks, got {hooks!r}.")
     found = checked(task, data.first() if isinstance(data, Stream) else examples(data))
     held_out = None if validation is None else checked(task, examples(validation), "validation")
     facts = {

@@ -183,7 +183,7 @@ def _step_rows(job: Job, at: Standing, before: int) -> list[Row]:
 def _require_finite_loss(job: Job, at: Standing, before: int) -> None:
     bad = at.record.first_nonfinite(before)
     if bad is not None:
-        _stop(job, at, "the loss", bad, float(at.record.rows[bad, 0]))
+        _stop(job, at, "the loss", bad, float(at.record.losses()[bad]))
 
 
 def _require_finite_params(job: Job, at: Standing) -> None:

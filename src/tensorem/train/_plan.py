@@ -58,6 +58,9 @@ class Plan:
                 f"Training takes an optimizer of tensorem.optim, got {self.optimizer!r}.",
                 help="for example optim.adam(1e-3).",
             )
+        optim.rate_of(self.optimizer)
+        if not isinstance(self.drop_last, bool):
+            raise ArgumentError(f"drop_last takes True or False, got {self.drop_last!r}.")
         rand.check_seed(self.seed)
 
     def to_json(self) -> dict[str, Any]:
@@ -115,12 +118,9 @@ def _again(
     return given
 
 
-def learning_rate(optimizer: optim.Optimizer, step: int) -> float | None:
-    """The learning rate at a step; None where an optimizer has none."""
-    arguments: dict[str, Any] = dict(optimizer.arguments)
-    if isinstance(rate := arguments.get("lr"), optim.Schedule):
+def learning_rate(optimizer: optim.Optimizer, step: int) -> float:
+    """The learning rate at a step."""
+    rate = optim.rate_of(optimizer)
+    if isinstance(rate, optim.Schedule):
         return float(np.asarray(rate.function()(step)))
-    if rate is not None:
-        return float(rate)
-    rates = [learning_rate(part, step) for part in arguments.get("optimizers", ())]
-    return next((rate for rate in reversed(rates) if rate is not None), None)
+    return float(rate)

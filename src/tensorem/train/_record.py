@@ -55,7 +55,13 @@ class Record:
         total, count = self.rows[:, :2].sum(axis=0, dtype=np.float64)
         return float(total / count)
 
+    def losses(self) -> NDArray[Any]:
+        """The mean loss of each step; not a number where a loss counted nothing."""
+        with np.errstate(all="ignore"):
+            means: NDArray[Any] = self.rows[:, 0] / self.rows[:, 1]
+        return means
+
     def first_nonfinite(self, start: int = 0) -> int | None:
         """The first step from start on whose loss is not a finite number."""
-        bad = np.flatnonzero(~np.isfinite(self.rows[start:, 0]))
+        bad = np.flatnonzero(~np.isfinite(self.losses()[start:]))
         return start + int(bad[0]) if bad.size else None

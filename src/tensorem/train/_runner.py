@@ -37,7 +37,7 @@ class Runner:
         backend: "compiled": many steps in one program. "eager": layer by layer, for looking inside.
 
     Raises:
-        ArgumentError: The backend is none, or the optimizer cannot work in the model's dtype.
+        ArgumentError: The backend is none, or the optimizer cannot train this model.
 
     Example:
         >>> from tensorem import data, nn
@@ -56,6 +56,7 @@ class Runner:
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
             raise ArgumentError(f"backend takes {', '.join(BACKENDS)}, got {self.backend!r}.")
+        optim.rate_of(self.optimizer)
         for dtype in {array.dtype for array in self.task.model.params.values()}:
             optim.check_dtype(self.optimizer, dtype)
 

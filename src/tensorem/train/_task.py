@@ -19,6 +19,9 @@ Pair = losses.Pair
 Score = Callable[[Any, Any], Pair]
 """(output, targets) -> (sum over examples, how many): a loss or a metric."""
 
+_COLUMNS = ("epoch", "in_epoch", "step", "lr")
+"""What a row of the log says besides scores."""
+
 _USUAL: dict[str, tuple[str, ...]] = {"cross_entropy": ("accuracy",)}
 
 
@@ -32,7 +35,7 @@ class Task:
         metrics: Names or such functions; None takes what is usual for the loss.
 
     Raises:
-        ArgumentError: A name is unknown.
+        ArgumentError: A name is unknown, or occurs twice.
     """
 
     model: Model
@@ -49,6 +52,12 @@ class Task:
             )
         object.__setattr__(self, "metrics", tuple(self.metrics))
         _ = self.scores
+        if len({*self.names, *_COLUMNS}) < len(self.names) + len(_COLUMNS):
+            raise ArgumentError(
+                f"metrics takes names that differ, also from loss, {', '.join(_COLUMNS)}, got "
+                f"{', '.join(self.names[1:])}.",
+                help="a function of one's own is named by its __name__.",
+            )
 
     @property
     def scores(self) -> Scores:
