@@ -1,4 +1,7 @@
-"""A small run that kills itself: `killed_run.py PATH saved` or `killed_run.py PATH renaming`."""
+"""A small run that kills itself: `killed_run.py PATH saved` or `killed_run.py PATH renaming`.
+
+`killed_run.py PATH on CHECKPOINT_EVERY` begins or continues a longer one, killed from outside.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from small import fit, mlp
+from small import BATCH, cnn, fit, mlp, rows
 
-from tensorem import train
+from tensorem import data, train
 
 AT = 4
 
@@ -36,11 +39,24 @@ def die_when_renaming(path: Path) -> None:
     Path.replace = replace_or_die  # type: ignore[method-assign,assignment]
 
 
+def go_on(folder: Path, checkpoint_every: int) -> None:
+    """From memory at even intervals, as a stream at odd ones."""
+    loader = data.Loader(rows(cnn()), BATCH, shuffle=True, seed=7)
+    odd = checkpoint_every % 2 == 1
+    given: Any = train.Stream(loader.epoch, len(loader)) if odd else rows(cnn())
+    if (folder / "state.safetensors").exists():
+        train.resume(folder, cnn(), given, progress="none")
+    else:
+        settings: Any = {"epochs": 150, "batch_size": BATCH, "seed": 7, "progress": "none"}
+        train.fit(cnn(), given, path=folder, checkpoint_every=checkpoint_every, **settings)
+
+
 if __name__ == "__main__":
-    folder = Path(sys.argv[1])
-    hooks = train.Hooks()
-    if sys.argv[2] == "saved":
-        hooks = train.Hooks(on_save=die_when_saved)
+    folder, moment = Path(sys.argv[1]), sys.argv[2]
+    if moment == "on":
+        go_on(folder, int(sys.argv[3]))
+    elif moment == "saved":
+        fit(mlp(), folder, checkpoint_every=1, hooks=train.Hooks(on_save=die_when_saved))
     else:
         die_when_renaming(folder)
-    fit(mlp(), folder, checkpoint_every=1, hooks=hooks)
+        fit(mlp(), folder, checkpoint_every=1)

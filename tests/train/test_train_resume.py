@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +96,29 @@ def test_a_killed_run_ends_with_the_same_bytes(
     assert state_of(tmp_path / "run") == state_of(whole["mlp"])
     assert log_of(tmp_path / "run") == log_of(whole["mlp"])
     assert not left_over.exists()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("checkpoint_every", [1, 2, 3, 50, 1001])
+def test_a_run_killed_at_random_instants_ends_with_the_same_bytes(
+    tmp_path: Path, checkpoint_every: int
+) -> None:
+    program, chance = Path(__file__).with_name("killed_run.py"), random.Random(checkpoint_every)
+
+    def run(name: str, seconds: float | None = None) -> None:
+        command = [sys.executable, program, tmp_path / name, "on", str(checkpoint_every)]
+        with contextlib.suppress(subprocess.TimeoutExpired):  # which kills it
+            subprocess.run(command, check=True, timeout=seconds, capture_output=True)
+
+    run("first")  # fills the compile cache
+    begun = time.monotonic()
+    run("whole")
+    whole = time.monotonic() - begun
+    for _ in range(5):
+        run("run", whole * chance.uniform(0.4, 1.0))
+    run("run")
+    assert state_of(tmp_path / "run") == state_of(tmp_path / "whole")
+    assert log_of(tmp_path / "run") == log_of(tmp_path / "whole")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
