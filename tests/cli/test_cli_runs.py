@@ -290,6 +290,22 @@ def test_a_csv_file_trains(tmp_path: Path, capsys: Capture) -> None:
     }
 
 
+def test_an_edited_file_is_not_what_a_run_was_trained_on(tmp_path: Path, capsys: Capture) -> None:
+    file, run = tmp_path / "flowers.csv", str(tmp_path / "x")
+    file.write_text(CSV)
+    named = ["--target", "kind", "--classes", "green", "red", "--epochs", "1", "--path", run]
+    said(capsys, "train", "--data", str(file), *named)
+    assert said(capsys, "eval", run)["examples"] == 2
+    file.write_text(CSV + "10,1,green\n")
+    for command in (["eval", run], ["train", "--resume", run]):
+        told = refused(capsys, *command)
+        assert f"The run takes the {file} that it was trained on, got another." in told
+        assert "among those to test on" in told and "--data FILE" in told
+    assert said(capsys, "eval", run, "--data", str(file))["examples"] == 3
+    file.unlink()
+    assert f"{file} cannot be read" in refused(capsys, "eval", run)
+
+
 def test_bad_data_is_refused(tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / "x.csv"
     file.write_text("a,b\n1,0.5\n2,1\n3,0\n4,1\n5,1\n")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import traceback
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,8 @@ class Recipe:
         layers: "cnn", "mlp" or "FILE.py:NAME".
         hidden: The widths of an mlp's hidden layers.
         header: Whether the first line of a CSV file names its columns.
+        sha256: Of the CSV file that was trained on; an edited one would mix the examples anew,
+            and some of those for testing would have been trained on.
     """
 
     data: str = "digits"
@@ -41,6 +44,7 @@ class Recipe:
     layers: str = "mlp"
     hidden: tuple[int, ...] = (64,)
     header: bool = True
+    sha256: str = ""
 
     def save(self, run: Path) -> None:
         """Write it into a run folder."""
@@ -86,12 +90,28 @@ class Recipe:
             raise ValueError(f"loss is {self.loss!r}")
 
 
+def signed(recipe: Recipe) -> Recipe:
+    """The recipe with the hash of its CSV file.
+
+    Raises:
+        FileError: The CSV file cannot be read.
+    """
+    return recipe if recipe.data in BUNDLED else replace(recipe, sha256=_sha256(recipe.data))
+
+
+def _sha256(path: str) -> str:
+    from tensorem import disk
+
+    return hashlib.sha256(disk.read_whole(Path(path))).hexdigest()
+
+
 def splits(recipe: Recipe) -> Splits:
     """The examples of a recipe: those to train on and those to test on.
 
     Raises:
         FileError: The CSV file cannot be read.
-        DataError: A cell is not what it should be, or there are too few rows.
+        DataError: The file is not the one that was trained on, a cell is not what it should be, or
+            there are too few rows.
         ArgumentError: There is no such data.
     """
     from tensorem import data
@@ -101,6 +121,12 @@ def splits(recipe: Recipe) -> Splits:
     if not recipe.data.lower().endswith(".csv"):
         raise ArgumentError(
             f"--data takes {', '.join(BUNDLED)} or a .csv file, got {recipe.data!r}."
+        )
+    if recipe.sha256 and recipe.sha256 != _sha256(recipe.data):
+        raise DataError(
+            f"The run takes the {recipe.data} that it was trained on, got another.",
+            because="other rows would put examples that were trained on among those to test on.",
+            help="bring the file back, or score the model on other data: --data FILE.",
         )
     found = _rows(recipe)
     if len(found) < 2:

@@ -11,7 +11,7 @@ from tensorem.errors import ArgumentError
 
 from . import _exit
 from ._flags import Count, Place, Rate, Seed, Total, Widths
-from ._recipe import BUNDLED, Recipe, layers, splits
+from ._recipe import BUNDLED, Recipe, layers, signed, splits
 from ._runs import next_run
 from ._terminal import print_json, show_model
 
@@ -90,6 +90,7 @@ def _begun(given: Train) -> tuple[Run, dict[str, float]]:
 
     recipe = _recipe(given)
     found = splits(recipe)
+    recipe = signed(recipe)
     model = nn.build(layers(recipe, found), input=found.train.input, seed=given.seed)
     path = given.path or next_run(Path(given.data).stem)
     if not given.json:
