@@ -22,9 +22,8 @@ class Proof:
     """What was found out about one claim.
 
     Args:
-        verdict: "proved" (a certificate that the checker accepts), "refuted" (a counterexample that
-        is one
-            exactly), or "unknown".
+        verdict: "proved" (a certificate that the checker accepts), "refuted" (a counterexample by
+            the runtime and by exact arithmetic), or "unknown".
         claim: What was to be proved.
         center: The centre of the box.
         margin: The best lower bound reached on y[label] - y[other]; a float estimate.
