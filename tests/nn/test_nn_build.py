@@ -217,12 +217,36 @@ def test_several_inputs_are_counted() -> None:
         nn.build(Two(), ("N", 3))
 
 
+def test_a_size_that_comes_from_the_input_is_said_to() -> None:
+    class Two(nn.Layer):
+        left: nn.Linear
+        right: nn.Sequential
+
+        def forward(self, x: Any) -> Any:
+            return self.left(x) + self.right(x)
+
+    two = Two(nn.Linear(4, 3), nn.Sequential(nn.ReLU(), nn.Linear(5, 3)))
+    with pytest.raises(ShapeError) as caught:
+        nn.build(two, ("N", 4))
+    assert str(caught.value) == (
+        "Linear(5 -> 3) takes (*batch, 5), got (N, 4).\n"
+        "  where: model.right[1], after model.right[0] ReLU  (N, 4) -> (N, 4)\n"
+        "  from:  4 is set by the input (N, 4)\n"
+        "  help:  write nn.Linear(4, 3)."
+    )
+
+
 def test_build_takes_a_layer_and_known_names() -> None:
     with pytest.raises(LayerError, match="build takes a layer, got") as caught:
         nn.build(nn.ReLU, ("N", 3))  # type: ignore[arg-type]
     assert caught.value.help == "write ReLU(...)."
     with pytest.raises(LayerError, match=r"Sequential takes layers, got nn\.ReLU at place 1"):
         nn.Sequential(nn.Flatten(), nn.ReLU)  # type: ignore[arg-type]
+    with pytest.raises(
+        LayerError, match="takes layers, got the function relu at place 0"
+    ) as caught:
+        nn.Sequential(F.relu)  # type: ignore[arg-type]
+    assert "such as nn.ReLU() for relu" in caught.value.help
     with pytest.raises(ShapeError, match="sizes that are integers or names"):
         nn.build(nn.ReLU(), (None, 3))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import pickle
 from collections.abc import Callable
 from io import StringIO
 from typing import Any
@@ -375,3 +376,28 @@ def test_models_are_trees_and_copies_are_models() -> None:
     assert copy.deepcopy(model).state_dict().keys() == model.state_dict().keys()
     paths = [jax.tree_util.keystr(p) for p, _ in jax.tree_util.tree_leaves_with_path(model.params)]
     assert paths == sorted(f"['{name}']" for name in model.params)
+
+
+def test_a_model_goes_to_another_process() -> None:
+    model = nn.build(nn.Sequential(nn.Linear(3, 2), nn.LayerNorm(2)), ("N", 3))
+    x = np.ones((2, 3), np.float32)
+    y = model(x)
+    again = pickle.loads(pickle.dumps(model))
+    assert again.built == model.built and again.summary() == model.summary()
+    assert_close(again(x), y, rtol=0, atol=0)
+
+
+def test_what_users_of_pytorch_look_for_is_answered() -> None:
+    model: Any = nn.build(nn.Linear(3, 2), ("N", 3))
+    with pytest.raises(AttributeError, match=r"A model has no eval; model\(x\) is evaluation"):
+        model.eval()
+    with pytest.raises(AttributeError, match=r"^A model has no colour\.$"):
+        _ = model.colour
+    assert not hasattr(model, "parameters")
+
+
+def test_one_example_is_told_to_be_a_batch() -> None:
+    model = nn.build(nn.Linear(3, 2), ("N", 3))
+    with pytest.raises(ShapeError, match=r"The model takes \(N, 3\), got \(3,\)") as caught:
+        model(np.ones(3, np.float32))
+    assert caught.value.help == "one example is a batch of one: x[None]."

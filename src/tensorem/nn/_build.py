@@ -204,6 +204,7 @@ def _dry_run(
     log = Log()
 
     def forward(params: Arrays, buffers: Arrays, *xs: Any) -> Any:
+        log.begin(xs)
         y, _ = layer.call((params, buffers), *xs, ctx=Context(log=log))
         log.finish()
         return y

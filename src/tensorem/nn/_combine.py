@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import field
+from types import FunctionType
 from typing import Any, ClassVar
 
 from tensorem import functional as F
@@ -174,12 +175,16 @@ def share(layer: Layer) -> Shared:
 
 
 def _require_layer(layer: object, i: int) -> None:
-    if not isinstance(layer, Layer):
-        given = f"nn.{layer.__name__}" if isinstance(layer, type) else repr(layer)
-        raise LayerError(
-            f"Sequential takes layers, got {given} at place {i}.",
-            help=f"write {given}(...)." if isinstance(layer, type) else "",
-        )
+    if isinstance(layer, Layer):
+        return
+    given, help = repr(layer), ""
+    if isinstance(layer, type):
+        given = f"nn.{layer.__name__}"
+        help = f"write {given}(...)."
+    elif isinstance(layer, FunctionType):
+        given = f"the function {layer.__name__}"
+        help = "write a layer, such as nn.ReLU() for relu, or one of your own that calls it."
+    raise LayerError(f"Sequential takes layers, got {given} at place {i}.", help=help)
 
 
 def _steps(sequence: Sequential, path: str) -> Iterator[tuple[str, Layer]]:

@@ -23,9 +23,10 @@ def explained(
     log: Log,
 ) -> ShapeError:
     """The error with its place, the origin of the wrong size, and remedies."""
-    before = _producer(log.calls, ids, shapes)
+    calls = [*log.inputs, *log.calls]
+    before = _producer(calls, ids, shapes)
     spot = _wrong_axis(layer, shapes)
-    origin = _origin(log.calls, before, spot) if spot and before else None
+    origin = _origin(calls, before, spot) if spot and before else None
     size = _size_at(shapes[spot[0]], spot[1]) if spot else UNKNOWN
     return ShapeError(
         error.what,
@@ -103,7 +104,7 @@ def _origin(calls: list[Call], call: Call | None, spot: Spot) -> Call | None:
 
 def _where(root: str, path: str, before: Call | None) -> str:
     here = place(root, path)
-    if before is None:
+    if before is None or before.layer is None:
         return here
     return f"{here}, after {place(root, before.path)} {before.layer.label()}  {_flow(before)}"
 
@@ -115,6 +116,8 @@ def _flow(call: Call) -> str:
 def _source(root: str, origin: Call | None, size: Size) -> str:
     if origin is None or size == UNKNOWN:
         return ""
+    if origin.layer is None:
+        return f"{size} is set by the input {text(origin.gives)}"
     shown = "" if size in _numbers(origin.layer).values() else f"  {_flow(origin)}"
     return f"{size} is set by {place(root, origin.path)} {origin.layer.label()}{shown}"
 
@@ -168,7 +171,7 @@ def _rewritten(
     if isinstance(got, int):
         fits = (x for x in _changed(layer, wanted[:1], got) if _passes(x, shapes) is not None)
         yield from (f"write nn.{x!r}" for x in list(fits)[:1])
-    if origin is not None and wanted and isinstance(got, int):
+    if origin is not None and origin.layer is not None and wanted and isinstance(got, int):
         for other in _changed(origin.layer, [got], wanted[0]):
             if _size_at(_passes(other, origin.takes), spot[1]) == wanted[0]:
                 yield f"make {place(root, origin.path)} nn.{other!r}"

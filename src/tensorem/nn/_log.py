@@ -12,7 +12,10 @@ from ._specs import shape_tree, spec_tree
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call of a layer: its path, the shapes in and out, and which values these were."""
+    """One call of a layer: its path, the shapes in and out, and which values these were.
+
+    An input of the model is one too: its layer is None, and it takes nothing.
+    """
 
     layer: Any
     path: str
@@ -28,9 +31,15 @@ class Log:
     """The calls so far, in order of their ends: each layer after the layers below it."""
 
     root: str = "model"
+    inputs: list[Call] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
     alive: list[Any] = field(default_factory=list)
     """Values seen, kept so that no two of them ever have the same identity."""
+
+    def begin(self, xs: Any) -> None:
+        """Note what goes into the model."""
+        self.alive.append(xs)
+        self.inputs += [Call(None, "", (), shape_tree(x), (), ids(x)) for x in jax.tree.leaves(xs)]
 
     def note(self, layer: Any, path: str, xs: Any, y: Any) -> None:
         self.alive += [xs, y]

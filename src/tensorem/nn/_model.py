@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from shutil import get_terminal_size
-from typing import Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import jax
 
@@ -42,6 +42,9 @@ class Built:
 
     def __hash__(self) -> int:
         return hash(self.layer)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # the program of `evaluate` is made again elsewhere
+        return Built, (self.layer, self.inputs, self.output, self.rows)
 
 
 @jax.tree_util.register_pytree_node_class
@@ -183,6 +186,13 @@ class Model:
     def _repr_html_(self) -> str:
         return html(self.built.rows)
 
+    if not TYPE_CHECKING:  # or a type checker would believe that any name is there
+
+        def __getattr__(self, name: str) -> NoReturn:
+            """Say what takes the place of what PyTorch's users look for."""
+            instead = f"; {_INSTEAD[name]}" if name in _INSTEAD else ""
+            raise AttributeError(f"A model has no {name}{instead}.")
+
     def tree_flatten(self) -> tuple[tuple[Arrays, Arrays], Built]:
         """For jax.tree_util."""
         return (self.params, self.buffers), self.built
@@ -191,6 +201,19 @@ class Model:
     def tree_unflatten(cls, built: Built, children: tuple[Arrays, Arrays]) -> Model:
         """For jax.tree_util."""
         return cls(built, *children)
+
+
+_INSTEAD = {
+    "parameters": "model.params holds them by name",
+    "named_parameters": "model.params.items() gives them",
+    "children": "model.layer is the layer that it was built of",
+    "forward": "model(x) calls it",
+    "eval": "model(x) is evaluation, model.train_apply(...) training",
+    "train": "train.fit(model, data) trains, and returns run.model",
+    "zero_grad": "gradients are values: jax.grad of a function of model.params",
+    "to": "it computes where JAX does; a dtype is chosen by nn.build(layer, Spec(shape, dtype))",
+}
+"""What PyTorch's users look for -> where it is."""
 
 
 @lru_cache(maxsize=128)

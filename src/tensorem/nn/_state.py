@@ -59,6 +59,11 @@ def _input(spec: Spec, x: Any, values: dict[str, int]) -> Array:
 
 
 def _require_shape(wanted: Any, got: Any, values: dict[str, int]) -> None:
+    if len(wanted) == len(got) + 1:
+        raise ShapeError(
+            f"takes {format_shape(wanted)}, got {format_shape(got)}.",
+            help="one example is a batch of one: x[None].",
+        )
     if all(isinstance(n, int) for n in got):
         values |= solve(wanted, got)
     elif len(wanted) != len(got):  # inside a trace with names of its own
