@@ -17,7 +17,7 @@ import tensorem
 from tensorem.cli import _main, main
 from tensorem.cli._digits import model_of
 from tensorem.cli._leave import leave_at_once
-from tensorem.cli._terminal import show_model
+from tensorem.cli._terminal import show
 from tensorem.errors import ArgumentError
 from tensorem.train import Interrupted
 
@@ -198,7 +198,7 @@ def test_doctor_finds_versions_devices_settings_and_extras(capsys: Capture) -> N
 
 def test_a_model_fits_few_columns(capsys: Capture, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    show_model(model_of(seed=0))
+    show(model_of(seed=0))
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 40
     assert "2,570 parameters" in re.sub(r"\s+", " ", out) and ", 0 parameters" not in out

@@ -20,7 +20,7 @@ from ._processes import Checking, Victim
 from ._recipe import Recipe
 from ._runs import next_run
 from ._show import radii_table
-from ._terminal import console, show, show_model, step
+from ._terminal import console, show, step
 from ._train import save_scores
 from ._verify import save_certificates
 
@@ -96,7 +96,7 @@ def _trained(given: Demo, examples: Dataset, path: Path) -> Run:
     model = model_of(given.seed)
     print(f"tensorem {__version__}, seed {given.seed}, no network used\n")
     step("1 Model", "every shape was checked when it was built")
-    show_model(model)
+    show(model)
     step("2 Train", f"on {len(examples)} real digits, bundled")
     plan = plan_of(given.seed, given.epochs)
     run = train.fit(model, examples, path=path, hooks=train.Hooks(on_save=_save_recipe), **plan)

@@ -11,7 +11,7 @@ import tyro
 from . import _exit
 from ._flags import RunFolder
 from ._runs import require_run
-from ._terminal import print_json, show, show_model, table
+from ._terminal import print_json, show, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -45,7 +45,7 @@ class Show:
 
 
 def _print(facts: Facts) -> None:
-    show_model(facts.model)
+    show(facts.model)
     plan = facts.config.get("plan", {})
     print(", ".join(f"{name} {plan[name]}" for name in SHOWN if name in plan))
     names = _names(facts)

@@ -55,22 +55,6 @@ def show(item: Any) -> None:
     print("\n".join(lines).strip("\n"))
 
 
-def show_model(model: Any) -> None:
-    """Print the table of a model; a layer a line, with what comes out, where the width is small."""
-    rows = getattr(getattr(model, "built", None), "rows", None)
-    width = console().width
-    if rows is None or width >= WIDE:
-        show(model)
-        return
-    for row in rows:
-        counted = f", {row.parameters:,} parameters" if row.parameters else ""
-        said = (row.layer.label(), f"-> {row.gives}{counted}")
-        lines = [part for text in said for part in wrap(text, max(width - 6, 20))]
-        print(
-            "\n".join([f"{row.path or 'model':<5} {lines[0]}", *(f"{'':6}{p}" for p in lines[1:])])
-        )
-
-
 def step(title: str, text: str) -> None:
     """Print a step of a tour: beside its title what is said, below it where the width is small."""
     width = console().width

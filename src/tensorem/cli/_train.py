@@ -13,7 +13,7 @@ from . import _exit
 from ._flags import Count, Place, Rate, Seed, Total, Widths
 from ._recipe import BUNDLED, Recipe, layers, signed, splits
 from ._runs import next_run
-from ._terminal import print_json, show_model
+from ._terminal import print_json, show
 
 if TYPE_CHECKING:
     from tensorem.train import Run
@@ -94,7 +94,7 @@ def _begun(given: Train) -> tuple[Run, dict[str, float]]:
     model = nn.build(layers(recipe, found), input=found.train.input, seed=given.seed)
     path = given.path or next_run(Path(given.data).stem)
     if not given.json:
-        show_model(model)
+        show(model)
     makers: dict[str, Any] = {"adam": optim.adam, "adamw": optim.adamw, "sgd": optim.sgd}
     run = train.fit(
         model, found.train, given.loss, makers[given.optimizer](given.lr), given.epochs or 20,

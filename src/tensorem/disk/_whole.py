@@ -95,6 +95,8 @@ def make_folder(path: Path) -> None:
     Raises:
         FileError: It cannot be made.
     """
+    if path.is_file():
+        raise FileError(f"{path} is a file, not a folder.", help="choose another name.")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:

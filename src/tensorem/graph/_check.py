@@ -63,7 +63,9 @@ def _check_shape(graph: Graph, node: Node) -> None:
         with named(f"`{node.op}`"):
             given = row.shape(*(graph.specs[name] for name in node.inputs), **node.attrs)
     except TensoremError as error:
-        raise GraphError(error.what, where=node.outputs[0], because=error.because) from None
+        raise GraphError(
+            error.what, where=node.outputs[0], because=error.because, help=error.help
+        ) from None
     except (TypeError, ValueError, KeyError, IndexError) as error:
         raise GraphError(
             f"`{node.op}` cannot take these operands and attributes.", where=node.outputs[0],

@@ -167,11 +167,10 @@ class Feed:
 
     def blocks(self, epoch: int) -> tuple[NDArray[np.int32], ...]:
         """The rows of an epoch as (steps, batch): the full batches, and the smaller last one."""
-        order, whole = self.order(epoch), self.size // self.batch_size
-        cut = whole * self.batch_size
-        full, tail = order[:cut].reshape(whole, self.batch_size), order[np.newaxis, cut:]
-        kept = (full,) if self.drop_last else (full, tail)
-        return tuple(block for block in kept if block.size)
+        order, cut = self.order(epoch), self.size - self.size % self.batch_size
+        full = (order[:cut].reshape(-1, self.batch_size),) if cut else ()
+        tail = (order[np.newaxis, cut:],) if cut < self.size and not self.drop_last else ()
+        return full + tail
 
     def pieces(self, epoch: int, done: int) -> Iterator[Piece]:
         """The full batches, then the smaller one."""
