@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import jax
@@ -9,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import tensorem as tm
 from close import assert_close
 from tensorem import functional as F
 from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError
@@ -22,6 +24,8 @@ def draw(*shape: int) -> Any:
 CASES = [
     ("relu", (draw(3, 4),), {}),
     ("leaky_relu", (draw(3, 4), 0.3), {}),
+    ("pad", (draw(2, 3, 4), (1, 2, 0, 3)), {"value": 0.5}),
+    ("pad", (draw(2, 3, 4), (-1, 2, 1, -2, 0, 1)), {}),
     ("sigmoid", (draw(3, 4),), {}),
     ("tanh", (draw(3, 4),), {}),
     ("softplus", (draw(3, 4),), {}),
@@ -47,6 +51,90 @@ def test_a_function_is_torchs_of_the_same_name(name: str, args: Any, kwargs: Any
     expected = getattr(torch.nn.functional, name)(*theirs, **kwargs).numpy()
     ours = [jnp.asarray(a) if isinstance(a, np.ndarray) else a for a in args]
     assert_close(getattr(F, name)(*ours, **kwargs), expected, rtol=1e-5, atol=1e-5)
+
+
+TENSOR_CASES = [
+    ("neg", (draw(3, 4),), {}),
+    ("abs", (draw(3, 4),), {}),
+    ("sqrt", (np.abs(draw(3, 4)),), {}),
+    ("exp", (draw(3, 4),), {}),
+    ("log", (np.abs(draw(3, 4)),), {}),
+    ("maximum", (draw(3, 4), draw(4)), {}),
+    ("minimum", (draw(3, 4), draw(4)), {}),
+    ("permute", (draw(2, 3, 4), (2, -3, 1)), {}),
+    ("narrow", (draw(2, 5, 4), 1, -3, 2), {}),
+    ("narrow", (draw(2, 5, 4), -1, 0, 4), {}),
+    ("amax", (draw(2, 3, 4), (0, -1)), {}),
+    ("amin", (draw(2, 3, 4), 1, True), {}),
+]
+
+
+@pytest.mark.parametrize(("name", "args", "kwargs"), TENSOR_CASES)
+def test_a_function_is_that_of_torch_itself(name: str, args: Any, kwargs: Any) -> None:
+    torch = pytest.importorskip("torch")
+    theirs = [torch.tensor(a) if isinstance(a, np.ndarray) else a for a in args]
+    ours = [jnp.asarray(a) if isinstance(a, np.ndarray) else a for a in args]
+    expected = getattr(torch, name)(*theirs, **kwargs).numpy()
+    assert_close(getattr(F, name)(*ours, **kwargs), expected)
+
+
+def test_cat_joins_as_numpy() -> None:
+    parts = [draw(2, 3), draw(2, 1), draw(2, 4)]
+    assert_close(F.cat([jnp.asarray(p) for p in parts], dim=-1), np.concatenate(parts, axis=1))
+
+
+def test_these_functions_are_ops_in_a_graph() -> None:
+    def f(x: Any) -> Any:
+        y = F.cat([F.narrow(x, 1, 0, 2), F.neg(F.abs(x))], dim=1)
+        return F.amax(F.pad(F.permute(y, (1, 0)), (1, 0)), 0)
+
+    graph = tm.capture(f, (2, 3))
+    found = [node.op for node in graph.nodes]
+    assert [op for op in found if op != "const"] == [
+        "slice", "abs", "neg", "concat", "permute", "pad", "amax",
+    ]  # fmt: skip
+    named = tm.capture(lambda x: F.cat([F.narrow(x, 1, 1, 2), x], dim=1), ("N", 3))
+    assert [str(size) for size in named.specs[named.outputs[0]].shape] == ["N", "5"]
+
+
+MOVES: list[tuple[Any, type[Exception], str]] = [
+    (lambda x: F.permute(x, (0, 0)), ArgumentError, "F.permute takes each dim once"),
+    (lambda x: F.permute(x, (0,)), ArgumentError, "F.permute takes 2 dims"),
+    (lambda x: F.permute(x, (0, 0.5)), ArgumentError, "F.permute takes integers as dims"),
+    (lambda x: F.cat([]), ArgumentError, "F.cat takes a list of at least one array, got list"),
+    (lambda x: F.cat(x), ArgumentError, "F.cat takes a list of at least one array, got ArrayImpl"),
+    (lambda x: F.cat([x, x[:1]], 1), ShapeError, "F.cat takes operands of equal shapes"),
+    (lambda x: F.cat([x], 2), ShapeError, "F.cat takes an input with the axes dim=2"),
+    (lambda x: F.cat([x, x.astype("int32")]), DTypeError, "F.cat takes"),
+    (
+        lambda x: F.narrow(x, 1, 2, 2),
+        ShapeError,
+        "F.narrow takes a part of the axis of 3, got start",
+    ),
+    (
+        lambda x: F.narrow(x, 1, -4, 2),
+        ShapeError,
+        "F.narrow takes a part of the axis of 3, got start",
+    ),
+    (lambda x: F.narrow(x, 5, 0, 1), ShapeError, "F.narrow takes an input with the axes dim=5"),
+    (lambda x: F.narrow(x, 1, 0.5, 2), ArgumentError, "takes integers as start and length"),
+    (lambda x: F.pad(x, (1, 2, 3)), ArgumentError, "F.pad takes pad as up to 2 pairs of integers"),
+    (lambda x: F.pad(x, (-9, 0)), ArgumentError, "F.pad takes frames that leave an image"),
+    (lambda x: F.pad(x, 1), ArgumentError, "F.pad takes integers as pad, got 1"),
+    (lambda x: F.reshape(x, 6), ArgumentError, "F.reshape takes a tuple of sizes, got 6"),
+    (lambda x: F.amax(x, "a"), ArgumentError, "F.amax takes dim as an integer or a tuple"),
+    (lambda x: F.amin(x, 2), ShapeError, "F.amin takes an input with the axes dim=2"),
+    (lambda x: F.softmax(x, 0.5), ArgumentError, "F.softmax takes dim as an integer, got 0.5"),
+    (lambda x: F.exp(x.astype("int32")), DTypeError, "takes"),
+    (lambda x: F.neg(x > 0), DTypeError, "takes"),
+    (lambda x: F.maximum(x, x[:, :2]), ShapeError, "Broadcasting takes sizes that are equal or 1"),
+]
+
+
+@pytest.mark.parametrize(("call", "kind", "words"), MOVES)
+def test_what_does_not_fit_is_refused(call: Any, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=re.escape(words)):
+        call(jnp.ones((2, 3)))
 
 
 @pytest.mark.parametrize("name", ["add", "sub", "mul", "div"])

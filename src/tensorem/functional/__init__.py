@@ -3,15 +3,22 @@
 `from tensorem import functional as F`. Whatever draws takes its key as an argument.
 """
 
+from ._activation import abs as abs
+from ._activation import exp as exp
 from ._activation import leaky_relu as leaky_relu
+from ._activation import log as log
 from ._activation import log_softmax as log_softmax
+from ._activation import neg as neg
 from ._activation import relu as relu
 from ._activation import sigmoid as sigmoid
 from ._activation import softmax as softmax
 from ._activation import softplus as softplus
+from ._activation import sqrt as sqrt
 from ._activation import tanh as tanh
 from ._arithmetic import add as add
 from ._arithmetic import div as div
+from ._arithmetic import maximum as maximum
+from ._arithmetic import minimum as minimum
 from ._arithmetic import mul as mul
 from ._arithmetic import sub as sub
 from ._contract import conv2d as conv2d
@@ -20,7 +27,11 @@ from ._contract import linear as linear
 from ._contract import matmul as matmul
 from ._contract import padding_of as padding_of
 from ._move import broadcast as broadcast
+from ._move import cat as cat
 from ._move import flatten as flatten
+from ._move import narrow as narrow
+from ._move import pad as pad
+from ._move import permute as permute
 from ._move import reshape as reshape
 from ._normalise import batch_moments as batch_moments
 from ._normalise import batch_norm as batch_norm
@@ -28,36 +39,51 @@ from ._normalise import dropout as dropout
 from ._normalise import layer_norm as layer_norm
 from ._pool import avg_pool2d as avg_pool2d
 from ._pool import max_pool2d as max_pool2d
+from ._reduce import amax as amax
+from ._reduce import amin as amin
 from ._reduce import mean as mean
 from ._reduce import sum as sum
 from ._shape import shape as shape
 
 __all__ = [
+    "abs",
     "add",
+    "amax",
+    "amin",
     "avg_pool2d",
     "batch_moments",
     "batch_norm",
     "broadcast",
+    "cat",
     "conv2d",
     "div",
     "dropout",
     "embedding",
+    "exp",
     "flatten",
     "layer_norm",
     "leaky_relu",
     "linear",
+    "log",
     "log_softmax",
     "matmul",
     "max_pool2d",
+    "maximum",
     "mean",
+    "minimum",
     "mul",
+    "narrow",
+    "neg",
+    "pad",
     "padding_of",
+    "permute",
     "relu",
     "reshape",
     "shape",
     "sigmoid",
     "softmax",
     "softplus",
+    "sqrt",
     "sub",
     "sum",
     "tanh",

@@ -40,6 +40,76 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     return ops.leaky_relu(x, negative_slope=float(negative_slope))
 
 
+def neg(x: Array) -> Array:
+    """-x.
+
+    Raises:
+        DTypeError: x holds no numbers.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> neg(jnp.array([-1.0, 2.0])).tolist()
+        [1.0, -2.0]
+    """
+    return ops.neg(x)
+
+
+def abs(x: Array) -> Array:
+    """|x|; the derivative at 0 is 0.
+
+    Raises:
+        DTypeError: x holds no numbers.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> abs(jnp.array([-1.0, 2.0])).tolist()
+        [1.0, 2.0]
+    """
+    return ops.abs(x)
+
+
+def sqrt(x: Array) -> Array:
+    """The square root; NaN below 0.
+
+    Raises:
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> sqrt(jnp.array([0.0, 4.0])).tolist()
+        [0.0, 2.0]
+    """
+    return ops.sqrt(x)
+
+
+def exp(x: Array) -> Array:
+    """e to the power of x.
+
+    Raises:
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> exp(jnp.array([0.0])).tolist()
+        [1.0]
+    """
+    return ops.exp(x)
+
+
+def log(x: Array) -> Array:
+    """The natural logarithm; -inf at 0, NaN below.
+
+    Raises:
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> log(jnp.array([1.0])).tolist()
+        [0.0]
+    """
+    return ops.log(x)
+
+
 def sigmoid(x: Array) -> Array:
     """1 / (1 + exp(-x)).
 

@@ -80,6 +80,36 @@ def div(x: Array, y: Array) -> Array:
     return ops.div(*_common(x, y))
 
 
+@checked
+def maximum(x: Array, y: Array) -> Array:
+    """The greater of two, entry by entry; shapes as in `add`.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The operands have two dtypes, or a number is none of the array's.
+
+    Example:
+        >>> maximum(jnp.array([3.0, 4.0]), jnp.array([5.0, 1.0])).tolist()
+        [5.0, 4.0]
+    """
+    return ops.maximum(*_common(x, y))
+
+
+@checked
+def minimum(x: Array, y: Array) -> Array:
+    """The smaller of two, entry by entry; shapes as in `add`.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The operands have two dtypes, or a number is none of the array's.
+
+    Example:
+        >>> minimum(jnp.array([3.0, 4.0]), jnp.array([5.0, 1.0])).tolist()
+        [3.0, 1.0]
+    """
+    return ops.minimum(*_common(x, y))
+
+
 def _common(x: Array, y: Array) -> tuple[Array, Array]:
     """Both operands with one dtype and one shape; every broadcast is an op of its own."""
     x, y = _as_array(x, y), _as_array(y, x)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
 
 from tensorem import ops
+from tensorem.errors import ArgumentError, ShapeError
 from tensorem.shapes import reshape_shape, rules
 
-from ._shape import checked, shape, sizes, static
+from ._shape import applied, axes, checked, shape, sizes, static
 
 Array = Any
 
@@ -24,11 +26,14 @@ def reshape(x: Array, target: tuple[int, ...]) -> Array:
 
     Raises:
         ShapeError: The target has another number of entries.
+        ArgumentError: The target is no tuple.
 
     Example:
         >>> reshape(jnp.zeros((2, 3)), (3, -1)).shape
         (3, 2)
     """
+    if not isinstance(target, (tuple, list)):
+        raise ArgumentError(f"takes a tuple of sizes, got {target!r}.")
     reshape_shape(shape(x), sizes(target))
     return _reshaped(x, target)
 
@@ -56,6 +61,102 @@ def flatten(x: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
     return _reshaped(x, (*x.shape[:first], size, *x.shape[last + 1 :]))
 
 
+@checked
+def permute(x: Array, dims: tuple[int, ...]) -> Array:
+    """The axes in another order.
+
+    Shapes:
+        (n0, n1, ...)  ->  (n of dims[0], n of dims[1], ...)
+
+    Raises:
+        ShapeError: There is no such axis.
+        ArgumentError: dims does not name every axis once.
+
+    Example:
+        >>> permute(jnp.zeros((2, 3, 4)), (2, 0, 1)).shape
+        (4, 2, 3)
+    """
+    return applied(ops.permute, x, dims=_integers(dims, "dims"))
+
+
+@checked
+def cat(xs: Sequence[Array], dim: int = 0) -> Array:
+    """Arrays one after another along an axis.
+
+    Shapes:
+        (..., a, ...), (..., b, ...)  ->  (..., a + b, ...)
+
+    Raises:
+        ArgumentError: There are no arrays, or dim is no integer.
+        ShapeError: The other axes differ, or there is no such axis.
+        DTypeError: The arrays have several dtypes.
+
+    Example:
+        >>> cat([jnp.array([1.0, 2.0]), jnp.array([3.0])]).tolist()
+        [1.0, 2.0, 3.0]
+    """
+    if not isinstance(xs, (tuple, list)) or not xs:
+        raise ArgumentError(f"takes a list of at least one array, got {type(xs).__name__}.")
+    (axis,) = axes(xs[0], dim)
+    return applied(ops.concat, *xs, dim=axis)
+
+
+@checked
+def narrow(x: Array, dim: int, start: int, length: int) -> Array:
+    """The part of an axis from start on; start may count from the end.
+
+    Shapes:
+        (..., n, ...)  ->  (..., length, ...)
+
+    Raises:
+        ArgumentError: An argument is no integer.
+        ShapeError: There is no such axis, or the part reaches beyond it.
+
+    Example:
+        >>> narrow(jnp.array([1.0, 2.0, 3.0, 4.0]), dim=0, start=1, length=2).tolist()
+        [2.0, 3.0]
+    """
+    (axis,), (start, length) = axes(x, dim), _integers((start, length), "start and length")
+    first = start if start >= 0 else x.shape[axis] + start
+    if static(x.shape) and not 0 <= first <= first + length <= x.shape[axis]:
+        raise ShapeError(
+            f"takes a part of the axis of {x.shape[axis]}, got start {start} and length {length}."
+        )
+    begin = tuple(first if d == axis else 0 for d in range(x.ndim))
+    end = tuple(first + length if d == axis else n for d, n in enumerate(x.shape))
+    if static((*begin, *end)):
+        return applied(ops.slice, x, start=begin, stop=end, step=(1,) * x.ndim)
+    return lax.slice(x, begin, end)  # attributes of an op are plain integers
+
+
+@checked
+def pad(x: Array, pad: tuple[int, ...], value: float = 0.0) -> Array:
+    """The array in a frame of one value; negative numbers cut.
+
+    Shapes:
+        (..., n)  ->  (..., before + n + after)
+
+    Args:
+        pad: (before, after) of the last axis, then of the one before it, and so on.
+        value: What the frame holds.
+
+    Raises:
+        ArgumentError: pad is not such a tuple, or cuts away more than there is.
+
+    Example:
+        >>> pad(jnp.array([[1.0, 2.0]]), (1, 0, 0, 1)).tolist()
+        [[0.0, 1.0, 2.0], [0.0, 0.0, 0.0]]
+    """
+    frame = _integers(pad, "pad")
+    if len(frame) % 2 or len(frame) > 2 * x.ndim:
+        raise ArgumentError(f"takes pad as up to {x.ndim} pairs of integers, got {pad}.")
+    frame = (0,) * (2 * x.ndim - len(frame)) + sum(
+        (frame[i : i + 2] for i in range(len(frame) - 2, -1, -2)), ()
+    )
+    filler, none = jnp.asarray(value, x.dtype), (0,) * x.ndim
+    return applied(ops.pad, x, filler, low=frame[::2], high=frame[1::2], interior=none)
+
+
 def broadcast(x: Array, target: tuple[Any, ...], dims: tuple[int, ...]) -> Array:
     """The array repeated along new axes.
 
@@ -74,6 +175,12 @@ def broadcast(x: Array, target: tuple[Any, ...], dims: tuple[int, ...]) -> Array
     if static(target):
         return ops.broadcast(x, shape=tuple(target), dims=dims)
     return lax.broadcast_in_dim(x, target, dims)  # attributes of an op are plain integers
+
+
+def _integers(values: Any, name: str) -> tuple[int, ...]:
+    if not isinstance(values, (tuple, list)) or not all(type(v) is int for v in values):
+        raise ArgumentError(f"takes integers as {name}, got {values!r}.")
+    return tuple(values)
 
 
 def _reshaped(x: Array, target: tuple[Any, ...]) -> Array:

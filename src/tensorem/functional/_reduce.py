@@ -1,15 +1,13 @@
-"""Sums and means over axes, also over axes whose size has only a name."""
+"""Sums, means and extremes over axes, also over axes whose size has only a name."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from tensorem import ops
-from tensorem.errors import ShapeError
-from tensorem.shapes import format_shape
 
 from ._move import reshape
-from ._shape import checked, shape
+from ._shape import axes, checked
 
 Array = Any
 Dim = int | tuple[int, ...] | None
@@ -26,6 +24,7 @@ def mean(x: Array, dim: Dim = None, keepdim: bool = False) -> Array:
         dim: One axis, several, or None for all.
 
     Raises:
+        ArgumentError: dim is none of these.
         ShapeError: There is no such axis.
 
     Example:
@@ -44,14 +43,22 @@ def sum(x: Array, dim: Dim = None, keepdim: bool = False) -> Array:
     return _kept(x, dims, ops.sum(x, dims=dims), keepdim)
 
 
+@checked
+def amax(x: Array, dim: Dim = None, keepdim: bool = False) -> Array:
+    """The greatest entry over axes; arguments, shapes and errors as in `mean`."""
+    dims = _axes(x, dim)
+    return _kept(x, dims, ops.amax(x, dims=dims), keepdim)
+
+
+@checked
+def amin(x: Array, dim: Dim = None, keepdim: bool = False) -> Array:
+    """The smallest entry over axes; arguments, shapes and errors as in `mean`."""
+    dims = _axes(x, dim)
+    return _kept(x, dims, ops.amin(x, dims=dims), keepdim)
+
+
 def _axes(x: Array, dim: Dim) -> tuple[int, ...]:
-    dims = tuple(range(x.ndim)) if dim is None else dim if isinstance(dim, tuple) else (dim,)
-    found = sorted({d % x.ndim for d in dims if -x.ndim <= d < x.ndim})
-    if len(found) < len(dims):
-        raise ShapeError(
-            f"takes an input with the axes dim={dim}, each once, got {format_shape(shape(x))}."
-        )
-    return tuple(found)
+    return tuple(range(x.ndim)) if dim is None else axes(x, dim)
 
 
 def _kept(x: Array, dims: tuple[int, ...], y: Array, keepdim: bool) -> Array:

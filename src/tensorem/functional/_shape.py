@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 from functools import cache, wraps
 from typing import Any, TypeVar, cast
 
-from tensorem.errors import TensoremError
-from tensorem.shapes import UNKNOWN, Size, named, parse_size
+from tensorem.errors import ArgumentError, ShapeError, TensoremError
+from tensorem.ops import Op
+from tensorem.shapes import UNKNOWN, Size, Spec, format_shape, named, parse_size
 
 Array = Any
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,6 +28,30 @@ def shape(x: Array) -> tuple[Size, ...]:
 def sizes(dims: Iterable[Any]) -> tuple[Size, ...]:
     """Dimensions as JAX has them, with the symbolic ones as polynomials."""
     return tuple(d if isinstance(d, int) else _parsed(str(d)) for d in dims)
+
+
+def applied(op: Op, *xs: Array, **attrs: Any) -> Array:
+    """An op, its shape rule asked before: an error then has the name of the function."""
+    op.shape(*(Spec(shape(x), x.dtype.name) for x in xs), **attrs)
+    return op(*xs, **attrs)
+
+
+def axes(x: Array, dim: int | tuple[int, ...]) -> tuple[int, ...]:
+    """Distinct axes of an array, counted from the front, in rising order.
+
+    Raises:
+        ArgumentError: dim is neither an integer nor a tuple of them.
+        ShapeError: There is no such axis, or it is named twice.
+    """
+    dims = dim if isinstance(dim, tuple) else (dim,)
+    if not all(type(d) is int for d in dims):
+        raise ArgumentError(f"takes dim as an integer or a tuple of them, got {dim!r}.")
+    found = sorted({d % x.ndim for d in dims if -x.ndim <= d < x.ndim})
+    if len(found) < len(dims):
+        raise ShapeError(
+            f"takes an input with the axes dim={dim}, each once, got {format_shape(shape(x))}."
+        )
+    return tuple(found)
 
 
 def static(dims: Iterable[Any]) -> bool:

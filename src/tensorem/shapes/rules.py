@@ -278,6 +278,8 @@ def _slide(
 
 
 def _axis(x: tuple[Size, ...], dim: int, name: str) -> int:
+    if type(dim) is not int:
+        raise ArgumentError(f"takes {name} as an integer, got {dim!r}.")
     rank = max(len(x), 1)
     if not -rank <= dim < rank:
         raise ShapeError(
