@@ -58,6 +58,8 @@ def test_a_claim_is_read_back_and_nothing_else_is() -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
+        ("1_0", "eps takes a number, got '1_0'"),
+        ("٣", "eps takes a number, got '٣'"),
         ("1e38", "takes a decimal below 1e38 with at most 80 places, got 1e38"),
         ("1e-81", "takes a decimal below 1e38 with at most 80 places, got 1e-81"),
         ("1e999999999", "takes a decimal below 1e38"),

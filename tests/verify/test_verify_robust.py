@@ -10,7 +10,9 @@ import jax
 import numpy as np
 import pytest
 
+import tensorem as tm
 from tensorem import check, nn
+from tensorem import functional as F
 from tensorem.errors import (
     ArgumentError,
     CertificateError,
@@ -247,3 +249,25 @@ def test_settings_of_the_user_for_broadcasting_are_their_own() -> None:
     model = nn.build(nn.Linear(4, 3), input=("N", 4), seed=5)
     with jax.numpy_rank_promotion("raise"):
         assert robust(model, np.ones(4, np.float32), 0, "0.001").verdict in ("proved", "refuted")
+
+
+class Ends(nn.Layer):
+    """The last place of a sequence, and the mean over its places."""
+
+    head: nn.Linear
+
+    def forward(self, x: Any) -> Any:
+        return self.head(F.relu(x[:, -1] + x.mean(1)))
+
+
+def test_a_size_besides_the_batch_is_asked_for() -> None:
+    model = nn.build(Ends(nn.Linear(3, 2)), ("N", "T", 3))
+    x = np.ones((4, 3), np.float32)
+    with pytest.raises(
+        ShapeError, match="takes a model of known sizes, got one that leaves T"
+    ) as e:
+        robust(model, x, 0, 0.01)
+    assert "bind(T=...)" in e.value.help
+    label = int(np.argmax(model(x[None])))
+    proof = robust(tm.capture(model).bind(T=4), x, label, 1e-4)
+    assert proof.verdict == "proved" and proof.check()

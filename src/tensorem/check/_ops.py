@@ -78,10 +78,10 @@ def _concat(c: Call) -> Value:
 
 def _slice(c: Call) -> Value:
     old, rank = c.xs[0].shape, len(c.xs[0].shape)
-    start, step = c.integers("start", rank), c.integers("step", rank, 1)
-    stop = sizes(c.node.attrs["stop"])
-    c.require(len(stop) == rank, "one `stop` per axis")
-    c.require(all(a < b <= n for a, b, n in zip(start, stop, old, strict=True)), "a part of x")
+    start, stop = sizes(c.node.attrs["start"]), sizes(c.node.attrs["stop"])
+    step = c.integers("step", rank, 1)
+    c.require(len(start) == len(stop) == rank, "one `start` and one `stop` per axis")
+    c.require(all(0 <= a < b <= n for a, b, n in zip(start, stop, old, strict=True)), "a part of x")
     cut = tuple(slice(a, b, s) for a, b, s in zip(start, stop, step, strict=True))
     c.builder.spend(math.prod(old))
     index = _positions(old)[cut]

@@ -78,7 +78,8 @@ def decimal(value: Any, name: str) -> str:
             f"{name} takes a decimal, got {value!r}.", help=f'for example "{float(value):.6g}".'
         )
     try:
-        number = Decimal(str(value))
+        text = str(value)
+        number = Decimal(text if text.isascii() and "_" not in text else "none")
     except InvalidOperation:
         raise ArgumentError(f"{name} takes a number, got {value!r}.") from None
     if not number.is_finite():

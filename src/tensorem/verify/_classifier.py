@@ -51,12 +51,13 @@ class Classifier:
 
     @staticmethod
     def of(model: Trained | Captured | Graph) -> Classifier:
-        """A model or graph that classifies; every symbolic size, such as the batch, is bound to 1.
+        """A model or graph that classifies; the name of the batch axis is bound to 1.
 
         Raises:
-            ShapeError: It does not take one array and give (1, classes).
+            ShapeError: It does not take one array and give (1, classes), or another name is open.
         """
         stored = graph_of(model)
+        _require_bound(stored)
         graph = stored.bind(**dict.fromkeys(stored.names, 1))
         outputs = [graph.specs[name].shape for name in graph.outputs]
         if len(graph.inputs) != 1 or [s[:-1] for s in outputs] != [(1,)]:
@@ -141,3 +142,16 @@ class Classifier:
     @cached_property
     def _exact_arrays(self) -> dict[str, Rational]:
         return {name: Rational.of(array) for name, array in self.graph.arrays.items()}
+
+
+def _require_bound(graph: Graph) -> None:
+    """Raise unless every size is known but for that of the batch."""
+    first = [graph.specs[name].shape[:1] for name in graph.inputs]
+    batch = {name for sizes in first for size in sizes for name in getattr(size, "names", ())}
+    unknown = sorted(graph.names - batch)
+    if unknown:
+        given = ", ".join(f"{name}=..." for name in unknown)
+        raise ShapeError(
+            f"A proof takes a model of known sizes, got one that leaves {', '.join(unknown)} open.",
+            help=f"say how large: verify.robust(tm.capture(model).bind({given}), ...).",
+        )
