@@ -57,6 +57,8 @@ def test_a_folder_below_a_file_cannot_be_made(tmp_path: Path) -> None:
     disk.write_whole(tmp_path / "a", b"")
     with pytest.raises(FileError, match="cannot be written"):
         disk.make_folder(tmp_path / "a" / "b")
+    with pytest.raises(FileError, match="/a is a file, not a folder"):
+        disk.make_folder(tmp_path / "a")
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "float16", "int32", "uint8", "bool"])

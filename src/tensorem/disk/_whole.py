@@ -95,10 +95,10 @@ def make_folder(path: Path) -> None:
     Raises:
         FileError: It cannot be made.
     """
-    if path.is_file():
-        raise FileError(f"{path} is a file, not a folder.", help="choose another name.")
     try:
         path.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise FileError(f"{path} is a file, not a folder.", help="choose another name.") from None
     except (OSError, ValueError) as error:
         raise unwritable(path, error) from error
 
