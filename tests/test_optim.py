@@ -85,7 +85,15 @@ def test_half_a_number_does_not_hold_the_usual_eps() -> None:
         "adam takes an eps that float16 holds, got 1e-08.\n"
         "  help: adam(..., eps=1e-4), or train in bfloat16."
     )
-    for fine in (optim.sgd(0.1), optim.adamw(0.1, eps=1e-4), optim.adam(0.1, eps=0.0)):
+    for rate in (1e300, 1e-300):
+        with pytest.raises(ArgumentError, match="sgd takes an lr that float32 holds, got 1e"):
+            optim.check_dtype(optim.sgd(rate), np.dtype("float32"))
+    for fine in (
+        optim.sgd(0.1),
+        optim.sgd(0.0),
+        optim.adamw(0.1, eps=1e-4),
+        optim.adam(0.1, eps=0.0),
+    ):
         optim.check_dtype(fine, half)
 
 

@@ -303,20 +303,33 @@ def check_dtype(optimizer: Optimizer, dtype: Any) -> None:
     """Check that an optimizer can work on parameters of a dtype.
 
     Raises:
-        ArgumentError: Its eps is 0 there, so that a gradient of 0 would be divided by 0.
+        ArgumentError: Its rate or eps is infinite there, or 0: a gradient of 0 divided by 0.
 
     Example:
         >>> check_dtype(adam(1e-3, eps=1e-4), "float16")
     """
     for name, value in optimizer.arguments:
-        if name == "eps" and value and not np.asarray(value, dtype):
+        if name in ("lr", "eps") and _is_number(value) and not _held(value, dtype):
             raise ArgumentError(
-                f"{optimizer.name} takes an eps that {np.dtype(dtype)} holds, got {value}.",
-                help=f"{optimizer.name}(..., eps=1e-4), or train in bfloat16.",
+                f"{optimizer.name} takes an {name} that {np.dtype(dtype)} holds, got {value}.",
+                help=_HELD[name].format(optimizer.name),
             )
         for part in value if isinstance(value, tuple) else ():
             if isinstance(part, Optimizer):
                 check_dtype(part, dtype)
+
+
+_HELD = {
+    "lr": "a usual one is 1e-3.",
+    "eps": "{}(..., eps=1e-4), or train in bfloat16.",
+}
+
+
+def _held(value: Any, dtype: Any) -> bool:
+    """Whether a number is neither infinite in a dtype, nor 0 without being so."""
+    with np.errstate(all="ignore"):
+        found = float(np.asarray(value, dtype))
+    return math.isfinite(found) and bool(found) == bool(value)
 
 
 def from_json(description: Mapping[str, Any]) -> Any:

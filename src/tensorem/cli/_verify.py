@@ -108,7 +108,7 @@ def _print(proofs: dict[int, Proof], given: Verify) -> None:
     show(table(("test", "label", "verdict", "margin"), cells, 1))
     counts = Counter(proof.verdict for proof in proofs.values())
     told = ", ".join(f"{counts[v]} {v}" for v in ("proved", "refuted", "unknown"))
-    print(f"within {given.eps} of {len(rows)} images: {told}; every verdict re-checked")
+    print(f"radius {given.eps}: {told}; every verdict re-checked")
 
 
 def _row(i: int, proof: Proof) -> dict[str, Any]:
