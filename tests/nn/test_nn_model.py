@@ -17,7 +17,7 @@ from rich.console import Console
 
 from close import assert_close
 from tensorem import nn
-from tensorem.errors import ArgumentError, DTypeError, LayerError, PathError, ShapeError
+from tensorem.errors import ArgumentError, DataError, DTypeError, LayerError, PathError, ShapeError
 from tensorem.shapes import Spec
 
 
@@ -303,9 +303,11 @@ def test_a_state_dict_is_a_dict() -> None:
         linear().load_state_dict([1])  # type: ignore[arg-type]
 
 
-def test_an_index_without_a_row_gives_no_number() -> None:
+def test_an_index_without_a_row_is_an_error_and_no_number_in_a_trace() -> None:
     model = nn.build(nn.Embedding(3, 2), Spec(("N",), "int32"))
-    rows = np.asarray(model([0, 2, 3, -1]))
+    with pytest.raises(DataError, match="takes indices from 0 to 2, got 3"):
+        model([0, 2, 3, -1])
+    rows = np.asarray(jax.jit(model)(jnp.asarray([0, 2, 3, -1])))
     np.testing.assert_array_equal(rows[:2], model.params["weight"][jnp.asarray([0, 2])])
     assert np.isnan(rows[2:]).all()
 

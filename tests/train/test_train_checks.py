@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from small import fit, mlp, rows
@@ -235,3 +236,18 @@ def test_a_loss_by_name_takes_one_output() -> None:
 def test_targets_of_text_are_no_numbers() -> None:
     with pytest.raises(DTypeError, match="mse takes numbers as targets, got <U1"):
         losses.check_targets("mse", Spec(("N", 1)), np.array([["a"]]))
+
+
+def test_an_index_out_of_range_is_said_to_be_one() -> None:
+    layer = nn.Sequential(nn.Embedding(5, 3), nn.Flatten(), nn.Linear(6, 2))
+    model = nn.build(layer, Spec(("N", 2), "int32"))
+    x, y = np.array([[0, 1], [1, 7], [2, 3]], np.int32), np.array([0, 1, 0])
+    words = "F.embedding takes indices from 0 to 4, got 7"
+    with pytest.raises(DataError, match=words) as caught:
+        train.fit(model, (x, y), batch_size=1, epochs=1, progress="none")
+    assert "of epoch 1 holds it" in caught.value.because
+    for use in (model, lambda x: train.predict(model, x), lambda x: train.evaluate(model, (x, y))):
+        with pytest.raises(DataError, match=words) as caught:
+            use(x)
+        assert caught.value.where == "index[1, 1]"
+    assert jax.jit(model)(x[1:2]).shape == (1, 2)  # in a trace nobody sees values

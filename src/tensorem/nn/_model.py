@@ -11,11 +11,14 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import jax
+import jax.numpy as jnp
+
+from tensorem.shapes.dtypes import INTEGER
 
 from ._bind import EVALUATION, Array, Arrays, Context
 from ._held import Held
 from ._layer import Layer
-from ._specs import precision, text
+from ._specs import leaves, precision, text
 from ._state import given, loaded
 from ._summary import Row as Row
 from ._summary import html, shown, summary, total
@@ -34,6 +37,11 @@ class Built:
     def evaluate(self) -> Callable[[Arrays, Arrays, tuple[Any, ...]], Any]:
         """(params, buffers, inputs) -> output as one program; equal layers share it."""
         return _evaluator(self.layer)
+
+    @cached_property
+    def takes_indices(self) -> bool:
+        """Whether an input holds integers: an index that is out of range gives NaN in a program."""
+        return any(spec.dtype in INTEGER for spec in leaves(self.inputs))
 
     def __eq__(self, other: object) -> bool:
         return self is other or (
@@ -101,11 +109,33 @@ class Model:
         Raises:
             ShapeError: A shape is not that of `input`.
             DTypeError: A dtype is not that of `input`, and the values do not survive conversion.
+            DataError: An index is out of range.
         """
         with self.precision():
             inputs = given(self.built.inputs, xs)
             # JAX takes plain dicts apart by itself, any other container by calls of Python.
-            return self.built.evaluate(dict(self.params), dict(self.buffers), inputs)
+            y = self.built.evaluate(dict(self.params), dict(self.buffers), inputs)
+            if self.built.takes_indices and _holds_nan(y):
+                self.look(*inputs)
+            return y
+
+    def look(self, *xs: Array) -> None:
+        """Evaluate at xs outside of any trace, where a function sees values; slow.
+
+        Raises:
+            DataError: An index is out of range; a compiled program can only give NaN for it.
+
+        Example:
+            >>> from tensorem import nn
+            >>> from tensorem.shapes import Spec
+            >>> model = nn.build(nn.Embedding(5, 3), input=Spec(("N",), "int32"))
+            >>> model([7])
+            Traceback (most recent call last):
+            tensorem.errors.DataError: F.embedding takes indices from 0 to 4, got 7.
+              where: index[0]
+        """
+        with self.precision(), jax.disable_jit():
+            self.apply(self.params, *xs)
 
     def apply(self, params: Arrays, *xs: Array) -> Any:
         """The value at xs with other parameters, in evaluation: for JAX transforms."""
@@ -201,6 +231,13 @@ class Model:
     def tree_unflatten(cls, built: Built, children: tuple[Arrays, Arrays]) -> Model:
         """For jax.tree_util."""
         return cls(built, *children)
+
+
+def _holds_nan(y: Any) -> bool:
+    """Whether the arrays of a tree hold NaN; inside a trace nobody knows."""
+    return any(
+        not isinstance(a, jax.core.Tracer) and bool(jnp.isnan(a).any()) for a in jax.tree.leaves(y)
+    )
 
 
 _INSTEAD = {

@@ -137,6 +137,10 @@ class Batches(Protocol):
         """The rows of the data in the batch of a step, as far as they are known."""
         ...
 
+    def inputs_of(self, epoch: int, step: int) -> Inputs | None:
+        """The inputs of a step, where they are still at hand."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Feed:
@@ -185,6 +189,11 @@ class Feed:
         """The rows in the batch of a step of an epoch."""
         first = step * self.batch_size
         return tuple(self.order(epoch)[first : first + self.batch_size].tolist())
+
+    def inputs_of(self, epoch: int, step: int) -> Inputs | None:
+        """The inputs in the batch of a step of an epoch."""
+        rows = np.asarray(self.rows(epoch, step))
+        return tuple(x[rows] for x in self.inputs)
 
 
 def feed(data: Any, batch_size: int = 32, seed: int = 0, drop_last: bool = False) -> Feed:

@@ -201,6 +201,7 @@ def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
     event = NonFinite(what, epoch + 1, step + 1, job.batches.rows(epoch, done), path)
     if job.hooks.on_nonfinite:
         job.hooks.on_nonfinite(event)
+    _require_indices(job, epoch, done)
     raise DataError(
         f"Training takes steps with finite values, got {value} in {what} at epoch {event.epoch}, "
         f"step {event.step}.",
@@ -208,6 +209,17 @@ def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
         help=f"a smaller learning rate than {learning_rate(job.plan.optimizer, step)}, or "
         "optim.chain(optim.clip_grad_norm(1.0), ...).",
     )
+
+
+def _require_indices(job: Job, epoch: int, done: int) -> None:
+    """Raise if the inputs of a step hold an index that is out of range."""
+    inputs = job.batches.inputs_of(epoch, done)
+    if inputs is None or not job.task.model.built.takes_indices:
+        return
+    try:
+        job.task.model.look(*inputs)
+    except DataError as error:
+        raise error.with_notes(because=f"step {done + 1} of epoch {epoch + 1} holds it.") from None
 
 
 def _farewell(job: Job, at: Standing) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tensorem.errors import ArgumentError, DataError
 
-from ._feed import Examples, Piece, examples
+from ._feed import Examples, Inputs, Piece, examples
 
 T = TypeVar("T")
 _END: Any = object()
@@ -95,6 +95,10 @@ class StreamFeed:
     def rows(self, epoch: int, step: int) -> tuple[int, ...]:
         """The rows in a batch are known to the stream alone."""
         return ()
+
+    def inputs_of(self, epoch: int, step: int) -> Inputs | None:
+        """A batch is let go of once it was used."""
+        return None
 
     def _placed(self, epoch: int, done: int) -> Iterator[tuple[int, Piece]]:
         for number, batch in enumerate(self.stream.batches(epoch)):
