@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from tensorem.shapes.dtypes import INTEGER
 
@@ -236,7 +237,7 @@ class Model:
 def _holds_nan(y: Any) -> bool:
     """Whether the arrays of a tree hold NaN; inside a trace nobody knows."""
     return any(
-        not isinstance(a, jax.core.Tracer) and bool(jnp.isnan(a).any()) for a in jax.tree.leaves(y)
+        not isinstance(a, Tracer) and bool(jnp.isnan(a).any()) for a in jax.tree.leaves(y)
     )
 
 
