@@ -236,9 +236,7 @@ class Model:
 
 def _holds_nan(y: Any) -> bool:
     """Whether the arrays of a tree hold NaN; inside a trace nobody knows."""
-    return any(
-        not isinstance(a, Tracer) and bool(jnp.isnan(a).any()) for a in jax.tree.leaves(y)
-    )
+    return any(not isinstance(a, Tracer) and bool(jnp.isnan(a).any()) for a in jax.tree.leaves(y))
 
 
 _INSTEAD = {
