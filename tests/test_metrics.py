@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tensorem import metrics
-from tensorem.errors import ArgumentError, ShapeError
+from tensorem.errors import ArgumentError, DataError, ShapeError
 
 OUTPUT = jnp.asarray([[0.1, 0.9], [0.8, 0.2], [0.5, 0.5], [0.0, 1.0]])
 
@@ -33,3 +33,8 @@ def test_shapes_and_names_are_checked() -> None:
         metrics.binary_accuracy(OUTPUT, jnp.zeros(4))
     with pytest.raises(ArgumentError, match="a name of accuracy, binary_accuracy, got 'f1'"):
         metrics.by_name("f1")
+
+
+def test_a_class_that_is_none_is_refused() -> None:
+    with pytest.raises(DataError, match="accuracy takes classes from 0 to 1, got 2"):
+        metrics.accuracy(jnp.zeros((3, 2)), jnp.array([0, 1, 2]))

@@ -176,7 +176,7 @@ def check_targets(name: str, output: Spec, target: Any) -> None:
     if name in ("cross_entropy", "nll"):
         _check_class_form(name, output.shape, Spec(target.shape, target.dtype))
         if target.dtype.name in dtypes.INTEGER:
-            return _check_classes(name, target, output.shape[-1])
+            return check_classes(name, target, output.shape[-1])
         _check_probabilities(name, target)
     elif same_shape(output.shape, target.shape) is False:
         raise _unequal(name, output.shape, target.shape)
@@ -250,7 +250,7 @@ def _picked(name: str, logp: Array, target: Array) -> Array:
     """The log probabilities at the classes, 0 elsewhere; NaN where there is no such class."""
     classes = logp.shape[-1]
     if not isinstance(target, Tracer):
-        _check_classes(name, np.asarray(target), classes)
+        check_classes(name, np.asarray(target), classes)
     last = logp.ndim - 1
     index = broadcast(_wide(target), logp.shape, tuple(range(last)))
     numbers = jnp.asarray(np.arange(classes), index.dtype)
@@ -295,7 +295,8 @@ def _other_form(target: Spec, sizes: tuple[Size, ...]) -> str:
     return ""
 
 
-def _check_classes(name: str, target: Any, classes: Any) -> None:
+def check_classes(name: str, target: Any, classes: Any) -> None:
+    """Raise DataError unless every target is a class from 0 on, where their number is known."""
     if not isinstance(classes, int):
         return
     wrong = np.argwhere((target < 0) | (target >= classes))

@@ -6,10 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
+from jax.core import Tracer
 
 from tensorem import ops
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.functional import shape
+from tensorem.losses import check_classes
 from tensorem.shapes import dtypes, format_shape, same_shape
 
 Array = Any
@@ -25,6 +28,7 @@ def accuracy(output: Array, target: Array) -> Pair:
 
     Raises:
         ShapeError: The shapes do not fit.
+        DataError: A class is out of range; in a trace it counts as a miss.
 
     Example:
         >>> accuracy(jnp.array([[0.1, 0.9], [0.8, 0.2]]), jnp.array([1, 1]))
@@ -32,6 +36,8 @@ def accuracy(output: Array, target: Array) -> Pair:
     """
     if output.ndim < 1 or target.ndim not in (output.ndim - 1, output.ndim):
         raise _unlike(output, target)
+    if target.dtype.name in dtypes.INTEGER and not isinstance(target, Tracer):
+        check_classes("accuracy", np.asarray(target), output.shape[-1])
     classes = ops.argmax(target, dim=-1) if target.dtype.name in dtypes.FLOATING else target
     said = ops.argmax(output, dim=-1)
     if same_shape(shape(said), shape(classes)) is not True:

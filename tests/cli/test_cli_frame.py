@@ -191,7 +191,7 @@ def test_doctor_finds_versions_devices_settings_and_extras(capsys: Capture) -> N
     assert found["versions"]["tensorem"] == tensorem.__version__
     assert found["machine"]["devices"] and found["settings"]
     assert found["compile cache"]["folder"] == str(tensorem.runtime.cache_folder())
-    assert set(found["extras"]) == {"onnx", "exact", "plot", "cuda"}
+    assert set(found["extras"]) == {"onnx", "cuda"}
     assert main(["doctor"]) == 0
     assert "compile cache" in capsys.readouterr().out
 

@@ -273,6 +273,12 @@ def test_a_run_without_a_recipe_takes_its_data_from_the_command(run: Path, capsy
     assert said(capsys, "eval", str(run), "--data", "iris")["examples"] == 30
 
 
+def test_a_run_that_never_began_is_said_to(run: Path, capsys: Capture) -> None:
+    (run / "recipe.json").unlink()
+    told = refused(capsys, "train", "--resume", str(run))
+    assert f"{run} holds no recipe.json" in told and "remove the folder and train again" in told
+
+
 CSV = "a,b,kind\n" + "".join(f"{i},{i % 3},{'red' if i % 2 else 'green'}\n" for i in range(10))
 
 

@@ -15,8 +15,6 @@ from ._terminal import print_json, show, table
 PACKAGES = ("tensorem", "jax", "jaxlib", "numpy", "optax", "safetensors", "rich", "tyro")
 EXTRAS = {
     "onnx": ("onnx", "onnxruntime"),
-    "exact": ("flint",),
-    "plot": ("matplotlib",),
     "cuda": ("jax_cuda12_plugin",),
 }
 

@@ -65,6 +65,11 @@ class Recipe:
             raise FileError(
                 f"A run is a folder that tensorem train made, got {run}, which is no folder."
             )
+        if not (run / FILE).is_file():
+            raise FileError(
+                f"{run} holds no {FILE}, so it is no run of tensorem train that began.",
+                help="remove the folder and train again, or choose another path.",
+            )
         try:
             found = json.loads(disk.read_whole(run / FILE))
             for name in ("classes", "hidden"):

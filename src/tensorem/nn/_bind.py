@@ -162,7 +162,7 @@ class Run:
             raise LayerError(
                 f"{what} inside a JAX transform (scan, vmap, grad, ...) that forward applies.",
                 because="the change would be lost or made once for all iterations.",
-                help="call the layer outside of it, or use a combinator of nn.",
+                help="call the layer outside of it.",
             )
 
     def _arrays(self, layer: Any, home: str) -> dict[str, Any]:
