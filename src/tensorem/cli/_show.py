@@ -35,12 +35,11 @@ class Show:
         from tensorem import report
 
         facts = report.gather(require_run(self.folder))
-        page = report.write(facts)
         if self.json:
-            print_json({**facts.to_json(), "report": str(page)})
+            print_json({**facts.to_json(), "report": str(report.write(facts))})
         else:
-            _print(facts)
-            print(f"report: {page}")
+            _print(facts)  # also where the page cannot be written
+            print(f"report: {report.write(facts)}")
         return _exit.OK
 
 
