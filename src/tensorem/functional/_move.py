@@ -69,7 +69,6 @@ def permute(x: Array, dims: tuple[int, ...]) -> Array:
         (n0, n1, ...)  ->  (n of dims[0], n of dims[1], ...)
 
     Raises:
-        ShapeError: There is no such axis.
         ArgumentError: dims does not name every axis once.
 
     Example:

@@ -123,6 +123,8 @@ class Model:
     def look(self, *xs: Array) -> None:
         """Evaluate at xs outside of any trace, where a function sees values; slow.
 
+        Only where an input holds indices: elsewhere a value is as good in a trace as outside.
+
         Raises:
             DataError: An index is out of range; a compiled program can only give NaN for it.
 
@@ -135,8 +137,9 @@ class Model:
             tensorem.errors.DataError: F.embedding takes indices from 0 to 4, got 7.
               where: index[0]
         """
-        with self.precision(), jax.disable_jit():
-            self.apply(self.params, *xs)
+        if self.built.takes_indices:
+            with self.precision(), jax.disable_jit():
+                self.apply(self.params, *xs)
 
     def apply(self, params: Arrays, *xs: Array) -> Any:
         """The value at xs with other parameters, in evaluation: for JAX transforms."""

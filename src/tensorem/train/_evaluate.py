@@ -62,7 +62,7 @@ def scored(task: Task, model: nn.Model, found: Examples, batch_size: int) -> dic
         weights = jnp.asarray(real)
         row = score(model.params, model.buffers, xs, jnp.asarray(found.targets[chosen]), weights)
         rows.append(np.asarray(row).tolist())
-        if model.built.takes_indices and not np.isfinite(rows[-1]).all():
+        if not np.isfinite(rows[-1]).all():
             model.look(*xs)
     totals = [math.fsum(column) for column in zip(*rows, strict=True)]
     pairs = zip(task.names, totals[::2], totals[1::2], strict=True)

@@ -214,7 +214,7 @@ def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
 def _require_indices(job: Job, epoch: int, done: int) -> None:
     """Raise if the inputs of a step hold an index that is out of range."""
     inputs = job.batches.inputs_of(epoch, done)
-    if inputs is None or not job.task.model.built.takes_indices:
+    if inputs is None:
         return
     try:
         job.task.model.look(*inputs)
