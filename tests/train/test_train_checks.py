@@ -251,3 +251,14 @@ def test_an_index_out_of_range_is_said_to_be_one() -> None:
             use(x)
         assert caught.value.where == "index[1, 1]"
     assert jax.jit(model)(x[1:2]).shape == (1, 2)  # in a trace nobody sees values
+
+
+def test_a_metric_refuses_classes_that_are_none_before_the_run() -> None:
+    def own(output: Any, target: Any) -> Any:
+        return (output**2).sum(), output.size
+
+    model = nn.build(nn.Linear(3, 2), ("N", 3))
+    x, y = np.ones((4, 3), np.float32), np.array([0, 1, 5, 0])
+    with pytest.raises(DataError, match="accuracy takes classes from 0 to 1, got 5") as caught:
+        train.fit(model, (x, y), own, metrics=("accuracy",), progress="none")
+    assert caught.value.where == "data, y: target[2]"

@@ -9,7 +9,7 @@ import jax
 import numpy as np
 from numpy.typing import NDArray
 
-from tensorem import losses, nn
+from tensorem import losses, metrics, nn
 from tensorem.errors import DataError, DTypeError, ShapeError
 from tensorem.shapes import Spec, named, solve
 
@@ -132,6 +132,9 @@ def _check_targets(
             losses.check_targets(task.loss, _one_array(task.loss, output), targets)
         form = jax.ShapeDtypeStruct(targets.shape, targets.dtype)
         _scoring(task.scores).eval_shape(output, form)
+        for name in task.metrics or ():
+            if isinstance(name, str):
+                metrics.check_targets(name, output.shape, targets)
     except (ShapeError, DTypeError, DataError) as error:
         place = f"{where}, y" if not error.where else f"{where}, y: {error.where}"
         raise type(error)(error.what, where=place, because=error.because, help=error.help) from None
