@@ -8,7 +8,6 @@ and is compared with the formulas of the document, written down once more.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from fractions import Fraction
 from typing import Any
 
@@ -16,10 +15,11 @@ import numpy as np
 import pytest
 from checker_cases import Array, fractions, mlp
 
-from tensorem.check import UnsupportedError, _check, _numbers, _steps
+from tensorem.check import UnsupportedError, _bounds, _check, _numbers, _steps
 from tensorem.check._bounds import Program, Values, lowest, propagate
 from tensorem.check._errors import RejectedError
-from tensorem.check._numbers import EXACT, FLOAT64, Bounds, Constant, bounds
+from tensorem.check._numbers import EXACT, FLOAT64, Bounds, bounds
+from tensorem.check._steps import Affine, Box, Read, Relu, affine, read
 
 TAU, UP = Fraction(1, 7000), Fraction(1, 11)
 
@@ -40,8 +40,12 @@ def interval(rng: Any, size: int) -> Bounds:
     return bounds(ends[0], ends[1] + Fraction(1, 8), LOUD)
 
 
-def around(middle: Array, radius: Array) -> Constant:
-    return Constant(middle - radius, middle + radius)
+def around(middle: Array, radius: Any) -> Bounds:
+    return bounds(middle - radius, middle + radius, LOUD)
+
+
+def line_of(count: int, start: int = 0) -> Read:
+    return read(np.arange(start, start + count))
 
 
 def assert_equal(found: Any, wanted: Any) -> None:
@@ -68,16 +72,16 @@ def test_lemma_4_middle_and_radius(rng: Any) -> None:
     assert_equal(x.size, [max(abs(a), abs(b)) for a, b in zip(x.lower, x.upper, strict=True)])
 
 
-def affine_step(rng: Any) -> tuple[_steps.Affine, dict[str, Array]]:
+def affine_step(rng: Any) -> tuple[Affine, dict[str, Array]]:
     w, d = some(rng, 2, 3, 5), abs(some(rng, 2, 3, 5)) / 9
     b, e = some(rng, 2, 1, 5), abs(some(rng, 2, 1, 5)) / 9
-    step = _steps.affine((0,), 2, around(w, d), around(b, e), LOUD)
-    return step, {"w": w, "d": d, "b": b, "e": e}
+    step = affine(line_of(12), 2, around(w, d), around(b, e), LOUD)
+    return step, {"w": w, "d": d + UP, "b": b, "e": e + UP}
 
 
 def test_lemma_5_affine(rng: Any) -> None:
     (step, c), x = affine_step(rng), interval(rng, 12)
-    lower, upper, noise = _steps.forward(step, [x], LOUD)
+    lower, upper, noise = _steps.forward(step, x, LOUD)
     m, r, size = (v.reshape(2, 2, 3) for v in (x.middle, x.radius, x.size))
     wanted = size @ (g(5) * abs(c["w"]) + c["d"] + TAU) + g(20) * abs(c["b"]) + c["e"] + TAU
     assert_equal(noise, wanted.ravel())
@@ -87,70 +91,60 @@ def test_lemma_5_affine(rng: Any) -> None:
 
 
 def test_lemma_5_affine_charges_for_its_longer_side(rng: Any) -> None:
-    w = around(some(rng, 1, 7, 2), 0 * some(rng, 1, 7, 2))
-    zero = Constant(np.zeros(1), np.zeros(1))
-    assert_equal(_steps.affine((0,), 1, w, zero, LOUD).slack, g(7) * abs(w.lower) + TAU)
+    w, zero = some(rng, 1, 7, 2), around(fractions(np.zeros((1, 1, 1))), 0)
+    step = affine(line_of(7), 1, around(w, 0), zero, LOUD)
+    assert_equal(step.slack, g(7) * abs(w) + UP + TAU)
 
 
-def assert_backward(step: Any, f: Callable[..., Array], *xs: Array, rng: Any) -> None:
-    """Raise unless rows @ y = the sum of parts @ operands + the constant, exactly."""
-    y = f(*xs)
-    rows = some(rng, 4, y.size)
-    parts, term = _steps.backward(step, rows, LOUD)
-    assert_equal(rows @ y.ravel(), sum(p @ x for p, x in zip(parts, xs, strict=True)) + term)
+def test_lemma_5_affine_one_by_one(rng: Any) -> None:
+    f, d, b, x = some(rng, 6, 1, 1), abs(some(rng, 6, 1, 1)) / 9, some(rng, 6), interval(rng, 6)
+    step = affine(line_of(6), 1, around(f, d), around(b.reshape(6, 1, 1), 0), LOUD)
+    lower, _, noise = _steps.forward(step, x, LOUD)
+    f, d = f.ravel(), d.ravel()
+    wanted = x.size * (g(1) * abs(f) + d + UP + TAU) + g(6) * abs(b) + UP + TAU
+    assert_equal(noise, wanted)
+    assert_equal(lower, f * x.middle + b - abs(f) * x.radius - 2 * noise)
 
 
 def test_lemma_5_backward_is_exact_where_nothing_rounds(rng: Any) -> None:
     step, c = affine_step(rng)
-    x, y = some(rng, 12), some(rng, 12)
-    assert_backward(step, lambda x: x.reshape(2, 2, 3) @ c["w"] + c["b"], x, rng=rng)
-    factor = some(rng, 12)
-    scale = _steps.scale((0,), around(factor, 0 * factor), slice(None), LOUD)
-    assert_backward(scale, lambda x: x * factor, x, rng=rng)
-    assert_backward(_steps.Sum((0, 1), (1, -1)), lambda x, y: x - y, x, y, rng=rng)
-    index = rng.integers(0, 24, 40)
-    gather = _steps.gather((0, 1), (12, 12), index)
-    assert_backward(gather, lambda x, y: np.concatenate([x, y])[index], x, y, rng=rng)
+    x, rows = some(rng, 12), some(rng, 4, 20)
+    term, [(_, part)] = _steps.affine_backward(step, rows, LOUD)
+    assert_equal(rows @ (x.reshape(2, 2, 3) @ c["w"] + c["b"]).ravel(), part @ x + term)
+    factor, rows = some(rng, 12, 1, 1), some(rng, 4, 12)
+    step = affine(line_of(12), 1, around(factor, 0), around(factor, 0), LOUD)
+    term, [(_, part)] = _steps.affine_backward(step, rows, LOUD)
+    assert_equal(rows @ (factor.ravel() * (x + 1)), part @ x + term)
 
 
-def test_lemma_5_scale(rng: Any) -> None:
-    f, d, x = some(rng, 6), abs(some(rng, 6)) / 9, interval(rng, 6)
-    step = _steps.scale((0,), around(f, d), slice(None), LOUD)
-    lower, upper, noise = _steps.forward(step, [x], LOUD)
-    assert_equal(noise, (g(1) * abs(f) + d + TAU) * x.size + TAU)
-    assert_equal(lower, np.minimum(f * x.lower, f * x.upper) - 2 * noise)
-    assert_equal(upper, np.maximum(f * x.lower, f * x.upper) + 2 * noise)
-
-
-def test_lemma_5_sum(rng: Any) -> None:
-    x, y, z = (interval(rng, 6) for _ in range(3))
-    lower, upper, noise = _steps.forward(_steps.Sum((0, 1, 2), (1, -1, 1)), [x, y, z], LOUD)
-    assert_equal(noise, g(3) * (x.size + y.size + z.size) + TAU)
-    assert_equal(lower, x.lower - y.upper + z.lower - 2 * noise)
-    assert_equal(upper, x.upper - y.lower + z.upper + 2 * noise)
-
-
-def test_lemma_5_gather(rng: Any) -> None:
-    x, index = interval(rng, 4), np.array([3, 1, 1, 0, 1])
-    lower, upper, noise = _steps.forward(_steps.gather((0,), (4,), index), [x], LOUD)
-    assert_equal(lower, x.lower[index])
-    assert_equal(upper, x.upper[index])
-    assert_equal(noise, g(3) * x.size[index] + TAU)
+@pytest.mark.parametrize("at", [[3, 1, 1, 0, 1], [4, 2, 0], [1, 2, 3]])
+def test_lemma_6_rows_are_added_up(at: list[int], rng: Any) -> None:
+    """What is read twice, in disorder, or as a range; onto zeros and onto other rows."""
+    source, size, repeats = read(np.array(at)), interval(rng, 5).size, max(map(at.count, at))
+    rows, x, before = some(rng, 4, len(at)), some(rng, 5), some(rng, 4, 5)
+    twice = 0 if at == sorted(at) else abs(rows) @ (g(repeats) * size[at] + TAU)
+    for open_ in (fractions(np.zeros((4, 5))), before.copy()):
+        wanted = rows @ x[at] + open_ @ x
+        adds, hit = bool(open_.any()), sorted(set(at))
+        slop = _bounds._add(open_, source, rows, size, LOUD)
+        assert_equal(open_ @ x, wanted)
+        added = abs(open_[:, hit]) @ (g(0) * size[hit] + TAU)
+        assert_equal(slop, twice + adds * added + 0 * added)
 
 
 @pytest.mark.parametrize("leak", [Fraction(0), Fraction(1, 4)])
 def test_lemma_5_relu(leak: Fraction, rng: Any) -> None:
     x = interval(rng, 30)
-    lower, upper, noise = _steps.forward(_steps.Relu((0,), leak, "y"), [x], LOUD)
+    lower, upper, noise = _steps.forward(Relu(line_of(30), leak, "y"), x, LOUD)
     assert_equal(noise, (g(1) * leak * x.size + TAU) * (leak > 0))
     assert_equal(lower, np.maximum(x.lower, leak * x.lower - 2 * noise))
     assert_equal(upper, np.maximum(x.upper, leak * x.upper + 2 * noise))
 
 
 @pytest.mark.parametrize("leak", [Fraction(0), Fraction(1, 4)])
-def test_lemma_6_relu_lines(leak: Fraction, rng: Any) -> None:
+def test_lemma_7_relu_lines(leak: Fraction, rng: Any) -> None:
     x, slopes = interval(rng, 30), rng.integers(0, 9, 30) / np.float32(8)
-    line = _steps.relu_lines(_steps.Relu((0,), leak, "y"), x, slopes, LOUD)
+    line = _steps.relu_lines(Relu(line_of(30), leak, "y"), x, slopes, LOUD)
     open_, t = (x.lower < 0) & (x.upper > 0), line.upper_slope
     assert open_.any() and not open_.all()
     rise = np.maximum((t - leak) * -x.lower, (1 - t) * x.upper)
@@ -161,11 +155,12 @@ def test_lemma_6_relu_lines(leak: Fraction, rng: Any) -> None:
     assert_equal(line.noise, g(1) * x.size + g(30) * line.offset + TAU)
 
 
-def test_lemma_6_max_lines(rng: Any) -> None:
+def test_lemma_7_max_lines(rng: Any) -> None:
     x, inside = interval(rng, 80), rng.random((20, 4)) < 0.7
     inside[:, 1] = True
     picks = np.array([rng.choice(np.flatnonzero(row), 2) for row in inside]).T
-    line = _steps.max_lines(_steps.Max((0,), inside, "y"), x, *picks, LOUD)
+    places = rng.permutation(80)
+    line = _steps.max_lines(_steps.Max(read(places), inside, "y"), x, *picks, LOUD)
     cells, t = np.arange(20) * 4 + picks, line.upper_slope
     low, high = x.lower[cells[1]], x.upper[cells[1]]
     others = x.upper.reshape(20, 4)
@@ -177,10 +172,15 @@ def test_lemma_6_max_lines(rng: Any) -> None:
     rise = rise + 2 * (g(4) * (abs(rest) + abs(low) + abs(high)) + TAU)
     assert_equal(line.offset, np.where(rest > low, rise, 0))
     assert_equal(t[rest <= low], np.ones(sum(rest <= low)))
-    assert_equal(line.lower_cell, cells[0])
-    assert_equal(line.upper_cell, cells[1])
+    assert_equal(line.lower.at, places[cells[0]])
+    assert_equal(line.upper.at, places[cells[1]])
     sizes = x.size[cells[0]] + x.size[cells[1]]
     assert_equal(line.noise, g(1) * sizes + g(20) * abs(line.offset) + TAU)
+
+
+def program_of(*steps: Any, tightened: Any = frozenset()) -> Program:
+    starts = tuple(np.cumsum([0, *(s.count for s in steps)]).tolist())
+    return Program(steps, starts, line_of(steps[-1].count, starts[-2]), tightened)
 
 
 def passed(program: Program, x: Bounds, rows: Array, tensors: Any = None) -> tuple[Array, Values]:
@@ -189,48 +189,67 @@ def passed(program: Program, x: Bounds, rows: Array, tensors: Any = None) -> tup
 
 
 def at_box(rows: Array, x: Bounds) -> tuple[Array, Array]:
-    """The term and the error where a backward pass ends, with the floor of the input."""
+    """The term and the error where a backward pass ends, with the floor of the box."""
     term = rows @ x.middle - abs(rows) @ x.radius
     return term, abs(rows) @ (g(x.size.size) * x.size + TAU) + TAU
 
 
-def floor(*sources: Bounds) -> Fraction:
-    return TAU * (1 + sum(s.size.sum() for s in sources))
+def floor(x: Bounds) -> Fraction:
+    return TAU * (1 + x.size.sum())
 
 
-def test_lemma_7_a_pass_that_ends_at_once(rng: Any) -> None:
+def test_lemma_8_a_pass_that_ends_at_once(rng: Any) -> None:
     x, rows = interval(rng, 5), some(rng, 3, 5)
-    found, _ = passed(Program((_steps.Input(5),), 0, frozenset(), 5), x, rows)
+    found, _ = passed(program_of(Box(5)), x, rows)
     term, error = at_box(rows, x)
     assert_equal(found, term - 2 * (error + g(0) * abs(term)) - UP)
 
 
-def test_lemma_7_a_pass_through_an_affine_step(rng: Any) -> None:
+def test_lemma_8_a_pass_that_ends_at_a_constant(rng: Any) -> None:
+    x, rows = interval(rng, 5), some(rng, 3, 5)
+    found, _ = passed(program_of(Box(2), Box(5, x)), interval(rng, 2), rows)
+    term, error = at_box(rows, x)
+    assert_equal(found, term - 2 * (error + g(0) * abs(term)) - UP)
+
+
+def test_lemma_8_a_pass_through_an_affine_step(rng: Any) -> None:
     (step, _), x = affine_step(rng), interval(rng, 12)
     rows = some(rng, 3, 20)
-    program = Program((_steps.Input(12), step), 1, frozenset(), 20)
-    found, values = passed(program, x, rows)
-    (part,), first = _steps.backward(step, rows, LOUD)
+    found, values = passed(program_of(Box(12), step), x, rows)
+    first, [(_, part)] = _steps.affine_backward(step, rows, LOUD)
     term, error = at_box(part, x)
     slop = abs(rows) @ values.noise[1] + floor(x) + g(0) * abs(first)
     slop = slop + error + g(0) * abs(first + term)
     assert_equal(found, first + term - 2 * slop - UP)
 
 
-def test_lemma_7_a_value_with_two_users(rng: Any) -> None:
-    x, rows = interval(rng, 5), some(rng, 3, 5)
-    program = Program((_steps.Input(5), _steps.Sum((0, 0), (1, 1))), 1, frozenset(), 5)
+def test_lemma_8_a_value_with_two_users(rng: Any) -> None:
+    """y = 2x read beside x: the rows of both meet at x."""
+    x, rows, zero = interval(rng, 5), some(rng, 3, 10), around(fractions(np.zeros((1, 1, 1))), 0)
+    twice = affine(line_of(5), 5, around(fractions(np.full((1, 1, 1), 2)), 0), zero, LOUD)
+    program = dataclasses.replace(program_of(Box(5), twice), output=line_of(10))
     found, values = passed(program, x, rows)
-    term, error = at_box(2 * rows, x)
-    slop = abs(rows) @ values.noise[1] + floor(x, x) + error + g(0) * abs(term)
-    slop = slop + abs(2 * rows) @ (g(0) * x.size + TAU)
+    first, [(_, part)] = _steps.affine_backward(twice, rows[:, 5:], LOUD)
+    both = rows[:, :5] + part
+    term, error = at_box(both, x)
+    slop = abs(rows[:, 5:]) @ values.noise[1] + floor(x) + g(0) * abs(first)
+    slop = slop + abs(both) @ (g(0) * x.size + TAU) + error + g(0) * abs(first + term)
+    assert_equal(found, first + term - 2 * slop - UP)
+
+
+def test_lemma_8_a_pass_from_a_result_with_repeats(rng: Any) -> None:
+    x, rows, at = interval(rng, 5), some(rng, 3, 4), np.array([4, 0, 4, 4])
+    found, _ = passed(dataclasses.replace(program_of(Box(5)), output=read(at)), x, rows)
+    whole = fractions(np.zeros((3, 5)))
+    whole[:, 0], whole[:, 4] = rows[:, 1], rows[:, 0] + rows[:, 2] + rows[:, 3]
+    term, error = at_box(whole, x)
+    slop = abs(rows) @ (g(3) * x.size[at] + TAU) + error + g(0) * abs(term)
     assert_equal(found, term - 2 * slop - UP)
 
 
-def test_lemma_7_a_bend_with_lines(rng: Any) -> None:
+def test_lemma_8_a_bend_with_lines(rng: Any) -> None:
     x, rows = interval(rng, 9), some(rng, 3, 9)
-    step = _steps.Relu((0,), Fraction(0), "y")
-    program = Program((_steps.Input(9), step), 1, frozenset(), 9)
+    program = program_of(Box(9), Relu(line_of(9), Fraction(0), "y"))
     found, values = passed(program, x, rows, {"slope.y": np.full(9, 0.25, np.float32)})
     line = values.lines[1]
     positive, negative = np.maximum(rows, 0), np.minimum(rows, 0)
@@ -241,19 +260,27 @@ def test_lemma_7_a_bend_with_lines(rng: Any) -> None:
     assert_equal(found, first + term - 2 * slop - UP)
 
 
+def sum_of(signs: list[int], count: int, a: Any) -> Affine:
+    """The signed sum of as many copies of the first entries."""
+    at = np.repeat(np.arange(count), len(signs))
+    weight = fractions(np.reshape(signs, (1, -1, 1)))
+    zero = fractions(np.zeros((1, 1, 1)))
+    return affine(read(at), count, bounds(weight, weight, a), bounds(zero, zero, a), a)
+
+
 def test_tightened_bounds_are_the_better_of_both(rng: Any) -> None:
     """x - x is 0 backward and far from it forward; where errors are charged, forward is better."""
     x = interval(rng, 5)
-    apart = (_steps.Input(5), _steps.Sum((0, 0), (1, -1)))
-    values = propagate(Program(apart, 1, frozenset({1}), 5), x, {}, EXACT)
-    assert_equal(values.bounds[1].upper, fractions(np.zeros(5)))
-    alone = (_steps.Input(5), _steps.Sum((0,), (1,)))
+    program = program_of(Box(5), sum_of([1, -1], 5, EXACT), tightened=frozenset({1}))
+    values = propagate(program, x, {}, EXACT)
+    assert_equal(values.bounds.upper[5:], fractions(np.zeros(5)))
+    alone = sum_of([1], 5, LOUD)
     for tightened in (frozenset({1}), frozenset[int]()):
-        found = propagate(Program(alone, 1, tightened, 5), x, {}, LOUD).bounds[1]
-        assert_equal(found.lower, x.lower - 2 * (g(1) * x.size + TAU))
+        found = propagate(program_of(Box(5), alone, tightened=tightened), x, {}, LOUD)
+        assert_equal(found.bounds.lower[5:], _steps.forward(alone, x, LOUD)[0])
 
 
-def test_lemma_8_bounds_are_finite_and_in_order() -> None:
+def test_lemma_9_bounds_are_finite_and_in_order() -> None:
     zero, one = np.zeros(1), np.ones(1)
     for lower, upper, words in [
         (one, zero, "a lower bound is not below its upper bound"),
@@ -265,7 +292,7 @@ def test_lemma_8_bounds_are_finite_and_in_order() -> None:
 
 
 @pytest.mark.parametrize("number", [np.nan, np.inf, -np.inf])
-def test_lemma_8_no_margin_but_a_positive_number_is_accepted(
+def test_lemma_9_no_margin_but_a_positive_number_is_accepted(
     number: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     case = mlp(1)
@@ -279,13 +306,40 @@ def test_lemma_8_no_margin_but_a_positive_number_is_accepted(
         assert not _check.check(case.document, case.arrays, case.claim, case.tensors).accepted
 
 
-def test_constants_are_enclosed() -> None:
-    thirds = fractions(np.arange(-20, 20)) / 3
-    middle, radius = FLOAT64.enclose(Constant(thirds, thirds + Fraction(1, 7)))
-    assert np.all(fractions(middle) - fractions(radius) <= thirds)
-    assert np.all(fractions(middle) + fractions(radius) >= thirds + Fraction(1, 7))
-    known = _steps.known(Constant(thirds, thirds), FLOAT64).bounds
-    assert np.all(fractions(known.lower) <= thirds) and np.all(thirds <= fractions(known.upper))
+def float_interval(rng: Any, shape: tuple[int, ...], positive: bool = False) -> Bounds:
+    ends = np.ldexp(rng.uniform(1, 2, (2, *shape)), rng.integers(-400, 400, (2, *shape)))
+    ends = np.sort(ends * (1 if positive else rng.choice([-1, 1], (1, *shape))), axis=0)
+    return bounds(ends[0], ends[1], FLOAT64)
+
+
+def test_constants_are_enclosed(rng: Any) -> None:
+    x, y = float_interval(rng, (300,)), float_interval(rng, (300,))
+    ends = [
+        [p * q for p in ps for q in qs] for ps, qs in zip(exact_ends(x), exact_ends(y), strict=True)
+    ]
+    found = exact_ends(_numbers.product(x, y, FLOAT64))
+    assert all(low <= min(e) and max(e) <= high for (low, high), e in zip(found, ends, strict=True))
+    found = exact_ends(_numbers.inverse(x, FLOAT64))
+    assert all(
+        low <= 1 / b and 1 / a <= high
+        for (low, high), (a, b) in zip(found, exact_ends(x), strict=True)
+    )
+    z = float_interval(rng, (300,), positive=True)
+    found = exact_ends(_numbers.inverse_root(z, FLOAT64))
+    assert all(
+        low**2 * b <= 1 <= high**2 * a
+        for (low, high), (a, b) in zip(found, exact_ends(z), strict=True)
+    )
+
+
+def exact_ends(x: Bounds) -> list[tuple[Fraction, Fraction]]:
+    return list(zip(fractions(x.lower), fractions(x.upper), strict=True))
+
+
+def test_constants_are_exact_in_exact_arithmetic() -> None:
+    third = bounds(fractions([3]) / 1, fractions([3]) / 1, EXACT)
+    assert _numbers.inverse(third, EXACT).lower[0] == Fraction(1, 3)
+    assert _numbers.product(third, third, EXACT).upper[0] == 9
 
 
 def test_a_process_that_flushes_small_numbers_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

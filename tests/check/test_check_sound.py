@@ -127,7 +127,7 @@ def both_bounds(case: Case, a: Arithmetic) -> list[tuple[Array, Array]]:
     claim = _claim.parse_claim(case.claim)
     box = _claim.box(claim, case.tensors["center"], a)
     values = propagate(program, box, case.tensors, a)
-    found = values.bounds[program.output]
+    found = values.bounds.map(lambda v: v[program.output.at])
     rows = a.numbers(np.eye(found.lower.size))
     low = lowest(program, values, program.output, rows, a)
     high = -lowest(program, values, program.output, -rows, a)
@@ -232,7 +232,7 @@ def test_relu_lines_hold_at_the_ends(leak: float) -> None:
     rng = np.random.default_rng(7)
     low, high = -np.abs(binades(rng, (500,))), np.abs(binades(rng, (500,)))
     x = bounds(low.astype(float), high.astype(float), FLOAT64)
-    step = _steps.Relu((0,), np.float64(leak), "y")
+    step = _steps.Relu(_steps.read(np.arange(500)), np.float64(leak), "y")
     line = _steps.relu_lines(step, x, rng.uniform(0, 1, 500).astype(np.float32), FLOAT64)
     slope, chord, offset = (fractions(v) for v in (line.lower_slope, line.upper_slope, line.offset))
     for end in map(fractions, (x.lower, x.upper, 0 * x.lower)):
@@ -244,7 +244,7 @@ def test_max_lines_hold_at_the_ends() -> None:
     rng = np.random.default_rng(8)
     ends = np.sort(np.stack([binades(rng, (400, 4), -4, 4) for _ in range(2)]).astype(float), 0)
     x = bounds(ends[0].ravel(), ends[1].ravel(), FLOAT64)
-    step = _steps.Max((0,), np.ones((400, 4), bool), "y")
+    step = _steps.Max(_steps.read(np.arange(1600)), np.ones((400, 4), bool), "y")
     picks = rng.integers(0, 4, (2, 400))
     line = _steps.max_lines(step, x, *picks, FLOAT64)
     chord, offset = fractions(line.upper_slope), fractions(line.offset)
@@ -252,8 +252,8 @@ def test_max_lines_hold_at_the_ends() -> None:
     for corner in range(16):
         cells = np.where([corner >> k & 1 for k in range(4)], high, low)
         y, flat = cells.max(axis=1), cells.ravel()
-        assert np.all(flat[line.lower_cell] <= y)
-        assert np.all(y <= chord * flat[line.upper_cell] + offset)
+        assert np.all(flat[line.lower.at] <= y)
+        assert np.all(y <= chord * flat[line.upper.at] + offset)
 
 
 @pytest.mark.parametrize("text", ["0.1", "3", "1e-300", "0.3333333333333333333", "-0.1", "1e40"])
@@ -324,20 +324,20 @@ def test_the_law_catches_wrong_lines(change: Any, monkeypatch: pytest.MonkeyPatc
 def test_the_law_catches_lines_taken_the_wrong_way_round(monkeypatch: pytest.MonkeyPatch) -> None:
     real = _bounds.bend_backward
 
-    def planted(line: Any, rows: Array, width: int, a: Arithmetic) -> Any:
-        part, term = real(line, -rows, width, a)
-        return -part, -term
+    def planted(line: Any, rows: Array, a: Arithmetic) -> Any:
+        term, parts = real(line, -rows, a)
+        return -term, [(source, -part) for source, part in parts]
 
     monkeypatch.setattr(_bounds, "bend_backward", planted)
     assert caught(lambda: assert_encloses(CASES["mlp"](0, "0.4"), FLOAT64, count=20))
 
 
 def test_the_law_catches_a_user_that_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    def planted(open_: Any, source: int, part: Array, *_: Any) -> int:
-        open_[source] = part
+    def planted(open_: Array, source: Any, rows: Array, *_: Any) -> int:
+        open_[:, source.hit] = _steps.collected(source, rows)
         return 0
 
-    monkeypatch.setattr(_bounds, "_add_rows", planted)
+    monkeypatch.setattr(_bounds, "_add", planted)
     assert caught(lambda: assert_encloses(CASES["residual"](0), FLOAT64))
 
 

@@ -6,8 +6,9 @@ Functions", theorem 3.2, with the rounding terms of docs/checker.md.
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -15,18 +16,20 @@ import numpy as np
 from ._numbers import Arithmetic, Array, Bounds, bounds
 from ._steps import (
     Affine,
-    Gather,
-    Input,
+    Bend,
+    Box,
     Lines,
     Max,
+    Parts,
+    Read,
     Relu,
-    Scale,
     Step,
-    Sum,
-    backward,
+    affine_backward,
     bend_backward,
+    collected,
     forward,
     lines,
+    read,
 )
 
 CHUNK = 2**23
@@ -35,24 +38,33 @@ CHUNK = 2**23
 
 @dataclass(frozen=True)
 class Program:
-    """A graph as steps; step i reads only steps before i.
+    """A graph as steps.
 
     Args:
-        steps: The steps.
-        output: The step that gives the result.
+        steps: The steps; each reads only entries of steps before it.
+        starts: The position of the first entry of each step, and the number of all entries.
+        output: The entries that are the result.
         tightened: The steps whose interval bounds are improved by a backward pass.
-        width: The most entries that a backward pass holds coefficients of at a time.
     """
 
     steps: tuple[Step, ...]
-    output: int
+    starts: tuple[int, ...]
+    output: Read
     tightened: frozenset[int]
-    width: int
+
+    def entries(self, i: int) -> slice:
+        """The positions of step i."""
+        return slice(self.starts[i], self.starts[i + 1])
+
+    @property
+    def rows_at_once(self) -> int:
+        """How many rows of coefficients on all entries a backward pass carries."""
+        return max(1, CHUNK // self.starts[-1])
 
 
 @dataclass(frozen=True)
 class Values:
-    """What is known about every step's value on the box.
+    """What is known about the values on the box.
 
     Args:
         bounds: Every entry lies in them.
@@ -61,10 +73,21 @@ class Values:
         lines: The lines of every bend that the certificate relaxes.
     """
 
-    bounds: list[Bounds] = field(default_factory=list)
+    bounds: Bounds
     noise: list[Array] = field(default_factory=list)
     floor: list[Any] = field(default_factory=list)
     lines: dict[int, Lines] = field(default_factory=dict)
+
+    def put(self, entries: slice, found: Bounds) -> None:
+        """Set the bounds of some entries."""
+        for part in fields(Bounds):
+            getattr(self.bounds, part.name)[entries] = getattr(found, part.name)
+
+    def append(self, entries: slice, found: Bounds, noise: Array, floor: Any) -> None:
+        """Add what is known about one more step."""
+        self.put(entries, found)
+        self.noise.append(noise)
+        self.floor.append(floor)
 
 
 Tensors = Mapping[str, Array]
@@ -72,106 +95,97 @@ Tensors = Mapping[str, Array]
 
 def propagate(program: Program, box: Bounds, tensors: Tensors | None, a: Arithmetic) -> Values:
     """Bounds of every value for inputs in the box; intervals only where no slopes are given."""
-    values = Values()
+    values = Values(Bounds(*(a.zeros(program.starts[-1]) for _ in fields(Bounds))))
     for i, step in enumerate(program.steps):
-        _append(values, step, box, a)
+        if isinstance(step, Box):
+            found = box if step.bounds is None else step.bounds
+            values.append(program.entries(i), found, 0 * found.size, a.tiny)
+        else:
+            _append(values, program.entries(i), step, tensors, a)
         if tensors is not None and i in program.tightened:
-            values.bounds[i] = _tightened(program, values, i, a)
-        if tensors is not None and isinstance(step, Relu | Max):
-            values.lines[i] = lines(step, values.bounds[step.sources[0]], tensors, a)
+            values.put(program.entries(i), _tightened(program, values, i, a))
     return values
 
 
-def _append(values: Values, step: Step, box: Bounds, a: Arithmetic) -> None:
-    sources = [values.bounds[s] for s in sources_of(step)]
-    if isinstance(step, Input):
-        found, noise = box, 0 * box.size
-    else:
-        lower, upper, noise = forward(step, sources, a)
-        found = bounds(lower, upper, a)
-    values.bounds.append(found)
-    values.noise.append(noise)
-    values.floor.append(a.tiny * (1 + sum(x.size.sum() for x in sources)))
-
-
-def sources_of(step: Step) -> tuple[int, ...]:
-    """The steps that a step reads."""
-    return getattr(step, "sources", ())
+def _append(
+    values: Values, entries: slice, step: Affine | Bend, tensors: Tensors | None, a: Arithmetic
+) -> None:
+    x = values.bounds.map(lambda v: v[step.read.at])
+    if tensors is not None and isinstance(step, Relu | Max):
+        values.lines[len(values.noise)] = lines(step, x, tensors, a)
+    lower, upper, noise = forward(step, x, a)
+    values.append(entries, bounds(lower, upper, a), noise, a.tiny * (1 + x.size.sum()))
 
 
 def _tightened(program: Program, values: Values, i: int, a: Arithmetic) -> Bounds:
     """The interval bounds of step i, intersected with its linear ones."""
-    old = values.bounds[i]
-    size = old.size.size
-    lower = least(program, values, i, size, lambda p: np.eye(len(p), size, p.start), a)
-    upper = -least(program, values, i, size, lambda p: -np.eye(len(p), size, p.start), a)
+    old = values.bounds.map(lambda v: v[program.entries(i)])
+    size, at = old.size.size, read(np.arange(*program.starts[i : i + 2]))
+    lower = least(program, values, at, size, lambda p: np.eye(len(p), size, p.start), a)
+    upper = -least(program, values, at, size, lambda p: -np.eye(len(p), size, p.start), a)
     return bounds(np.maximum(old.lower, lower), np.minimum(old.upper, upper), a)
 
 
 def least(
     program: Program,
     values: Values,
-    at: int,
+    at: Read,
     count: int,
     rows_of: Callable[[range], Array],
     a: Arithmetic,
 ) -> Array:
     """`lowest` for so many rows, made and carried back in passes that fit in memory."""
-    each = max(1, CHUNK // program.width)
+    each = program.rows_at_once
     parts = [range(start, min(count, start + each)) for start in range(0, count, each)]
     return np.concatenate(
         [lowest(program, values, at, a.numbers(rows_of(part)), a) for part in parts]
     )
 
 
-def lowest(program: Program, values: Values, at: int, rows: Array, a: Arithmetic) -> Array:
-    """A number below `rows @ (value of step at)` on the whole box, for each row.
+def lowest(program: Program, values: Values, at: Read, rows: Array, a: Arithmetic) -> Array:
+    """A number below `rows @ (the entries read)` on the whole box, for each row.
 
-    After each step, rows @ value >= total - slop + the sum over open steps of open[s] @ value[s].
+    After each step, rows @ entries >= total - slop + open @ (all entries before that step).
     """
-    open_: dict[int, Array] = {at: rows}
-    total = slop = a.numbers(np.zeros(len(rows)))
-    for i in range(at, -1, -1):
-        if i not in open_:
+    last = bisect(program.starts, at.last) - 1
+    open_ = a.zeros(len(rows), program.starts[last + 1])
+    total = a.zeros(len(rows))
+    slop = _add(open_, at, rows, values.bounds.size, a)
+    for i in range(last, -1, -1):
+        mine = open_[:, program.entries(i)]
+        if not mine.any():
             continue
-        rows = open_.pop(i)
-        term, error, parts = _step_back(program.steps[i], values, i, rows, a)
+        term, error, parts = _step_back(program, values, i, mine, a)
         total = total + term
         slop = slop + error + values.floor[i] + a.gamma(0) * np.abs(total)
         for source, part in parts:
-            slop = slop + _add_rows(open_, source, part, values, a)
+            slop = slop + _add(open_, source, part, values.bounds.size, a)
     return -a.up(2 * slop - total)
 
 
 def _step_back(
-    step: Step, values: Values, i: int, rows: Array, a: Arithmetic
-) -> tuple[Array | int, Array, list[tuple[int, Array]]]:
+    program: Program, values: Values, i: int, rows: Array, a: Arithmetic
+) -> tuple[Array, Array, Parts]:
     """A constant term, the error made, and the rows on what the step reads."""
-    size = np.abs(rows)
-    match step:
-        case Gather() | Affine() | Scale() | Sum():
-            parts, term = backward(step, rows, a)
-            return (
-                term,
-                a.matmul(size, values.noise[i]),
-                list(zip(step.sources, parts, strict=True)),
-            )
-        case Relu() | Max() if i in values.lines:
-            line, (source,) = values.lines[i], step.sources
-            part, term = bend_backward(line, rows, values.bounds[source].size.size, a)
-            return term, a.matmul(size, line.noise), [(source, part)]
-        case _:
-            b = values.bounds[i]
-            term = a.matmul(rows, b.middle) - a.matmul(size, b.radius)
-            return term, a.matmul(size, a.gamma(b.size.size) * b.size + a.tiny), []
+    step = program.steps[i]
+    if isinstance(step, Affine):
+        (term, parts), noise = affine_backward(step, rows, a), values.noise[i]
+    elif i in values.lines:
+        (term, parts), noise = bend_backward(values.lines[i], rows, a), values.lines[i].noise
+    else:
+        b = values.bounds.map(lambda v: v[program.entries(i)])
+        term, parts = a.matmul(rows, b.middle) - a.matmul(np.abs(rows), b.radius), []
+        noise = a.gamma(b.size.size) * b.size + a.tiny
+    return term, a.matmul(np.abs(rows), noise), parts
 
 
-def _add_rows(
-    open_: dict[int, Array], source: int, part: Array, values: Values, a: Arithmetic
-) -> Array | int:
-    """Add rows to those that other users of the same value left; the error that this makes."""
-    if source not in open_:
-        open_[source] = part
-        return 0
-    open_[source] = open_[source] + part
-    return a.matmul(np.abs(open_[source]), a.gamma(0) * values.bounds[source].size + a.tiny)
+def _add(open_: Array, source: Read, rows: Array, size: Array, a: Arithmetic) -> Array:
+    """Add rows on what is read to the rows on all entries; the error that this makes."""
+    before, sums, slop = open_[:, source.hit], collected(source, rows), a.zeros(len(rows))
+    if source.groups is not None:
+        slop = a.matmul(np.abs(rows), a.gamma(source.repeats) * size[source.at] + a.tiny)
+    if before.any():
+        sums = before + sums
+        slop = slop + a.matmul(np.abs(sums), a.gamma(0) * size[source.hit] + a.tiny)
+    open_[:, source.hit] = sums
+    return slop

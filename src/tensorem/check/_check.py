@@ -156,46 +156,39 @@ def _margin(
     checker: Checker, program: Program, claim: Claim, tensors: Tensors, a: Arithmetic
 ) -> float:
     """The least lower bound of y[label] - y[j] over j, in the order: hashes, replay, bounds."""
-    if claim.graph != checker.graph_hash:
-        raise RejectedError("the certificate is about another graph")
-    if claim.weights != checker.weights_hash:
-        raise RejectedError("the certificate is about other weights")
+    _require(claim.graph == checker.graph_hash, "the certificate is about another graph")
+    _require(claim.weights == checker.weights_hash, "the certificate is about other weights")
     classes = _classes(checker.graph)
-    if not 0 <= claim.label < classes:
-        raise RejectedError(f"label {claim.label} is not one of {classes} classes")
+    _require(0 <= claim.label < classes, f"label {claim.label} is not one of {classes} classes")
     _check_numbers(tensors, program)
     lines = tensors if claim.method == "crown" else None
     _replay(program, tensors, lines, a)
     values = propagate(program, box(claim, tensors["center"], a), lines, a)
     margins = least(program, values, program.output, classes - 1, _against(claim.label, classes), a)
-    if not a.finite(margins):
-        raise RejectedError("a margin is not finite")
+    _require(a.finite(margins), "a margin is not finite")
     return -float_above(-min(margins))
 
 
 def _check_numbers(tensors: Tensors, program: Program) -> None:
     """Refuse what is not finite, slopes outside [0, 1], and picks that are not of the window."""
-    for name in ("center", "outputs"):
-        if not bool(np.all(np.isfinite(tensors[name]))):
-            raise RejectedError(f"`{name}` is not finite")
-    for name, slopes in tensors.items():
-        if name.startswith("slope.") and not bool(np.all((slopes >= 0) & (slopes <= 1))):
-            raise RejectedError(f"`{name}` leaves [0, 1]")
-    for step in program.steps:
-        if isinstance(step, Max):
-            for side in ("lower", "upper"):
-                _check_picks(tensors, f"pick_{side}.{step.name}", step)
+    windows = {step.name: step.inside for step in program.steps if isinstance(step, Max)}
+    for name, values in tensors.items():
+        kind, _, step = name.partition(".")
+        if kind == "slope":
+            _require(np.all((values >= 0) & (values <= 1)), f"`{name}` leaves [0, 1]")
+        elif kind in ("pick_lower", "pick_upper"):
+            inside, picks = windows[step], values.ravel()
+            _require(
+                np.all((picks >= 0) & (picks < inside.shape[1])), f"`{name}` leaves the window"
+            )
+            _require(np.all(inside[np.arange(len(inside)), picks]), f"`{name}` picks padding")
+        else:
+            _require(np.all(np.isfinite(values)), f"`{name}` is not finite")
 
 
-def _check_picks(tensors: Tensors, name: str, step: Max) -> None:
-    if name not in tensors:
-        return
-    picks = tensors[name].ravel()
-    count, window = step.inside.shape
-    if not bool(np.all((picks >= 0) & (picks < window))):
-        raise RejectedError(f"`{name}` leaves the window")
-    if not bool(np.all(step.inside[np.arange(count), picks])):
-        raise RejectedError(f"`{name}` picks padding")
+def _require(true: Any, otherwise: str) -> None:
+    if not bool(true):
+        raise RejectedError(otherwise)
 
 
 def _replay(program: Program, tensors: Tensors, lines: Tensors | None, a: Arithmetic) -> None:
@@ -204,8 +197,9 @@ def _replay(program: Program, tensors: Tensors, lines: Tensors | None, a: Arithm
     tolerance = REPLAY_TOLERANCE * (1 + np.abs(recorded).max())
     # Intervals first: at a point they nearly always suffice, and cost no backward pass.
     for given in (None, lines):
-        real = propagate(program, point(tensors["center"], a), given, a).bounds[program.output]
-        off = np.max(np.maximum(recorded - real.lower, real.upper - recorded))
+        real = propagate(program, point(tensors["center"], a), given, a).bounds
+        lower, upper = real.lower[program.output.at], real.upper[program.output.at]
+        off = np.max(np.maximum(recorded - lower, upper - recorded))
         if off <= tolerance:
             return
     raise RejectedError(

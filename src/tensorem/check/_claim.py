@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ._errors import MalformedError, RejectedError, UnsupportedError
-from ._numbers import EXACT, Arithmetic, Array, Bounds, bounds, float_above
+from ._numbers import Arithmetic, Array, Bounds, above, bounds, exactly
 
 _FIXED = {
     "format": "tensorem.certificate",
@@ -93,26 +93,21 @@ def box(claim: Claim, center: Array, a: Arithmetic) -> Bounds:
     point = a.numbers(np.asarray(center, np.float64).ravel())
     if not _inside(claim.clip, point, a):
         raise RejectedError("the centre lies outside the clip range")
-    eps = _above(claim.eps, a)
+    eps = above(claim.eps, a)
     lower, upper = -a.up(eps - point), a.up(point + eps)
     if claim.clip is not None:
         low, high = claim.clip
-        lower, upper = np.maximum(lower, -_above(-low, a)), np.minimum(upper, _above(high, a))
+        lower, upper = np.maximum(lower, -above(-low, a)), np.minimum(upper, above(high, a))
     return bounds(lower, upper, a)
 
 
 def point(center: Array, a: Arithmetic) -> Bounds:
     """The box that is the centre alone."""
-    exact = a.numbers(np.asarray(center, np.float64).ravel())
-    return bounds(exact, exact, a)
+    return exactly(center.ravel(), a)
 
 
 def _inside(clip: tuple[Fraction, Fraction] | None, x: Array, a: Arithmetic) -> bool:
     """For a float x, low <= x exactly where x is at least the least float above low."""
     if clip is None:
         return True
-    return bool(np.all((x >= _above(clip[0], a)) & (x <= -_above(-clip[1], a))))
-
-
-def _above(q: Fraction, a: Arithmetic) -> Any:
-    return q if a is EXACT else float_above(q)
+    return bool(np.all((x >= above(clip[0], a)) & (x <= -above(-clip[1], a))))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ._bounds import CHUNK, Program, sources_of
-from ._build import Builder, Value
-from ._call import Call
+from ._bounds import Program
+from ._call import Builder, Call, Value
 from ._errors import MalformedError, RejectedError, UnsupportedError
 from ._graph import Graph, Node
-from ._numbers import Arithmetic, Array, Constant
+from ._numbers import Arithmetic, Array, exactly
 from ._ops import OPS
-from ._steps import Affine, Input, Max, Relu, Step, Sum, cost
+from ._steps import Affine, Box, Read, Step, read
 
 OVERHEAD, PER_ENTRY = 2**18, 2**4
 """The multiplications that take as long as starting one step, and as passing one entry."""
@@ -25,16 +23,16 @@ def lower(graph: Graph, arrays: Mapping[str, Array], a: Arithmetic) -> Program:
     """The steps of a graph, every shape recomputed."""
     builder = Builder(a)
     shape = graph.shapes[graph.input]
-    values: dict[str, Value] = {graph.input: builder.push(Input(math.prod(shape)), shape)}
+    values: dict[str, Value] = {graph.input: builder.push(Box(math.prod(shape)), shape)}
     for name in graph.arrays:
-        exact = np.asarray(arrays[name], np.float64)
-        values[name] = Constant(exact, exact)
+        builder.spend(math.prod(graph.shapes[name]))
+        values[name] = exactly(arrays[name], a)
     for node in graph.nodes:
         values[node.output] = _lower_node(builder, node, values, graph)
-    output = builder.step_of(values[graph.output])
-    steps = tuple(builder.steps)
-    program = Program(steps, output, _tightened(steps), _widest(steps, builder.sizes))
-    _check_work(program, builder.sizes, a)
+    output = read(builder.entries(values[graph.output]))
+    steps, starts = tuple(builder.steps), tuple(builder.starts)
+    program = Program(steps, starts, output, _tightened(steps, starts))
+    _check_work(program, builder)
     return program
 
 
@@ -49,62 +47,56 @@ def _lower_node(builder: Builder, node: Node, values: Mapping[str, Value], graph
     builder.spend(math.prod(graph.shapes[node.output]))
     call = Call(builder, node, [values[n] for n in node.inputs], graph.shapes[node.output])
     try:
-        return rule(call)
+        value = rule(call)
     except RejectedError as error:
-        raise UnsupportedError(f"op `{node.op}` of `{node.output}`: {error}") from None
+        raise call.unsupported(str(error)) from None
+    call.expect(value.shape)
+    return value
 
 
-def _tightened(steps: Sequence[Step]) -> frozenset[int]:
-    """The mixing steps that a bend reads through steps that lose nothing, but for first ones.
+def _tightened(steps: Sequence[Step], starts: Sequence[int]) -> frozenset[int]:
+    """The affine steps that a bend reads and whose interval bounds may be loose.
 
-    On a first mixing step of a box the interval bounds are the exact range already.
+    Depth 0 are entries that do not depend on each other, where intervals are exact; depth 1 is one
+    mixing of these, still exact; depth 2 the rest.
     """
-    moving = _moving(steps)
-    deep: list[bool] = []
+    depth: list[int] = []
+    wanted: set[int] = set()
     for step in steps:
-        above = any(deep[s] for s in sources_of(step))
-        blurred = any(_mixes(steps[s], moving) or isinstance(steps[s], Relu | Max)
-                      for s in sources_of(step))  # fmt: skip
-        deep.append(above or blurred)
-    wanted = {s for step in steps if isinstance(step, Relu | Max) for s in step.sources}
-    for i in range(len(steps) - 1, -1, -1):
-        if i in wanted and not _mixes(steps[i], moving) and not isinstance(steps[i], Relu | Max):
-            wanted |= set(sources_of(steps[i]))
-    return frozenset(i for i in wanted if deep[i] and _mixes(steps[i], moving))
+        if isinstance(step, Box):
+            depth.append(0)
+            continue
+        sources = _sources(step.read, starts)
+        deepest = max(depth[s] for s in sources)
+        if not isinstance(step, Affine):
+            wanted |= sources
+            depth.append(2)
+        else:
+            mixes = step.weight.shape[1] > 1
+            depth.append(min(deepest + mixes, 2))
+    return frozenset(i for i in wanted if depth[i] == 2 and isinstance(steps[i], Affine))
 
 
-def _moving(steps: Sequence[Step]) -> list[bool]:
-    moving: list[bool] = []
-    for step in steps:
-        moving.append(isinstance(step, Input) or any(moving[s] for s in sources_of(step)))
-    return moving
+def _sources(source: Read, starts: Sequence[int]) -> set[int]:
+    """The steps whose entries are read."""
+    hit: Array = np.r_[source.hit]
+    return set((np.searchsorted(starts, hit, side="right") - 1).tolist())
 
 
-def _mixes(step: Step, moving: Sequence[bool]) -> bool:
-    several = isinstance(step, Sum) and sum(moving[s] for s in step.sources) > 1
-    return isinstance(step, Affine) or several
-
-
-def _widest(steps: Sequence[Step], sizes: Sequence[int]) -> int:
-    """The most entries of values that are open at one time: from the last reader of each to it."""
-    last = list(range(len(steps)))
-    for i, step in enumerate(steps):
-        for source in sources_of(step):
-            last[source] = i
-    change = [0] * (len(steps) + 1)
-    for i, size in enumerate(sizes):
-        change[i] += size
-        change[last[i] + 1] -= size
-    return max(itertools.accumulate(change))
-
-
-def _check_work(program: Program, sizes: Sequence[int], a: Arithmetic) -> None:
-    so_far = work = 0
+def _check_work(program: Program, builder: Builder) -> None:
+    """Refuse a graph of which one check, a backward pass from here and there, costs too much."""
+    each, work, a = 0, builder.work, builder.arithmetic
     for i, step in enumerate(program.steps):
-        so_far += cost(step) + PER_ENTRY * sizes[i]
-        work += cost(step) + OVERHEAD
-        if i in program.tightened or i == program.output:
-            passes = 1 + sizes[i] * program.width // CHUNK
-            work += 2 * (sizes[i] * so_far + passes * i * OVERHEAD)
+        each += _cost(step) + PER_ENTRY * step.count
+        rows = 2 * step.count if i in program.tightened else 0
+        rows += program.output.count if i == len(program.steps) - 1 else 0
+        work += rows * each + -(-rows // program.rows_at_once) * i * OVERHEAD
     if work > a.work_limit:
         raise UnsupportedError(f"a check in {a.name} arithmetic would take {work} multiplications")
+
+
+def _cost(step: Step) -> int:
+    """The multiplications of one pass with one row."""
+    if isinstance(step, Box):
+        return 0
+    return step.read.count + (step.places * step.weight.size if isinstance(step, Affine) else 0)

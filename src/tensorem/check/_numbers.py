@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from fractions import Fraction
 from typing import Any
 
@@ -32,33 +32,18 @@ MOST_BITS = 2**13
 
 
 @dataclass(frozen=True)
-class Constant:
-    """A tensor that does not depend on the input, known to lie in [lower, upper].
-
-    Stored weights are float64 arrays (exact images of float32) with lower equal to upper; what is
-    computed from them is an object array of fractions.
-    """
-
-    lower: Array
-    upper: Array
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        return tuple(self.lower.shape)
-
-
-@dataclass(frozen=True)
 class Arithmetic:
     """A number system: how to compute in it, and how far a computed number may be off.
 
     Args:
         name: The mode that selects it.
         numbers: float64 array -> numbers, exactly.
-        enclose: Constant -> (middle, radius) that contain it.
+        dtype: The dtype of arrays of numbers.
         gamma: n -> bound of the relative error of n + SPARE roundings.
         tiny: Bound of the underflows of one step.
         half: One half.
         up: Numbers -> the next ones above, to cover one rounding.
+        root: Positive numbers -> numbers below and above their square roots.
         ratio: Float64 numbers near quotients between 0 and 1, for slopes that may be any.
         matmul: Products of matrices, in any order of summation.
         finite: Whether all numbers are finite; exact ones are refused if they are too long.
@@ -68,16 +53,21 @@ class Arithmetic:
 
     name: str
     numbers: Callable[[Array], Array]
-    enclose: Callable[[Constant], tuple[Array, Array]]
+    dtype: type
     gamma: Callable[[int], Any]
     tiny: Any
     half: Any
     up: Callable[[Array], Array]
+    root: Callable[[Array], tuple[Array, Array]]
     ratio: Callable[[Array, Array], Array]
     matmul: Callable[[Array, Array], Array]
     finite: Callable[[Array], bool]
     work_limit: int
     entry_limit: int
+
+    def zeros(self, *shape: int) -> Array:
+        """Numbers that are zero."""
+        return np.zeros(shape, self.dtype)
 
 
 @dataclass(frozen=True)
@@ -90,9 +80,18 @@ class Bounds:
     radius: Array
     size: Array
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return tuple(self.lower.shape)
+
+    def map(self, move: Callable[[Array], Array]) -> Bounds:
+        """The same bounds, their entries moved."""
+        return Bounds(*(move(np.asarray(getattr(self, part.name))) for part in fields(self)))
+
 
 def bounds(lower: Array, upper: Array, a: Arithmetic) -> Bounds:
     """The bounds, refused unless they are finite and in order."""
+    lower, upper = np.asarray(lower), np.asarray(upper)
     if not (a.finite(lower) and a.finite(upper)):
         raise RejectedError("a bound is not finite")
     if not bool(np.all(lower <= upper)):
@@ -100,6 +99,36 @@ def bounds(lower: Array, upper: Array, a: Arithmetic) -> Bounds:
     middle = (lower + upper) * a.half
     radius = a.up(np.maximum(upper - middle, middle - lower))
     return Bounds(lower, upper, middle, radius, np.maximum(np.abs(lower), np.abs(upper)))
+
+
+# --- constants
+
+
+def exactly(x: Array, a: Arithmetic) -> Bounds:
+    """The bounds of float64 numbers that are known."""
+    numbers = a.numbers(x)
+    return bounds(numbers, numbers, a)
+
+
+def above(q: Fraction, a: Arithmetic) -> Any:
+    """The least number of an arithmetic that is at least q."""
+    return q if a is EXACT else float_above(q)
+
+
+def inverse(x: Bounds, a: Arithmetic) -> Bounds:
+    """1 / x, for x on one side of zero."""
+    return bounds(-a.up(-1 / x.upper), a.up(1 / x.lower), a)
+
+
+def inverse_root(x: Bounds, a: Arithmetic) -> Bounds:
+    """1 / sqrt(x), for x above zero."""
+    return inverse(bounds(a.root(x.lower)[0], a.root(x.upper)[1], a), a)
+
+
+def product(x: Bounds, y: Bounds, a: Arithmetic) -> Bounds:
+    """x * y, entry by entry."""
+    ends = [p * q for p in (x.lower, x.upper) for q in (y.lower, y.upper)]
+    return bounds(-a.up(-np.minimum.reduce(ends)), a.up(np.maximum.reduce(ends)), a)
 
 
 # --- float64
@@ -110,40 +139,27 @@ def _gamma(n: int) -> float:
     return k / (1 - k)
 
 
-def _float_enclose(c: Constant) -> tuple[Array, Array]:
-    if c.lower.dtype == np.float64:
-        return c.lower, np.zeros_like(c.lower)
-    try:
-        middle = _to_float((c.lower + c.upper) / 2)
-        exact = to_exact(middle)
-        radius = _float_up(_to_float(np.maximum(c.upper - exact, exact - c.lower)))
-    except OverflowError:
-        raise UnsupportedError("a constant is too large for float64") from None
-    return middle, radius
-
-
-_to_float: Callable[[Array], Array] = np.vectorize(float, otypes=[np.float64])
-
-
 def _float_up(x: Array) -> Array:
     return np.nextafter(x, np.inf)
 
 
-def _float_finite(x: Array) -> bool:
-    return bool(np.all(np.isfinite(x)))
+def _float_root(x: Array) -> tuple[Array, Array]:
+    nearest = np.sqrt(x)
+    return np.nextafter(nearest, 0), _float_up(nearest)
 
 
 FLOAT64 = Arithmetic(
     name="float64",
     numbers=lambda x: np.asarray(x, np.float64),
-    enclose=_float_enclose,
+    dtype=float,
     gamma=_gamma,
     tiny=TINY,
     half=0.5,
     up=_float_up,
+    root=_float_root,
     ratio=np.divide,
     matmul=np.matmul,
-    finite=_float_finite,
+    finite=lambda x: bool(np.all(np.isfinite(x))),
     work_limit=2**42,
     entry_limit=2**25,
 )
@@ -154,17 +170,17 @@ FLOAT64 = Arithmetic(
 to_exact: Callable[[Array], Array] = np.vectorize(Fraction, otypes=[object])
 
 
-def _exact_enclose(c: Constant) -> tuple[Array, Array]:
-    lower, upper = to_exact(c.lower), to_exact(c.upper)
-    return (lower + upper) / 2, (upper - lower) / 2
+def _exact_root(x: Array) -> tuple[Array, Array]:
+    ends = [square_root(q) for q in x.ravel()]
+    below, above = (_object_array([e[i] for e in ends], x.shape) for i in (0, 1))
+    return below, above
 
 
 def _exact_matmul(x: Array, y: Array) -> Array:
     """Over one common denominator each, so that the many products are products of integers."""
     (p, m), (q, n) = _integers(x), _integers(y)
     product = np.matmul(p, q)
-    fractions = [Fraction(k, m * n) for k in product.ravel()]
-    return _object_array(fractions, product.shape)
+    return _object_array([Fraction(k, m * n) for k in product.ravel()], product.shape)
 
 
 def _integers(x: Array) -> tuple[Array, int]:
@@ -172,8 +188,7 @@ def _integers(x: Array) -> tuple[Array, int]:
     for denominator in {v.denominator for v in values}:
         common = math.lcm(common, denominator)
         _require_short(common)
-    scaled = [v.numerator * (common // v.denominator) for v in values]
-    return _object_array(scaled, x.shape), common
+    return _object_array([v.numerator * (common // v.denominator) for v in values], x.shape), common
 
 
 def _object_array(values: list[Any], shape: tuple[int, ...]) -> Array:
@@ -183,7 +198,7 @@ def _object_array(values: list[Any], shape: tuple[int, ...]) -> Array:
 
 
 def _exact_ratio(x: Array, y: Array) -> Array:
-    return to_exact(_to_float(to_exact(x) / to_exact(y)))
+    return to_exact((to_exact(x) / to_exact(y)).astype(np.float64))
 
 
 def _exact_finite(x: Array) -> bool:
@@ -201,11 +216,12 @@ def _require_short(n: int) -> None:
 EXACT = Arithmetic(
     name="exact",
     numbers=to_exact,
-    enclose=_exact_enclose,
+    dtype=object,
     gamma=lambda n: 0,
     tiny=0,
     half=Fraction(1, 2),
     up=lambda x: x,
+    root=_exact_root,
     ratio=_exact_ratio,
     matmul=_exact_matmul,
     finite=_exact_finite,

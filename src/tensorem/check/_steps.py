@@ -1,226 +1,171 @@
-"""The seven steps to which every graph is lowered, and what each does to bounds.
+"""The steps to which every graph is lowered, and what each does to bounds.
 
-A value is a flat vector. `forward` maps bounds of the operands to bounds of the result; `backward`
-maps coefficients on the result to coefficients on the operands. With both goes the *noise*, a bound
+All entries of all steps stand in one long vector; a step reads entries at earlier positions and
+makes new ones. `forward` maps bounds of what is read to bounds of what is made; `backward` maps
+rows of coefficients on what is made to rows on what is read. With both goes the *noise*, a bound
 per entry of how far the step may be from what float64 makes of it; docs/checker.md proves each one.
 A noise is itself computed in float64, hence used doubled (lemma 1).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from ._numbers import Arithmetic, Array, Bounds, Constant, bounds
+from ._numbers import Arithmetic, Array, Bounds
 
 Index = Array | slice
 
 
 @dataclass(frozen=True)
-class Input:
-    """The graph's input: a box that the claim gives."""
+class Read:
+    """The positions of the entries that are read, and how coefficients on them are added up.
 
-    size: int
+    Args:
+        count: How many entries.
+        at: Their positions, in the order of reading.
+        hit: The distinct positions, rising.
+        last: The last of these.
+        repeats: How often a position occurs at most.
+        groups: What sorts the positions, and where each distinct one starts then; None for a range.
+    """
+
+    count: int
+    at: Index
+    hit: Index
+    last: int
+    repeats: int = 1
+    groups: tuple[Array, Array] | None = None
+
+
+def read(positions: Array) -> Read:
+    at = positions.flatten()  # a copy: a small part must not keep a large whole
+    count, first = at.size, int(at[0])
+    if np.array_equal(at, np.arange(first, first + count)):
+        return Read(count, slice(first, first + count), slice(first, first + count), int(at[-1]))
+    order = np.argsort(at, kind="stable")
+    hit, starts, counts = np.unique(at[order], return_index=True, return_counts=True)
+    return Read(count, at, hit, int(hit[-1]), int(counts.max()), (order, starts))
+
+
+def collected(source: Read, rows: Array) -> Array:
+    """Rows on what is read, added up to rows on the distinct positions."""
+    if source.groups is None:
+        return rows
+    order, starts = source.groups
+    return np.add.reduceat(rows[:, order], starts, axis=1)
 
 
 @dataclass(frozen=True)
-class Known:
-    """A constant used as a value."""
+class Box:
+    """Entries that lie in given bounds: constants, or the input where none are given."""
 
-    bounds: Bounds
-
-
-@dataclass(frozen=True)
-class Gather:
-    """y[i] = x[index[i]], x the sources laid end to end: reshapes, cuts, joins, windows."""
-
-    sources: tuple[int, ...]
-    index: Array
-    splits: Array
-    order: Array
-    starts: Array
-    hit: Array
-    repeats: int
+    count: int
+    bounds: Bounds | None = None
 
 
 @dataclass(frozen=True)
 class Affine:
     """y = x @ weight + bias, for x of shape (B, P, K) and weight of shape (B, K, O)."""
 
-    sources: tuple[int, ...]
+    read: Read
     places: int
     weight: Array
-    size: Array
     slack: Array
     bias: Array
     bias_slack: Array
 
-
-@dataclass(frozen=True)
-class Scale:
-    """y[i] = factor[i] * x[i]."""
-
-    sources: tuple[int, ...]
-    factor: Array
-    slack: Array
-
-
-@dataclass(frozen=True)
-class Sum:
-    """y = the sum of sign * x over the sources; the signs are 1 and -1."""
-
-    sources: tuple[int, ...]
-    signs: tuple[int, ...]
+    @property
+    def count(self) -> int:
+        return self.bias.size
 
 
 @dataclass(frozen=True)
 class Relu:
     """y = max(x, leak * x), with 0 <= leak <= 1; the plain relu has no leak."""
 
-    sources: tuple[int, ...]
+    read: Read
     leak: Any
     name: str
+
+    @property
+    def count(self) -> int:
+        return self.read.count
 
 
 @dataclass(frozen=True)
 class Max:
     """y[j] = the maximum of row j of x, of shape (n, window); cells not `inside` are padding."""
 
-    sources: tuple[int, ...]
+    read: Read
     inside: Array
     name: str
 
+    @property
+    def count(self) -> int:
+        return len(self.inside)
+
 
 Bend = Relu | Max
-Step = Input | Known | Gather | Affine | Scale | Sum | Relu | Max
+Step = Box | Affine | Relu | Max
+
+
+def affine(read: Read, places: int, weight: Bounds, bias: Bounds, a: Arithmetic) -> Affine:
+    """The slacks bound, per unit of |x| and per entry: rounding, and the constants' own radii."""
+    batch, k, o = weight.shape
+    w, b = weight.middle, bias.map(lambda v: np.broadcast_to(v, (batch, places, o)).ravel())
+    slack = a.gamma(max(k, o)) * np.abs(w) + weight.radius + a.tiny
+    bias_slack = a.gamma(b.middle.size) * np.abs(b.middle) + b.radius
+    return Affine(read, places, w, slack, b.middle, bias_slack)
+
+
+# --- forward: bounds of what is read -> lower, upper, noise
+
+
+def forward(step: Affine | Bend, x: Bounds, a: Arithmetic) -> tuple[Array, Array, Array]:
+    match step:
+        case Affine():
+            return _affine_forward(step, x, a)
+        case Relu():
+            noise = a.gamma(1) * step.leak * x.size + a.tiny * (step.leak > 0)
+            low = np.maximum(x.lower, step.leak * x.lower - 2 * noise)
+            return low, np.maximum(x.upper, step.leak * x.upper + 2 * noise), noise
+        case Max():
+            lower, upper = (v.reshape(step.inside.shape).max(axis=1) for v in (x.lower, x.upper))
+            return lower, upper, 0 * lower
+
+
+def _affine_forward(step: Affine, x: Bounds, a: Arithmetic) -> tuple[Array, Array, Array]:
+    shape = (len(step.weight), step.places, step.weight.shape[1])
+    middle, radius, size = (v.reshape(shape) for v in (x.middle, x.radius, x.size))
+    centre = _product(middle, step.weight, a) + step.bias
+    spread = _product(radius, np.abs(step.weight), a)
+    noise = _product(size, step.slack, a) + step.bias_slack + a.tiny
+    return centre - spread - 2 * noise, centre + spread + 2 * noise, noise
+
+
+def _product(x: Array, weight: Array, a: Arithmetic) -> Array:
+    """Numbers one by one are not brought to one common denominator, as matrices are."""
+    one_by_one = weight.shape[1:] == (1, 1)
+    return (x * weight if one_by_one else a.matmul(x, weight)).ravel()
+
+
+# --- lines: the certificate's numbers, completed to lines that hold on the bounds of what is read
 
 
 @dataclass(frozen=True)
 class Lines:
-    """lower_slope * x[lower_cell] <= y <= upper_slope * x[upper_cell] + offset, entry by entry."""
+    """lower_slope * x[lower] <= y <= upper_slope * x[upper] + offset, entry by entry."""
 
-    lower_cell: Index
+    lower: Read
     lower_slope: Array
-    upper_cell: Index
+    upper: Read
     upper_slope: Array
     offset: Array
     noise: Array
-
-
-# --- making steps
-
-
-def known(c: Constant, a: Arithmetic) -> Known:
-    middle, radius = a.enclose(Constant(c.lower.ravel(), c.upper.ravel()))
-    exact = radius == 0
-    lower = np.where(exact, middle, -a.up(radius - middle))
-    return Known(bounds(lower, np.where(exact, middle, a.up(middle + radius)), a))
-
-
-def gather(sources: tuple[int, ...], sizes: Sequence[int], index: Array) -> Gather:
-    order = np.argsort(index, kind="stable")
-    hit, starts, counts = np.unique(index[order], return_index=True, return_counts=True)
-    splits = np.concatenate([[0], np.cumsum(sizes)])
-    return Gather(sources, index, splits, order, starts, hit, int(counts.max()))
-
-
-def affine(
-    sources: tuple[int, ...], places: int, weight: Constant, bias: Constant, a: Arithmetic
-) -> Affine:
-    """The slacks bound, per unit of |x| and per entry: rounding, and the constants' own radii."""
-    w, w_radius = a.enclose(weight)
-    batch, k, o = weight.shape
-    slack = a.gamma(max(k, o)) * np.abs(w) + w_radius + a.tiny
-    b, b_radius = (np.broadcast_to(p, (batch, places, o)).ravel() for p in a.enclose(bias))
-    return Affine(sources, places, w, np.abs(w), slack, b, a.gamma(b.size) * np.abs(b) + b_radius)
-
-
-def scale(sources: tuple[int, ...], factor: Constant, index: Index, a: Arithmetic) -> Scale:
-    """By the entries of the factor at these positions."""
-    middle, radius = (part.ravel()[index] for part in a.enclose(factor))
-    return Scale(sources, middle, a.gamma(1) * np.abs(middle) + radius + a.tiny)
-
-
-def cost(step: Step) -> int:
-    """The multiplications of one pass with one row."""
-    match step:
-        case Affine():
-            return step.places * step.weight.size
-        case Gather():
-            return step.index.size + int(step.splits[-1])
-        case _:
-            return 0
-
-
-# --- forward: bounds of the operands -> lower, upper, noise
-
-
-def forward(step: Step, xs: Sequence[Bounds], a: Arithmetic) -> tuple[Array, Array, Array]:
-    """Bounds of a step that is not the input, and its noise."""
-    match step:
-        case Known():
-            return step.bounds.lower, step.bounds.upper, 0 * step.bounds.size
-        case Gather():
-            return _gather_forward(step, xs, a)
-        case Affine():
-            return _affine_forward(step, xs[0], a)
-        case Scale():
-            x, f = xs[0], step.factor
-            noise = step.slack * x.size + a.tiny
-            ends = (f * x.lower, f * x.upper)
-            return np.minimum(*ends) - 2 * noise, np.maximum(*ends) + 2 * noise, noise
-        case Sum():
-            return _sum_forward(step, xs, a)
-        case Relu():
-            return _relu_forward(step, xs[0], a)
-        case Max():
-            shape = step.inside.shape
-            lower, upper = xs[0].lower.reshape(shape), xs[0].upper.reshape(shape)
-            return lower.max(axis=1), upper.max(axis=1), 0 * lower[:, 0]
-        case Input():
-            raise TypeError("the input's bounds are the claim's box")
-
-
-def _gather_forward(
-    step: Gather, xs: Sequence[Bounds], a: Arithmetic
-) -> tuple[Array, Array, Array]:
-    lower = _join([x.lower for x in xs])[step.index]
-    upper = _join([x.upper for x in xs])[step.index]
-    size = _join([x.size for x in xs])[step.index]
-    return lower, upper, a.gamma(step.repeats) * size + a.tiny
-
-
-def _join(parts: Sequence[Array]) -> Array:
-    return parts[0] if len(parts) == 1 else np.concatenate(parts)
-
-
-def _affine_forward(step: Affine, x: Bounds, a: Arithmetic) -> tuple[Array, Array, Array]:
-    shape = (step.weight.shape[0], step.places, step.weight.shape[1])
-    centre = a.matmul(x.middle.reshape(shape), step.weight).ravel() + step.bias
-    radius = a.matmul(x.radius.reshape(shape), step.size).ravel()
-    noise = a.matmul(x.size.reshape(shape), step.slack).ravel() + step.bias_slack + a.tiny
-    return centre - radius - 2 * noise, centre + radius + 2 * noise, noise
-
-
-def _sum_forward(step: Sum, xs: Sequence[Bounds], a: Arithmetic) -> tuple[Array, Array, Array]:
-    lows = [x.lower if s > 0 else -x.upper for x, s in zip(xs, step.signs, strict=True)]
-    highs = [x.upper if s > 0 else -x.lower for x, s in zip(xs, step.signs, strict=True)]
-    noise = a.gamma(len(xs)) * sum(x.size for x in xs) + a.tiny
-    return sum(lows) - 2 * noise, sum(highs) + 2 * noise, noise
-
-
-def _relu_forward(step: Relu, x: Bounds, a: Arithmetic) -> tuple[Array, Array, Array]:
-    if step.leak == 0:
-        return np.maximum(x.lower, 0), np.maximum(x.upper, 0), 0 * x.size
-    noise = a.gamma(1) * step.leak * x.size + a.tiny
-    low = np.maximum(x.lower, step.leak * x.lower - 2 * noise)
-    return low, np.maximum(x.upper, step.leak * x.upper + 2 * noise), noise
-
-
-# --- lines: the certificate's numbers, completed to lines that hold on the bounds of the operand
 
 
 def lines(step: Bend, x: Bounds, tensors: Mapping[str, Array], a: Arithmetic) -> Lines:
@@ -241,9 +186,8 @@ def relu_lines(step: Relu, x: Bounds, slopes: Array, a: Arithmetic) -> Lines:
     rise = np.maximum((chord - leak) * -low, (1 - chord) * high)
     offset = np.where(open_, rise + 2 * (a.gamma(4) * rise + a.tiny), 0)
     lower = np.where(open_, np.maximum(a.numbers(slopes), leak), settled)
-    every = slice(None)
     noise = a.gamma(1) * x.size + a.gamma(offset.size) * offset + a.tiny
-    return Lines(every, lower, every, np.where(open_, chord, settled), offset, noise)
+    return Lines(step.read, lower, step.read, np.where(open_, chord, settled), offset, noise)
 
 
 def max_lines(step: Max, x: Bounds, lower_pick: Array, upper_pick: Array, a: Arithmetic) -> Lines:
@@ -263,47 +207,30 @@ def max_lines(step: Max, x: Bounds, lower_pick: Array, upper_pick: Array, a: Ari
     offset = np.where(rest > low, rise + 2 * slop, 0)
     size = x.size[lower_cell] + x.size[upper_cell]
     noise = a.gamma(1) * size + a.gamma(count) * np.abs(offset) + a.tiny
-    return Lines(lower_cell, 0 * chord + 1, upper_cell, chord, offset, noise)
+    cells = np.r_[step.read.at]
+    lower, upper = read(cells[lower_cell]), read(cells[upper_cell])
+    return Lines(lower, 0 * chord + 1, upper, chord, offset, noise)
 
 
-# --- backward: rows of coefficients on the result -> rows on the operands, and a constant
+# --- backward: rows of coefficients on what is made -> a constant, and rows on what is read
 
 
-def backward(
-    step: Gather | Affine | Scale | Sum, rows: Array, a: Arithmetic
-) -> tuple[list[Array], Array | int]:
-    """rows @ y = the sum of parts @ operands, and a constant, up to the step's noise."""
-    match step:
-        case Gather():
-            return _gather_backward(step, rows), 0
-        case Affine():
-            return [_affine_backward(step, rows, a)], a.matmul(rows, step.bias)
-        case Scale():
-            return [rows * step.factor], 0
-        case Sum():
-            return [rows if sign > 0 else -rows for sign in step.signs], 0
+Parts = list[tuple[Read, Array]]
 
 
-def _gather_backward(step: Gather, rows: Array) -> list[Array]:
-    """Each source entry collects the coefficients of all results that read it."""
-    whole = np.zeros((len(rows), step.splits[-1]), rows.dtype)
-    whole[:, step.hit] = np.add.reduceat(rows[:, step.order], step.starts, axis=1)
-    return np.split(whole, step.splits[1:-1], axis=1)
-
-
-def _affine_backward(step: Affine, rows: Array, a: Arithmetic) -> Array:
+def affine_backward(step: Affine, rows: Array, a: Arithmetic) -> tuple[Array, Parts]:
     batch, k, o = step.weight.shape
     count = len(rows)
     stacked = rows.reshape(count, batch, step.places, o).transpose(1, 0, 2, 3)
-    product = a.matmul(stacked.reshape(batch, -1, o), step.weight.transpose(0, 2, 1))
+    product = _product(stacked.reshape(batch, -1, o), step.weight.transpose(0, 2, 1), a)
     parts = product.reshape(batch, count, step.places, k).transpose(1, 0, 2, 3)
-    return parts.reshape(count, -1)
+    return a.matmul(rows, step.bias), [(step.read, parts.reshape(count, -1))]
 
 
-def bend_backward(line: Lines, rows: Array, width: int, a: Arithmetic) -> tuple[Array, Array]:
+def bend_backward(line: Lines, rows: Array, a: Arithmetic) -> tuple[Array, Parts]:
     """A coefficient that is positive takes the lower line, one that is negative the upper."""
     positive, negative = np.maximum(rows, 0), np.minimum(rows, 0)
-    part = np.zeros((len(rows), width), rows.dtype)
-    part[:, line.lower_cell] = positive * line.lower_slope
-    part[:, line.upper_cell] += negative * line.upper_slope
-    return part, a.matmul(negative, line.offset)
+    parts = [(line.lower, positive * line.lower_slope), (line.upper, negative * line.upper_slope)]
+    if line.lower is line.upper:
+        parts = [(line.lower, parts[0][1] + parts[1][1])]  # one of them is zero
+    return a.matmul(negative, line.offset), parts
