@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tensorem import losses, metrics, nn
 from tensorem.errors import DataError, DTypeError, ShapeError
 from tensorem.shapes import Spec, named, solve
+from tensorem.shapes.dtypes import is_floating, is_numeric
 
 from ._feed import Examples
 from ._task import Scores, Task
@@ -69,12 +70,17 @@ def _converted(array: NDArray[Any], dtype: str, where: str) -> NDArray[Any]:
     """The array in a dtype that holds all of its values."""
     if array.dtype.name == dtype:
         return array
-    if array.dtype.kind in "biuf":
-        with np.errstate(all="ignore"):
-            converted = array.astype(dtype)
-            back = converted.astype(array.dtype)
-        if np.array_equal(back, array, equal_nan=array.dtype.kind == "f"):
-            return converted
+    if not is_numeric(array.dtype):
+        raise DTypeError(
+            f"A model takes numbers, got {array.dtype}.",
+            where=where,
+            help="of names of classes make numbers: np.unique(y, return_inverse=True)[1].",
+        )
+    with np.errstate(all="ignore"):
+        converted = array.astype(dtype)
+        back = converted.astype(array.dtype)
+    if np.array_equal(back, array, equal_nan=is_floating(array.dtype)):
+        return converted
     raise DTypeError(
         f"The model takes {dtype}, got {array.dtype} with values that {dtype} does not hold.",
         where=where,
@@ -83,7 +89,7 @@ def _converted(array: NDArray[Any], dtype: str, where: str) -> NDArray[Any]:
 
 
 def _check_finite(array: NDArray[Any], where: str) -> None:
-    if array.dtype.kind not in "f" or np.isfinite(array).all():
+    if not is_floating(array.dtype) or np.isfinite(array).all():
         return
     at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
     bad = int((~np.isfinite(array.reshape(len(array), -1))).any(axis=1).sum())
