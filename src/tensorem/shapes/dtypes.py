@@ -79,7 +79,7 @@ def as_numbers(x: Any) -> np.ndarray[Any, Any]:
     try:
         array = np.asarray(x)
     except ValueError as error:
-        raise ShapeError(f"takes an array, got a ragged list: {error}.") from None
+        raise ShapeError("takes an array, got a ragged list.", because=str(error)) from None
     except (TypeError, RuntimeError) as error:  # such as a tensor that asks for gradients
         raise DTypeError(f"takes an array, got {type(x).__name__}: {error}") from None
     if np.ma.is_masked(x):

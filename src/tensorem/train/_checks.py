@@ -34,7 +34,7 @@ def checked(task: Task, found: Examples, where: str = "data") -> Examples:
 
 
 def checked_inputs(
-    model: nn.Model, inputs: tuple[NDArray[Any], ...], where: str = "x"
+    model: nn.Model, inputs: tuple[NDArray[Any], ...], where: str = ""
 ) -> tuple[NDArray[Any], ...]:
     """The inputs in the dtypes of the model; the names of its sizes have one value throughout."""
     specs = model.input if isinstance(model.input, tuple) else (model.input,)
@@ -42,7 +42,8 @@ def checked_inputs(
         raise ShapeError(f"The model takes {len(specs)} inputs, got {len(inputs)}.", where=where)
     found, sizes = [], dict[str, int]()
     for number, (spec, x) in enumerate(zip(specs, inputs, strict=True)):
-        at = f"{where}, x" if len(specs) == 1 else f"{where}, x[{number}]"
+        name = "x" if len(specs) == 1 else f"x[{number}]"
+        at = f"{where}, {name}" if where else name
         sizes |= _sizes(spec, x, sizes, at)
         found.append(_converted(x, spec.dtype, at))
         _check_finite(found[-1], at)
