@@ -168,3 +168,12 @@ def test_capture_takes_models_and_functions(model: nn.Model) -> None:
 def test_a_graph_model_says_what_it_takes(model: nn.Model) -> None:
     shown = tm.GraphModel(tm.capture(model))
     assert repr(shown) == "GraphModel(float32 (N, 3) -> float32 (N, 2), 3 nodes)"
+
+
+def test_a_rational_is_read_as_an_interval_and_an_interval_not_in_rationals() -> None:
+    twice = tm.capture(lambda x: x * 2, (1,))
+    third = Rational.of([Fraction(1, 3)])
+    box = tm.evaluate(twice, third, dtype="interval")
+    assert Fraction(float(box.lower[0])) < Fraction(2, 3) < Fraction(float(box.upper[0]))
+    with pytest.raises(DTypeError, match="An exact reading takes numbers, got an Interval"):
+        tm.evaluate(twice, box, dtype="rational")

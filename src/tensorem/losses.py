@@ -335,7 +335,7 @@ def _check_range(name: str, target: Any) -> None:
 
 
 def _check_finite(name: str, target: Any) -> None:
-    if target.dtype.kind not in "biuf":
+    if not dtypes.is_numeric(target.dtype):
         raise DTypeError(f"{name} takes numbers as targets, got {target.dtype}.")
     wrong = np.argwhere(~np.isfinite(target))
     if len(wrong):

@@ -174,7 +174,7 @@ def _in_float64(graph: Graph, values: Values) -> Any:
 
 def _in_rationals(graph: Graph, values: Values) -> Any:
     arrays = {name: Rational.of(array) for name, array in graph.arrays.items()}
-    return _read(graph, "exact", [Rational.of(x) for x in values.values()], arrays)
+    return _read(graph, "exact", list(map(_rational, values.values())), arrays)
 
 
 def _in_intervals(graph: Graph, values: Values) -> Any:
@@ -204,8 +204,19 @@ def _graph_of(model: Readable) -> Graph:
     )
 
 
+def _rational(x: Any) -> Rational:
+    if isinstance(x, Interval):
+        raise DTypeError(
+            "An exact reading takes numbers, got an Interval.", help='write dtype="interval".'
+        )
+    return Rational.of(x)
+
+
 def _interval(x: Any) -> Interval:
-    return x if isinstance(x, Interval) else Interval.of(x, x)
+    if isinstance(x, Interval):
+        return x
+    numbers = x.fractions() if isinstance(x, Rational) else x
+    return Interval.of(numbers, numbers)
 
 
 # --- arguments

@@ -160,6 +160,12 @@ ERRORS: list[tuple[str | bytes, dict[str, Any], type[TensoremError], str]] = [
     ),
     (
         GOOD,
+        {"y": "kind", "classes": (0, 1)},
+        ArgumentError,
+        "read_csv takes classes as a list of texts, got (0, 1).",
+    ),
+    (
+        GOOD,
         {"y": "kind", "classes": []},
         ArgumentError,
         "read_csv takes different classes for one column y, got [] for y='kind'.",

@@ -146,8 +146,9 @@ def test_iris() -> None:
 
 
 def test_a_ragged_list_is_no_data_set() -> None:
-    with pytest.raises(DataError, match="A Dataset takes x as an array, got setting an array"):
+    with pytest.raises(DataError, match="A Dataset takes x as an array, got list") as caught:
         Dataset([[1], [1, 2]], [0, 1])
+    assert "inhomogeneous" in caught.value.because
 
 
 def test_a_mask_is_not_lost_in_silence() -> None:

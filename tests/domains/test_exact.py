@@ -11,7 +11,7 @@ import pytest
 
 import law_numbers
 from tensorem.domains import Rational, _exact
-from tensorem.errors import DataError, MeaningError
+from tensorem.errors import DataError, DTypeError, MeaningError
 
 
 def _fractions(x: Any) -> list[Fraction]:
@@ -35,6 +35,13 @@ def test_float32_integers_and_booleans_are_taken_exactly() -> None:
 def test_only_finite_numbers_have_an_exact_value(bad: float) -> None:
     with pytest.raises(DataError, match=f"takes finite numbers, got {bad}"):
         Rational.of([1.0, bad])
+
+
+def test_floats_of_more_bits_are_taken_exactly_and_complex_numbers_not_at_all() -> None:
+    third = np.array([1], np.longdouble) / 3
+    assert Rational.of(third).fractions()[0] == Fraction(*third[0].as_integer_ratio())
+    with pytest.raises(DTypeError, match="takes numbers, got complex128"):
+        Rational.of(np.array([1 + 2j]))
 
 
 def test_arithmetic_is_that_of_fractions() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import doctest
 from collections.abc import Callable
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -17,6 +18,8 @@ from tensorem.domains import Interval, _interval
 from tensorem.errors import DataError
 
 Array = Any
+LONG_THIRD = np.longdouble(1) / 3
+"""A number of more bits than float64 has, where the platform has such."""
 
 
 def _holds(lower: Array, upper: Array, values: list[Fraction]) -> None:
@@ -63,6 +66,21 @@ def test_integers_that_no_float_is_lie_inside() -> None:
             _holds(found.lower, found.upper, [Fraction(n)])
     assert Interval.point(np.array([2**52 + 1])).is_point
     assert not Interval.point(np.array([2**53 + 1])).is_point
+
+
+@pytest.mark.parametrize(
+    ("given", "exact"),
+    [
+        (Fraction(1, 3), Fraction(1, 3)),
+        (Decimal("0.1"), Fraction(1, 10)),
+        (2**70 + 1, Fraction(2**70 + 1)),
+        (LONG_THIRD, Fraction(*LONG_THIRD.as_integer_ratio())),
+    ],
+)
+def test_numbers_that_float64_rounds_lie_inside(given: Any, exact: Fraction) -> None:
+    for box in (Interval.of([given], [given]), Interval.point(np.array([given]))):
+        _holds(box.lower, box.upper, [exact])
+    assert Interval.point(np.array([Fraction(1, 2)], object)).is_point
 
 
 def test_ends_are_in_order() -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from close import assert_close
+from tensorem import functional as F
 from tensorem import graph, ops
 from tensorem.errors import CaptureError
 from tensorem.shapes import Spec
@@ -78,6 +79,21 @@ def test_a_forward_pass_keeps_its_bits() -> None:
     g = graph.capture(network, ("N", 4))
     ours = graph.to_jax(g.bind(N=4))(X)
     assert np.array_equal(ours, jax.jit(network)(X))
+
+
+NORMALISED = {
+    "layer_norm": lambda x: jnp.sum(F.layer_norm(x, (7,)) ** 3 * 1.3),
+    "batch_norm": lambda x: jnp.sum(F.batch_norm(x, *F.batch_moments(x), None, None, 1e-5) ** 2),
+}
+
+
+@pytest.mark.parametrize("name", NORMALISED)
+def test_a_gradient_keeps_its_bits(name: str) -> None:
+    """The numbers in it are numbers for the compiler: as arguments they change how it rounds."""
+    f = jax.grad(NORMALISED[name])
+    x = np.random.default_rng(2).normal(size=(4, 3, 5, 7)).astype(np.float32)
+    ours = graph.to_jax(graph.capture(f, x.shape))(x)
+    assert np.array_equal(ours, jax.jit(f)(x))
 
 
 def test_a_name_alone_is_not_believed() -> None:

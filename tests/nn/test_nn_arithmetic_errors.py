@@ -55,9 +55,16 @@ def test_asking_for_values_is_a_layer_error_that_says_what_to_write(function: An
 
 
 def test_counting_a_named_axis_is_a_shape_error() -> None:
-    with pytest.raises(ShapeError, match=r"must know more than the names in \(N, 4\)") as caught:
+    with pytest.raises(ShapeError, match="must know more than the names of its sizes") as caught:
         nn.build(Custom(lambda x: sum(x[i] for i in range(x.shape[0]))), input=("N", 4))
     assert "give integers" in caught.value.help
+
+
+def test_a_layer_that_must_count_a_named_axis_is_named_with_its_path() -> None:
+    layer = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.MaxPool2d(2))
+    with pytest.raises(ShapeError, match=r"MaxPool2d\(2\) must know more") as caught:
+        nn.build(layer, input=("N", 1, "H", "W"))
+    assert caught.value.where == "model[1] MaxPool2d(2)"
 
 
 @pytest.mark.parametrize(("result", "kind"), [(None, "NoneType"), ("a", "str")])

@@ -115,6 +115,7 @@ def test_an_input_does_not_count_and_gives_build_its_shape() -> None:
     model = nn.build(nn.Sequential(nn.Input(4), nn.Linear(4, 2)))
     assert list(model.params) == ["0.weight", "0.bias"]
     assert model.input == Spec(("N", 4))
+    assert [row.path for row in model.built.rows] == ["", "input", "0"]
     with pytest.raises(ShapeError, match=r"Input\(4\) takes \(N, 4\), got \(N, 5\)"):
         nn.build(nn.Sequential(nn.Input(4), nn.Linear(4, 2)), ("N", 5))
     with pytest.raises(ShapeError, match="build takes an input, got none"):

@@ -36,7 +36,8 @@ CASES: dict[str, tuple[Any, type[TensoremError], str, str]] = {
         "takes float32, got float64 with values that float32 does not hold",
         "data, x",
     ),
-    "text": ((X.astype(str), Y), DTypeError, "takes float32, got <U32", "data, x"),
+    "text": ((X.astype(str), Y), DTypeError, "A model takes numbers, got <U32", "data, x"),
+    "names": ((X, np.array(["a", "b"] * 11)), DTypeError, "takes numbers, got <U1", "data, y"),
     "nan": ((put(X, (5, 2), np.nan), Y), DataError, "got nan in example 5", "data, x"),
     "infinite": ((put(X, (0, 0), -np.inf), Y), DataError, "got -inf in example 0", "data, x"),
     "label above": (

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from small import state_of
 
 from close import assert_close
 from tensorem import nn, optim, train
-from tensorem.errors import ArgumentError
+from tensorem.errors import ArgumentError, DataError
 from tensorem.shapes import Spec
 
 DRAW = np.random.default_rng(0)
@@ -99,6 +100,24 @@ def test_a_narrow_model_trains_and_resumes_bit_for_bit(
     assert state_of(tmp_path / "run") == state_of(tmp_path / "whole")
     assert {a.dtype.name for a in whole.model.params.values()} == {dtype}
     assert whole.history[-1]["loss"] < whole.history[0]["loss"]
+
+
+def test_a_model_of_bfloat16_meets_numbers_of_bfloat16() -> None:
+    """NumPy knows bfloat16 as no kind of float."""
+    model = nn.build(nn.Linear(3, 2), Spec(("N", 3), "bfloat16"))
+    x, y = (a.astype(jnp.bfloat16) for a in (X, X[:, :2]))
+    assert train.fit(model, (x, y), loss="mse", epochs=1, progress="none").history
+    with pytest.raises(DataError, match="mse takes finite targets, got inf"):
+        train.fit(model, (x, np.full_like(y, np.inf)), loss="mse", progress="none")
+    with pytest.raises(DataError, match="takes finite numbers, got nan in example 0"):
+        train.fit(model, (x * np.nan, Y), progress="none")
+
+
+def test_what_float32_holds_goes_into_a_model_of_float32() -> None:
+    model = nn.build(nn.Linear(3, 2), ("N", 3))
+    x = X.astype(jnp.bfloat16)
+    assert train.fit(model, (x, Y), epochs=1, progress="none").history
+    assert np.isnan(model(x * np.nan)).all()
 
 
 def test_an_eps_that_is_zero_in_the_dtype_is_refused_before_the_run() -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from small import cnn, fit, mlp, rows
 
+import tensorem as tm
 from close import assert_close
 from tensorem import train
 from tensorem.errors import ArgumentError, DataError, ShapeError
@@ -50,3 +51,17 @@ def test_wrong_inputs_are_named() -> None:
         train.predict(mlp(), np.zeros((0, 4), np.float32))
     with pytest.raises(ArgumentError, match="batch_size of at least 1, got 0"):
         train.evaluate(mlp(), rows(mlp()), batch_size=0)
+    with pytest.raises(DataError, match="predict takes an array, got list"):
+        train.predict(mlp(), [[1.0] * 4, [1.0]])
+    with pytest.raises(ShapeError) as caught:
+        train.predict(mlp(), np.zeros(4, np.float32))
+    assert caught.value.where == "x"
+
+
+def test_a_layer_and_a_graph_are_no_models_to_train_or_score() -> None:
+    wholes = (mlp().layer, tm.GraphModel(tm.capture(mlp())))
+    for whole in wholes:
+        with pytest.raises(ArgumentError, match="Training takes a model, got"):
+            train.evaluate(whole, rows(mlp()))  # type: ignore[arg-type]
+        with pytest.raises(ArgumentError, match="Training takes a model, got"):
+            train.predict(whole, rows(mlp()).x)  # type: ignore[arg-type]

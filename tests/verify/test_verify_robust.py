@@ -212,6 +212,15 @@ def test_a_tie_is_refuted_and_a_box_of_all_numbers_is_survived() -> None:
         assert proof.check() == (proof.verdict != "unknown")
 
 
+def test_an_output_beyond_all_floats_refutes_as_any_other() -> None:
+    """A root makes the exact reading an enclosure, and one of its ends is infinite here."""
+    layer = nn.Sequential(*(nn.BatchNorm2d(2) for _ in range(10)), nn.Flatten())
+    model = nn.build(layer, input=("N", 2, 1, 1))
+    huge = {path: np.float32([1e38, 1]) for path in model.params if path.endswith("weight")}
+    model = model.replace(params={**model.params, **huge})
+    assert robust(model, np.float32([[[-1]], [[0.5]]]), 0, 0.1).verdict == "refuted"
+
+
 def test_a_leaky_net_is_proved_by_both_methods_where_samples_agree() -> None:
     layer = nn.Sequential(nn.Linear(4, 6), nn.LeakyReLU(0.1), nn.Linear(6, 3))
     model = nn.build(layer, input=("N", 4), seed=2)

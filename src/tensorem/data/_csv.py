@@ -84,7 +84,11 @@ def _check_form(y: object, classes: Sequence[str] | None, header: object, delimi
         raise ArgumentError(f"read_csv takes header as True or False, got {header!r}.")
     if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n"':
         raise ArgumentError(f"read_csv takes a delimiter of one character, got {delimiter!r}.")
-    if classes is not None and (not _is_single(y) or len(set(classes)) < max(len(classes), 1)):
+    if classes is None:
+        return
+    if isinstance(classes, str) or not all(isinstance(name, str) for name in _several(classes)):
+        raise ArgumentError(f"read_csv takes classes as a list of texts, got {classes!r}.")
+    if not _is_single(y) or len(set(classes)) < max(len(classes), 1):
         raise ArgumentError(
             f"read_csv takes different classes for one column y, got {classes!r} for y={y!r}."
         )

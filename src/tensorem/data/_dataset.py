@@ -167,7 +167,8 @@ def array_of(takes: str, value: object) -> Array:
     try:
         return np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
-        raise DataError(f"{takes} an array, got {error}.") from None
+        kind = type(value).__name__
+        raise DataError(f"{takes} an array, got {kind}.", because=str(error)) from None
 
 
 def _frozen(name: str, value: object) -> Array:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorem.errors import DataError, MeaningError
+from tensorem.errors import DataError, DTypeError, MeaningError
 
 Array = Any
 
@@ -40,6 +40,7 @@ class Rational:
 
         Raises:
             DataError: An entry is infinite or not a number.
+            DTypeError: The entries are complex, or nothing that counts.
         """
         if isinstance(values, Rational):
             return values
@@ -48,6 +49,10 @@ class Rational:
             return _of_fractions(array)
         if array.dtype.kind in "biu":
             return Rational(_objects(array.astype(object)))
+        if array.dtype.kind == "f" and array.dtype.itemsize > 8:
+            return _of_fractions(_long(array))
+        if array.dtype.kind not in "fV":
+            raise DTypeError(f"An exact reading takes numbers, got {array.dtype}.")
         return _of_floats(array.astype(np.float64))
 
     @property
@@ -160,15 +165,26 @@ def choose(mask: Rational, x: Rational, y: Rational) -> Rational:
 
 
 def _of_floats(array: Array) -> Rational:
-    if not np.all(np.isfinite(array)):
-        bad = array[~np.isfinite(array)][0]
-        raise DataError(f"An exact reading takes finite numbers, got {bad}.")
+    _require_finite(array)
     mantissa, exponent = np.frexp(array)
     whole = np.ldexp(mantissa, 53).astype(np.int64)
     shift = np.where(whole == 0, 0, exponent - 53)
     least = min(int(shift.min(initial=0)), 0)
     num = _objects(np.left_shift(_objects(whole.astype(object)), (shift - least).astype(object)))
     return Rational(num, 1 << -least).reduced()
+
+
+def _long(array: Array) -> Array:
+    """Floats of more than 64 bits as Fractions."""
+    _require_finite(array)
+    entries = [Fraction(*x.as_integer_ratio()) for x in array.ravel()]
+    return _filled(entries, array.shape)
+
+
+def _require_finite(array: Array) -> None:
+    if not np.all(np.isfinite(array)):
+        bad = array[~np.isfinite(array)][0]
+        raise DataError(f"An exact reading takes finite numbers, got {bad}.")
 
 
 def _of_fractions(array: Array) -> Rational:

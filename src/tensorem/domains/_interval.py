@@ -258,11 +258,17 @@ def _up(a: Array) -> Array:
 def _around_floats(values: Any) -> Ends:
     """Floats below and above numbers: the number twice, where float64 does not round it."""
     ends = _float64(values)
-    rounded = (np.abs(ends) >= 2.0**53) & (np.asarray(values).dtype.kind in "iu")
+    rounded = _rounded(np.asarray(values), ends)
     if not np.any(rounded | np.isnan(ends)):
         return ends, ends
     around = _clean(np.where(rounded, _down(ends), ends), np.where(rounded, _up(ends), ends))
     return around.lower, around.upper
+
+
+def _rounded(values: Array, ends: Array) -> Array:
+    """Where a float64 is not the number itself. NumPy compares integers as floats, others exactly:
+    fractions, decimals, long integers of Python, floats of more bits."""
+    return np.abs(ends) >= 2.0**53 if values.dtype.kind in "iu" else values != ends
 
 
 def _add(a: Array, b: Array) -> Ends:

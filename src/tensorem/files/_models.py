@@ -21,6 +21,7 @@ from tensorem.graph import (
     from_json,
     graph_hash,
     graph_of,
+    is_constant,
     to_json,
     unflatten,
     weights_hash,
@@ -123,7 +124,7 @@ def _filled(layer: nn.Layer, graph: Graph, arrays: disk.Arrays) -> nn.Model:
     """The layer, built for the inputs of the graph and with the arrays of the file."""
     model = nn.build(layer, input=_input(graph))
     names = model.state_dict()
-    own = {name: a for name, a in arrays.items() if name in names or not _is_constant(name)}
+    own = {name: a for name, a in arrays.items() if name in names or not is_constant(name)}
     return model.load_state_dict(own)
 
 
@@ -192,8 +193,3 @@ def _input(graph: Graph) -> Any:
     """The specs of the arguments, as `nn.build` takes them."""
     inputs = tuple(unflatten(tree, graph.specs) for tree in graph.takes)
     return inputs[0] if len(inputs) == 1 else inputs
-
-
-def _is_constant(name: str) -> bool:
-    """Constants of the graph stand beside the weights under names that no layer gives."""
-    return name.startswith("const.")

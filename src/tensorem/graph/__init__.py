@@ -4,6 +4,7 @@ from ._capture import capture as capture
 from ._check import check as check
 from ._graph import Graph as Graph
 from ._graph import Node as Node
+from ._graph import is_constant as is_constant
 from ._graph import unflatten as unflatten
 from ._json import from_json as from_json
 from ._json import graph_hash as graph_hash
@@ -35,6 +36,7 @@ __all__ = [
     "from_json",
     "graph_hash",
     "graph_of",
+    "is_constant",
     "read",
     "require_bound",
     "simplify",

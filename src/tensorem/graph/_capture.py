@@ -16,7 +16,7 @@ import numpy as np
 
 from tensorem import runtime
 from tensorem.errors import CaptureError, ShapeError
-from tensorem.graph._graph import Graph, Node, flatten
+from tensorem.graph._graph import Graph, Node, constant_name, flatten
 from tensorem.graph._known import computed, size_value
 from tensorem.graph._primitives import PRIMITIVES
 from tensorem.graph._recognise import recognised
@@ -115,7 +115,7 @@ class _Builder:
         """The name of a constant; equal constants share one."""
         key = (array.dtype.name, array.shape, array.tobytes())
         if key not in self._constants:
-            name = f"const.{len(self._constants)}"
+            name = constant_name(len(self._constants))
             self._constants[key] = name
             self.arrays[name] = self._known[name] = array
             self.specs[name] = Spec(array.shape, array.dtype.name)

@@ -18,6 +18,8 @@ from tensorem.shapes import Spec, bind_size, format_shape, parse_size
 Tree = Any
 """A tree of value names: a name, or a tuple, list or dict of trees."""
 
+_CONSTANT = "const."
+
 
 @dataclass(frozen=True)
 class Loop:
@@ -168,6 +170,16 @@ def _bind_attr(value: Any, sizes: Mapping[str, int]) -> Any:
 def size_attr(size: Any) -> int | str:
     """A size as it stands in attributes and JSON: an integer, or a polynomial as text."""
     return int(size) if isinstance(size, int | np.integer) else str(size)
+
+
+def constant_name(number: int) -> str:
+    """The name of a constant: one that no layer gives to its arrays."""
+    return f"{_CONSTANT}{number}"
+
+
+def is_constant(name: str) -> bool:
+    """Whether an array of a graph is a constant of the program, and no weight."""
+    return name.startswith(_CONSTANT)
 
 
 def flatten(tree: Tree) -> Iterator[Any]:

@@ -9,14 +9,16 @@ import jax
 from jax import lax
 
 from tensorem.errors import ShapeError
-from tensorem.graph._graph import Graph, Node, flatten, unflatten
+from tensorem.graph._graph import Graph, Node, flatten, is_constant, unflatten
 from tensorem.graph._read import read, require_bound
 
 
 def to_jax(graph: Graph) -> Callable[..., Any]:
     """The function that a graph describes, of the same trees of arrays as the captured one.
 
-    It is compiled, and can be differentiated and captured again.
+    It is compiled, and can be differentiated and captured again. It gives the same bits as the
+    compiled original that takes its arrays as arguments; an array of NumPy that the original closes
+    over is a constant to the compiler there, which may round otherwise.
 
     Raises:
         GraphError: The graph has symbolic sizes; bind them first.
@@ -28,11 +30,18 @@ def to_jax(graph: Graph) -> Callable[..., Any]:
         >>> to_jax(capture(lambda x: x * 2.0, (3,)))(jnp.ones(3)).tolist()
         [2.0, 2.0, 2.0]
     """
-    program = jax.jit(to_program(graph))
+    program = to_program(graph)
+    numbers = {k: a for k, a in graph.arrays.items() if is_constant(k) and a.ndim == 0}
+    arrays = {k: a for k, a in graph.arrays.items() if k not in numbers}
+
+    @jax.jit
+    def compiled(arrays: Mapping[str, Any], *xs: Any) -> Any:
+        # The compiler sees the number 3 of x * 3: as an argument it would be rounded otherwise.
+        return program({**arrays, **numbers}, *xs)
 
     def run(*xs: Any) -> Any:
         with graph.precision():
-            return program(graph.arrays, *xs)
+            return compiled(arrays, *xs)
 
     return run
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from tensorem import rand
 from tensorem.errors import ArgumentError, LayerError, PathError, ShapeError
-from tensorem.shapes import Spec, format_shape, needs_numbers, same_shape, spec_of
+from tensorem.shapes import Spec, format_shape, same_shape, spec_of
 from tensorem.shapes.dtypes import FLOATING, executable
 
 from ._bind import Array, Arrays, Context
@@ -210,28 +209,10 @@ def _dry_run(
         return y
 
     xs = jax.tree.map(abstract, inputs, is_leaf=lambda s: isinstance(s, Spec))
-    with _inconclusive(inputs):
-        output = jax.eval_shape(forward, params, buffers, *xs)
+    output = jax.eval_shape(forward, params, buffers, *xs)
     for call in log.calls:
         _require_rule(call)
     return log, spec_tree(output)
-
-
-@contextmanager
-def _inconclusive(inputs: Any) -> Iterator[None]:
-    """JAX's error about a named size that must be known, as one of ours."""
-    try:
-        yield
-    except jax.errors.JAXTypeError:
-        raise
-    except Exception as error:
-        if not needs_numbers(error):
-            raise
-        raise ShapeError(
-            f"A layer must know more than the names in {text(inputs)}.",
-            because=str(error).splitlines()[0],
-            help="give integers in place of names other than the batch axis.",
-        ) from error
 
 
 def _require_rule(call: Call) -> None:

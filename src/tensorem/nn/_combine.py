@@ -78,8 +78,8 @@ class Sequential(Layer):
           help:  write nn.Linear(128, 10), or make Sequential[0] nn.Linear(784, 127).
     """
 
-    layers: tuple[Layer, ...] = field(metadata={"path": ""})
     input: Input | None = field(default=None, metadata={"path": "input"})
+    layers: tuple[Layer, ...] = field(default=(), metadata={"path": ""})
 
     def __init__(self, *layers: Layer) -> None:
         first = layers[0] if layers and isinstance(layers[0], Input) else None

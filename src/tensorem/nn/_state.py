@@ -13,7 +13,7 @@ import numpy as np
 from tensorem import functional as F
 from tensorem.errors import ArgumentError, DTypeError, PathError, ShapeError
 from tensorem.shapes import Spec, format_shape, named, solve
-from tensorem.shapes.dtypes import as_numbers
+from tensorem.shapes.dtypes import as_numbers, is_floating
 
 from ._bind import Array, Arrays
 from ._tree import join, parts
@@ -77,7 +77,7 @@ def _exact(what: str, array: Any, dtype: str, typed: bool) -> Any:
     with np.errstate(all="ignore"):
         converted = array.astype(jnp.dtype(dtype))
         back = converted.astype(array.dtype)
-    same = np.array_equal(back, array, equal_nan=array.dtype.kind == "f")
+    same = np.array_equal(back, array, equal_nan=is_floating(array.dtype))
     if same or (not typed and _rounded(array, converted, back)):
         return converted
     raise DTypeError(
@@ -88,7 +88,7 @@ def _exact(what: str, array: Any, dtype: str, typed: bool) -> Any:
 
 def _rounded(array: Any, converted: Any, back: Any) -> bool:
     """Whether floats became floats, and none of them infinite."""
-    floats = array.dtype.kind == "f" and jnp.issubdtype(converted.dtype, jnp.floating)
+    floats = is_floating(array.dtype) and jnp.issubdtype(converted.dtype, jnp.floating)
     return bool(floats and np.array_equal(np.isfinite(array), np.isfinite(back)))
 
 

@@ -44,6 +44,26 @@ def dtype_name(dtype: object) -> str:
     return str(name)
 
 
+def is_floating(dtype: np.dtype[Any]) -> bool:
+    """Whether an array of this dtype holds floats; bfloat16 is none of NumPy's own.
+
+    Example:
+        >>> is_floating(np.dtype("float32")), is_floating(np.dtype("int32"))
+        (True, False)
+    """
+    return dtype.kind == "f" or dtype.name in FLOATING
+
+
+def is_numeric(dtype: np.dtype[Any]) -> bool:
+    """Whether an array of this dtype holds floats, integers or truth values.
+
+    Example:
+        >>> is_numeric(np.dtype(bool)), is_numeric(np.dtype("U1"))
+        (True, False)
+    """
+    return is_floating(dtype) or dtype.kind in "biu"
+
+
 def as_numbers(x: Any) -> np.ndarray[Any, Any]:
     """What a user gives as an array: a NumPy array, a list of numbers, a tensor of any library.
 
@@ -59,14 +79,14 @@ def as_numbers(x: Any) -> np.ndarray[Any, Any]:
     try:
         array = np.asarray(x)
     except ValueError as error:
-        raise ShapeError(f"takes an array, got a ragged list: {error}.") from None
+        raise ShapeError("takes an array, got a ragged list.", because=str(error)) from None
     except (TypeError, RuntimeError) as error:  # such as a tensor that asks for gradients
         raise DTypeError(f"takes an array, got {type(x).__name__}: {error}") from None
     if np.ma.is_masked(x):
         raise DTypeError(
             "takes numbers, got masked values.", help="say what they are: x.filled(0)."
         )
-    if array.dtype.kind not in "biuf" and array.dtype.name != "bfloat16":
+    if not is_numeric(array.dtype):
         raise DTypeError(f"takes numbers, got {array.dtype} ({type(x).__name__}).")
     return array
 

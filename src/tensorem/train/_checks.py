@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from tensorem import losses, metrics, nn
 from tensorem.errors import DataError, DTypeError, ShapeError
 from tensorem.shapes import Spec, named, solve
+from tensorem.shapes.dtypes import is_floating, is_numeric
 
 from ._feed import Examples
 from ._task import Scores, Task
@@ -33,7 +34,7 @@ def checked(task: Task, found: Examples, where: str = "data") -> Examples:
 
 
 def checked_inputs(
-    model: nn.Model, inputs: tuple[NDArray[Any], ...], where: str = "x"
+    model: nn.Model, inputs: tuple[NDArray[Any], ...], where: str = ""
 ) -> tuple[NDArray[Any], ...]:
     """The inputs in the dtypes of the model; the names of its sizes have one value throughout."""
     specs = model.input if isinstance(model.input, tuple) else (model.input,)
@@ -41,7 +42,8 @@ def checked_inputs(
         raise ShapeError(f"The model takes {len(specs)} inputs, got {len(inputs)}.", where=where)
     found, sizes = [], dict[str, int]()
     for number, (spec, x) in enumerate(zip(specs, inputs, strict=True)):
-        at = f"{where}, x" if len(specs) == 1 else f"{where}, x[{number}]"
+        name = "x" if len(specs) == 1 else f"x[{number}]"
+        at = f"{where}, {name}" if where else name
         sizes |= _sizes(spec, x, sizes, at)
         found.append(_converted(x, spec.dtype, at))
         _check_finite(found[-1], at)
@@ -69,12 +71,17 @@ def _converted(array: NDArray[Any], dtype: str, where: str) -> NDArray[Any]:
     """The array in a dtype that holds all of its values."""
     if array.dtype.name == dtype:
         return array
-    if array.dtype.kind in "biuf":
-        with np.errstate(all="ignore"):
-            converted = array.astype(dtype)
-            back = converted.astype(array.dtype)
-        if np.array_equal(back, array, equal_nan=array.dtype.kind == "f"):
-            return converted
+    if not is_numeric(array.dtype):
+        raise DTypeError(
+            f"A model takes numbers, got {array.dtype}.",
+            where=where,
+            help="of names of classes make numbers: np.unique(y, return_inverse=True)[1].",
+        )
+    with np.errstate(all="ignore"):
+        converted = array.astype(dtype)
+        back = converted.astype(array.dtype)
+    if np.array_equal(back, array, equal_nan=is_floating(array.dtype)):
+        return converted
     raise DTypeError(
         f"The model takes {dtype}, got {array.dtype} with values that {dtype} does not hold.",
         where=where,
@@ -83,7 +90,7 @@ def _converted(array: NDArray[Any], dtype: str, where: str) -> NDArray[Any]:
 
 
 def _check_finite(array: NDArray[Any], where: str) -> None:
-    if array.dtype.kind not in "f" or np.isfinite(array).all():
+    if not is_floating(array.dtype) or np.isfinite(array).all():
         return
     at = tuple(int(i) for i in np.argwhere(~np.isfinite(array))[0])
     bad = int((~np.isfinite(array.reshape(len(array), -1))).any(axis=1).sum())

@@ -12,13 +12,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem import nn
+from tensorem.data import array_of
 from tensorem.errors import ArgumentError, DataError
 
 from ._checks import checked, checked_inputs
 from ._feed import Examples, examples
 from ._state import Array, Arrays
 from ._step import as_row
-from ._task import Score, Scores, Task
+from ._task import Score, Scores, Task, require_model
 
 
 def evaluate(
@@ -78,6 +79,7 @@ def predict(model: nn.Model, x: Any, batch_size: int = 256) -> Any:
 
     Raises:
         ShapeError: The inputs are not what the model takes.
+        DataError: The inputs are ragged, hold a value that is not finite, or there are none.
 
     Example:
         >>> from tensorem import data, nn
@@ -85,7 +87,8 @@ def predict(model: nn.Model, x: Any, batch_size: int = 256) -> Any:
         >>> predict(model, data.iris().test.x).shape
         (30, 3)
     """
-    inputs = tuple(np.asarray(v) for v in (x if isinstance(x, tuple) else (x,)))
+    require_model(model)
+    inputs = tuple(array_of("predict takes", v) for v in (x if isinstance(x, tuple) else (x,)))
     with model.precision():
         return _predicted(model, checked_inputs(model, inputs), batch_size)
 

@@ -154,11 +154,6 @@ def resume(
 
 def _task(model: Any, loss: Any, metrics: Any) -> Task:
     runtime.prepare()
-    if not isinstance(model, nn.Model):
-        raise ArgumentError(
-            f"Training takes a model, got {type(model).__name__}.",
-            help="model = nn.build(layer, input=(...))." if isinstance(model, nn.Layer) else "",
-        )
     return Task(model, loss, metrics)
 
 

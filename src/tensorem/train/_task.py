@@ -12,7 +12,7 @@ import numpy as np
 
 from tensorem import losses, metrics
 from tensorem.errors import ArgumentError
-from tensorem.nn import Model
+from tensorem.nn import Layer, Model
 from tensorem.shapes.dtypes import FLOATING
 
 Pair = losses.Pair
@@ -35,7 +35,7 @@ class Task:
         metrics: Names or such functions; None takes what is usual for the loss.
 
     Raises:
-        ArgumentError: A name is unknown, or occurs twice.
+        ArgumentError: The model is none, a name is unknown, or occurs twice.
     """
 
     model: Model
@@ -43,6 +43,7 @@ class Task:
     metrics: tuple[str | Score, ...] | None = None
 
     def __post_init__(self) -> None:
+        require_model(self.model)
         if self.metrics is None:
             usual = _USUAL.get(self.loss, ()) if isinstance(self.loss, str) else ()
             object.__setattr__(self, "metrics", usual)
@@ -79,6 +80,16 @@ class Scores:
 
     def __call__(self, output: Any, targets: Any) -> tuple[Pair, ...]:
         return tuple(_pair(f, _applied(f, output, targets)) for f in self.functions)
+
+
+def require_model(model: Any) -> None:
+    """Raise unless this is a model made by `nn.build`."""
+    if isinstance(model, Model):
+        return
+    raise ArgumentError(
+        f"Training takes a model, got {type(model).__name__}.",
+        help="model = nn.build(layer, input=(...))." if isinstance(model, Layer) else "",
+    )
 
 
 def name_of(score: str | Score) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -114,21 +115,20 @@ class Classifier:
         with np.errstate(over="ignore", invalid="ignore"):
             return float(outputs[label] - np.delete(outputs, label).max())
 
-    def exact_margin(self, x: np.ndarray, label: int) -> Fraction:
+    def exact_margin(self, x: np.ndarray, label: int) -> Fraction | float:
         """The least y[label] - y[other] at a point, in rational arithmetic.
 
         Where a value is irrational (the root in a batch norm), it is the upper end of a rigorous
-        enclosure: a point that misses by this number misses for certain.
+        enclosure: a point that misses by this number misses for certain. It is infinite where the
+        enclosure is.
         """
         try:
             [y] = read(self.graph, by_rows("exact"), [Rational.of(x)], self._exact_arrays)
             low = high = list(y.fractions().ravel())
         except MeaningError:
             [box] = read(self.graph, by_rows("interval"), [Interval.point(x)], self._points)
-            low, high = (
-                [Fraction(float(v)) for v in end.ravel()] for end in (box.lower, box.upper)
-            )
-        margins: list[Fraction] = [high[label] - y for j, y in enumerate(low) if j != label]
+            low, high = (list(map(_exactly, end.ravel())) for end in (box.lower, box.upper))
+        margins: list[Fraction | float] = [high[label] - y for j, y in enumerate(low) if j != label]
         return min(margins)
 
     @cached_property
@@ -142,6 +142,11 @@ class Classifier:
     @cached_property
     def _exact_arrays(self) -> dict[str, Rational]:
         return {name: Rational.of(array) for name, array in self.graph.arrays.items()}
+
+
+def _exactly(end: float) -> Fraction | float:
+    """An end of an enclosure; an infinite one is no fraction."""
+    return Fraction(float(end)) if math.isfinite(end) else float(end)
 
 
 def _require_bound(graph: Graph) -> None:
