@@ -17,8 +17,8 @@ def to_jax(graph: Graph) -> Callable[..., Any]:
     """The function that a graph describes, of the same trees of arrays as the captured one.
 
     It is compiled, and can be differentiated and captured again. It gives the same bits as the
-    compiled original that takes its arrays as arguments; an array of NumPy that the original closes
-    over is a constant to the compiler there, which may round otherwise.
+    compiled original that takes its arrays as arguments. The compiler may round otherwise where the
+    original closes over an array of NumPy, which is a constant to it, and in a gradient of a loop.
 
     Raises:
         GraphError: The graph has symbolic sizes; bind them first.
