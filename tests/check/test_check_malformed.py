@@ -478,6 +478,14 @@ def test_tensors_that_are_not_the_certificates() -> None:
         run(case)
 
 
+def test_another_graph_is_said_before_tensors_that_do_not_fit_it() -> None:
+    case = cnn(1)
+    case.document["nodes"][2]["op"] = "avg_pool2d"
+    assert run(case).reason == "the certificate is about another graph"
+    with pytest.raises(MalformedError, match=r"`pick_.*.v2` is not one that this certificate"):
+        run(case.rehash())
+
+
 def test_a_mode_that_is_none() -> None:
     with pytest.raises(UnsupportedError, match="mode 'fast' is not one of float64, exact"):
         run(mlp(1), "fast")

@@ -66,13 +66,11 @@ class Checker:
         """
         a = _arithmetic(mode)
         parsed = parse_claim(_document(claim, "the claim"))
-        program = self.program(mode)
         tensors = {name: np.asarray(tensor) for name, tensor in tensors.items()}
-        _check_tensors(tensors, _wanted(self.graph, program, parsed.method))
         assert_gradual_underflow()
         try:
             with np.errstate(all="ignore"):
-                margin = _margin(self, program, parsed, tensors, a)
+                margin = _margin(self, parsed, tensors, a)
         except RejectedError as error:
             return Result(False, str(error))
         if not margin > 0:
@@ -152,14 +150,14 @@ def read_certificate(path: str | Path) -> tuple[str, dict[str, Array]]:
 # --- the steps of a check
 
 
-def _margin(
-    checker: Checker, program: Program, claim: Claim, tensors: Tensors, a: Arithmetic
-) -> float:
-    """The least lower bound of y[label] - y[j] over j, in the order: hashes, replay, bounds."""
+def _margin(checker: Checker, claim: Claim, tensors: Tensors, a: Arithmetic) -> float:
+    """The least lower bound of y[label] - y[j] over j: hashes, forms, replay, bounds, in order."""
     _require(claim.graph == checker.graph_hash, "the certificate is about another graph")
     _require(claim.weights == checker.weights_hash, "the certificate is about other weights")
     classes = _classes(checker.graph)
     _require(0 <= claim.label < classes, f"label {claim.label} is not one of {classes} classes")
+    program = checker.program(a.name)
+    _check_tensors(tensors, _wanted(checker.graph, program, claim.method))
     _check_numbers(tensors, program)
     lines = tensors if claim.method == "crown" else None
     _replay(program, tensors, lines, a)
