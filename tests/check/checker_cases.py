@@ -138,14 +138,14 @@ def _pooled(x: Array, reduce: Callable[[list[Any]], Any], inside: bool, **a: Any
 def _norm(x: Array, weight: Array, bias: Array, mean: Array, var: Array, *, eps: float) -> Array:
     shape = (1, -1) + (1,) * (x.ndim - 2)
     if x.dtype == object:
-        roots = [Fraction(_root(v + Fraction(eps))) for v in var]
+        roots = [Fraction(naive_root(v + Fraction(eps))) for v in var]
         root = fractions(np.array(roots, object))
     else:
         root = np.sqrt(var + x.dtype.type(eps))
     return (x - mean.reshape(shape)) * (weight / root).reshape(shape) + bias.reshape(shape)
 
 
-def _root(q: Fraction) -> Fraction:
+def naive_root(q: Fraction) -> Fraction:
     """A rational within 2^-200 of the square root, by Newton's method."""
     guess = Fraction(float(q) ** 0.5)
     for _ in range(4):

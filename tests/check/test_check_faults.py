@@ -359,8 +359,8 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     ),
     "a clip range to nearest": (
         "_numbers.py",
-        "return q if a is EXACT else float_above(q)",
-        "return q if a is EXACT else float(q)",
+        "return q if a.dtype is object else float_above(q)",
+        "return q if a.dtype is object else float(q)",
     ),
     "an image that is cut to its frame": (
         "_ops.py",

@@ -13,11 +13,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checker_cases import Array, fractions, mlp
+from checker_cases import Array, Net, fractions, mlp, naive_root
 
-from tensorem.check import UnsupportedError, _bounds, _check, _numbers, _steps
+from tensorem.check import UnsupportedError, _bounds, _check, _lower, _numbers, _steps
 from tensorem.check._bounds import Program, Values, lowest, propagate
 from tensorem.check._errors import RejectedError
+from tensorem.check._graph import parse_graph
 from tensorem.check._numbers import EXACT, FLOAT64, Bounds, bounds
 from tensorem.check._steps import Affine, Box, Read, Relu, affine, read
 
@@ -304,6 +305,35 @@ def test_lemma_9_no_margin_but_a_positive_number_is_accepted(
     for margin in (np.nan, 0.0, -0.0, -np.inf):
         monkeypatch.setattr(_check, "_margin", lambda *_, margin=margin: margin)
         assert not _check.check(case.document, case.arrays, case.claim, case.tensors).accepted
+
+
+def test_the_constants_of_a_batch_norm_are_rounded_outward_at_every_step(rng: Any) -> None:
+    """Against a naive square root; each function of constants widens by UP at both ends."""
+    net = Net((1, 3, 1, 1))
+    w, b, mean, var = (np.array([2, -1, 3]), np.array([1, 0, -2]), np.array([-3, 1, 2]), [1, 4, 9])
+    names = [net.array(name, v) for name, v in zip("wbmv", (w, b, mean, var), strict=True)]
+    net.op("batch_norm", "x", *names, eps=0.5)
+    step = _lower.lower(parse_graph(net.document), net.arrays, LOUD).steps[1]
+    assert isinstance(step, Affine)
+    for i in range(3):
+        shifted = widened(var[i] + Fraction(1, 2))
+        inverse = widened(*(1 / naive_root(v) for v in shifted))
+        factor = widened(*(int(w[i]) * v for v in inverse))
+        offset = widened(*(int(b[i]) - v for v in widened(*(int(mean[i]) * v for v in factor))))
+        assert_near(step.weight.ravel()[i], sum(factor) / 2)
+        assert_near(step.bias[i], sum(offset) / 2)
+        radius = (offset[1] - offset[0]) / 2 + UP
+        assert_near(step.bias_slack[i], g(3) * abs(sum(offset) / 2) + radius)
+        radius = (factor[1] - factor[0]) / 2 + UP
+        assert_near(step.slack.ravel()[i], g(1) * abs(sum(factor) / 2) + radius + TAU)
+
+
+def widened(*ends: Fraction) -> tuple[Fraction, Fraction]:
+    return min(ends) - UP, max(ends) + UP
+
+
+def assert_near(found: Any, wanted: Fraction) -> None:
+    assert abs(found - wanted) < Fraction(1, 2**80)
 
 
 def float_interval(rng: Any, shape: tuple[int, ...], positive: bool = False) -> Bounds:

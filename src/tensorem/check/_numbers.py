@@ -112,7 +112,7 @@ def exactly(x: Array, a: Arithmetic) -> Bounds:
 
 def above(q: Fraction, a: Arithmetic) -> Any:
     """The least number of an arithmetic that is at least q."""
-    return q if a is EXACT else float_above(q)
+    return q if a.dtype is object else float_above(q)
 
 
 def inverse(x: Bounds, a: Arithmetic) -> Bounds:
