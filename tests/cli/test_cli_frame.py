@@ -180,9 +180,15 @@ def test_ops_prints_the_whole_table(capsys: Capture) -> None:
 def test_ops_shows_one_meaning_with_sources(capsys: Capture) -> None:
     assert main(["ops", "--meaning", "interval", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert rows["relu"] == {"interval": "yes", "source": tensorem.ops.TABLE["relu"].source}
+    assert rows["relu"] == {"interval": {"source": "rising: its ends, nothing is rounded"}}
     assert main(["ops", "--meaning", "interval"]) == 0
-    assert "Zhang et al. 2018 (CROWN)" in re.sub(r"\s+", " ", capsys.readouterr().out)
+    interval = capsys.readouterr().out
+    assert "relu            rising: its ends, nothing is rounded\n" in interval
+    assert main(["ops", "--meaning", "lines"]) == 0
+    assert "relu            Zhang et al. 2018 (CROWN), 3.3" in capsys.readouterr().out
+    assert main(["ops", "--meaning", "exact"]) == 0
+    told = "exp             none: its values at rational numbers are irrational\n"
+    assert told in capsys.readouterr().out
 
 
 def test_doctor_finds_versions_devices_settings_and_extras(capsys: Capture) -> None:
