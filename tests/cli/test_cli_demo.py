@@ -61,6 +61,9 @@ def test_the_run_folder_is_complete(told: tuple[Path, str]) -> None:
     } <= names  # fmt: skip
     assert not any(name.startswith(("killed", ".")) for name in names)
     assert isinstance(tm.load(path), tm.nn.Model)
+    facts = report.gather(path)
+    assert facts.robustness is not None and facts.stale == ()
+    assert facts.certificates == sum(r.checked for r in facts.robustness.radii) > 0
 
 
 def test_its_run_is_a_run_for_every_other_command(told: tuple[Path, str], capsys: Capture) -> None:

@@ -234,6 +234,33 @@ def test_show_prints_the_run_and_writes_its_report(run: Path, capsys: Capture) -
     assert found["report"] == str(run / "report.html")
 
 
+def test_show_says_what_a_resumed_run_left_behind(run: Path, capsys: Capture) -> None:
+    rows = right(run, 2)
+    assert main(["verify", str(run), "--eps", "0.0001", "--save", "--index", *rows]) == 0
+    assert said(capsys, "show", str(run))["certificates"] == 2
+    assert main(["train", "--resume", str(run), "--epochs", "4", "--json"]) == 0
+    found = said(capsys, "show", str(run))
+    assert found["certificates"] == 0 and len(found["stale"]) == 2
+    assert main(["show", str(run)]) == 0
+    told = "certificates: 0\nstale: 2 certificates: about other weights than model.safetensors"
+    assert told in capsys.readouterr().out
+
+
+def test_show_prints_what_there_is_also_where_its_page_cannot_be_written(
+    run: Path, capsys: Capture
+) -> None:
+    (run / "report.html").mkdir()
+    assert main(["show", str(run), "--json"]) == 2
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert found["report"] is None and len(found["history"]) == 3
+    assert told.err.startswith("FileError") and "report.html" in told.err
+    assert main(["show", str(run)]) == 2
+    told = capsys.readouterr()
+    assert "certificates: 0\n" in told.out and "report:" not in told.out
+    assert told.err.startswith("FileError") and "report.html" in told.err
+
+
 def test_json_has_null_for_what_is_not_finite(run: Path, capsys: Capture) -> None:
     (run / "log.jsonl").write_text('{"epoch": 1, "loss": NaN, "val_loss": null}\n')
     assert main(["show", str(run)]) == 0

@@ -74,7 +74,11 @@ class Demo:
                 half = _half(prover, unseen)
                 resumed = _resumed(victim, run, digits.train)
             radii = tuple(_radius(eps, both, checking) for eps, (both, checking) in tried.items())
-        found = report.Robustness("the first unseen digits", self.images, ("0", "1"), radii, half)
+        own = prover.classifier
+        found = report.Robustness(
+            own.structure.digest, own.weights, "the first unseen digits", self.images, ("0", "1"),
+            radii, half,
+        )  # fmt: skip
         show(radii_table(radii))
         step("", _told(found))
         step("5 Resume", f"{victim}: {'identical' if resumed else 'OTHER'} bytes")
