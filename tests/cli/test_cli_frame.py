@@ -196,7 +196,9 @@ def test_doctor_finds_versions_devices_settings_and_extras(capsys: Capture) -> N
     found = json.loads(capsys.readouterr().out)
     assert found["versions"]["tensorem"] == tensorem.__version__
     assert found["machine"]["devices"] and found["settings"]
-    assert found["compile cache"]["folder"] == str(tensorem.runtime.cache_folder())
+    cache = tensorem.runtime.compile_cache()
+    assert found["compile cache"]["folder"] == cache.value
+    assert found["compile cache"]["chosen by"] == cache.chosen_by
     assert set(found["extras"]) == {"onnx", "cuda"}
     assert main(["doctor"]) == 0
     assert "compile cache" in capsys.readouterr().out
