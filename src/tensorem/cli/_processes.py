@@ -10,10 +10,11 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import rmtree
 
+from tensorem.disk import make_folder
 from tensorem.errors import CertificateError, ResumeError
 
 from ._digits import STEPS, model_of, plan_of
@@ -25,14 +26,15 @@ class Victim:
     """The second process, from its start to the removal of what it left.
 
     Args:
+        folder: Where it trains: a folder of its own.
         seed: As in the run that is not killed.
         epochs: As in the run that is not killed.
     """
 
+    folder: Path
     seed: int
     epochs: int
-    _folder: tempfile.TemporaryDirectory[str] = field(init=False)
-    _process: subprocess.Popen[bytes] = field(init=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def __str__(self) -> str:
         total = STEPS * self.epochs
@@ -47,24 +49,32 @@ class Victim:
         return STEPS * self.epochs // 2 + 1
 
     def __enter__(self) -> Victim:
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="tensorem-killed-", ignore_cleanup_errors=True
-        )
-        LEAVING.callback(self._folder.cleanup)
-        given = [str(self._run), str(self.seed), str(self.epochs), str(self.step)]
+        return self
+
+    def start(self) -> None:
+        """Begin to train.
+
+        Raises:
+            FileError: The folder cannot be made.
+        """
+        make_folder(self.folder)
+        LEAVING.callback(self._remove)
+        given = [str(self.folder), str(self.seed), str(self.epochs), str(self.step)]
         program = f"from {__name__} import train_and_die; train_and_die(*{given!r})"
         self._process = subprocess.Popen(
             [sys.executable, "-c", program],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         LEAVING.callback(self._process.kill)
-        return self
 
     def __exit__(self, *raised: object) -> None:
-        if self._process.poll() is None:
+        if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.communicate()
-        self._folder.cleanup()
+        self._remove()
+
+    def _remove(self) -> None:
+        rmtree(self.folder, ignore_errors=True)
 
     def wait(self) -> Path:
         """The run folder that it left, once it is dead.
@@ -72,17 +82,14 @@ class Victim:
         Raises:
             ResumeError: It ended otherwise than by its killing.
         """
+        assert self._process is not None
         _, told = self._process.communicate()
         if self._process.returncode != -signal.SIGKILL:
             raise ResumeError(
                 f"The second process was to be killed, it ended with {self._process.returncode}.",
                 because=told.decode(errors="replace").strip()[-2000:],
             )
-        return self._run
-
-    @property
-    def _run(self) -> Path:
-        return Path(self._folder.name) / "run"
+        return self.folder
 
 
 def train_and_die(folder: str, seed: str, epochs: str, step: str) -> None:
