@@ -112,7 +112,8 @@ def test_a_second_process_that_ends_otherwise_is_an_error(tmp_path: Path) -> Non
         victim.start()
         with pytest.raises(ResumeError, match="was to be killed, it ended with 1") as caught:
             victim.wait()
-    assert "takes a new run, got a folder that holds one" in caught.value.because
+    told = f"FileError: {tmp_path} takes a new run, got a folder that holds one."
+    assert caught.value.because.startswith(told) and "Traceback" not in caught.value.because
     assert not tmp_path.exists()
 
 

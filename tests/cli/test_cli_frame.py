@@ -212,6 +212,15 @@ def test_a_model_fits_few_columns(capsys: Capture, monkeypatch: pytest.MonkeyPat
     assert "2,570 parameters" in re.sub(r"\s+", " ", out) and ", 0 parameters" not in out
 
 
+@pytest.mark.parametrize("columns", [0, 1, 10])
+def test_no_width_loses_a_cell(
+    columns: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["ops", "--meaning", "exact"]) == 0
+    assert "irrational" in re.sub(r"\s+", "", capsys.readouterr().out)
+
+
 @pytest.mark.parametrize("columns", [40, 80, 200])
 def test_tables_fit_the_width(
     columns: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch

@@ -15,7 +15,7 @@ from pathlib import Path
 from shutil import rmtree
 
 from tensorem.disk import make_folder
-from tensorem.errors import CertificateError, ResumeError
+from tensorem.errors import CertificateError, ResumeError, TensoremError
 
 from ._digits import STEPS, model_of, plan_of
 from ._leave import LEAVING
@@ -94,6 +94,13 @@ class Victim:
 
 def train_and_die(folder: str, seed: str, epochs: str, step: str) -> None:
     """Train, and die by SIGKILL right after the checkpoint of a step: no handler, no clean-up."""
+    try:
+        _train_and_die(folder, seed, epochs, step)
+    except TensoremError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+
+
+def _train_and_die(folder: str, seed: str, epochs: str, step: str) -> None:
     from tensorem import data, train
 
     def die(run: train.Run) -> None:

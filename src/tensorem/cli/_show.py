@@ -66,9 +66,10 @@ def _print(facts: Facts) -> None:
     show(facts.model)
     plan = facts.config.get("plan", {})
     print(", ".join(f"{name} {plan[name]}" for name in SHOWN if name in plan))
-    names = _names(facts)
-    cells = ([row["epoch"], *(_number(row.get(n)) for n in names)] for row in _some(facts.history))
-    show(table(("epoch", *names), cells, len(names)))
+    if facts.history:
+        show(_epochs(facts.history))
+    else:
+        print("no epoch is recorded")
     if facts.scores:
         print("test: " + "  ".join(f"{k} {_number(v)}" for k, v in facts.scores.items()))
     if facts.robustness is not None:
@@ -85,9 +86,10 @@ def radii_table(radii: Sequence[Radius]) -> Table:
     return table(titles, rows, numbers=5)
 
 
-def _names(facts: Facts) -> list[str]:
-    last = facts.history[-1] if facts.history else {}
-    return [name for name in last if name not in ("epoch", "step", "lr")]
+def _epochs(history: Sequence[dict[str, Any]]) -> Table:
+    names = [name for name in history[-1] if name not in ("epoch", "step", "lr")]
+    cells = ([row["epoch"], *(_number(row.get(n)) for n in names)] for row in _some(history))
+    return table(("epoch", *names), cells, len(names))
 
 
 def _number(value: float | None) -> str:
