@@ -68,8 +68,7 @@ class Demo:
 
         digits, path = data.digits(), self.path or next_run("demo")
         _require(self, len(digits.test))
-        killed = path / "killed"
-        with Victim(killed, self.seed, self.epochs) as victim, ExitStack() as checks:
+        with Victim(path, self.seed, self.epochs) as victim, ExitStack() as checks:
             run = _trained(self, digits.train, path, victim)
             step("3 Test", _tested(run.model, digits.test, path))
             step("4 Prove", ABOUT.format(self.images))

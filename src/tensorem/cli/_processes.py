@@ -12,9 +12,8 @@ import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
-from shutil import rmtree
+from tempfile import TemporaryDirectory
 
-from tensorem.disk import make_folder
 from tensorem.errors import CertificateError, ResumeError, TensoremError
 
 from ._digits import STEPS, model_of, plan_of
@@ -26,14 +25,15 @@ class Victim:
     """The second process, from its start to the removal of what it left.
 
     Args:
-        folder: Where it trains: a folder of its own.
+        parent: In which folder it makes its own.
         seed: As in the run that is not killed.
         epochs: As in the run that is not killed.
     """
 
-    folder: Path
+    parent: Path
     seed: int
     epochs: int
+    _folder: TemporaryDirectory[str] | None = field(default=None, init=False)
     _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def __str__(self) -> str:
@@ -52,14 +52,12 @@ class Victim:
         return self
 
     def start(self) -> None:
-        """Begin to train.
-
-        Raises:
-            FileError: The folder cannot be made.
-        """
-        make_folder(self.folder)
-        LEAVING.callback(self._remove)
-        given = [str(self.folder), str(self.seed), str(self.epochs), str(self.step)]
+        """Begin to train."""
+        self._folder = TemporaryDirectory(
+            prefix="killed-", dir=self.parent, ignore_cleanup_errors=True
+        )
+        LEAVING.callback(self._folder.cleanup)
+        given = [self._folder.name, str(self.seed), str(self.epochs), str(self.step)]
         program = f"from {__name__} import train_and_die; train_and_die(*{given!r})"
         self._process = subprocess.Popen(
             [sys.executable, "-c", program],
@@ -71,10 +69,8 @@ class Victim:
         if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.communicate()
-        self._remove()
-
-    def _remove(self) -> None:
-        rmtree(self.folder, ignore_errors=True)
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def wait(self) -> Path:
         """The run folder that it left, once it is dead.
@@ -82,14 +78,14 @@ class Victim:
         Raises:
             ResumeError: It ended otherwise than by its killing.
         """
-        assert self._process is not None
+        assert self._process is not None and self._folder is not None
         _, told = self._process.communicate()
         if self._process.returncode != -signal.SIGKILL:
             raise ResumeError(
                 f"The second process was to be killed, it ended with {self._process.returncode}.",
                 because=told.decode(errors="replace").strip()[-2000:],
             )
-        return self.folder
+        return Path(self._folder.name)
 
 
 def train_and_die(folder: str, seed: str, epochs: str, step: str) -> None:
