@@ -288,7 +288,11 @@ def test_show_says_so_where_no_epoch_is_recorded(run: Path, capsys: Capture) -> 
 
 @pytest.mark.parametrize("command", ["eval", "predict", "verify", "show"])
 def test_what_is_no_run_is_refused(command: str, tmp_path: Path, capsys: Capture) -> None:
-    assert "A run is a folder with model.safetensors" in refused(capsys, command, str(tmp_path))
+    told = refused(capsys, command, str(tmp_path))
+    assert "A run is a folder with model.safetensors" in told and "tensorem train makes one" in told
+    (tmp_path / "state.safetensors").write_text("")
+    told = refused(capsys, command, str(tmp_path))
+    assert f"it was stopped; tensorem train --resume {tmp_path} goes on with it." in told
 
 
 @pytest.mark.parametrize("command", ["eval", "show"])

@@ -126,12 +126,12 @@ def _proved(run: Path) -> _Proved:
     robustness = Robustness.load(run / ROBUSTNESS) if (run / ROBUSTNESS).exists() else None
     cases = _counterexamples(run / COUNTEREXAMPLES)
     certificates = sorted((run / "certificates").rglob("*.safetensors"))
-    others = [path for path in certificates if _claimed(path) != model]
+    stale = [path for path in certificates if _claimed(path) != model]
+    count = len(certificates) - len(stale)
     if robustness is not None and (robustness.graph, robustness.weights) != model:
-        others += [run / name for name in (ROBUSTNESS, COUNTEREXAMPLES) if (run / name).exists()]
+        stale += [run / name for name in (ROBUSTNESS, COUNTEREXAMPLES) if (run / name).exists()]
         robustness, cases = None, ()
-    stale = tuple(str(path.relative_to(run)) for path in others)
-    return _Proved(robustness, cases, sum(path not in others for path in certificates), stale)
+    return _Proved(robustness, cases, count, tuple(str(path.relative_to(run)) for path in stale))
 
 
 def _named(graph: Graph) -> tuple[str, str]:
