@@ -118,6 +118,17 @@ def test_a_cache_that_cannot_be_written_is_off(
     assert cache.chosen_by == "disk" and jax.config.jax_compilation_cache_dir is None
 
 
+def test_without_a_home_there_is_no_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setattr(Path, "home", nowhere)
+    with pytest.raises(RuntimeError, match="home directory"):
+        runtime.cache_folder()
+    assert runtime.compile_cache() == Setting(DIR, "off: there is no home folder", "system")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "shown"), [(DIR, "/theirs", "/theirs"), (ENABLED, False, "off")]
 )

@@ -91,7 +91,11 @@ def _xla_flags() -> Setting:
 
 
 def cache_folder() -> Path:
-    """Where we keep compiled programs between runs, per version of jaxlib."""
+    """Where we keep compiled programs between runs, per version of jaxlib.
+
+    Raises:
+        RuntimeError: The user has no home folder.
+    """
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(home) / "tensorem" / f"jaxlib-{version('jaxlib')}"
 
@@ -105,10 +109,14 @@ def compile_cache() -> Setting:
 def _compile_cache() -> list[Setting]:
     if users := _users_cache():
         return [users]
-    if not _writable(cache_folder()):
+    try:
+        folder = cache_folder()
+    except RuntimeError:
+        return [Setting(_CACHE, "off: there is no home folder", "system")]
+    if not _writable(folder):
         # JAX would warn once for every program that it cannot keep.
-        return [Setting(_CACHE, f"off: {cache_folder()} not writable", "disk")]
-    return [_our_cache(), *(_unless_changed(*threshold) for threshold in _THRESHOLDS)]
+        return [Setting(_CACHE, f"off: {folder} not writable", "disk")]
+    return [_our_cache(folder), *(_unless_changed(*threshold) for threshold in _THRESHOLDS)]
 
 
 def _users_cache() -> Setting | None:
@@ -125,12 +133,12 @@ def _teller(name: str) -> str:
     return name.upper() if name.upper() in os.environ else "jax.config"
 
 
-def _our_cache() -> Setting:
+def _our_cache(folder: Path) -> Setting:
     import jax
 
-    jax.config.update(_CACHE, str(cache_folder()))
+    jax.config.update(_CACHE, str(folder))
     chosen_by = "XDG_CACHE_HOME" if os.environ.get("XDG_CACHE_HOME") else "tensorem"
-    return Setting(_CACHE, str(cache_folder()), chosen_by)
+    return Setting(_CACHE, str(folder), chosen_by)
 
 
 def _unless_changed(name: str, default: int, ours: int) -> Setting:
