@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,25 +11,15 @@ from pathlib import Path
 import pytest
 
 SOURCE = Path(__file__).parents[1] / "src" / "tensorem"
+DESIGN = Path(__file__).parents[1] / "docs" / "design.md"
 
 TRUNK = ["errors", "disk", "shapes", "runtime", "rand", "domains", "ops"]
-NETWORKS = [
-    "functional",
-    "losses",
-    "metrics",
-    "nn",
-    "autograd",
-    "optim",
-    "data",
-    "text",
-    "train",
-    "ssl",
-    "adapters",
-    "models",
-]
+NETWORKS = ["functional", "losses", "metrics", "nn", "optim", "data", "train"]
 PROOFS = ["graph", "verify"]
 ROOF = ["meanings", "files", "report", "cli"]
-APART = {"check", "typing_plugin"}
+APART = ["check"]
+ORDER = [*TRUNK, *NETWORKS, *PROOFS, *ROOF, *APART]
+"""Every room that there is; a new one gets its place here and in docs/design.md."""
 HEAVY = {"jax", "scipy", "optax", "matplotlib", "sklearn"}
 
 
@@ -43,6 +34,7 @@ def may_import(room: str) -> set[str]:
             left = set(branch[: branch.index(room)])
             extra = {"check"} if room == "verify" else set()
             return left | extra | (set() if branch is TRUNK else set(TRUNK))
+    assert room in ROOF, f"{room} has no place in the import order: say in {__file__} where it is"
     return {*TRUNK, *NETWORKS, *PROOFS, *ROOF[: ROOF.index(room)], "check"}
 
 
@@ -75,6 +67,20 @@ def test_a_room_imports_only_what_stands_to_its_left(path: Path) -> None:
     room = room_of(path)
     wrong = imports(path) - may_import(room) - {room}
     assert not wrong, f"{room} may not import {sorted(wrong)}"
+
+
+def test_every_room_has_one_place_and_every_place_a_room() -> None:
+    rooms = {room_of(path) for path in FILES} - {"__init__"}
+    assert sorted(ORDER) == sorted(rooms)
+    with pytest.raises(AssertionError, match="cellar has no place in the import order"):
+        may_import("cellar")
+
+
+def test_the_design_tells_the_same_order() -> None:
+    told = re.search(r"```\n(errors <.*?)```", DESIGN.read_text(), re.DOTALL)
+    assert told is not None
+    words = re.sub(r"\(.*?\)", "", told[1].replace("roof, over both branches:", ""))
+    assert re.findall(r"[a-z]+", words.replace("apart:", "")) == ORDER
 
 
 def test_the_order_notices_a_wrong_import() -> None:

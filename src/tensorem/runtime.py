@@ -25,6 +25,12 @@ SWITCH = "TENSOREM_RUNTIME"
 WIDE = ("float64", "int64", "uint64")
 """The dtypes that JAX has in its 64-bit mode only."""
 _PRODUCTS_FLAG = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution,-individual_dot"
+_CACHE, _ENABLED = "jax_compilation_cache_dir", "jax_enable_compilation_cache"
+_THRESHOLDS = (
+    ("jax_persistent_cache_min_compile_time_secs", 1, 0),
+    ("jax_persistent_cache_min_entry_size_bytes", 0, -1),
+)
+"""What JAX keeps: its name, what JAX takes by itself, and what we take (everything)."""
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
 
 
@@ -85,24 +91,65 @@ def _xla_flags() -> Setting:
 
 
 def cache_folder() -> Path:
-    """Where compiled programs are kept between runs, per version of jaxlib."""
+    """Where we keep compiled programs between runs, per version of jaxlib.
+
+    Raises:
+        RuntimeError: The user has no home folder.
+    """
     home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(home) / "tensorem" / f"jaxlib-{version('jaxlib')}"
 
 
+def compile_cache() -> Setting:
+    """The compile cache in use, and who chose it: a folder, or why there is none."""
+    found = [setting for setting in settings() if setting.name == _CACHE]
+    return found[0] if found else _users_cache() or Setting(_CACHE, "off", SWITCH)
+
+
 def _compile_cache() -> list[Setting]:
-    wanted = {
-        "jax_compilation_cache_dir": str(cache_folder()),
-        "jax_persistent_cache_min_compile_time_secs": "0",
-        "jax_persistent_cache_min_entry_size_bytes": "-1",
-    }
-    if "JAX_COMPILATION_CACHE_DIR" in os.environ or "JAX_ENABLE_COMPILATION_CACHE" in os.environ:
-        chosen = os.environ.get("JAX_COMPILATION_CACHE_DIR", "off")
-        return [Setting("jax_compilation_cache_dir", chosen, "user")]
-    if not _writable(cache_folder()):
+    if users := _users_cache():
+        return [users]
+    try:
+        folder = cache_folder()
+    except RuntimeError:
+        return [Setting(_CACHE, "off: there is no home folder", "system")]
+    if not _writable(folder):
         # JAX would warn once for every program that it cannot keep.
-        return [Setting("jax_compilation_cache_dir", f"off: {cache_folder()} not writable", "disk")]
-    return [_jax_setting(name, value) for name, value in wanted.items()]
+        return [Setting(_CACHE, f"off: {folder} not writable", "disk")]
+    return [_our_cache(folder), *(_unless_changed(*threshold) for threshold in _THRESHOLDS)]
+
+
+def _users_cache() -> Setting | None:
+    """What JAX was told about its cache, by the environment or by its config."""
+    import jax
+
+    if not getattr(jax.config, _ENABLED):
+        return Setting(_CACHE, "off", _teller(_ENABLED))
+    folder = getattr(jax.config, _CACHE)
+    return None if folder is None else Setting(_CACHE, folder or "off", _teller(_CACHE))
+
+
+def _teller(name: str) -> str:
+    return name.upper() if name.upper() in os.environ else "jax.config"
+
+
+def _our_cache(folder: Path) -> Setting:
+    import jax
+
+    jax.config.update(_CACHE, str(folder))
+    chosen_by = "XDG_CACHE_HOME" if os.environ.get("XDG_CACHE_HOME") else "tensorem"
+    return Setting(_CACHE, str(folder), chosen_by)
+
+
+def _unless_changed(name: str, default: int, ours: int) -> Setting:
+    """A setting of JAX that keeps what it is, if that is not what JAX takes by itself."""
+    import jax
+
+    found = getattr(jax.config, name)
+    if found != default:
+        return Setting(name, str(found), _teller(name))
+    jax.config.update(name, ours)
+    return Setting(name, str(ours), "tensorem")
 
 
 def _writable(folder: Path) -> bool:
@@ -111,24 +158,6 @@ def _writable(folder: Path) -> bool:
     except OSError:
         return False
     return os.access(folder, os.W_OK | os.X_OK)
-
-
-def _jax_setting(name: str, value: str) -> Setting:
-    """Through the environment before jax is imported, through its config afterwards."""
-    if name.upper() in os.environ:
-        return Setting(name, os.environ[name.upper()], "user")
-    if "jax" not in sys.modules:
-        os.environ[name.upper()] = value
-        return Setting(name, value, "tensorem")
-    import jax
-
-    if name.endswith("_dir"):
-        if getattr(jax.config, name) is not None:
-            return Setting(name, getattr(jax.config, name), "user")
-        jax.config.update(name, value)
-    else:
-        jax.config.update(name, int(value))
-    return Setting(name, value, "tensorem")
 
 
 def _allocator() -> Setting:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 import tensorem as tm
 from tensorem import report
-from tensorem.cli import main
+from tensorem.cli import _demo, main
 from tensorem.cli._digits import model_of, plan_of
+from tensorem.cli._processes import Checking, Victim
+from tensorem.errors import ResumeError
 
 Capture = pytest.CaptureFixture[str]
 
@@ -61,6 +66,9 @@ def test_the_run_folder_is_complete(told: tuple[Path, str]) -> None:
     } <= names  # fmt: skip
     assert not any(name.startswith(("killed", ".")) for name in names)
     assert isinstance(tm.load(path), tm.nn.Model)
+    facts = report.gather(path)
+    assert facts.robustness is not None and facts.stale == ()
+    assert facts.certificates == sum(r.checked for r in facts.robustness.radii) > 0
 
 
 def test_its_run_is_a_run_for_every_other_command(told: tuple[Path, str], capsys: Capture) -> None:
@@ -72,6 +80,59 @@ def test_its_run_is_a_run_for_every_other_command(told: tuple[Path, str], capsys
     assert json.loads(scores)["accuracy"] == saved["accuracy"]
     assert main(["verify", path, "--eps", "0.01", "--clip", "0", "1", "--index", "0"]) == 0
     assert main(["show", path]) == 0
+
+
+def test_what_does_not_hold_is_said_and_is_the_exit_code(
+    tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The killed process trains from another seed, and the checker loses a certificate."""
+    accepted = Checking.accepted
+    monkeypatch.setattr(_demo, "Victim", lambda path, seed, n: Victim(path, seed + 1, n))
+    monkeypatch.setattr(Checking, "accepted", lambda self: accepted(self) - 1)
+    small = ["--epochs", "1", "--images", "3", "--eps", "0.001", "--path", str(tmp_path / "run")]
+    assert main(["demo", *small]) == 1
+    told = capsys.readouterr()
+    assert "OTHER bytes" in told.out
+    bytes_differ, checked_less = told.err.splitlines()
+    assert bytes_differ.startswith("FAILED: the killed run, resumed, ends in other bytes than")
+    words = r"FAILED: radius 0\.001: (\d) proved, the checker accepts (\d)\."
+    counts = re.fullmatch(words, checked_less)
+    assert counts and int(counts[1]) == int(counts[2]) + 1
+
+
+def test_a_counterexample_that_does_not_replay_is_a_failure() -> None:
+    radii = (report.Radius("0.1", 1, 2, 3, 0, checked=2, replayed=1),)
+    found = report.Robustness("g", "w", "digits", 5, None, radii)
+    assert _demo._failures(found, resumed=True) == ["radius 0.1: 3 refuted, 1 replayed."]
+
+
+def test_a_second_process_that_ends_otherwise_is_an_error(tmp_path: Path) -> None:
+    with Victim(tmp_path, seed=0, epochs=1) as victim:
+        victim.start()
+        [folder] = tmp_path.iterdir()
+        (folder / "state.safetensors").write_text("")
+        with pytest.raises(ResumeError, match="was to be killed, it ended with 1") as caught:
+            victim.wait()
+    told = f"FileError: {folder} takes a new run, got a folder that holds one."
+    assert caught.value.because.startswith(told) and "Traceback" not in caught.value.because
+    assert not list(tmp_path.iterdir())
+
+
+def test_all_that_a_demo_makes_is_in_its_run_folder(tmp_path: Path) -> None:
+    """Killed with its second process in full swing, it leaves nothing elsewhere."""
+    elsewhere, path = tmp_path / "tmp", tmp_path / "run"
+    elsewhere.mkdir()
+    command = [sys.executable, "-m", "tensorem", "demo", "--path", str(path)]
+    environment = os.environ | {"TMPDIR": str(elsewhere)}
+    with subprocess.Popen(
+        command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True
+    ) as demo:
+        assert demo.stdout is not None
+        began = any(line.startswith("epoch") for line in demo.stdout)
+        demo.kill()
+    assert began and len(list(path.glob("killed-*"))) == 1
+    assert {p.name for p in tmp_path.iterdir()} == {"run", "tmp"}
+    assert not list(elsewhere.iterdir())
 
 
 def test_a_stopped_demo_is_continued_by_train(tmp_path: Path, capsys: Capture) -> None:

@@ -118,4 +118,8 @@ def test_what_the_library_advises_is_said_in_flags() -> None:
     assert in_flags("To continue: train.resume('o', model, data)") == (
         "To continue: tensorem train --resume o"
     )
+    told = "  help:  if these are classes: read_csv(path, classes=('a b', 'c'))."
+    assert in_flags(told) == "  help:  if these are classes: tensorem train --classes 'a b' c"
+    told = "if another character than ',' stands between the cells: read_csv(path, delimiter=';')."
+    assert in_flags(told).endswith("between the cells: write a comma there.")
     assert in_flags("ShapeError: as it is") == "ShapeError: as it is"

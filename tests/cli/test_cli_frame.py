@@ -180,9 +180,15 @@ def test_ops_prints_the_whole_table(capsys: Capture) -> None:
 def test_ops_shows_one_meaning_with_sources(capsys: Capture) -> None:
     assert main(["ops", "--meaning", "interval", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert rows["relu"] == {"interval": "yes", "source": tensorem.ops.TABLE["relu"].source}
+    assert rows["relu"] == {"interval": {"source": "rising: its ends, nothing is rounded"}}
     assert main(["ops", "--meaning", "interval"]) == 0
-    assert "Zhang et al. 2018 (CROWN)" in re.sub(r"\s+", " ", capsys.readouterr().out)
+    interval = capsys.readouterr().out
+    assert "relu            rising: its ends, nothing is rounded\n" in interval
+    assert main(["ops", "--meaning", "lines"]) == 0
+    assert "relu            Zhang et al. 2018 (CROWN), 3.3" in capsys.readouterr().out
+    assert main(["ops", "--meaning", "exact"]) == 0
+    told = "exp             none: its values at rational numbers are irrational\n"
+    assert told in capsys.readouterr().out
 
 
 def test_doctor_finds_versions_devices_settings_and_extras(capsys: Capture) -> None:
@@ -190,7 +196,9 @@ def test_doctor_finds_versions_devices_settings_and_extras(capsys: Capture) -> N
     found = json.loads(capsys.readouterr().out)
     assert found["versions"]["tensorem"] == tensorem.__version__
     assert found["machine"]["devices"] and found["settings"]
-    assert found["compile cache"]["folder"] == str(tensorem.runtime.cache_folder())
+    cache = tensorem.runtime.compile_cache()
+    assert found["compile cache"]["folder"] == cache.value
+    assert found["compile cache"]["chosen by"] == cache.chosen_by
     assert set(found["extras"]) == {"onnx", "cuda"}
     assert main(["doctor"]) == 0
     assert "compile cache" in capsys.readouterr().out
@@ -202,6 +210,15 @@ def test_a_model_fits_few_columns(capsys: Capture, monkeypatch: pytest.MonkeyPat
     out = capsys.readouterr().out
     assert max(map(len, out.splitlines())) <= 40
     assert "2,570 parameters" in re.sub(r"\s+", " ", out) and ", 0 parameters" not in out
+
+
+@pytest.mark.parametrize("columns", [0, 1, 10])
+def test_no_width_loses_a_cell(
+    columns: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    assert main(["ops", "--meaning", "exact"]) == 0
+    assert "irrational" in re.sub(r"\s+", "", capsys.readouterr().out)
 
 
 @pytest.mark.parametrize("columns", [40, 80, 200])

@@ -165,6 +165,17 @@ def test_predict_refuses_what_the_model_does_not_take(
     assert "--index takes integers from 0 to 29, got 30." in told
 
 
+def test_predict_does_not_overwrite_its_inputs(
+    trained: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    file = tmp_path / "x.npy"
+    np.save(file, tm.data.iris().test.x[:2])
+    before, same = file.read_bytes(), str(tmp_path / "." / "x.npy")
+    given = ["predict", str(trained), "--input", str(file), "--output", same]
+    assert "--output takes another file than --input" in refused(capsys, *given)
+    assert file.read_bytes() == before
+
+
 def test_an_output_that_is_no_number_is_an_error() -> None:
     with pytest.raises(DataError, match="The model gives inf for input 1, beyond float32"):
         outputs(lambda x: np.where(x > 1, np.inf, x), np.array([[1.0], [3e38]], np.float32))
@@ -234,6 +245,33 @@ def test_show_prints_the_run_and_writes_its_report(run: Path, capsys: Capture) -
     assert found["report"] == str(run / "report.html")
 
 
+def test_show_says_what_a_resumed_run_left_behind(run: Path, capsys: Capture) -> None:
+    rows = right(run, 2)
+    assert main(["verify", str(run), "--eps", "0.0001", "--save", "--index", *rows]) == 0
+    assert said(capsys, "show", str(run))["certificates"] == 2
+    assert main(["train", "--resume", str(run), "--epochs", "4", "--json"]) == 0
+    found = said(capsys, "show", str(run))
+    assert found["certificates"] == 0 and len(found["stale"]) == 2
+    assert main(["show", str(run)]) == 0
+    told = "certificates: 0\nstale: 2 certificates: about other weights than model.safetensors"
+    assert told in capsys.readouterr().out
+
+
+def test_show_prints_what_there_is_also_where_its_page_cannot_be_written(
+    run: Path, capsys: Capture
+) -> None:
+    (run / "report.html").mkdir()
+    assert main(["show", str(run), "--json"]) == 2
+    told = capsys.readouterr()
+    found = json.loads(told.out)
+    assert found["report"] is None and len(found["history"]) == 3
+    assert told.err.startswith("FileError") and "report.html" in told.err
+    assert main(["show", str(run)]) == 2
+    told = capsys.readouterr()
+    assert "certificates: 0\n" in told.out and "report:" not in told.out
+    assert told.err.startswith("FileError") and "report.html" in told.err
+
+
 def test_json_has_null_for_what_is_not_finite(run: Path, capsys: Capture) -> None:
     (run / "log.jsonl").write_text('{"epoch": 1, "loss": NaN, "val_loss": null}\n')
     assert main(["show", str(run)]) == 0
@@ -242,9 +280,19 @@ def test_json_has_null_for_what_is_not_finite(run: Path, capsys: Capture) -> Non
     assert found["history"] == [{"epoch": 1, "loss": None, "val_loss": None}]
 
 
+def test_show_says_so_where_no_epoch_is_recorded(run: Path, capsys: Capture) -> None:
+    (run / "log.jsonl").unlink()
+    assert main(["show", str(run)]) == 0
+    assert "no epoch is recorded\n" in capsys.readouterr().out
+
+
 @pytest.mark.parametrize("command", ["eval", "predict", "verify", "show"])
 def test_what_is_no_run_is_refused(command: str, tmp_path: Path, capsys: Capture) -> None:
-    assert "A run is a folder with model.safetensors" in refused(capsys, command, str(tmp_path))
+    told = refused(capsys, command, str(tmp_path))
+    assert "A run is a folder with model.safetensors" in told and "tensorem train makes one" in told
+    (tmp_path / "state.safetensors").write_text("")
+    told = refused(capsys, command, str(tmp_path))
+    assert f"it was stopped; tensorem train --resume {tmp_path} goes on with it." in told
 
 
 @pytest.mark.parametrize("command", ["eval", "show"])
@@ -296,6 +344,16 @@ def test_a_csv_file_trains(tmp_path: Path, capsys: Capture) -> None:
     }
 
 
+def test_a_csv_file_of_texts_is_told_which_flag_names_them(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "flowers.csv"
+    file.write_text(CSV)
+    told = refused(capsys, "train", "--data", str(file))
+    assert told.endswith("  help:  if these are classes: tensorem train --classes green red\n")
+    file.write_text(CSV.replace(",", ";"))
+    told = refused(capsys, "train", "--data", str(file))
+    assert "got x=None, y=-1 of a;b;kind." in told and "write a comma there" in told
+
+
 def test_an_edited_file_is_not_what_a_run_was_trained_on(tmp_path: Path, capsys: Capture) -> None:
     file, run = tmp_path / "flowers.csv", str(tmp_path / "x")
     file.write_text(CSV)
@@ -310,6 +368,25 @@ def test_an_edited_file_is_not_what_a_run_was_trained_on(tmp_path: Path, capsys:
     assert said(capsys, "eval", run, "--data", str(file))["examples"] == 3
     file.unlink()
     assert f"{file} cannot be read" in refused(capsys, "eval", run)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("raise SystemExit(3)", "which raises SystemExit.\n  where:   FILE, line 1"),
+        ("import nothing_here", "which raises ModuleNotFoundError.\n  where:   FILE, line 1"),
+        ("", "which is not there.\n  help: define it in the file, for example: own = nn."),
+        ("own = 7", "which is of type int.\n  help: define it"),
+        ("from tensorem.nn import Linear as own", "which is of type type.\n  help: define it"),
+    ],
+)
+def test_a_file_without_such_layers_is_refused(
+    text: str, words: str, tmp_path: Path, capsys: Capture
+) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(text)
+    told = refused(capsys, "train", "--data", "iris", "--layers", f"{file}:own")
+    assert words.replace("FILE", str(file)) in told
 
 
 def test_bad_data_is_refused(tmp_path: Path, capsys: Capture) -> None:
@@ -394,7 +471,7 @@ def test_a_run_goes_on_to_another_total(run: Path, capsys: Capture) -> None:
     told = refused(capsys, "train", "--resume", str(run / "nowhere"))
     assert f"that tensorem train made, got {run / 'nowhere'}, which is no folder" in told
     told = refused(capsys, "train", "--resume", str(run), "--epochs", "2")
-    assert "takes epochs of at least the 5 that are done, got 2" in told
+    assert "--epochs takes at least the 5 that are done, got 2" in told
 
 
 def test_a_run_that_exists_is_continued_by_a_flag(run: Path, capsys: Capture) -> None:

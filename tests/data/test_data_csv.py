@@ -180,7 +180,32 @@ ERRORS: list[tuple[str | bytes, dict[str, Any], type[TensoremError], str]] = [
         "a\n1\n",
         {},
         ArgumentError,
-        "read_csv takes at least one column for x and for y, got None, -1.",
+        "read_csv takes at least one column for x and for y, got x=None, y=-1 of a.\n  where: FILE",
+    ),
+    (
+        "a;b\n1;2\n",
+        {},
+        ArgumentError,
+        "read_csv takes at least one column for x and for y, got x=None, y=-1 of a;b.\n"
+        "  where: FILE\n"
+        "  help:  if another character than ',' stands between the cells: "
+        "read_csv(path, delimiter=';').",
+    ),
+    (
+        GOOD,
+        {},
+        DataError,
+        "read_csv takes a finite number in this cell, got 'cat'.\n"
+        "  where: FILE, line 2, column 'kind'\n"
+        "  help:  if these are classes: read_csv(path, classes=('cat', 'dog')).",
+    ),
+    (
+        "a,b\n" + "".join(f"1,t{i:02}\n" for i in range(13)),
+        {},
+        DataError,
+        "read_csv takes a finite number in this cell, got 't00'.\n"
+        "  where: FILE, line 2, column 'b'\n"
+        "  help:  if these are classes: read_csv(path, classes=('t00', 't01', '...')).",
     ),
 ]
 

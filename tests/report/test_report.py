@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import struct
 import sys
 import zlib
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -15,12 +17,18 @@ import numpy as np
 import pytest
 
 import tensorem as tm
-from tensorem import nn, optim, report, train
-from tensorem.errors import FileError
+from tensorem import disk, nn, optim, report, train, verify
+from tensorem.errors import CertificateError, FileError
+from tensorem.graph import graph_hash, graph_of, weights_hash
 from tensorem.report import _draw
 
 RADII = (report.Radius("0.01", 2, 3, 1, 0, 5, 1), report.Radius("0.1", 0, 1, 2, 1, 1, 2))
-FOUND = report.Robustness("some digits", 4, ("0", "1"), RADII, "0.05")
+FOUND = report.Robustness("g", "w", "some digits", 4, ("0", "1"), RADII, "0.05")
+
+
+def about(model: Any) -> report.Robustness:
+    graph = graph_of(model)
+    return replace(FOUND, graph=graph_hash(graph), weights=weights_hash(graph.arrays))
 
 
 def a_case(test: int, eps: str) -> report.Counterexample:
@@ -35,7 +43,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x, y = np.zeros((4, 1, 4, 4), np.float32), np.arange(4, dtype=np.int32) % 3
     train.fit(model, (x, y), optimizer=optim.sgd(0.1), epochs=3, path=path, progress="none")
     tm.save(model, path)
-    FOUND.save(path / report.ROBUSTNESS)
+    about(model).save(path / report.ROBUSTNESS)
     cases = (a_case(5, "0.1"), a_case(5, "0.01"), a_case(2, "0.1"))
     report.save_counterexamples(path / report.COUNTEREXAMPLES, cases)
     return path
@@ -70,7 +78,7 @@ def parsed(page: str) -> Balanced:
 
 def test_a_run_is_gathered(run: Path) -> None:
     facts = report.gather(run)
-    assert facts.robustness == FOUND
+    assert facts.robustness == about(facts.model) and facts.stale == ()
     assert [row["epoch"] for row in facts.history] == [1, 2, 3]
     assert facts.config["plan"]["epochs"] == 3 and facts.certificates == 0
     assert [(case.test, case.eps) for case in facts.counterexamples] == [
@@ -78,6 +86,53 @@ def test_a_run_is_gathered(run: Path) -> None:
     ]  # fmt: skip
     np.testing.assert_array_equal(facts.counterexamples[0].point, a_case(5, "0.01").point)
     assert facts.to_json()["robustness"]["half"] == "0.05"
+
+
+def test_what_is_about_other_weights_is_stale_and_not_counted(run: Path, tmp_path: Path) -> None:
+    model, copy = tm.load(run), Path(shutil.copytree(run, tmp_path / "copy"))
+    graph = graph_of(model)
+    own = verify.Claim(graph_hash(graph), weights_hash(graph.arrays), 0, "0.1")
+    for name, claim in (
+        ("own", own),
+        ("weights", replace(own, weights="0" * 64)),
+        ("graph", replace(own, graph="0" * 64)),
+    ):
+        path = copy / "certificates" / "eps-0.1" / f"{name}.safetensors"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(disk.pack({}, {"claim": claim.to_json()}))
+    replace(FOUND, weights="0" * 64).save(copy / report.ROBUSTNESS)
+    facts = report.gather(copy)
+    assert facts.certificates == 1 and facts.robustness is None and not facts.counterexamples
+    assert list(facts.stale) == facts.to_json()["stale"] == [
+        "certificates/eps-0.1/graph.safetensors", "certificates/eps-0.1/weights.safetensors",
+        "robustness.json", "counterexamples.safetensors",
+    ]  # fmt: skip
+    page = report.page(facts)
+    parsed(page)
+    told = "2 certificates, robustness.json, counterexamples.safetensors: about other weights"
+    assert told in page and "certificates: 1; check again" in page
+    assert "Counterexamples" not in page and "Half of them" not in page
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "words"),
+    [
+        (b"garbage", FileError, "A safetensors file is whole and well formed"),
+        (disk.pack({}), CertificateError, "A certificate holds a claim"),
+        (disk.pack({}, {"claim": "[]"}), CertificateError, "A certificate holds a claim"),
+    ],
+    ids=["bytes", "none", "list"],
+)
+def test_a_certificate_that_is_none_is_named(
+    content: bytes, error: Any, words: str, tmp_path: Path
+) -> None:
+    tm.save(nn.build(nn.Linear(3, 2), input=("N", 3)), tmp_path)
+    path = tmp_path / "certificates" / "x.safetensors"
+    path.parent.mkdir()
+    path.write_bytes(content)
+    with pytest.raises(error, match=words) as caught:
+        report.gather(tmp_path)
+    assert caught.value.where == str(path)
 
 
 def test_the_page_is_whole_and_fetches_nothing(run: Path) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from small import fit, mlp, rows
 
-from tensorem import data, losses, nn, optim, train
+from tensorem import data, losses, metrics, nn, optim, train
 from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError, TensoremError
 from tensorem.shapes import Spec
 
@@ -254,12 +254,42 @@ def test_an_index_out_of_range_is_said_to_be_one() -> None:
     assert jax.jit(model)(x[1:2]).shape == (1, 2)  # in a trace nobody sees values
 
 
-def test_a_metric_refuses_classes_that_are_none_before_the_run() -> None:
-    def own(output: Any, target: Any) -> Any:
-        return (output**2).sum(), output.size
+def _own(output: Any, target: Any) -> Any:
+    return (output**2).sum(), output.size
 
+
+def _right(output: Any, target: Any) -> Any:
+    return metrics.accuracy(output, target)
+
+
+NO_CLASS = (np.ones((4, 3), np.float32), np.array([0, 1, 5, 0]))
+
+
+@pytest.mark.parametrize("metric", ["accuracy", metrics.accuracy, _right])
+def test_a_metric_refuses_classes_that_are_none_before_the_run(metric: Any) -> None:
     model = nn.build(nn.Linear(3, 2), ("N", 3))
-    x, y = np.ones((4, 3), np.float32), np.array([0, 1, 5, 0])
+    stream = train.Stream(lambda epoch: iter([NO_CLASS]), steps=1)
+    words, scores = "accuracy takes classes from 0 to 1, got 5", {"metrics": (metric,)}
+    for use in (
+        lambda: train.fit(model, NO_CLASS, _own, **scores, progress="none"),
+        lambda: train.fit(model, stream, _own, batch_size=4, **scores, progress="none"),
+        lambda: train.evaluate(model, NO_CLASS, _own, **scores),
+    ):
+        with pytest.raises(DataError, match=words) as caught:
+            use()
+        assert caught.value.where == "data, y: target[2]"
+
+
+def test_a_later_batch_of_a_stream_is_looked_at_too() -> None:
+    model = nn.build(nn.Linear(3, 2), ("N", 3))
+    good = (NO_CLASS[0], np.zeros(4, np.int64))
+    stream = train.Stream(lambda epoch: iter([good, NO_CLASS]), steps=2)
     with pytest.raises(DataError, match="accuracy takes classes from 0 to 1, got 5") as caught:
-        train.fit(model, (x, y), own, metrics=("accuracy",), progress="none")
-    assert caught.value.where == "data, y: target[2]"
+        train.fit(model, stream, _own, batch_size=4, metrics=(_right,), progress="none")
+    assert caught.value.where == "epoch 1, batch 2, y: target[2]"
+
+
+def test_a_loss_given_as_a_function_refuses_classes_that_are_none() -> None:
+    model = nn.build(nn.Linear(3, 2), ("N", 3))
+    with pytest.raises(DataError, match="cross_entropy takes classes from 0 to 1, got 5"):
+        train.fit(model, NO_CLASS, losses.cross_entropy, progress="none")

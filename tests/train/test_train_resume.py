@@ -346,6 +346,22 @@ def test_a_folder_that_holds_a_run_is_not_overwritten(whole: dict[str, Path]) ->
     assert state_of(whole["mlp"]) == before
 
 
+@pytest.mark.parametrize("name", ["config.json", "log.jsonl"])
+def test_files_of_somebody_else_are_not_overwritten(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text("mine")
+    with pytest.raises(FileError, match=f"got a folder with another {name}") as caught:
+        fit(mlp(), path=tmp_path)
+    assert caught.value.help == "choose another path."
+    assert (tmp_path / name).read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_run_without_a_state_is_begun_again(tmp_path: Path) -> None:
+    """As one is that was killed before its first checkpoint."""
+    fit(mlp(), path=tmp_path)
+    (tmp_path / "state.safetensors").unlink()
+    assert fit(mlp(), path=tmp_path).finished
+
+
 def test_a_folder_without_a_run_cannot_be_resumed(tmp_path: Path) -> None:
     with pytest.raises(ResumeError, match="takes the folder of a run") as caught:
         resume(tmp_path, mlp())

@@ -13,6 +13,7 @@ import tyro
 from tensorem.errors import CertificateError, FileError
 
 from . import _exit
+from ._flags import Files
 from ._terminal import print_json
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ class Check:
     Exit code: 0 all accepted, 1 one rejected, 2 malformed.
     """
 
-    files: tyro.conf.Positional[tuple[Path, ...]]
+    files: tyro.conf.Positional[Files]
     """A run folder; or graph.json, model.safetensors and a certificate, or a folder of them."""
 
     exact: bool = False

@@ -7,6 +7,7 @@ import platform
 import sys
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 from . import _exit
@@ -66,10 +67,11 @@ def _devices() -> dict[str, Any]:
 def _cache() -> dict[str, Any]:
     from tensorem import runtime
 
-    folder = runtime.cache_folder()
-    files = [file for file in folder.glob("*") if file.is_file()]
+    cache = runtime.compile_cache()
+    files = [file for file in Path(cache.value).glob("*") if file.is_file()]
     size = sum(file.stat().st_size for file in files) / 2**20
-    return {"folder": str(folder), "programs": f"{len(files)} files, {size:.1f} MiB"}
+    programs = f"{len(files)} files, {size:.1f} MiB"
+    return {"folder": cache.value, "chosen by": cache.chosen_by, "programs": programs}
 
 
 def _present(modules: tuple[str, ...]) -> str:

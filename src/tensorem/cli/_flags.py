@@ -44,7 +44,7 @@ def _values(
 
 def _texts(default: object) -> list[str]:
     """A default as it stands in the help."""
-    if default is None:
+    if default in (None, ()):
         return ["none"]
     return list(map(str, default)) if isinstance(default, tuple) else [str(default)]
 
@@ -73,6 +73,8 @@ Count = Annotated[int, _values("INT", "an integer of at least 1", _from(1))]
 Total = Annotated[int | None, _values("INT", "an integer of at least 1", _from(1))]
 Seed = Annotated[int, _values("INT", "an integer from 0 to 2**64 - 1", _from(0, 2**64 - 1))]
 Widths = Annotated[tuple[int, ...], _values("[INT ...]", "integers of at least 1", _from(1), "*")]
+Names = Annotated[tuple[str, ...], _values("[TEXT ...]", "texts", str, "*")]
+Files = Annotated[tuple[Path, ...], _values("PATH ...", "paths", _path, "*")]
 Rows = Annotated[tuple[int, ...], _values("[INT ...]", "integers of at least 0", _from(0), "*")]
 Rate = Annotated[
     float,

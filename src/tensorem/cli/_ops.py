@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
 from . import _exit
 from ._terminal import print_json, show, table
+
+Stated = Mapping[str, str]
+Rows = Mapping[str, Mapping[str, Stated]]
 
 
 @dataclass(frozen=True)
@@ -14,7 +18,7 @@ class Ops:
     """Print the table of operations: which op has which meaning."""
 
     meaning: Literal["all", "shape", "run", "exact", "interval", "lines"] = "all"
-    """Show one meaning alone: for each op whether it has it, or why not, and the source."""
+    """Show one meaning alone: for each op where its rule comes from, or why there is none."""
 
     json: bool = False
     """Print JSON."""
@@ -22,26 +26,30 @@ class Ops:
     def run(self) -> int:
         from tensorem import ops
 
-        rows = ops.coverage()
+        meanings = ops.MEANINGS if self.meaning == "all" else (self.meaning,)
+        rows = {name: {m: row[m] for m in meanings} for name, row in ops.coverage().items()}
         if self.json:
-            meanings = ops.MEANINGS if self.meaning == "all" else (self.meaning,)
-            columns = (*meanings, "source")
-            print_json({name: {c: row[c] for c in columns} for name, row in rows.items()})
+            print_json(rows)
         elif self.meaning == "all":
-            _print_table(rows, ops.MEANINGS)
+            _print_table(rows, meanings)
         else:
-            shown = ((name, row[self.meaning], row["source"]) for name, row in rows.items())
-            show(table(("op", self.meaning, "source"), shown))
+            told = ((name, _told(row[self.meaning])) for name, row in rows.items())
+            show(table(("op", f"source of its {self.meaning} rule"), told))
         return _exit.OK
 
 
-def _print_table(rows: dict[str, dict[str, str]], meanings: tuple[str, ...]) -> None:
+def _print_table(rows: Rows, meanings: tuple[str, ...]) -> None:
     marks = ((name, *(_mark(row[m]) for m in meanings)) for name, row in rows.items())
     show(table(("op", *meanings), marks))
-    holes = [(name, m, row[m]) for name, row in rows.items() for m in meanings if row[m] != "yes"]
+    cells = [(name, m, row[m].get("because")) for name, row in rows.items() for m in meanings]
+    holes = [(name, m, because) for name, m, because in cells if because]
     print(f"{len(rows)} ops, {len(holes)} meanings that do not exist:")
     show(table(("op", "meaning", "because"), holes))
 
 
-def _mark(coverage: str) -> str:
-    return "yes" if coverage == "yes" else "-"
+def _mark(stated: Stated) -> str:
+    return "-" if "because" in stated else "yes"
+
+
+def _told(stated: Stated) -> str:
+    return f"none: {stated['because']}" if "because" in stated else stated["source"]

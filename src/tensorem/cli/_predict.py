@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from tensorem.errors import DataError
+from tensorem.errors import ArgumentError, DataError
 
 from . import _exit
 from ._flags import Place, Rows, RunFolder
@@ -42,6 +42,7 @@ class Predict:
         from tensorem import files
 
         run = require_run(self.model)
+        _require_two(self.input, self.output)
         x, names = _inputs(run, self.input, self.index)
         y = outputs(files.load(run), x)
         if self.output is not None:
@@ -65,6 +66,12 @@ def _inputs(run: Path, file: Path | None, index: tuple[int, ...]) -> tuple[NDArr
     require_rows(index, len(found.test))
     shown = [f"test {i} (target {found.test.y[i]})" for i in index]
     return found.test.x[list(index)], shown
+
+
+def _require_two(file: Path | None, output: Path | None) -> None:
+    """The inputs are not overwritten."""
+    if file is not None and output is not None and file.resolve() == output.resolve():
+        raise ArgumentError(f"--output takes another file than --input, got {output} for both.")
 
 
 def _require_rows(x: NDArray[Any], file: Path) -> None:

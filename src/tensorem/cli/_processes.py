@@ -10,11 +10,11 @@ import os
 import signal
 import subprocess
 import sys
-import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
-from tensorem.errors import CertificateError, ResumeError
+from tensorem.errors import CertificateError, ResumeError, TensoremError
 
 from ._digits import STEPS, model_of, plan_of
 from ._leave import LEAVING
@@ -25,14 +25,16 @@ class Victim:
     """The second process, from its start to the removal of what it left.
 
     Args:
+        parent: In which folder it makes its own.
         seed: As in the run that is not killed.
         epochs: As in the run that is not killed.
     """
 
+    parent: Path
     seed: int
     epochs: int
-    _folder: tempfile.TemporaryDirectory[str] = field(init=False)
-    _process: subprocess.Popen[bytes] = field(init=False)
+    _folder: TemporaryDirectory[str] | None = field(default=None, init=False)
+    _process: subprocess.Popen[bytes] | None = field(default=None, init=False)
 
     def __str__(self) -> str:
         total = STEPS * self.epochs
@@ -47,24 +49,28 @@ class Victim:
         return STEPS * self.epochs // 2 + 1
 
     def __enter__(self) -> Victim:
-        self._folder = tempfile.TemporaryDirectory(
-            prefix="tensorem-killed-", ignore_cleanup_errors=True
+        return self
+
+    def start(self) -> None:
+        """Begin to train."""
+        self._folder = TemporaryDirectory(
+            prefix="killed-", dir=self.parent, ignore_cleanup_errors=True
         )
         LEAVING.callback(self._folder.cleanup)
-        given = [str(self._run), str(self.seed), str(self.epochs), str(self.step)]
+        given = [self._folder.name, str(self.seed), str(self.epochs), str(self.step)]
         program = f"from {__name__} import train_and_die; train_and_die(*{given!r})"
         self._process = subprocess.Popen(
             [sys.executable, "-c", program],
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
         )  # fmt: skip
         LEAVING.callback(self._process.kill)
-        return self
 
     def __exit__(self, *raised: object) -> None:
-        if self._process.poll() is None:
+        if self._process is not None and self._process.poll() is None:
             self._process.kill()
             self._process.communicate()
-        self._folder.cleanup()
+        if self._folder is not None:
+            self._folder.cleanup()
 
     def wait(self) -> Path:
         """The run folder that it left, once it is dead.
@@ -72,21 +78,25 @@ class Victim:
         Raises:
             ResumeError: It ended otherwise than by its killing.
         """
+        assert self._process is not None and self._folder is not None
         _, told = self._process.communicate()
         if self._process.returncode != -signal.SIGKILL:
             raise ResumeError(
                 f"The second process was to be killed, it ended with {self._process.returncode}.",
                 because=told.decode(errors="replace").strip()[-2000:],
             )
-        return self._run
-
-    @property
-    def _run(self) -> Path:
-        return Path(self._folder.name) / "run"
+        return Path(self._folder.name)
 
 
 def train_and_die(folder: str, seed: str, epochs: str, step: str) -> None:
     """Train, and die by SIGKILL right after the checkpoint of a step: no handler, no clean-up."""
+    try:
+        _train_and_die(folder, seed, epochs, step)
+    except TensoremError as error:
+        sys.exit(f"{type(error).__name__}: {error}")
+
+
+def _train_and_die(folder: str, seed: str, epochs: str, step: str) -> None:
     from tensorem import data, train
 
     def die(run: train.Run) -> None:

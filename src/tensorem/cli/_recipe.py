@@ -231,18 +231,22 @@ def _from_file(place: str) -> Layer:
         raise FileError(f"--layers takes FILE.py:NAME, got {place!r}: there is no file {file}.")
     try:
         found = runpy.run_path(file).get(name)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ArgumentError(
             f"--layers takes FILE.py:NAME, got {place!r}, which raises {type(error).__name__}.",
             where=_line(error, file),
             because=str(error),
         ) from error
     if not isinstance(found, nn.Layer):
-        raise ArgumentError(f"--layers takes FILE.py:NAME with a layer, got {place!r}.")
+        kind = "not there" if found is None else f"of type {type(found).__name__}"
+        raise ArgumentError(
+            f"--layers takes FILE.py:NAME with a layer, got {place!r}, which is {kind}.",
+            help=f"define it in the file, for example: {name or 'layer'} = nn.Sequential(...).",
+        )
     return found
 
 
-def _line(error: Exception, file: str) -> str:
+def _line(error: BaseException, file: str) -> str:
     """Where in a file an error arose."""
     frames = traceback.extract_tb(error.__traceback__)
     lines = [frame.lineno for frame in frames if frame.filename == file]

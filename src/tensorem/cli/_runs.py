@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from tensorem.errors import ArgumentError, DataError, FileError
@@ -32,9 +33,11 @@ def require_run(run: Path) -> Path:
         FileError: It does not.
     """
     if not (run / "model.safetensors").is_file():
+        stopped = (run / "state.safetensors").is_file()
+        goes_on = f"it was stopped; tensorem train --resume {quote(str(run))} goes on with it."
         raise FileError(
             f"A run is a folder with model.safetensors and graph.json, got {run}.",
-            help="tensorem train makes one; so does tensorem demo.",
+            help=goes_on if stopped else "tensorem train makes one; so does tensorem demo.",
         )
     return run
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import tyro
+
+from tensorem.errors import FileError
 
 from . import _exit
 from ._flags import RunFolder
@@ -35,26 +38,45 @@ class Show:
         from tensorem import report
 
         facts = report.gather(require_run(self.folder))
+        page = _written(facts)
         if self.json:
-            print_json({**facts.to_json(), "report": str(report.write(facts))})
+            print_json({**facts.to_json(), "report": str(page) if isinstance(page, Path) else None})
         else:
-            _print(facts)  # also where the page cannot be written
-            print(f"report: {report.write(facts)}")
+            _print(facts)
+        if isinstance(page, FileError):
+            raise page
+        if not self.json:
+            print(f"report: {page}")
         return _exit.OK
 
 
+def _written(facts: Facts) -> Path | FileError:
+    """The page, or why it cannot be written: what there is to see is printed all the same."""
+    from tensorem import report
+
+    try:
+        return report.write(facts)
+    except FileError as error:
+        return error
+
+
 def _print(facts: Facts) -> None:
+    from tensorem import report
+
     show(facts.model)
     plan = facts.config.get("plan", {})
     print(", ".join(f"{name} {plan[name]}" for name in SHOWN if name in plan))
-    names = _names(facts)
-    cells = ([row["epoch"], *(_number(row.get(n)) for n in names)] for row in _some(facts.history))
-    show(table(("epoch", *names), cells, len(names)))
+    if facts.history:
+        show(_epochs(facts.history))
+    else:
+        print("no epoch is recorded")
     if facts.scores:
         print("test: " + "  ".join(f"{k} {_number(v)}" for k, v in facts.scores.items()))
     if facts.robustness is not None:
         show(radii_table(facts.robustness.radii))
-    print(f"{facts.certificates} certificates")
+    print(f"certificates: {facts.certificates}")
+    if facts.stale:
+        print(f"stale: {report.told_stale(facts.stale)}")
 
 
 def radii_table(radii: Sequence[Radius]) -> Table:
@@ -64,9 +86,10 @@ def radii_table(radii: Sequence[Radius]) -> Table:
     return table(titles, rows, numbers=5)
 
 
-def _names(facts: Facts) -> list[str]:
-    last = facts.history[-1] if facts.history else {}
-    return [name for name in last if name not in ("epoch", "step", "lr")]
+def _epochs(history: Sequence[dict[str, Any]]) -> Table:
+    names = [name for name in history[-1] if name not in ("epoch", "step", "lr")]
+    cells = ([row["epoch"], *(_number(row.get(n)) for n in names)] for row in _some(history))
+    return table(("epoch", *names), cells, len(names))
 
 
 def _number(value: float | None) -> str:

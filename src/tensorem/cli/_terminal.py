@@ -16,12 +16,17 @@ if TYPE_CHECKING:
 WIDE = 60
 """Columns from which on tables have air and titles stand beside their text."""
 
+NARROW = 20
+"""Columns that are always taken: in fewer a table would lose its cells."""
+
 
 def console() -> Console:
     """A console on standard output: as wide as it is, without colour where NO_COLOR is set."""
     from rich.console import Console
 
-    return Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    found = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
+    found.width = max(found.width, NARROW)
+    return found
 
 
 def table(titles: Sequence[str], rows: Iterable[Sequence[object]], numbers: int = 0) -> Table:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from tensorem.errors import ArgumentError
 
 from . import _exit
-from ._flags import Count, Place, Rate, Seed, Total, Widths
+from ._flags import Count, Names, Place, Rate, Seed, Total, Widths
 from ._recipe import BUNDLED, Recipe, layers, signed, splits
 from ._runs import next_run
 from ._terminal import print_json, show
@@ -38,7 +38,7 @@ class Train:
     target: str = "-1"
     """The column of a CSV file that holds the targets: its name or number."""
 
-    classes: tuple[str, ...] = ()
+    classes: Names = ()
     """The texts in that column for class 0, class 1, ..."""
 
     loss: Literal["cross_entropy", "mse"] = "cross_entropy"

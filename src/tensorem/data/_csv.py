@@ -70,13 +70,37 @@ def read_csv(
     others = [i for i in range(len(table.names)) if i not in targets]
     inputs = others if x is None else [_find(table, c) for c in _several(x)]
     if not inputs or not targets:
-        raise ArgumentError(
-            f"read_csv takes at least one column for x and for y, got {x!r}, {y!r}."
-        )
+        raise _no_column(table, x, y, delimiter)
     if classes is not None:
         return Dataset(_numbers(table, inputs), _labels(table, targets[0], classes))
+    if _is_single(y):
+        _require_no_texts(table, targets[0])
     numbers = _numbers(table, targets)
     return Dataset(_numbers(table, inputs), numbers[:, 0] if _is_single(y) else numbers)
+
+
+def _no_column(table: _Table, x: object, y: object, delimiter: str) -> ArgumentError:
+    other = next((d for d in ";\t|" if d in "".join(table.names)), None)
+    return ArgumentError(
+        f"read_csv takes at least one column for x and for y, got x={x!r}, y={y!r} of "
+        f"{', '.join(table.names)}.",
+        where=str(table.path),
+        help=f"if another character than {delimiter!r} stands between the cells: "
+        f"read_csv(path, delimiter={other!r})." if other else "",
+    )  # fmt: skip
+
+
+def _require_no_texts(table: _Table, column: int) -> None:
+    """A target column of texts alone holds classes that have not been named."""
+    texts = sorted({row[column] for row in table.rows})
+    if "" in texts or any(map(_is_number, texts)):
+        return
+    error = _cell_error(table, 0, column, "a finite number")
+    shown = tuple(texts) if len(texts) <= _SHOWN else (*texts[:2], "...")
+    raise error.with_notes(help=f"if these are classes: read_csv(path, classes={shown!r}).")
+
+
+_SHOWN = 12
 
 
 def _check_form(y: object, classes: Sequence[str] | None, header: object, delimiter: str) -> None:

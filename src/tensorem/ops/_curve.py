@@ -15,7 +15,7 @@ from tensorem.domains import Diagonal, Interval, Lines
 
 from . import _specs
 from ._derive import IRRATIONAL, Box, boxed
-from ._op import Op
+from ._op import Cited, Op
 
 Array = Any
 Function = Callable[[Array], Array]
@@ -57,21 +57,26 @@ def curve(name: str, facts: Curve, **rest: Any) -> Op:
         name,
         1,
         _specs.floats,
-        facts.run,
+        Cited(facts.run, "as JAX computes it; no bound of its error is claimed"),
         **{
             "exact": IRRATIONAL,
-            "interval": partial(monotone, facts),
-            "lines": partial(bent, facts),
-            "source": _SOURCES[facts.bend],
+            "interval": Cited(partial(monotone, facts), _monotone_source(facts)),
+            "lines": Cited(partial(bent, facts), _BENT_SOURCES[facts.bend]),
             **rest,
         },
     )
 
 
-_SOURCES = {
-    "convex": "convex: chord above, tangent at the middle below",
+def _monotone_source(facts: Curve) -> str:
+    way = "rising" if facts.rising else "falling"
+    return f"{way}: its ends, {facts.ulps} ulp outward (held against mpmath)"
+
+
+CONVEX = "convex: chord above, tangent at the middle below"
+_BENT_SOURCES = {
+    "convex": CONVEX,
     "concave": "concave: tangent at the middle above, chord below",
-    "s": "Zhang et al. 2018 (CROWN), table 2: tangent through the far end, or chord",
+    "s": "Zhang et al. 2018 (CROWN), table 2: tangents and chords",
 }
 
 

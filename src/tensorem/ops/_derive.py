@@ -15,7 +15,7 @@ from tensorem.domains import Diagonal, Interval, Linear, Lines, Map, Rational, e
 from tensorem.domains import _exact as exact
 from tensorem.domains import _interval as intervals
 
-from ._op import Op, Rule, Unsupported
+from ._op import Cited, Op, Rule, Unsupported
 
 Array = Any
 Box = Interval | Array
@@ -46,13 +46,13 @@ def boxed(box: Box) -> Interval:
 # --- any op: the ends of its enclosure, whatever the operands are
 
 
-def enclosed(interval: Rule) -> Callable[..., Lines]:
+def enclosed(interval: Rule) -> Cited[Lines]:
     """Lines that do not look at the operands: sound for every op that has an interval."""
 
     def lines(*boxes: Box, **attrs: Any) -> Lines:
         return flat(interval(*map(boxed, boxes), **attrs), len(boxes))
 
-    return lines
+    return Cited(lines, "flat: the ends of its interval meaning")
 
 
 def weighted(
@@ -76,7 +76,7 @@ def _split(
     return maps, offset + sum(c * value(b) for b, c in pairs if not varies(b))
 
 
-def combination(*signs: float) -> Callable[..., Lines]:
+def combination(*signs: float) -> Cited[Lines]:
     """Lines of Σ sign x, entry by entry."""
 
     def lines(*boxes: Box) -> Lines:
@@ -85,7 +85,7 @@ def combination(*signs: float) -> Callable[..., Lines]:
         floor, offset = _split(boxes, coefficients, jnp.zeros_like(like))
         return equation(floor, offset)
 
-    return lines
+    return Cited(lines, "affine: the op itself, below and above")
 
 
 def entrywise(lines: Lines) -> Lines:
@@ -119,21 +119,23 @@ def move(name: str, arity: int | None, shape: Rule, run: Rule, twin: Rule, **res
         twin: The same in NumPy, for arrays of any kind.
         rest: Further columns of the row.
     """
+
+    def interval(*xs: Interval, **attrs: Any) -> Interval:
+        return intervals.joined(partial(twin if xs[0].is_rigorous else run, **attrs), *xs)
+
     return Op(
         name,
         arity,
         shape,
         run,
         exact=lambda *xs, **attrs: exact.joined(partial(twin, **attrs), *xs),
-        interval=lambda *xs, **attrs: intervals.joined(
-            partial(twin if xs[0].is_rigorous else run, **attrs), *xs
-        ),
+        interval=Cited(interval, "a move: the ends change place, nothing is rounded"),
         lines=additive(run),
         **rest,
     )
 
 
-def additive(run: Rule) -> Callable[..., Lines]:
+def additive(run: Rule) -> Cited[Lines]:
     """Lines of a function that is linear in all its operands together."""
 
     def lines(*boxes: Box, **attrs: Any) -> Lines:
@@ -141,7 +143,7 @@ def additive(run: Rule) -> Callable[..., Lines]:
         rest = [jnp.zeros_like(value(b)) if varies(b) else value(b) for b in map(_jax_box, boxes)]
         return equation(tuple(partials(f, boxes)), f(*rest))
 
-    return lines
+    return Cited(lines, "linear: the op itself, and its transpose")
 
 
 def partials(f: Callable[..., Array], boxes: tuple[Box, ...]) -> list[Map]:
@@ -188,7 +190,10 @@ def affine(name: str, shape: Rule, run: Rule, total: Total, **rest: Any) -> Op:
         share = total.share(x.shape, **attrs)
         return y if share == 1 else y / y.like(share)
 
-    return Op(name, 1, shape, run, exactly, interval, additive(run), **rest)
+    return Op(name, 1, shape, run, exactly, Cited(interval, _SUMS), additive(run), **rest)
+
+
+_SUMS = "sums of its ends; rounding: Higham 2002, 4.2"
 
 
 # --- products summed over axes
@@ -253,11 +258,14 @@ def _zero(f: Callable[[Array, Array], Array], x: Array, y: Array) -> Array:
     return jnp.zeros(result.shape, result.dtype)
 
 
+_PRODUCTS = "Rump 1999: midpoint and radius; rounding: Higham 2002, 3.1"
+_PLANES = "linear over a constant operand; else McCormick 1976"
+
+
 def bilinear(name: str, shape: Rule, product: Product, **rest: Any) -> Op:
     """A row of products summed over axes, from the products alone."""
-    return Op(
-        name, 2, shape, product.run, product.exact, product.interval, product.lines, **rest
-    )  # fmt: skip
+    interval, lines = Cited(product.interval, _PRODUCTS), Cited(product.lines, _PLANES)
+    return Op(name, 2, shape, product.run, product.exact, interval, lines, **rest)
 
 
 def biased(name: str, shape: Rule, run: Rule, product: Product, spread: Rule) -> Op:
@@ -275,7 +283,8 @@ def biased(name: str, shape: Rule, run: Rule, product: Product, spread: Rule) ->
         y = product.lines(x, w, **attrs)
         return y if b is None else _with_bias(y, b, spread)
 
-    return Op(name, (2, 3), shape, run, exactly, interval, lines)
+    bounds = Cited(interval, _PRODUCTS), Cited(lines, _PLANES)
+    return Op(name, (2, 3), shape, run, exactly, *bounds)
 
 
 def _with_bias(y: Lines, bias: Box, spread: Rule) -> Lines:
@@ -335,7 +344,10 @@ def composite(name: str, arity: int, shape: Rule, definition: Rule, **direct: An
         definition: (read, operands, attrs) -> result, in calls of `read(op, ...)`.
         direct: Columns that replace the derived ones.
     """
-    derived = {m: partial(definition, Reader(m)) for m in ("run", "exact", "interval")}
+    derived = {
+        m: Cited(partial(definition, Reader(m)), "its definition, op by op")
+        for m in ("run", "exact", "interval")
+    }
     lines = enclosed(direct.get("interval", derived["interval"]))
     columns: dict[str, Any] = {**derived, "lines": lines, **direct}
     return Op(name, arity, shape, **columns, definition=definition)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import jax
 
@@ -14,6 +14,7 @@ from tensorem.shapes import UNKNOWN, Spec, named
 
 Attr = int | float | str | bool | tuple["Attr", ...]
 Rule = Callable[..., Any]
+T = TypeVar("T")
 Attrs = tuple[tuple[str, Attr], ...]
 
 MEANINGS = ("shape", "run", "exact", "interval", "lines")
@@ -26,6 +27,30 @@ class Unsupported:
     because: str
     help: str = ""
 
+    def stated(self) -> dict[str, str]:
+        """What the table says of it."""
+        return {"because": self.because}
+
+
+@dataclass(frozen=True, eq=False)
+class Cited(Generic[T]):
+    """A rule that says where it comes from, and is called like any other.
+
+    Args:
+        rule: The rule.
+        source: Paper and equation, or in a few words of ours what makes it true.
+    """
+
+    rule: Callable[..., T]
+    source: str
+
+    def __call__(self, *operands: Any, **attrs: Any) -> T:
+        return self.rule(*operands, **attrs)
+
+    def stated(self) -> dict[str, str]:
+        """What the table says of it."""
+        return {"source": self.source}
+
 
 @dataclass(frozen=True, eq=False)
 class Op:
@@ -33,7 +58,8 @@ class Op:
 
     Calling an op on JAX arrays runs it under its own name, so that `graph.capture` can find it
     again; its derivative rule lies outside the name, so that every JAX transform goes through it.
-    Operands that the shape rule does not take are its error.
+    Operands that the shape rule does not take are its error. Bounds are claims, so their rules are
+    cited; a plain rule among the other columns is what the definition of the op says.
 
     Args:
         name: The name in graphs and tables.
@@ -43,7 +69,6 @@ class Op:
         exact: Arrays of rationals and attrs -> array of rationals.
         interval: Intervals and attrs -> interval that encloses every value.
         lines: Boxes of the operands and attrs -> linear lower and upper bounds (`domains.Lines`).
-        source: Paper and equation of the tightest rule, or "-".
         jvp: Derivative: (result, operands, tangents, attrs) -> tangent, of plain linear primitives
             in the tangents and of ops in the coefficients. Without it that of `run` is used.
         definition: Of a composite: (read, operands, attrs) -> result, in calls `read(op, ...)`.
@@ -54,9 +79,8 @@ class Op:
     shape: Rule
     run: Rule
     exact: Rule | Unsupported
-    interval: Rule | Unsupported
-    lines: Rule | Unsupported
-    source: str = "-"
+    interval: Cited[Any] | Unsupported
+    lines: Cited[Any] | Unsupported
     jvp: Rule | None = None
     definition: Rule | None = None
 
@@ -87,13 +111,16 @@ class Op:
             words = " or ".join(str(n) for n in allowed)
             raise ArgumentError(f"{self.name} takes {words} operands, got {given}.")
 
-    def coverage(self) -> dict[str, str]:
-        """For each meaning "yes", or the reason why there is none."""
-        columns = {name: getattr(self, name) for name in MEANINGS}
-        return {m: c.because if isinstance(c, Unsupported) else "yes" for m, c in columns.items()}
+    def coverage(self) -> dict[str, dict[str, str]]:
+        """For each meaning the "source" of its rule, or "because" of what there is none."""
+        return {meaning: _stated(getattr(self, meaning)) for meaning in MEANINGS}
 
     def __repr__(self) -> str:
         return f"Op({self.name})"
+
+
+def _stated(rule: Rule | Unsupported) -> dict[str, str]:
+    return rule.stated() if isinstance(rule, Cited | Unsupported) else {"source": "by definition"}
 
 
 def call_name(op: Op, attrs: Mapping[str, Attr] | Attrs) -> str:

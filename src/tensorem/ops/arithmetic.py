@@ -29,7 +29,7 @@ from ._derive import (
     varies,
     weighted,
 )
-from ._op import Op
+from ._op import Cited, Op
 
 Array = Any
 
@@ -181,13 +181,20 @@ def _same(x: Any) -> Any:
     return x
 
 
+# --- rows
+
+
+_TWO_SUM = "its ends; rounding: TwoSum, Knuth 1997, 4.2.2"
+_TWO_PRODUCT = "its corners; rounding: TwoProduct, Dekker 1971"
+_RISING_UNROUNDED = "rising: its ends, nothing is rounded"
+
 add = Op(
     "add",
     2,
     _specs.numbers,
     run=lax.add,
     exact=Rational.__add__,
-    interval=Interval.__add__,
+    interval=Cited(Interval.__add__, _TWO_SUM),
     lines=combination(1.0, 1.0),
 )
 sub = Op(
@@ -196,7 +203,7 @@ sub = Op(
     _specs.numbers,
     run=lax.sub,
     exact=Rational.__sub__,
-    interval=Interval.__sub__,
+    interval=Cited(Interval.__sub__, _TWO_SUM),
     lines=combination(1.0, -1.0),
 )
 mul = Op(
@@ -205,9 +212,8 @@ mul = Op(
     _specs.numbers,
     run=lax.mul,
     exact=Rational.__mul__,
-    interval=Interval.__mul__,
-    lines=_mul_lines,
-    source="McCormick 1976, where both operands vary",
+    interval=Cited(Interval.__mul__, _TWO_PRODUCT),
+    lines=Cited(_mul_lines, "linear over a constant operand; else McCormick 1976"),
 )
 div = Op(
     "div",
@@ -215,9 +221,8 @@ div = Op(
     _specs.floats,
     run=lax.div,
     exact=Rational.__truediv__,
-    interval=Interval.__truediv__,
-    lines=_div_lines,
-    source="linear over a constant; else the ends of the quotient",
+    interval=Cited(Interval.__truediv__, "its corners, one float outward; over zero all numbers"),
+    lines=Cited(_div_lines, "linear over a constant divisor; else flat"),
 )
 maximum = Op(
     "maximum",
@@ -225,9 +230,8 @@ maximum = Op(
     _specs.alike,
     run=lax.max,
     exact=partial(exact.joined, np.maximum),
-    interval=lambda x, y: intervals.joined(x.rounding.xp.maximum, x, y),
-    lines=partial(_extreme_lines, 0.0, 1.0),
-    source="y + relu(x - y)",
+    interval=Cited(lambda x, y: intervals.joined(x.rounding.xp.maximum, x, y), _RISING_UNROUNDED),
+    lines=Cited(partial(_extreme_lines, 0.0, 1.0), "as relu, of y + relu(x - y)"),
 )
 minimum = Op(
     "minimum",
@@ -235,9 +239,8 @@ minimum = Op(
     _specs.alike,
     run=lax.min,
     exact=partial(exact.joined, np.minimum),
-    interval=lambda x, y: intervals.joined(x.rounding.xp.minimum, x, y),
-    lines=partial(_extreme_lines, 1.0, 0.0),
-    source="y + min(x - y, 0)",
+    interval=Cited(lambda x, y: intervals.joined(x.rounding.xp.minimum, x, y), _RISING_UNROUNDED),
+    lines=Cited(partial(_extreme_lines, 1.0, 0.0), "as relu upside down, of y + min(x - y, 0)"),
 )
 neg = Op(
     "neg",
@@ -245,7 +248,7 @@ neg = Op(
     _specs.numbers,
     run=lax.neg,
     exact=Rational.__neg__,
-    interval=Interval.__neg__,
+    interval=Cited(Interval.__neg__, "falling: its ends exchanged, nothing is rounded"),
     lines=combination(-1.0),
 )
 abs = Op(
@@ -254,9 +257,8 @@ abs = Op(
     _signed,
     run=lax.abs,
     exact=Rational.__abs__,
-    interval=Interval.__abs__,
-    lines=partial(_curve.kink, -1.0, 1.0),
-    source="convex: chord above, the better of -x and x below",
+    interval=Cited(Interval.__abs__, "0 inside, else its ends; nothing is rounded"),
+    lines=Cited(partial(_curve.kink, -1.0, 1.0), "as relu, for the slopes -1 and 1"),
     jvp=_abs_jvp,
 )
 sign = Op(
@@ -265,7 +267,7 @@ sign = Op(
     _specs.numbers,
     run=lax.sign,
     exact=lambda x: Rational(np.sign(x.num)),
-    interval=_sign_interval,
+    interval=Cited(_sign_interval, _RISING_UNROUNDED),
     lines=enclosed(_sign_interval),
 )
 square = Op(
@@ -274,9 +276,8 @@ square = Op(
     _specs.numbers,
     run=lax.square,
     exact=lambda x: _pow_exact(x, exponent=2),
-    interval=Interval.square,
-    lines=partial(_pow_lines, exponent=2),
-    source="convex: chord above, tangent at the middle below",
+    interval=Cited(Interval.square, "rising in |x|; rounding: as mul"),
+    lines=Cited(partial(_pow_lines, exponent=2), _curve.CONVEX),
 )
 pow_int = Op(
     "pow_int",
@@ -284,9 +285,10 @@ pow_int = Op(
     _pow_shape,
     run=lambda x, *, exponent: lax.integer_pow(x, exponent),
     exact=_pow_exact,
-    interval=_pow_interval,
-    lines=_pow_lines,
-    source="by the sign of its bend; across an inflection as tanh, upside down",
+    interval=Cited(_pow_interval, "rising in x or |x|; rounding: as mul"),
+    lines=Cited(
+        _pow_lines, "chord and tangent by the sign of its bend; across 0 as tanh, upside down"
+    ),
 )
 cast = Op(
     "cast",
@@ -294,9 +296,8 @@ cast = Op(
     _cast_shape,
     run=lambda x, *, dtype: lax.convert_element_type(x, jnp.dtype(dtype)),
     exact=_cast_exact,
-    interval=_cast_interval,
-    lines=_cast_lines,
-    source="real arithmetic: a cast between floats rounds nothing",
+    interval=Cited(_cast_interval, "in reals: none between floats; to integers, its ends cut"),
+    lines=Cited(_cast_lines, "in reals: the op itself between floats; else flat"),
 )
 stop_gradient = Op(
     "stop_gradient",
@@ -304,6 +305,6 @@ stop_gradient = Op(
     _specs.same,
     run=lax.stop_gradient,
     exact=_same,
-    interval=_same,
+    interval=Cited(_same, "the value itself"),
     lines=combination(1.0),
 )

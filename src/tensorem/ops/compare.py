@@ -17,7 +17,7 @@ from tensorem.errors import DTypeError
 
 from . import _specs
 from ._derive import Box, boxed, enclosed, value, weighted
-from ._op import Op, Rule
+from ._op import Cited, Op, Rule
 
 Array = Any
 
@@ -72,7 +72,7 @@ def _comparison(name: str, run: Rule, claim: Rule, interval: Rule) -> Op:
         _specs.predicate,
         run,
         exact=partial(exact.truth, claim),
-        interval=interval,
+        interval=Cited(interval, "0 or 1 where the ends decide, else [0, 1]"),
         lines=enclosed(interval),
     )
 
@@ -85,7 +85,7 @@ def _logic(name: str, arity: int, run: Rule, on_numbers: Rule, interval: Rule) -
         _logic_shape,
         run,
         exact=partial(exact.truth, on_numbers),
-        interval=interval,
+        interval=Cited(interval, "monotone on 0 and 1: its ends"),
         lines=enclosed(interval),
     )
 
@@ -93,6 +93,8 @@ def _logic(name: str, arity: int, run: Rule, on_numbers: Rule, interval: Rule) -
 def _each(name: str) -> Rule:
     return lambda *xs: intervals.joined(getattr(xs[0].rounding.xp, name), *xs)
 
+
+_CHOICE = "the one that the mask picks; where it is undecided, the hull of both"
 
 equal = _comparison("equal", lax.eq, np.equal, _equal)
 not_equal = _comparison("not_equal", lax.ne, np.not_equal, lambda x, y: _not(_equal(x, y)))
@@ -111,7 +113,6 @@ where = Op(
     _where_shape,
     run=lax.select,
     exact=exact.choose,
-    interval=intervals.choose,
-    lines=_where_lines,
-    source="where the mask is undecided, the hull of both",
+    interval=Cited(intervals.choose, _CHOICE),
+    lines=Cited(_where_lines, _CHOICE),
 )

@@ -16,7 +16,7 @@ from tensorem.domains import _exact as exact
 from . import _specs
 from ._curve import Curve, curve, kink
 from ._derive import IRRATIONAL, Box, enclosed
-from ._op import Op
+from ._op import Cited, Op
 
 Array = Any
 
@@ -115,15 +115,20 @@ _SLACK = 1e-9  # the quotients are off by 3 · 2^-53 · 2^18 at most
 # --- rows
 
 
+_ROOTS = "of squares of rationals; other roots are irrational"
+_WAVE = "1 and -1 where a peak or a trough may lie inside; else its ends, 4 ulp outward"
+_SINE = Cited(partial(_wave, "sin", math.pi / 2), _WAVE)
+_COSINE = Cited(partial(_wave, "cos", 0.0), _WAVE)
+
 sqrt = curve(
     "sqrt",
     Curve(lax.sqrt, np.sqrt, ulps=1, bend="concave", above=0.0, closed=True, least=0.0),
-    exact=Rational.sqrt,
+    exact=Cited(Rational.sqrt, _ROOTS),
 )
 rsqrt = curve(
     "rsqrt",
     Curve(lax.rsqrt, lambda x: 1 / np.sqrt(x), ulps=2, rising=False, above=0.0, least=0.0),
-    exact=lambda x: Rational.of(np.ones(x.shape, np.int64)) / x.sqrt(),
+    exact=Cited(lambda x: Rational.of(np.ones(x.shape, np.int64)) / x.sqrt(), _ROOTS),
 )
 exp = curve("exp", Curve(lax.exp, np.exp, ulps=4, least=0.0))
 log = curve("log", Curve(lax.log, np.log, ulps=4, bend="concave", above=0.0))
@@ -141,9 +146,8 @@ sin = Op(
     _specs.floats,
     run=lax.sin,
     exact=IRRATIONAL,
-    interval=partial(_wave, "sin", math.pi / 2),
-    lines=enclosed(partial(_wave, "sin", math.pi / 2)),
-    source="peaks and troughs inside, else the ends",
+    interval=_SINE,
+    lines=enclosed(_SINE),
 )
 cos = Op(
     "cos",
@@ -151,9 +155,8 @@ cos = Op(
     _specs.floats,
     run=lax.cos,
     exact=IRRATIONAL,
-    interval=partial(_wave, "cos", 0.0),
-    lines=enclosed(partial(_wave, "cos", 0.0)),
-    source="peaks and troughs inside, else the ends",
+    interval=_COSINE,
+    lines=enclosed(_COSINE),
 )
 relu = Op(
     "relu",
@@ -161,9 +164,11 @@ relu = Op(
     _specs.numbers,
     run=_relu,
     exact=lambda x: x.map(lambda num: np.maximum(num, 0)),
-    interval=lambda x: x.map(lambda end: x.rounding.xp.maximum(end, 0)),
-    lines=_relu_lines,
-    source="Zhang et al. 2018 (CROWN), section 3.3: adaptive lower slope",
+    interval=Cited(
+        lambda x: x.map(lambda end: x.rounding.xp.maximum(end, 0)),
+        "rising: its ends, nothing is rounded",
+    ),
+    lines=Cited(_relu_lines, "Zhang et al. 2018 (CROWN), 3.3: chord, and adaptive slope"),
     jvp=_relu_jvp,
 )
 leaky_relu = Op(
@@ -172,8 +177,7 @@ leaky_relu = Op(
     lambda x, *, negative_slope: _specs.floats(x),
     run=_leaky,
     exact=_leaky_exact,
-    interval=_leaky_interval,
-    lines=_leaky_lines,
-    source="as relu, for the slopes negative_slope and 1",
+    interval=Cited(_leaky_interval, "max(x, 0) + slope min(x, 0), one of which is zero"),
+    lines=Cited(_leaky_lines, "as relu, for the slopes negative_slope and 1"),
     jvp=_leaky_jvp,
 )

@@ -16,7 +16,7 @@ from tensorem.shapes import format_shape, is_negative, reshape_shape, same_size,
 
 from . import _specs
 from ._derive import Box, additive, enclosed, move, value, varies
-from ._op import Op
+from ._op import Cited, Op
 
 Array = Any
 Dims = tuple[int, ...]
@@ -243,7 +243,6 @@ embedding = Op(
     _embedding_shape,
     run=_embedding,
     exact=_embedding_exact,
-    interval=_embedding_interval,
-    lines=_embedding_lines,
-    source="a move of rows, where the index is known",
+    interval=Cited(_embedding_interval, "a move of rows; the hull of all where the index varies"),
+    lines=Cited(_embedding_lines, "linear in the rows; flat where the index varies"),
 )

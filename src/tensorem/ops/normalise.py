@@ -15,7 +15,7 @@ from tensorem.shapes import format_shape
 
 from . import _specs
 from ._derive import CALL, Box, Reader, composite, enclosed, value, varies
-from ._op import Op, Unsupported
+from ._op import Cited, Op, Unsupported
 from .arithmetic import add, div, mul, square, sub
 from .curves import exp, log, rsqrt
 from .move import broadcast
@@ -198,7 +198,7 @@ def _layer_norm_jvp(y: Array, xs: Any, ts: Any, *, ndim: int, eps: float) -> Arr
 
 
 _IRRATIONAL = Unsupported("exp of a nonzero rational is irrational", help="read it as an interval")
-_CORNERS = "each entry against each other: one corner of the box is the least, one the greatest"
+_CORNERS = "rising in its own entry, falling in all others: two corners of the box"
 
 softmax = composite(
     "softmax",
@@ -206,8 +206,7 @@ softmax = composite(
     _softmax_shape,
     softmax_definition,
     exact=_IRRATIONAL,
-    interval=_softmax_interval,
-    source=_CORNERS,
+    interval=Cited(_softmax_interval, f"exp of log_softmax; {_CORNERS}"),
     jvp=_softmax_jvp,
 )
 log_softmax = composite(
@@ -216,8 +215,7 @@ log_softmax = composite(
     _softmax_shape,
     log_softmax_definition,
     exact=_IRRATIONAL,
-    interval=_log_softmax_interval,
-    source=_CORNERS,
+    interval=Cited(_log_softmax_interval, _CORNERS),
     jvp=_log_softmax_jvp,
 )
 batch_norm = composite(
@@ -225,15 +223,15 @@ batch_norm = composite(
     5,
     _batch_norm_shape,
     batch_norm_definition,
-    lines=_batch_norm_lines,
-    source="affine in x over constant statistics",
+    lines=Cited(_batch_norm_lines, "affine over constant weight and statistics; else flat"),
 )
 layer_norm = composite(
     "layer_norm",
     3,
     _layer_norm_shape,
     layer_norm_definition,
-    interval=_layer_norm_interval,
-    source="the definition, within ±sqrt(n - 1) before scaling",
+    interval=Cited(
+        _layer_norm_interval, "its definition; Samuelson 1968: within ±sqrt(n - 1) before scaling"
+    ),
     jvp=_layer_norm_jvp,
 )

@@ -17,7 +17,7 @@ from tensorem.shapes import pool_size
 
 from . import _pooling, _specs
 from ._derive import Box, Total, affine, boxed
-from ._op import Op, Rule
+from ._op import Cited, Op, Rule
 
 Array = Any
 Pair = tuple[int, int]
@@ -166,9 +166,13 @@ max_pool2d = Op(
     _pool_shape,
     run=_max_pool_run,
     exact=lambda x, **attrs: x.map(partial(_max_pool, **attrs)),
-    interval=lambda x, **attrs: x.map(partial(_max_pool, **attrs)),
-    lines=_max_pool_lines,
-    source="the greatest lower end below; a chord over the greatest upper end above",
+    interval=Cited(
+        lambda x, **attrs: x.map(partial(_max_pool, **attrs)),
+        "rising: the greatest of the ends, nothing is rounded",
+    ),
+    lines=Cited(
+        _max_pool_lines, "below, the entry of the greatest lower end; above, a chord over one entry"
+    ),
     jvp=_max_pool_jvp,
 )
 avg_pool2d = affine(

@@ -15,7 +15,7 @@ from tensorem.domains import Interval, Lines, Rational
 
 from . import _specs
 from ._derive import Box, Total, affine, boxed, enclosed, opposite
-from ._op import Op
+from ._op import Cited, Op
 from .pool import greatest_lines
 
 Array = Any
@@ -89,6 +89,8 @@ def _mean_shape(x: Any, *, dims: Dims) -> Any:
     return _specs.some_of(_specs.floats(x), dims=dims)
 
 
+_EXTREME = "rising: the extremes of the ends, nothing is rounded"
+
 sum = affine(
     "sum",
     _specs.reduced,
@@ -107,9 +109,8 @@ amax = Op(
     _specs.some_of,
     run=lambda x, *, dims: jnp.max(x, axis=dims),
     exact=lambda x, *, dims: x.map(partial(_amax, dims=dims)),
-    interval=lambda x, *, dims: x.map(partial(_amax, dims=dims)),
-    lines=_amax_lines,
-    source="as max_pool2d, over one window",
+    interval=Cited(lambda x, *, dims: x.map(partial(_amax, dims=dims)), _EXTREME),
+    lines=Cited(_amax_lines, "as max_pool2d, over one window"),
 )
 amin = Op(
     "amin",
@@ -117,9 +118,8 @@ amin = Op(
     _specs.some_of,
     run=lambda x, *, dims: jnp.min(x, axis=dims),
     exact=lambda x, *, dims: x.map(partial(_amin, dims=dims)),
-    interval=lambda x, *, dims: x.map(partial(_amin, dims=dims)),
-    lines=_amin_lines,
-    source="-amax(-x)",
+    interval=Cited(lambda x, *, dims: x.map(partial(_amin, dims=dims)), _EXTREME),
+    lines=Cited(_amin_lines, "as amax, of -amax(-x)"),
 )
 argmax = Op(
     "argmax",
@@ -127,9 +127,8 @@ argmax = Op(
     _argmax_shape,
     run=_argmax,
     exact=lambda x, *, dim: Rational.of(np.argmax(x.num, axis=dim)),
-    interval=_argmax_interval,
+    interval=Cited(_argmax_interval, "from first to last entry that can be the first greatest"),
     lines=enclosed(_argmax_interval),
-    source="the entries that can be the first greatest one",
 )
 cumsum = affine(
     "cumsum",

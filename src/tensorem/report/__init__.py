@@ -8,6 +8,7 @@ from ._gather import gather as gather
 from ._gather import save_counterexamples as save_counterexamples
 from ._page import REPORT as REPORT
 from ._page import page as page
+from ._page import told_stale as told_stale
 from ._page import write as write
 from ._robustness import Radius as Radius
 from ._robustness import Robustness as Robustness
@@ -23,5 +24,6 @@ __all__ = [
     "gather",
     "page",
     "save_counterexamples",
+    "told_stale",
     "write",
 ]

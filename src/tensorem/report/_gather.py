@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from tensorem import disk, files, nn
-from tensorem.errors import FileError
+from tensorem.errors import CertificateError, FileError
+from tensorem.graph import Graph, graph_hash, weights_hash
 from tensorem.meanings import GraphModel
+from tensorem.verify import Claim
 
 from ._robustness import Robustness
 
@@ -53,9 +55,10 @@ class Facts:
         config: How it was trained; empty where that is not recorded.
         history: One row for each epoch.
         scores: On examples that it was not trained on; empty where that is not recorded.
-        robustness: What was proved; None where nothing was tried.
+        robustness: What was proved of this model; None where nothing was tried.
         counterexamples: Those that were kept.
-        certificates: How many certificates there are.
+        certificates: How many certificates are about this model.
+        stale: Files about other weights, as paths within the folder; nothing above counts them.
         hashes: SHA-256 of its files.
     """
 
@@ -67,6 +70,7 @@ class Facts:
     robustness: Robustness | None
     counterexamples: tuple[Counterexample, ...]
     certificates: int
+    stale: tuple[str, ...]
     hashes: dict[str, str]
 
     def to_json(self) -> Row:
@@ -80,6 +84,7 @@ class Facts:
             "history": list(self.history),
             "robustness": asdict(self.robustness) if self.robustness else None,
             "certificates": self.certificates,
+            "stale": list(self.stale),
             "hashes": self.hashes,
         }
 
@@ -89,18 +94,59 @@ def gather(run: Path) -> Facts:
 
     Raises:
         FileError: One of its files is malformed.
+        CertificateError: A certificate is.
     """
+    proved = _proved(run)
     return Facts(
         run=run,
         model=files.load(run),
         config=_config(run / "config.json"),
         history=_rows(run / "log.jsonl"),
         scores=_numbers(_json(run / "scores.json"), run / "scores.json"),
-        robustness=Robustness.load(run / ROBUSTNESS) if (run / ROBUSTNESS).exists() else None,
-        counterexamples=_counterexamples(run / COUNTEREXAMPLES),
-        certificates=sum(1 for _ in (run / "certificates").rglob("*.safetensors")),
+        robustness=proved.robustness,
+        counterexamples=proved.counterexamples,
+        certificates=proved.certificates,
+        stale=proved.stale,
         hashes={n: _sha256(run / n) for n in _HASHED if (run / n).exists()},
     )
+
+
+@dataclass(frozen=True, eq=False)
+class _Proved:
+    """What is said about the model in a folder, and which files are about another one."""
+
+    robustness: Robustness | None
+    counterexamples: tuple[Counterexample, ...]
+    certificates: int
+    stale: tuple[str, ...]
+
+
+def _proved(run: Path) -> _Proved:
+    model = _named(files.load_graph(run))
+    robustness = Robustness.load(run / ROBUSTNESS) if (run / ROBUSTNESS).exists() else None
+    cases = _counterexamples(run / COUNTEREXAMPLES)
+    certificates = sorted((run / "certificates").rglob("*.safetensors"))
+    stale = [path for path in certificates if _claimed(path) != model]
+    count = len(certificates) - len(stale)
+    if robustness is not None and (robustness.graph, robustness.weights) != model:
+        stale += [run / name for name in (ROBUSTNESS, COUNTEREXAMPLES) if (run / name).exists()]
+        robustness, cases = None, ()
+    return _Proved(robustness, cases, count, tuple(str(path.relative_to(run)) for path in stale))
+
+
+def _named(graph: Graph) -> tuple[str, str]:
+    """How a claim names a model."""
+    return graph_hash(graph), weights_hash(graph.arrays)
+
+
+def _claimed(certificate: Path) -> tuple[str, str]:
+    """The model that a certificate is about."""
+    _, texts = disk.read_arrays(certificate)
+    try:
+        claim = Claim.from_json(texts.get("claim", ""))
+    except CertificateError as error:
+        raise error.with_notes(where=str(certificate)) from None
+    return claim.graph, claim.weights
 
 
 def save_counterexamples(path: Path, found: tuple[Counterexample, ...]) -> None:

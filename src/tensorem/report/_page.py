@@ -129,7 +129,7 @@ def _plain(value: Any) -> str:
 
 def _proofs(facts: Facts) -> str:
     if facts.robustness is None:
-        return ""
+        return _stale(facts)
     found = facts.robustness
     within = f", clipped to [{', '.join(found.clip)}]" if found.clip else ""
     told = f"L-infinity robustness of {found.count} inputs ({found.inputs}){within}."
@@ -139,6 +139,22 @@ def _proofs(facts: Facts) -> str:
         f"<h2>Robustness</h2><p>{escape(told)}</p>"
         f'<div class="two">{_draw.bars([_column(r) for r in found.radii], "inputs by radius")}'
         f'<div class="scroll">{_radii(found)}</div></div>{_cases(facts.counterexamples)}'
+        f"{_stale(facts)}"
+    )
+
+
+def _stale(facts: Facts) -> str:
+    return f"<h2>Stale</h2><p>{escape(told_stale(facts.stale))}</p>" if facts.stale else ""
+
+
+def told_stale(stale: Sequence[str]) -> str:
+    """What files about other weights are worth, in a sentence."""
+    inside = [path for path in stale if Path(path).parts[0] == "certificates"]
+    count = (f"{len(inside)} certificate{'s' * (len(inside) > 1)}",) if inside else ()
+    names = ", ".join((*count, *(path for path in stale if path not in inside)))
+    return (
+        f"{names}: about other weights than model.safetensors, and not counted; prove again, "
+        "or delete."
     )
 
 
@@ -193,9 +209,7 @@ def _is_image(x: np.ndarray[Any, Any]) -> bool:
 def _files(facts: Facts) -> str:
     rows = [(name, digest) for name, digest in facts.hashes.items()]
     command = f"tensorem {'check' if facts.certificates else 'show'} {quote(str(facts.run))}"
-    told = (
-        f"{facts.certificates} certificates; check them again with " if facts.certificates else ""
-    )
+    told = f"certificates: {facts.certificates}; check again with " if facts.certificates else ""
     return (
         f'<h2>Files</h2><div class="scroll">{_table(("file", "SHA-256"), rows)}</div>'
         f"<p>{told}<code>{escape(command)}</code></p>"

@@ -10,6 +10,8 @@ from typing import Any
 from tensorem import disk
 from tensorem.errors import FileError
 
+FORMAT, VERSION = "tensorem.robustness", 2
+
 
 @dataclass(frozen=True)
 class Radius:
@@ -39,6 +41,8 @@ class Robustness:
     """The verdicts for one set of inputs.
 
     Args:
+        graph: SHA-256 of the canonical graph.json, as in a claim.
+        weights: SHA-256 of the weights, as in a claim.
         inputs: Which inputs, in words.
         count: How many.
         clip: The least and greatest value of an input, decimals; None for all numbers.
@@ -46,6 +50,8 @@ class Robustness:
         half: The largest radius found at which half of the inputs are proved, a decimal.
     """
 
+    graph: str
+    weights: str
     inputs: str
     count: int
     clip: tuple[str, str] | None
@@ -54,7 +60,7 @@ class Robustness:
 
     def save(self, path: Path) -> None:
         """Write it as JSON."""
-        document = {"format": "tensorem.robustness", "version": 1, **asdict(self)}
+        document = {"format": FORMAT, "version": VERSION, **asdict(self)}
         disk.write_whole(path, (json.dumps(document, indent=1) + "\n").encode())
 
     @staticmethod
@@ -66,7 +72,7 @@ class Robustness:
         """
         try:
             fields: dict[str, Any] = json.loads(disk.read_whole(path))
-            if (fields.pop("format"), fields.pop("version")) != ("tensorem.robustness", 1):
+            if (fields.pop("format"), fields.pop("version")) != (FORMAT, VERSION):
                 raise ValueError("another format or version")
             radii = tuple(Radius(**row) for row in fields.pop("radii"))
             clip = fields.pop("clip")
@@ -78,7 +84,8 @@ class Robustness:
 
     def _require_sums(self) -> None:
         """Texts and numbers are what they should be, and every input has one verdict."""
-        texts = (self.inputs, self.half or "0", *(self.clip or ()), *(r.eps for r in self.radii))
+        texts = (self.graph, self.weights, self.inputs, self.half or "0", *(self.clip or ()))
+        texts += tuple(r.eps for r in self.radii)
         if not all(isinstance(text, str) for text in texts) or type(self.count) is not int:
             raise TypeError("a text or a number of another kind")
         for r in self.radii:

@@ -6,10 +6,11 @@ from functools import lru_cache
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import NDArray
 
-from tensorem import losses, metrics, nn
+from tensorem import losses, nn
 from tensorem.errors import DataError, DTypeError, ShapeError
 from tensorem.shapes import Spec, named, solve
 from tensorem.shapes.dtypes import is_floating, is_numeric
@@ -135,16 +136,22 @@ def _check_targets(
     """The loss and the metrics say themselves what they take."""
     output = _output(task, inputs)
     try:
+        unseen = task.scores.functions
         if isinstance(task.loss, str):
             losses.check_targets(task.loss, _one_array(task.loss, output), targets)
+            unseen = unseen[1:]
         form = jax.ShapeDtypeStruct(targets.shape, targets.dtype)
         _scoring(task.scores).eval_shape(output, form)
-        for name in task.metrics or ():
-            if isinstance(name, str):
-                metrics.check_targets(name, output.shape, targets)
+        _see_values(Scores(unseen), output, targets)
     except (ShapeError, DTypeError, DataError) as error:
         place = f"{where}, y" if not error.where else f"{where}, y: {error.where}"
         raise type(error)(error.what, where=place, because=error.because, help=error.help) from None
+
+
+def _see_values(scores: Scores, output: Any, targets: NDArray[Any]) -> None:
+    """A trace in which the targets are values, so that a score sees what it refuses in them."""
+    values = jnp.asarray(targets)
+    jax.eval_shape(lambda y: scores(y, values), output)
 
 
 def _one_array(loss: str, output: Any) -> Spec:

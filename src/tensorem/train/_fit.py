@@ -13,7 +13,7 @@ from tensorem.errors import ArgumentError, ResumeError
 from ._checks import checked
 from ._feed import Batches, Examples, examples, feed
 from ._fingerprint import check_fingerprint, fingerprint
-from ._folder import Folder, opened
+from ._folder import FORMAT, Folder, opened
 from ._job import Job, Standing, save, trained
 from ._plan import Plan, plan_of
 from ._progress import Display, display_of
@@ -201,7 +201,7 @@ def _batches(task: Task, plan: Plan, data: Examples | Stream) -> Batches:
 
 def _config(job: Job, folder: Folder) -> dict[str, Any]:
     saving = {"checkpoint_every": folder.checkpoint_every, "log_every": folder.log_every}
-    return {"format": "tensorem.config", "version": 1, **job.facts, "saving": saving}
+    return {"format": FORMAT, "version": 1, **job.facts, "saving": saving}
 
 
 def _require_epochs(plan: Plan, done: int) -> None:

@@ -17,6 +17,7 @@ from ._log import Row, append_rows, keep_rows
 
 CONFIG = "config.json"
 """What was asked for, for people and programs to read; resuming reads the state alone."""
+FORMAT = "tensorem.config"
 
 
 @dataclass(frozen=True)
@@ -45,15 +46,25 @@ class Folder:
         Raises:
             FileError: A run is kept there already, or nothing can be written there.
         """
+        self._require_free()
+        make_folder(self.path)
+        text = json.dumps(config, indent=2, sort_keys=True) + "\n"
+        write_whole(self.path / CONFIG, text.encode())
+        write_whole(self.path / LOG, b"")
+
+    def _require_free(self) -> None:
+        """Nothing is lost: only a run that never began, so without a state, is begun again."""
         if exists(self.path / STATE):
             raise FileError(
                 f"{self.path} takes a new run, got a folder that holds one.",
                 help=f"train.resume({str(self.path)!r}, model, data), or choose another path.",
             )
-        make_folder(self.path)
-        text = json.dumps(config, indent=2, sort_keys=True) + "\n"
-        write_whole(self.path / CONFIG, text.encode())
-        write_whole(self.path / LOG, b"")
+        for name in (CONFIG, LOG):
+            if exists(self.path / name) and not _is_run(self.path):
+                raise FileError(
+                    f"{self.path} takes a new run, got a folder with another {name}.",
+                    help="choose another path.",
+                )
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Replace the checkpoint in one step."""
@@ -66,6 +77,14 @@ class Folder:
     def rewind(self, last_step: int, history: tuple[Row, ...]) -> None:
         """Make the log agree with a checkpoint."""
         keep_rows(self.path / LOG, last_step, history)
+
+
+def _is_run(path: Path) -> bool:
+    """The config in a folder is that of a run."""
+    try:
+        return read_config(path).get("format") == FORMAT
+    except FileError:
+        return False
 
 
 def opened(path: Path) -> tuple[Folder, Checkpoint]:
