@@ -30,6 +30,7 @@ INDEXING: dict[str, Callable[[Any], Any]] = {
     "two at once": lambda x: x[:, 2, 1],
     "new axis": lambda x: x[:, None, 1],
     "stack": lambda x: jnp.stack([x, -x], axis=1),
+    "unstack": lambda x: jax.grad(lambda x: jnp.sum(jnp.stack([x, x * x], axis=1) ** 2))(x),
     "tile": lambda x: jnp.tile(x, (1, 2, 3)),
 }
 

@@ -20,6 +20,18 @@ def stack(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     return b.node("concat", *(b.node("reshape", x, shape=wide) for x in xs), dim=axis)
 
 
+def unstack(b: Builder, xs: list[str], p: dict[str, Any]) -> list[str]:
+    """One slice for each place on the axis, without the axis."""
+    axis, shape = int(p["axis"]), ints(b.spec(xs[0]).shape)
+    rest, step, parts = (*shape[:axis], *shape[axis + 1 :]), (1,) * len(shape), []
+    for i in range(shape[axis]):
+        start = tuple(i if d == axis else 0 for d in range(len(shape)))
+        stop = tuple(i + 1 if d == axis else n for d, n in enumerate(shape))
+        part = b.node("slice", xs[0], start=start, stop=stop, step=step)
+        parts.append(b.node("reshape", part, shape=rest))
+    return parts
+
+
 def tile(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     """Copies joined along each axis."""
     y = xs[0]

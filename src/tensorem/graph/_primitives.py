@@ -208,6 +208,7 @@ PRIMITIVES: dict[str, Rule] = {
     "dynamic_slice": _indexing.dynamic_slice,
     "split": _split,
     "stack": _indexing.stack,
+    "unstack": _indexing.unstack,
     "tile": _indexing.tile,
     "gather": _indexing.gather,
     "pad": _pad,
