@@ -56,7 +56,8 @@ class Net:
         return name
 
     def conv(self, x: str, out: int, rng: Any, kernel: int = 3, **attrs: Any) -> str:
-        given = {"stride": [1, 1], "padding": [1, 1], "dilation": [1, 1], "groups": 1} | attrs
+        given = {"stride": [1, 1], "padding": [[1, 1], [1, 1]], "dilation": [1, 1]}
+        given |= {"groups": 1} | attrs
         shape = (out, self.shape_of(x)[1] // given["groups"], kernel, kernel)
         tag = len(self.arrays)
         weight = self.array(f"{tag}.weight", rng.normal(size=shape) / np.sqrt(np.prod(shape[1:])))
@@ -107,11 +108,8 @@ def fractions(x: Any) -> Array:
 
 
 def _conv(x: Array, w: Array, b: Array | None = None, **a: Any) -> Array:
-    (sh, sw), (ph, pw), (dh, dw) = a["stride"], a["padding"], a["dilation"]
-    n, c, h, width = x.shape
-    out, per, kh, kw = w.shape
-    image = np.zeros((n, c, h + 2 * ph, width + 2 * pw), x.dtype)
-    image[:, :, ph : ph + h, pw : pw + width] = x
+    (sh, sw), (dh, dw), image = a["stride"], a["dilation"], _framed(x, 0, a["padding"])
+    n, out, (_, per, kh, kw) = len(x), len(w), w.shape
     rows = (image.shape[2] - (kh - 1) * dh - 1) // sh + 1
     cols = (image.shape[3] - (kw - 1) * dw - 1) // sw + 1
     y = np.zeros((n, out, rows, cols), x.dtype)
@@ -123,16 +121,32 @@ def _conv(x: Array, w: Array, b: Array | None = None, **a: Any) -> Array:
     return y if b is None else y + b.reshape(1, -1, 1, 1)
 
 
-def _pooled(x: Array, reduce: Callable[[list[Any]], Any], inside: bool, **a: Any) -> Array:
-    (kh, kw), (sh, sw), (ph, pw) = a["kernel_size"], a["stride"], a["padding"]
-    n, c, h, w = x.shape
-    y = np.zeros((n, c, (h + 2 * ph - kh) // sh + 1, (w + 2 * pw - kw) // sw + 1), x.dtype)
+def _framed(x: Array, fill: float, padding: Any) -> Array:
+    ((top, bottom), (left, right)), (n, c, h, w) = padding, x.shape
+    image = np.full((n, c, top + h + bottom, left + w + right), fill, x.dtype)
+    image[:, :, top : top + h, left : left + w] = x
+    return image
+
+
+def _pooled(
+    x: Array, reduce: Callable[[list[Any]], Any], *, dilation: Any = (1, 1), **a: Any
+) -> Array:
+    (kh, kw), (sh, sw), (dh, dw) = a["kernel_size"], a["stride"], dilation
+    ((top, bottom), (left, right)), (n, c, h, w) = a["padding"], x.shape
+    rows = range(-top, h + bottom - dh * (kh - 1), sh)
+    cols = range(-left, w + right - dw * (kw - 1), sw)
+    y = np.zeros((n, c, len(rows), len(cols)), x.dtype)
     for index in np.ndindex(*y.shape):
-        top, left = index[2] * sh - ph, index[3] * sw - pw
-        cells = list(itertools.product(range(top, top + kh), range(left, left + kw)))
-        real = [x[index[0], index[1], i, j] for i, j in cells if 0 <= i < h and 0 <= j < w]
-        y[index] = reduce(real if inside else [*real, *[0] * (len(cells) - len(real))])
+        i, j = rows[index[2]], cols[index[3]]
+        cells = itertools.product(range(i, i + kh * dh, dh), range(j, j + kw * dw, dw))
+        inside = [(i, j) for i, j in cells if 0 <= i < h and 0 <= j < w]
+        y[index] = reduce([x[index[0], index[1], i, j] for i, j in inside])
     return y
+
+
+def _averaged(x: Array, *, divisor: int, **a: Any) -> Array:
+    number = Fraction(divisor) if x.dtype == object else x.dtype.type(divisor)
+    return _pooled(x, lambda v: sum(v) / number, **a)
 
 
 def _norm(x: Array, weight: Array, bias: Array, mean: Array, var: Array, *, eps: float) -> Array:
@@ -194,9 +208,7 @@ def _linear(x: Array, w: Array, b: Array | None = None) -> Array:
 
 MEANINGS: dict[str, Callable[..., Array]] = {
     "add": lambda x, y: x + y,
-    "avg_pool2d": lambda x, **a: _pooled(
-        x, lambda v: sum(v) / (Fraction(len(v)) if x.dtype == object else len(v)), False, **a
-    ),
+    "avg_pool2d": _averaged,
     "batch_norm": _norm,
     "broadcast": _spread,
     "cast": lambda x, dtype: x,
@@ -210,7 +222,7 @@ MEANINGS: dict[str, Callable[..., Array]] = {
     ),
     "linear": _linear,
     "matmul": lambda x, y: x @ y,
-    "max_pool2d": lambda x, **a: _pooled(x, max, True, **a),
+    "max_pool2d": lambda x, **a: _pooled(x, max, **a),
     "mean": _mean,
     "mul": lambda x, y: x * y,
     "neg": lambda x: -x,
@@ -288,11 +300,9 @@ def certify(net: Net, center: Array, eps: str, rng: Any, clip: Any = None) -> Ca
 
 def _best_picks(x: Array, **attrs: Any) -> Array:
     size = int(np.prod(attrs["kernel_size"]))
-    (ph, pw) = attrs["padding"]
-    padded = np.full((*x.shape[:2], x.shape[2] + 2 * ph, x.shape[3] + 2 * pw), -1e9)
-    padded[:, :, ph : ph + x.shape[2], pw : pw + x.shape[3]] = x
-    whole = attrs | {"padding": [0, 0]}
-    return _pooled(padded, lambda v: int(np.argmax(v)) % size, True, **whole).astype(np.int32)
+    padded = _framed(x.astype(np.float64), -1e9, attrs["padding"])
+    whole = attrs | {"padding": [[0, 0], [0, 0]]}
+    return _pooled(padded, lambda v: int(np.argmax(v)) % size, **whole).astype(np.int32)
 
 
 def as_ibp(case: Case) -> Case:
@@ -337,6 +347,9 @@ def write(case: Case, folder: Path) -> list[str]:
 # --- the nets of the tests
 
 
+TILES: Any = {"kernel_size": [2, 2], "stride": [2, 2], "padding": [[0, 0], [0, 0]]}
+
+
 def mlp(seed: int = 0, eps: str = "0.01") -> Case:
     rng = np.random.default_rng(seed)
     net = Net((1, 5))
@@ -350,7 +363,7 @@ def cnn(seed: int = 0, eps: str = "0.01") -> Case:
     rng = np.random.default_rng(seed)
     net = Net((1, 1, 4, 4))
     h = net.op("relu", net.conv("x", 2, rng))
-    h = net.op("max_pool2d", h, kernel_size=[2, 2], stride=[2, 2], padding=[0, 0])
+    h = net.op("max_pool2d", h, **TILES, dilation=[1, 1])
     net.linear(net.flatten(h), 3, rng)
     return certify(net, rng.uniform(0.2, 0.8, net.shape), eps, rng, ["0", "1"])
 
@@ -359,10 +372,12 @@ def odd_cnn(seed: int = 0, eps: str = "0.004") -> Case:
     """Strides, dilation, groups, padded and overlapping windows, average pooling, leaky relu."""
     rng = np.random.default_rng(seed)
     net = Net((1, 2, 6, 5))
-    h = net.conv("x", 4, rng, stride=[2, 1], padding=[2, 1], dilation=[2, 1], groups=2)
-    h = net.op("max_pool2d", h, kernel_size=[3, 2], stride=[1, 2], padding=[1, 1])
+    h = net.conv("x", 4, rng, stride=[2, 1], padding=[[2, 2], [1, 1]], dilation=[2, 1], groups=2)
+    pool: Any = {"kernel_size": [3, 2], "stride": [1, 2], "padding": [[1, 0], [1, 1]]}
+    h = net.op("max_pool2d", h, **pool, dilation=[1, 2])
     h = net.op("leaky_relu", net.conv(h, 3, rng, kernel=2), negative_slope=0.01)
-    h = net.op("avg_pool2d", h, kernel_size=[2, 3], stride=[2, 1], padding=[1, 0])
+    mean: Any = {"kernel_size": [2, 2], "stride": [2, 1], "padding": [[1, 1], [0, 1]]}
+    h = net.op("avg_pool2d", h, **mean, divisor=5)
     h = net.op("mean", h, dims=[3])
     net.linear(net.flatten(h), 3, rng)
     return certify(net, rng.normal(size=net.shape), eps, rng)

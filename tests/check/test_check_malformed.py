@@ -13,7 +13,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checker_cases import CASES, Case, Net, certify, cnn, mlp, safetensors, with_header, write
+from checker_cases import (
+    CASES,
+    TILES,
+    Case,
+    Net,
+    certify,
+    cnn,
+    mlp,
+    safetensors,
+    with_header,
+    write,
+)
 
 from tensorem.check import MalformedError, UnsupportedError, _bounds, check, check_files, prepare
 from tensorem.check.__main__ import main
@@ -200,9 +211,10 @@ GRAPHS: list[tuple[Callable[[Case], Any], type[Exception], str]] = [
     (set_attr("stride", [1.0, 1]), MalformedError, "2 integers from 1 on as `stride`"),
     (set_attr("stride", [True, 1]), MalformedError, "2 integers from 1 on as `stride`"),
     (set_attr("stride", 1), MalformedError, "2 integers from 1 on as `stride`"),
-    (set_attr("padding", [-1, 1]), MalformedError, "2 integers from 0 on as `padding`"),
-    (set_attr("padding", [10**9] * 2), UnsupportedError, "takes more than 33554432 entries"),
-    (set_attr("padding", [10**30, 1]), MalformedError, "2 integers from 0 on as `padding`"),
+    (set_attr("padding", [[-1, 1]] * 2), MalformedError, "2 pairs of integers from 0 on as"),
+    (set_attr("padding", [[10**9] * 2] * 2), UnsupportedError, "takes more than 33554432 entries"),
+    (set_attr("padding", [[10**30, 1]] * 2), MalformedError, "2 pairs of integers from"),
+    (set_attr("padding", [1, 1]), MalformedError, "2 pairs of integers from 0 on as `padding`"),
     (set_attr("dilation", [9, 9]), MalformedError, "a kernel inside the image"),
     (set_attr("groups", 0), MalformedError, "groups that divide"),
     (set_attr("groups", 2), MalformedError, "as many channels as the kernel reads"),
@@ -480,7 +492,8 @@ def test_tensors_that_are_not_the_certificates() -> None:
 
 def test_another_graph_is_said_before_tensors_that_do_not_fit_it() -> None:
     case = cnn(1)
-    case.document["nodes"][2]["op"] = "avg_pool2d"
+    attrs = {**TILES, "divisor": 4}
+    case.document["nodes"][2] |= {"op": "avg_pool2d", "attrs": attrs}
     assert run(case).reason == "the certificate is about another graph"
     with pytest.raises(MalformedError, match=r"`pick_.*.v2` is not one that this certificate"):
         run(case.rehash())
@@ -519,12 +532,34 @@ def test_a_rejected_claim_says_why(change: Callable[[Case], Any], words: str, mo
 
 def test_a_pick_of_padding_is_rejected() -> None:
     net = Net((1, 1, 2, 2))
-    pooled = net.op("max_pool2d", "x", kernel_size=[2, 2], stride=[2, 2], padding=[1, 1])
+    pooled = net.op("max_pool2d", "x", **TILES | {"padding": [[1, 1]] * 2}, dilation=[1, 1])
     net.flatten(pooled)
     case = certify(net, np.arange(4).reshape(1, 1, 2, 2), "0.01", np.random.default_rng(0))
     assert run(case).accepted
     case.tensors["pick_lower.v0"][0, 0, 0, 0] = 0
     assert run(case).reason == "`pick_lower.v0` picks padding"
+
+
+@pytest.mark.parametrize(
+    ("op", "attrs", "words"),
+    [
+        ("max_pool2d", {"padding": [[2, 0], [0, 0]], "dilation": [1, 1]}, "windows that meet the"),
+        ("max_pool2d", {"padding": [[0, 2], [0, 0]], "dilation": [1, 1]}, "windows that meet the"),
+        ("max_pool2d", {"padding": [[1, 2], [0, 0]], "dilation": [3, 1]}, "windows that meet the"),
+        ("max_pool2d", {"padding": [[0, 0]], "dilation": [1, 1]}, "2 pairs of integers from 0 on"),
+        ("avg_pool2d", {"divisor": 0}, "an integer from 1 on as `divisor`"),
+        ("avg_pool2d", {"divisor": 2.0}, "an integer from 1 on as `divisor`"),
+        ("avg_pool2d", {"divisor": True}, "an integer from 1 on as `divisor`"),
+    ],
+)
+def test_a_pooling_of_nothing_is_refused(op: str, attrs: Any, words: str) -> None:
+    whole = {"max_pool2d": {"dilation": [1, 1]}, "avg_pool2d": {"divisor": 4}}[op]
+    net = Net((1, 2, 2, 2))
+    net.flatten(net.op(op, "x", **TILES, **whole))
+    case = certify(net, np.arange(8).reshape(1, 2, 2, 2), "0.01", np.random.default_rng(0))
+    case.document["nodes"][0]["attrs"].update(attrs)
+    with pytest.raises(MalformedError, match=words):
+        run(case.rehash())
 
 
 def test_numbers_that_overflow_are_rejected() -> None:

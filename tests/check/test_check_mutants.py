@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checker_cases import CASES, Array, Case, Net, certify, cnn, evaluate, fractions, mlp
+from checker_cases import CASES, TILES, Array, Case, Net, certify, cnn, evaluate, fractions, mlp
 
 from tensorem.check import MalformedError, Result, UnsupportedError, _check, check, prepare
 from tensorem.check._numbers import FLOAT64
@@ -199,7 +199,7 @@ def norm_net(seed: int = 0, eps: str = "0.01") -> Case:
     net = Net((1, 2, 2, 2))
     h = net.op("relu", net.norm("x", rng))
     h = net.op("add", net.op("relu", net.conv(h, 2, rng)), h)
-    h = net.op("avg_pool2d", h, kernel_size=[2, 2], stride=[1, 1], padding=[0, 0])
+    h = net.op("avg_pool2d", h, **TILES | {"stride": [1, 1]}, divisor=4)
     net.linear(net.flatten(h), 3, rng)
     return certify(net, rng.uniform(0.2, 0.8, net.shape), eps, rng, ["0", "1"])
 

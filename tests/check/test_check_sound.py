@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from checker_cases import CASES, Array, Case, Net, certify, evaluate, fractions
+from checker_cases import CASES, TILES, Array, Case, Net, certify, evaluate, fractions
 
 from tensorem.check import _bounds, _claim, _steps
 from tensorem.check._bounds import lowest, propagate
@@ -46,7 +46,7 @@ def wild_image(seed: int, eps: str) -> Case:
         return net.array(f"{len(net.arrays)}.w", binades(rng, shape, -10, 10))
 
     def conv(h: str) -> str:
-        attrs = {"stride": [1, 1], "padding": [1, 1], "dilation": [2, 2], "groups": 2}
+        attrs = {"stride": [1, 1], "padding": [[1, 1], [1, 1]], "dilation": [2, 2], "groups": 2}
         return net.op("conv2d", h, w(4, 2, 2, 2), w(4), **attrs)
 
     def norm(h: str) -> str:
@@ -54,8 +54,10 @@ def wild_image(seed: int, eps: str) -> Case:
         return net.op("batch_norm", h, w(4), w(4), w(4), var, eps=float(rng.choice([1e-30, 1])))
 
     def pool(h: str) -> str:
-        op = str(rng.choice(["max_pool2d", "avg_pool2d"]))
-        return net.op(op, h, kernel_size=[2, 3], stride=[1, 1], padding=[1, 1])
+        attrs = {"kernel_size": [2, 3], "stride": [1, 1], "padding": [[1, 1], [1, 1]]}
+        if rng.integers(2):
+            return net.op("max_pool2d", h, **attrs, dilation=[1, 1])
+        return net.op("avg_pool2d", h, **attrs, divisor=int(rng.integers(1, 8)))
 
     h = norm(conv("x")) if seed % 2 else conv(norm("x"))
     h = net.op("leaky_relu", h, negative_slope=float(rng.choice([0, 0.01, 1, 1e-40])))
@@ -71,7 +73,7 @@ def small(seed: int) -> Case:
     """A net on a large box of four inputs, where wrong lines show at the vertices."""
     rng = np.random.default_rng(seed)
     net = Net((1, 1, 2, 2))
-    top = net.op("max_pool2d", "x", kernel_size=[2, 2], stride=[2, 2], padding=[0, 0])
+    top = net.op("max_pool2d", "x", **TILES, dilation=[1, 1])
     h = net.op("concat", net.flatten(top), net.flatten("x"), dim=1)
     h = net.linear(h, 3, rng)
     net.linear(net.op("concat", h, net.op("relu", h), dim=1), 4, rng)

@@ -26,17 +26,30 @@ CASES = [
     ("leaky_relu", (draw(3, 4), 0.3), {}),
     ("pad", (draw(2, 3, 4), (1, 2, 0, 3)), {"value": 0.5}),
     ("pad", (draw(2, 3, 4), (-1, 2, 1, -2, 0, 1)), {}),
+    ("pad", (draw(2, 3, 4, 5), (1, 2, 0, 3), "reflect"), {}),
+    ("pad", (draw(2, 3, 4, 5), (4, 0, 3, 3), "reflect"), {}),
+    ("pad", (draw(2, 3, 4, 5), (1, 2, 0, 7), "replicate"), {}),
+    ("pad", (draw(2, 3, 4), (5, 0, 1, 3), "replicate"), {}),
+    ("pad", (draw(2, 3, 4, 5), (5, 2, 0, 4), "circular"), {}),
+    ("pad", (draw(2, 3, 4), (0, 3), "circular"), {}),
+    ("pad", (draw(2, 3, 4), (1, 0, 1, 2), "constant", -1.5), {}),
     ("sigmoid", (draw(3, 4),), {}),
     ("tanh", (draw(3, 4),), {}),
     ("softplus", (draw(3, 4),), {}),
+    ("softplus", (draw(3, 4), 2.5), {}),
+    ("softplus", (draw(3, 4),), {"beta": -0.5}),
     ("softmax", (draw(3, 4), 0), {}),
     ("log_softmax", (draw(3, 4),), {"dim": -1}),
     ("linear", (draw(2, 3, 4), draw(5, 4), draw(5)), {}),
     ("conv2d", (draw(2, 4, 7, 6), draw(6, 2, 3, 2)), {"stride": (2, 1), "groups": 2}),
     ("conv2d", (draw(1, 2, 5, 5), draw(3, 2, 3, 3), draw(3)), {"padding": "same"}),
     ("conv2d", (draw(1, 2, 5, 5), draw(3, 2, 3, 3)), {"padding": "valid", "dilation": 2}),
+    ("conv2d", (draw(1, 2, 5, 6), draw(3, 2, 2, 4), draw(3)), {"padding": "same"}),
+    ("conv2d", (draw(6, 5, 6), draw(2, 3, 4, 4), None, 1, "same", (1, 3), 2), {}),
     ("max_pool2d", (draw(2, 3, 6, 6), 3), {"stride": 2, "padding": 1}),
+    ("max_pool2d", (draw(2, 3, 6, 7), 3, 2, 1, 2, True), {}),
     ("avg_pool2d", (draw(2, 3, 6, 6), (2, 3)), {}),
+    ("avg_pool2d", (draw(2, 3, 7, 6), 3, 2, 1, True, False, 5), {}),
     ("layer_norm", (draw(3, 4), (4,)), {}),
     ("layer_norm", (draw(2, 3, 4), (3, 4), draw(3, 4), draw(3, 4), 1e-3), {}),
     ("batch_norm", (draw(2, 3, 4), draw(3), np.abs(draw(3)), draw(3), draw(3)), {}),
@@ -44,6 +57,7 @@ CASES = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
 @pytest.mark.parametrize(("name", "args", "kwargs"), CASES)
 def test_a_function_is_torchs_of_the_same_name(name: str, args: Any, kwargs: Any) -> None:
     torch = pytest.importorskip("torch")
@@ -121,6 +135,37 @@ MOVES: list[tuple[Any, type[Exception], str]] = [
     (lambda x: F.pad(x, (1, 2, 3)), ArgumentError, "F.pad takes pad as up to 2 pairs of integers"),
     (lambda x: F.pad(x, (-9, 0)), ArgumentError, "F.pad takes frames that leave an image"),
     (lambda x: F.pad(x, 1), ArgumentError, "F.pad takes integers as pad, got 1"),
+    (
+        lambda x: F.pad(x, (1, 1), "zeros"),
+        ArgumentError,
+        "F.pad takes mode as one of constant, reflect, replicate, circular, got 'zeros'",
+    ),
+    (
+        lambda x: F.pad(x, (1, -1), "reflect"),
+        ArgumentError,
+        "F.pad takes pad of at least 0 in mode 'reflect', got (1, -1).",
+    ),
+    (
+        lambda x: F.pad(x, (0, 3), "reflect"),
+        ShapeError,
+        "F.pad takes an axis of at least 4 for padding (0, 3) in mode 'reflect', got 3.",
+    ),
+    (
+        lambda x: F.pad(x, (0, 0, 3, 0), mode="circular"),
+        ShapeError,
+        "F.pad takes an axis of at least 3 for padding (3, 0) in mode 'circular', got 2.",
+    ),
+    (lambda x: F.softplus(x, 0), ArgumentError, "F.softplus takes beta other than 0, got 0."),
+    (
+        lambda x: F.avg_pool2d(x[None], 2, divisor_override=0),
+        ArgumentError,
+        "avg_pool2d takes divisor as an integer of at least 1, got 0.",
+    ),
+    (
+        lambda x: F.embedding(jnp.zeros(2, jnp.int32), x, 2),
+        ArgumentError,
+        "F.embedding takes padding_idx from -2 to 1, or None, got 2.",
+    ),
     (lambda x: F.reshape(x, 6), ArgumentError, "F.reshape takes a tuple of sizes, got 6"),
     (lambda x: F.amax(x, "a"), ArgumentError, "F.amax takes dim as an integer or a tuple"),
     (lambda x: F.amin(x, 2), ShapeError, "F.amin takes an input with the axes dim=2"),
@@ -179,13 +224,33 @@ def test_symbolic_sizes_stay_polynomials() -> None:
     assert format_shape(F.shape(y)) == "(N, 3)"
 
 
+@pytest.mark.parametrize(
+    ("pooled", "what"),
+    [
+        (lambda x: F.max_pool2d(x, 3, 2, ceil_mode=True), "ceil_mode"),
+        (lambda x: F.avg_pool2d(x, 3, 2, 1, count_include_pad=False), "count_include_pad=False"),
+    ],
+)
+def test_windows_that_depend_on_a_named_size_are_refused(pooled: Any, what: str) -> None:
+    with pytest.raises(ShapeError, match=rf"takes .*{what} for .* known height .* got \(2, H, W\)"):
+        tm.capture(pooled, (2, "H", "W"))
+
+
+def test_a_padding_row_passes_no_gradient_on() -> None:
+    table, index = jnp.asarray(draw(3, 2)), jnp.asarray([[0, 2], [2, 1]])
+    for idx in (2, -1):
+        found, back = jax.vjp(lambda t, i=idx: F.embedding(index, t, i), table)
+        assert_close(found, table[index])
+        assert_close(back(jnp.ones((2, 2, 2)))[0], [[1, 1], [1, 1], [0, 0]])
+
+
 def test_dropout_is_a_mask_of_the_key() -> None:
     x, key = jnp.ones((100, 100)), jax.random.key(0)
-    y = np.asarray(F.dropout(x, 0.4, key))
+    y = np.asarray(F.dropout(x, 0.4, key=key))
     assert set(np.unique(y)) == {np.float32(0), np.float32(1 / 0.6)}
     assert abs((y == 0).mean() - 0.4) < 0.02
-    np.testing.assert_array_equal(y, F.dropout(x, 0.4, key))
-    assert not np.array_equal(y, F.dropout(x, 0.4, jax.random.key(1)))
+    np.testing.assert_array_equal(y, F.dropout(x, 0.4, key=key))
+    assert not np.array_equal(y, F.dropout(x, 0.4, key=jax.random.key(1)))
 
 
 ERRORS = [
@@ -221,9 +286,9 @@ ERRORS = [
         "F.conv2d takes images of at least 5 x 5, got",
     ),
     (
-        lambda: F.conv2d(jnp.ones((1, 2, 4, 4)), jnp.ones((3, 2, 2, 2)), padding="same"),
-        ShapeError,
-        'F.conv2d takes padding="same" with stride 1 and an odd reach',
+        lambda: F.conv2d(jnp.ones((1, 2, 4, 4)), jnp.ones((3, 2, 2, 2)), None, 2, "same"),
+        ArgumentError,
+        'F.conv2d takes padding="same" with stride 1, got stride 2',
     ),
     (lambda: F.max_pool2d(jnp.ones((4, 4)), 2), ShapeError, "F.max_pool2d takes"),
     (lambda: F.softmax(jnp.ones(3), 1), ShapeError, "F.softmax takes an input with axis dim=1"),
@@ -244,8 +309,16 @@ ERRORS = [
         DTypeError,
         r"F.embedding takes integers \(int32, ...\), got float32",
     ),
-    (lambda: F.dropout(jnp.ones(2), 2.0, None), ArgumentError, r"F.dropout takes p in \[0, 1\]"),
-    (lambda: F.dropout(jnp.ones(2, int), 0.3, None), DTypeError, "F.dropout takes floats, got int"),
+    (
+        lambda: F.dropout(jnp.ones(2), 2.0, key=None),
+        ArgumentError,
+        r"F.dropout takes p in \[0, 1\]",
+    ),
+    (
+        lambda: F.dropout(jnp.ones(2, int), 0.3, key=None),
+        DTypeError,
+        "F.dropout takes floats, got int",
+    ),
     (
         lambda: F.add(jnp.ones(2, jnp.int32), 0.5),
         DTypeError,

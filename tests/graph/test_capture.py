@@ -17,6 +17,9 @@ from tensorem.errors import CaptureError
 from tensorem.shapes import Spec
 
 X = np.random.default_rng(0).normal(size=(4, 4)).astype(np.float32)
+TILES: dict[str, Any] = dict(
+    kernel_size=(2, 2), stride=(2, 2), padding=((0, 0), (0, 0)), dilation=(1, 1)
+)
 W = np.random.default_rng(1).normal(size=(4, 4)).astype(np.float32)
 
 
@@ -83,7 +86,7 @@ def test_a_forward_pass_keeps_its_bits() -> None:
 
 NORMALISED = {
     "layer_norm": lambda x: jnp.sum(F.layer_norm(x, (7,)) ** 3 * 1.3),
-    "batch_norm": lambda x: jnp.sum(F.batch_norm(x, *F.batch_moments(x), None, None, 1e-5) ** 2),
+    "batch_norm": lambda x: jnp.sum(F.batch_norm(x, *F.batch_moments(x), eps=1e-5) ** 2),
 }
 
 
@@ -144,10 +147,8 @@ def test_what_has_no_row_is_an_error_with_a_remedy() -> None:
 
 
 def convolutional(w: Any, x: Any) -> Any:
-    attrs: dict[str, Any] = dict(stride=(1, 1), padding=(1, 1), dilation=(1, 1), groups=1)
-    h = ops.max_pool2d(
-        ops.relu(ops.conv2d(x, w["k"], **attrs)), kernel_size=(2, 2), stride=(2, 2), padding=(0, 0)
-    )
+    attrs: dict[str, Any] = dict(stride=(1, 1), padding=((1, 1), (1, 1)), dilation=(1, 1), groups=1)
+    h = ops.max_pool2d(ops.relu(ops.conv2d(x, w["k"], **attrs)), **TILES)
     return jnp.sum(ops.log_softmax(h.reshape(h.shape[0], -1), dim=-1) ** 2)
 
 
@@ -165,7 +166,7 @@ def test_the_gradient_of_a_convolution_is_a_graph_of_facade_ops() -> None:
 
 def test_a_user_who_switched_compilation_off_captures_the_same_graph() -> None:
     """Our names stand on compiled calls, which `jax.disable_jit` takes away."""
-    f = lambda x: ops.max_pool2d(network(x), kernel_size=(2, 2), stride=(2, 2), padding=(0, 0))  # noqa: E731
+    f = lambda x: ops.max_pool2d(network(x), **TILES)  # noqa: E731
     shape = ("N", 1, 4, 4)
     expected = graph.capture(f, shape)
     assert {"max_pool2d", "softmax"} <= ops_of(expected)

@@ -63,10 +63,12 @@ WIDE: Draw = lambda rng, shape: floats(rng, shape, -1074, 900)  # noqa: E731
 
 _PAIR = ((2, 3), (2, 3))
 _IMAGE = (1, 2, 4, 4)
-_WINDOW = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0)}
-_OVERLAP = {"kernel_size": (3, 2), "stride": (2, 1), "padding": (1, 1)}
-_CONV = {"stride": (1, 1), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
-_ODD = {"stride": (2, 1), "padding": (1, 0), "dilation": (1, 2), "groups": 2}
+_WINDOW = {"kernel_size": (2, 2), "stride": (2, 2), "padding": ((0, 0), (0, 0))}
+_OVERLAP = {"kernel_size": (3, 2), "stride": (2, 1), "padding": ((1, 1), (1, 1))}
+_UNEVEN = {"kernel_size": (2, 2), "stride": (2, 3), "padding": ((0, 1), (1, 0))}
+_CONV = {"stride": (1, 1), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
+_ODD = {"stride": (2, 1), "padding": ((1, 1), (0, 0)), "dilation": (1, 2), "groups": 2}
+_LOPSIDED = {"stride": (1, 2), "padding": ((0, 2), (1, 0)), "dilation": (2, 1), "groups": 1}
 
 
 def _binary(*kinds: str) -> list[Case]:
@@ -127,17 +129,29 @@ CASES: dict[str, list[Case]] = {
     "conv2d": [
         Case((_IMAGE, (2, 2, 3, 3), (2,)), _CONV),
         Case((_IMAGE, (2, 1, 2, 2)), _ODD),
+        Case((_IMAGE, (1, 2, 2, 2)), _LOPSIDED),
     ],
     "conv2d_dx": [
         Case(((1, 2, 4, 4), (2, 2, 3, 3)), {**_CONV, "size": (4, 4)}),
         Case(((1, 2, 3, 2), (2, 1, 2, 2)), {**_ODD, "size": (4, 4)}),
+        Case(((1, 1, 4, 2), (1, 2, 2, 2)), {**_LOPSIDED, "size": (4, 4)}),
     ],
     "conv2d_dk": [
         Case(((1, 2, 4, 4), (1, 2, 4, 4)), {**_CONV, "size": (3, 3)}),
         Case(((1, 2, 4, 4), (1, 2, 3, 2)), {**_ODD, "size": (2, 2)}),
+        Case(((1, 2, 4, 4), (1, 1, 4, 2)), {**_LOPSIDED, "size": (2, 2)}),
     ],
-    "max_pool2d": [Case((_IMAGE,), _WINDOW), Case(((1, 1, 4, 3),), _OVERLAP)],
-    "avg_pool2d": [Case((_IMAGE,), _WINDOW), Case(((1, 1, 4, 3),), _OVERLAP)],
+    "max_pool2d": [
+        Case((_IMAGE,), {**_WINDOW, "dilation": (1, 1)}),
+        Case(((1, 1, 4, 3),), {**_OVERLAP, "dilation": (1, 1)}),
+        Case(((1, 1, 5, 4),), {**_UNEVEN, "dilation": (2, 3)}),
+    ],
+    "avg_pool2d": [
+        Case((_IMAGE,), {**_WINDOW, "divisor": 4}),
+        Case(((1, 1, 4, 3),), {**_OVERLAP, "divisor": 6}),
+        Case(((1, 1, 5, 4),), {**_UNEVEN, "divisor": 3}),
+        Case((_IMAGE,), {**_WINDOW, "divisor": 1}),
+    ],
     "softmax": [Case(((2, 4),), {"dim": -1}), Case(((3, 2),), {"dim": 0})],
     "log_softmax": [Case(((2, 4),), {"dim": -1})],
     "batch_norm": [Case(((2, 3, 2), (3,), (3,), (3,), (3,)), {"eps": 1e-5}, *_NORM)],

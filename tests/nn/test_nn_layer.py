@@ -171,6 +171,24 @@ def test_a_layer_without_forward_says_so() -> None:
         (lambda: nn.Dropout(1.5), r"Dropout takes p in \[0, 1\], got 1.5"),
         (lambda: nn.BatchNorm2d(0), "num_features an integer of at least 1, got 0"),
         (lambda: nn.Embedding(0, 3), "num_embeddings an integer of at least 1, got 0"),
+        (
+            lambda: nn.Embedding(4, 3, 4),
+            "^Embedding takes padding_idx from -4 to 3, or None, got 4",
+        ),
+        (lambda: nn.Embedding(4, 3, 1.0), "Embedding takes padding_idx .* got 1.0"),  # type: ignore[arg-type]
+        (
+            lambda: nn.MaxPool2d(2, dilation=0),
+            "^MaxPool2d takes dilation as an integer of at least",
+        ),
+        (lambda: nn.MaxPool2d(2, ceil_mode=1), "MaxPool2d takes ceil_mode True or False, got 1"),  # type: ignore[arg-type]
+        (lambda: nn.AvgPool2d(2, ceil_mode=None), "takes ceil_mode True or False, got None"),  # type: ignore[arg-type]
+        (lambda: nn.AvgPool2d(2, divisor_override=0), "divisor_override an integer of at least 1"),
+        (
+            lambda: nn.Conv2d(1, 1, 1, padding_mode="constant"),
+            "padding_mode as one of zeros, reflect, replicate, circular, got 'constant'",
+        ),
+        (lambda: nn.Softplus(0), "Softplus takes beta other than 0, got 0"),
+        (lambda: nn.Softplus(float("inf")), "Softplus takes beta a finite number, got inf"),
     ],
 )
 def test_hyperparameters_are_checked_when_written(make: Any, words: str) -> None:
@@ -184,6 +202,6 @@ def test_numbers_of_numpy_are_the_numbers_that_they_are() -> None:
     assert type(nn.Dropout(np.float64(0.5)).p) is float
 
 
-def test_conv_same_needs_an_odd_reach() -> None:
-    with pytest.raises(ValueError, match='padding="same" with stride 1'):
-        nn.Conv2d(1, 1, 2, padding="same")
+def test_conv_same_needs_stride_1() -> None:
+    with pytest.raises(ArgumentError, match='padding="same" with stride 1, got stride 2'):
+        nn.Conv2d(1, 1, 2, 2, padding="same")

@@ -16,14 +16,14 @@ from tensorem.ops import _convolution as c
 CASES = [
     (stride, padding, dilation, groups)
     for stride, padding, dilation, groups in itertools.product(
-        [(1, 1), (2, 3)], [(0, 0), (1, 2)], [(1, 1), (2, 1)], [1, 2]
+        [(1, 1), (2, 3)], [((0, 0), (0, 0)), ((1, 2), (2, 0))], [(1, 1), (2, 1)], [1, 2]
     )
 ]
 
 
 def reference(x: Any, k: Any, stride: Any, padding: Any, dilation: Any, groups: int) -> Any:
     return lax.conv_general_dilated(
-        x, k, stride, [(p, p) for p in padding], rhs_dilation=dilation,
+        x, k, stride, padding, rhs_dilation=dilation,
         dimension_numbers=("NHWC", "HWIO", "NHWC"), feature_group_count=groups,
     )  # fmt: skip
 
@@ -48,7 +48,7 @@ def test_value_and_both_gradients_are_those_of_xla(
         assert_close(a, e, 1e-4, 1e-4)
 
 
-KW = dict(stride=(2, 1), padding=(1, 0), dilation=(1, 2), groups=1)
+KW = dict(stride=(2, 1), padding=((1, 1), (0, 0)), dilation=(1, 2), groups=1)
 TRANSFORMS = {
     "forward over reverse": lambda f: lambda x, k: jax.jvp(jax.grad(f, 1), (x, k), (x, k))[1],
     "reverse over reverse": lambda f: jax.grad(lambda x, k: jnp.sum(jax.grad(f)(x, k) ** 2), 1),

@@ -39,13 +39,16 @@ def test_pooling_and_its_gradient_with_ties_are_those_of_torch(
 ) -> None:
     torch = pytest.importorskip("torch")
     x = np.random.default_rng(0).integers(0, 3, (2, 2, 6, 6)).astype(np.float32)
-    attrs = {"kernel_size": kernel, "stride": stride, "padding": padding}
-    for name in ("max_pool2d", "avg_pool2d"):
+    attrs = {"kernel_size": kernel, "stride": stride, "padding": tuple((p, p) for p in padding)}
+    own = {"max_pool2d": {"dilation": (1, 1)}, "avg_pool2d": {"divisor": kernel[0] * kernel[1]}}
+    for name, rest in own.items():
         theirs = torch.tensor(x, requires_grad=True)
         y = getattr(torch.nn.functional, name)(theirs, kernel, stride, padding)
         weight = np.random.default_rng(1).normal(size=y.shape).astype(np.float32)
         (y * torch.tensor(weight)).sum().backward()
-        ours, back = jax.vjp(lambda a, n=name: ops.TABLE[n](a, **attrs), jnp.asarray(x))
+        ours, back = jax.vjp(
+            lambda a, n=name, r=rest: ops.TABLE[n](a, **attrs, **r), jnp.asarray(x)
+        )
         assert_close(ours, y.detach().numpy())
         assert_close(back(jnp.asarray(weight))[0], theirs.grad.numpy())
 

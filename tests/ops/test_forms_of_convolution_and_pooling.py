@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from close import assert_close
-from tensorem import ops
+from tensorem import functional as F
 
 torch = pytest.importorskip("torch")
 rng = np.random.default_rng(0)
@@ -22,10 +22,14 @@ CONVOLUTIONS = [
     (2, (4, 5), (3, 2), (1, 2), (2, 1)),
 ]
 POOLS = [
-    ((2, 2), (2, 2), (0, 0)),
-    ((3, 2), (2, 1), (1, 1)),
-    ((5, 4), (2, 3), (2, 1)),
-    ((6, 3), (6, 3), (0, 0)),
+    # kernel, stride, padding, dilation, ceil_mode: up to 16 entries are read one by one
+    ((2, 2), (2, 2), (0, 0), (1, 1), False),
+    ((3, 2), (2, 1), (1, 1), (1, 1), False),
+    ((5, 4), (2, 3), (2, 1), (1, 1), False),
+    ((6, 3), (6, 3), (0, 0), (1, 1), False),
+    ((2, 2), (2, 2), (0, 0), (2, 3), False),
+    ((3, 2), (3, 4), (1, 1), (3, 1), True),
+    ((5, 4), (5, 4), (0, 0), (1, 1), True),
 ]
 
 
@@ -35,7 +39,7 @@ def test_convolution(case: Any) -> None:
     arrays = (_drawn(2, channels, 9, 10), _drawn(4, channels, *kernel), _drawn(4))
     attrs = dict(stride=stride, padding=padding, dilation=dilation, groups=1)
     _require_same(
-        lambda *xs: ops.conv2d(*xs, **attrs),
+        lambda *xs: F.conv2d(*xs, **attrs),
         lambda *xs: torch.nn.functional.conv2d(*xs, **attrs),
         arrays,
     )
@@ -43,12 +47,10 @@ def test_convolution(case: Any) -> None:
 
 @pytest.mark.parametrize("case", POOLS, ids=str)
 def test_pooling_with_ties(case: Any) -> None:
-    kernel, stride, padding = case
     images = rng.integers(0, 3, (2, 3, 12, 9)).astype(np.float32)  # so that many entries are equal
-    attrs = dict(kernel_size=kernel, stride=stride, padding=padding)
     _require_same(
-        lambda x: ops.max_pool2d(x, **attrs),
-        lambda x: torch.nn.functional.max_pool2d(x, **attrs),
+        lambda x: F.max_pool2d(x, *case),
+        lambda x: torch.nn.functional.max_pool2d(x, *case),
         (images,),
     )
 

@@ -38,11 +38,14 @@ def test_relu_takes_a_lower_slope_from_outside() -> None:
     assert_close(_slope(y.lower[0]), [1, 0.25])
 
 
+BARE = {"padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
+
+
 def test_max_pooling_leans_on_the_greatest_ends() -> None:
     """Below x_k of the greatest lower end; above the chord over x_i of the greatest upper end."""
     low = np.float32([[[[0.0, 1.0], [-1.0, 0.5]]]])
     high = np.float32([[[[3.0, 2.0], [0.0, 1.0]]]])
-    attrs: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0)}
+    attrs: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), **BARE}
     y = ops.max_pool2d.lines(_box(low, high), **attrs)
     assert isinstance(y.lower[0], Linear) and isinstance(y.upper[0], Linear)
     unit = jnp.ones((1, 1, 1, 1))
@@ -53,7 +56,7 @@ def test_max_pooling_leans_on_the_greatest_ends() -> None:
 
 def test_max_pooling_takes_the_picks_of_a_certificate() -> None:
     box = _box(np.zeros((1, 1, 2, 2)), np.ones((1, 1, 2, 2)))
-    attrs: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), "padding": (0, 0)}
+    attrs: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), **BARE}
     chosen = pool.Picks(jnp.array([[[[3]]]]), jnp.array([[[[2]]]]))
     y = ops.max_pool2d.lines(box, chosen=chosen, **attrs)
     unit = jnp.ones((1, 1, 1, 1))
@@ -64,7 +67,8 @@ def test_max_pooling_takes_the_picks_of_a_certificate() -> None:
 
 def test_max_pooling_never_picks_the_padding() -> None:
     box = _box(np.full((1, 1, 2, 2), -3.0), np.full((1, 1, 2, 2), -2.0))
-    attrs: dict[str, Any] = {"kernel_size": (2, 2), "stride": (1, 1), "padding": (1, 1)}
+    attrs: dict[str, Any] = {"kernel_size": (2, 2), "stride": (1, 1), "padding": ((1, 1), (1, 1))}
+    attrs["dilation"] = (1, 1)
     cut = [pool.windows(end, -np.inf, **attrs) for end in (box.lower, box.upper)]
     chosen = pool.picks(*cut)
     assert np.all(np.isfinite(np.take_along_axis(cut[0], chosen.lower[..., None], axis=-1)))
@@ -80,7 +84,7 @@ def test_a_product_with_a_constant_is_affine(name: str) -> None:
         "matmul": ((2, 3), (3, 2), {}),
         "dot": ((2, 3), (3, 2), {"contract": ((1,), (0,)), "batch": ((), ())}),
     }
-    conv = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+    conv = {"stride": (1, 1), **BARE, "groups": 1}
     shapes["conv2d"] = ((1, 1, 4, 4), (1, 1, 2, 2), conv)
     shapes["conv2d_dx"] = ((1, 1, 3, 3), (1, 1, 2, 2), {**conv, "size": (4, 4)})
     shapes["conv2d_dk"] = ((1, 1, 4, 4), (1, 1, 3, 3), {**conv, "size": (2, 2)})

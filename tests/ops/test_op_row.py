@@ -13,7 +13,7 @@ from tensorem.domains import Interval, Rational
 from tensorem.errors import ArgumentError, DTypeError, MeaningError, ShapeError
 from tensorem.shapes import Spec
 
-CONV = {"stride": (1, 1), "padding": (0, 0), "dilation": (1, 1), "groups": 1}
+CONV = {"stride": (1, 1), "padding": ((0, 0), (0, 0)), "dilation": (1, 1), "groups": 1}
 
 
 def test_a_wrong_number_of_operands_is_refused() -> None:
@@ -86,7 +86,7 @@ def test_a_call_stands_in_the_jaxpr_under_its_name() -> None:
 
 def test_shapes_with_names_go_through_every_family() -> None:
     x = Spec(("N", 3, 8, 8))
-    conv = {"stride": (2, 2), "padding": (1, 1), "dilation": (1, 1), "groups": 1}
+    conv = {"stride": (2, 2), "padding": ((1, 1), (1, 1)), "dilation": (1, 1), "groups": 1}
     y = ops.conv2d.shape(x, Spec((4, 3, 3, 3)), Spec((4,)), **conv)
     assert y == Spec(("N", 4, 4, 4))
     assert ops.reshape.shape(y, shape=("N", -1)) == Spec(("N", 64))

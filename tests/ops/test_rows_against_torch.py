@@ -37,10 +37,15 @@ def _agree(ours: Any, theirs: Any, arrays: list[Any]) -> None:
         assert_close(g, leaf.grad.numpy(), rtol=1e-4, atol=1e-4)
 
 
+def _framed(attrs: Any) -> Any:
+    """The attributes as our row has them: padding before and after each axis."""
+    return {**attrs, "padding": tuple((p, p) for p in attrs["padding"])}
+
+
 @pytest.mark.parametrize("attrs", CONVS)
 def test_conv2d(attrs: Any) -> None:
     _agree(
-        lambda *a: ops.conv2d(*a, **attrs),
+        lambda *a: ops.conv2d(*a, **_framed(attrs)),
         lambda *a: torch.nn.functional.conv2d(*a, **attrs),
         _draw((2, 4, 7, 6), (6, 4 // attrs["groups"], 3, 2), (6,)),
     )
@@ -53,9 +58,9 @@ def test_the_transposes_of_conv2d_are_torchs_gradients(attrs: Any) -> None:
     g = np.cos(np.arange(y.numel())).reshape(y.shape).astype(np.float32)
     dx = torch.nn.grad.conv2d_input(x.shape, torch.tensor(w), torch.tensor(g), **attrs)
     dk = torch.nn.grad.conv2d_weight(torch.tensor(x), w.shape, torch.tensor(g), **attrs)
-    ours = ops.conv2d_dx(jnp.asarray(g), jnp.asarray(w), size=x.shape[2:], **attrs)
+    ours = ops.conv2d_dx(jnp.asarray(g), jnp.asarray(w), size=x.shape[2:], **_framed(attrs))
     assert_close(ours, dx.numpy(), rtol=1e-4, atol=1e-4)
-    ours = ops.conv2d_dk(jnp.asarray(x), jnp.asarray(g), size=w.shape[2:], **attrs)
+    ours = ops.conv2d_dk(jnp.asarray(x), jnp.asarray(g), size=w.shape[2:], **_framed(attrs))
     assert_close(ours, dk.numpy(), rtol=1e-4, atol=1e-4)
 
 

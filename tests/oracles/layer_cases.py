@@ -76,6 +76,27 @@ CASES = (
         lambda t: t.nn.Conv2d(1, 2, 3, padding="same", dilation=2),
         (1, 1, 6, 6),
     ),
+    Case(
+        "conv2d uneven same",
+        nn.Conv2d(2, 3, (2, 4), padding="same", dilation=(1, 3)),
+        lambda t: t.nn.Conv2d(2, 3, (2, 4), padding="same", dilation=(1, 3)),
+        (2, 2, 6, 7),
+    ),
+    *(
+        Case(
+            f"conv2d {mode}",
+            nn.Conv2d(2, 4, 3, 2, (2, 1), 1, 2, True, mode),
+            lambda t, mode=mode: t.nn.Conv2d(2, 4, 3, 2, (2, 1), 1, 2, True, mode),
+            (2, 2, 7, 6),
+        )
+        for mode in ("zeros", "reflect", "replicate", "circular")
+    ),
+    Case(
+        "conv2d uneven same circular",
+        nn.Conv2d(1, 2, (2, 4), padding="same", padding_mode="circular"),
+        lambda t: t.nn.Conv2d(1, 2, (2, 4), padding="same", padding_mode="circular"),
+        (1, 5, 6),
+    ),
     Case("conv2d one image", nn.Conv2d(2, 3, 2), lambda t: t.nn.Conv2d(2, 3, 2), (2, 4, 4)),
     Case("max pool", nn.MaxPool2d(2), lambda t: t.nn.MaxPool2d(2), (2, 3, 6, 4)),
     Case(
@@ -85,12 +106,48 @@ CASES = (
         (2, 2, 7, 6),
     ),
     Case("max pool odd", nn.MaxPool2d((2, 3)), lambda t: t.nn.MaxPool2d((2, 3)), (2, 5, 7)),
+    *(
+        Case(
+            f"max pool {words}",
+            nn.MaxPool2d(*window, ceil_mode=ceil_mode),
+            lambda t, window=window, ceil_mode=ceil_mode: t.nn.MaxPool2d(
+                *window, ceil_mode=ceil_mode
+            ),
+            shape,
+        )
+        for words, window, ceil_mode, shape in (
+            ("dilated", (3, 1, 1, 2), False, (2, 2, 7, 6)),
+            ("dilated unevenly", ((2, 3), (1, 2), (1, 0), (3, 2)), False, (2, 2, 7, 8)),
+            ("ceil", (2,), True, (2, 3, 7, 5)),
+            ("ceil padded", (3, 2, 1), True, (2, 2, 6, 7)),
+            ("ceil with the last window left out", (2, 3, 1), True, (1, 2, 5, 4)),
+            ("ceil dilated", ((3, 2), (2, 3), (1, 1), (2, 3)), True, (2, 2, 8, 9)),
+            ("ceil larger than the image", (3, 2), True, (1, 2, 2, 3)),
+        )
+    ),
     Case("avg pool", nn.AvgPool2d(2), lambda t: t.nn.AvgPool2d(2), (2, 3, 4, 4)),
     Case(
         "avg pool padded",
         nn.AvgPool2d(3, stride=1, padding=1),
         lambda t: t.nn.AvgPool2d(3, stride=1, padding=1),
         (1, 2, 4, 5),
+    ),
+    *(
+        Case(
+            f"avg pool {words}",
+            nn.AvgPool2d(*window),
+            lambda t, window=window: t.nn.AvgPool2d(*window),
+            shape,
+        )
+        for words, window, shape in (
+            ("ceil", (2, None, 0, True), (2, 3, 5, 7)),
+            ("ceil padded", (3, 2, 1, True), (2, 2, 6, 7)),
+            ("ceil padded, padding not counted", (3, 2, 1, True, False), (2, 2, 6, 7)),
+            ("ceil, a step beyond the window", (2, 3, 1, True), (2, 4, 5)),
+            ("padding not counted", ((3, 2), (1, 2), 1, False, False), (2, 2, 4, 5)),
+            ("divisor", (2, 1, 1, False, True, 3), (1, 2, 4, 4)),
+            ("divisor of all", (3, 2, (0, 1), True, False, 7), (1, 2, 6, 5)),
+        )
     ),
     Case("flatten", nn.Flatten(), lambda t: t.nn.Flatten(), (2, 3, 4)),
     Case("flatten middle", nn.Flatten(1, 2), lambda t: t.nn.Flatten(1, 2), (2, 3, 4, 5)),
@@ -99,6 +156,7 @@ CASES = (
     Case("sigmoid", nn.Sigmoid(), lambda t: t.nn.Sigmoid(), (3, 4)),
     Case("tanh", nn.Tanh(), lambda t: t.nn.Tanh(), (3, 4)),
     Case("softplus", nn.Softplus(), lambda t: t.nn.Softplus(), (3, 4)),
+    Case("softplus steep", nn.Softplus(3.5), lambda t: t.nn.Softplus(3.5), (3, 4)),
     Case("softmax", nn.Softmax(1), lambda t: t.nn.Softmax(1), (2, 5, 3)),
     Case("identity", nn.Identity(), lambda t: t.nn.Identity(), (3, 4)),
     Case("dropout eval", nn.Dropout(0.3), lambda t: t.nn.Dropout(0.3), (3, 4)),
@@ -110,6 +168,13 @@ CASES = (
         (2, 3, 6),
     ),
     Case("embedding", nn.Embedding(7, 3), lambda t: t.nn.Embedding(7, 3), (2, 4), rows=7),
+    Case(
+        "embedding with padding",
+        nn.Embedding(4, 3, -2),
+        lambda t: t.nn.Embedding(4, 3, -2),
+        (3, 4),
+        rows=4,
+    ),
     Case("batch norm eval", nn.BatchNorm2d(3), lambda t: t.nn.BatchNorm2d(3), (2, 3, 4, 2)),
     Case("batch norm", nn.BatchNorm2d(3), lambda t: t.nn.BatchNorm2d(3), (2, 3, 4, 2), steps=3),
     Case(

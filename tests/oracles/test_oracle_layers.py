@@ -62,6 +62,7 @@ def test_a_layer_computes_what_torch_computes(case: Case) -> None:
         assert_close(ours[name], array, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
 def test_the_recorded_arrays_are_those_of_torch() -> None:
     torch = pytest.importorskip("torch")
     found = {f"{c.name}/{n}": a for c in CASES for n, a in torch_results(c, torch).items()}

@@ -15,25 +15,31 @@ from tensorem.shapes import (
     OpenShape,
     Shape,
     bind_size,
+    check_padding,
     conv_size,
+    conv_window,
     format_shape,
     named,
     pair,
     parse_size,
     pool_size,
+    pool_window,
     rules,
     same_shape,
     shape_of,
+    window_counts,
 )
 
-windows = st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 3), st.integers(1, 3))
+ends = st.tuples(st.integers(0, 3), st.integers(0, 3))
+windows = st.tuples(st.integers(1, 4), st.integers(1, 3), ends, st.integers(1, 3))
+Window = tuple[int, int, tuple[int, int], int]
 
 
 @given(st.integers(0, 12), windows)
-def test_conv_size_counts_the_positions(size: int, window: tuple[int, int, int, int]) -> None:
+def test_conv_size_counts_the_positions(size: int, window: Window) -> None:
     kernel, stride, padding, dilation = window
     reach = dilation * (kernel - 1)
-    starts = range(-padding, size + padding - reach, stride)
+    starts = range(-padding[0], size + padding[1] - reach, stride)
     if starts:
         assert conv_size(size, *window) == len(starts)
     else:
@@ -42,9 +48,7 @@ def test_conv_size_counts_the_positions(size: int, window: tuple[int, int, int, 
 
 
 @given(st.integers(1, 9), st.sampled_from(["H", "4*H", "6*H+3", "?"]), windows)
-def test_conv_size_of_symbols_is_that_of_their_values(
-    h: int, text: str, window: tuple[int, int, int, int]
-) -> None:
+def test_conv_size_of_symbols_is_that_of_their_values(h: int, text: str, window: Window) -> None:
     size = parse_size(text)
     value = {"H": h, "4*H": 4 * h, "6*H+3": 6 * h + 3, "?": h}[text]
     try:
@@ -57,10 +61,11 @@ def test_conv_size_of_symbols_is_that_of_their_values(
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ((8, 0, 1, 0), "kernel_size of at least 1, got 0"),
-        ((8, 3, 0, 0), "stride of at least 1, got 0"),
-        ((8, 3, 1, -1), "padding of at least 0, got -1"),
-        ((8, 3, 1, 0, 0), "dilation of at least 1, got 0"),
+        ((8, 0, 1, (0, 0)), "kernel_size of at least 1, got 0"),
+        ((8, 3, 0, (0, 0)), "stride of at least 1, got 0"),
+        ((8, 3, 1, (-1, 0)), "padding of at least 0, got -1"),
+        ((8, 3, 1, (0, -2)), "padding of at least 0, got -2"),
+        ((8, 3, 1, (0, 0), 0), "dilation of at least 1, got 0"),
     ],
 )
 def test_windows_that_make_no_sense_are_refused(arguments: Any, words: str) -> None:
@@ -70,7 +75,78 @@ def test_windows_that_make_no_sense_are_refused(arguments: Any, words: str) -> N
 
 def test_pool_padding_is_at_most_half_the_kernel() -> None:
     with pytest.raises(ArgumentError, match="at most half of kernel_size 2, got 2"):
-        pool_size(8, kernel=2, stride=2, padding=2)
+        pool_size(8, kernel=2, stride=2, padding=(2, 2))
+
+
+def test_no_pooling_window_lies_outside() -> None:
+    with pytest.raises(
+        ArgumentError, match=r"windows that begin before the end, got padding \(0, 2"
+    ):
+        pool_size(4, kernel=2, stride=2, padding=(0, 2))
+    with pytest.raises(ShapeError, match="takes a size of at least dilation 3, got 2") as caught:
+        pool_size(2, kernel=2, stride=1, padding=(1, 1), dilation=3)
+    assert caught.value.because == "a window could lie wholly in the padding."
+    assert pool_size(2, kernel=2, stride=1, padding=(0, 2), dilation=3) == 1
+
+
+@given(st.integers(1, 12), windows, st.booleans())
+def test_ceil_mode_lets_in_the_windows_that_begin_inside(
+    size: int, window: Window, ceil_mode: bool
+) -> None:
+    kernel, stride, (padding, _), dilation = window
+    padding = min(padding, kernel // 2)
+    span, end = dilation * (kernel - 1) + 1, size + padding
+    try:
+        ends = pool_window((size, 4), kernel, stride, padding, dilation, ceil_mode).padding[0]
+        found = conv_size(size, kernel, stride, ends, dilation)
+    except ShapeError:
+        found = 0
+    count = -((span - size - 2 * padding) // stride) if ceil_mode else 0  # of PyTorch's Pool.h
+    count = count + 1 - ((count * stride) >= end) if ceil_mode else 0
+    plain = (size + 2 * padding - span) // stride + 1
+    assert found == max(count if ceil_mode else plain, 0)
+
+
+@given(st.sampled_from(["H", "4*H", "6*H+3", "?"]), st.integers(1, 9), windows)
+def test_ceil_mode_of_symbols_is_that_of_their_values(text: str, h: int, window: Window) -> None:
+    kernel, stride, (padding, _), dilation = window
+    padding = min(padding, kernel // 2)
+    value = {"H": h, "4*H": 4 * h, "6*H+3": 6 * h + 3, "?": h}[text]
+    frames = [
+        pool_window((size, 1), kernel, stride, padding, dilation, True).padding[0]
+        for size in (value, parse_size(text))
+    ]
+    assert frames[1][0] == padding and frames[1][1] in (frames[0][1], UNKNOWN)
+
+
+@given(st.integers(1, 9), windows, st.integers(0, 3))
+def test_window_counts_are_those_of_a_mask(size: int, window: Window, counted: int) -> None:
+    kernel, stride, ends, _ = window
+    counted = min(counted, *ends)
+    mask = [-counted <= i < size + counted for i in range(-ends[0], size + ends[1])]
+    starts = range(0, len(mask) - kernel + 1, stride)
+    expected = tuple(sum(mask[i : i + kernel]) for i in starts)
+    found = window_counts(size, kernel, stride, ends, (counted, counted))
+    assert tuple(max(n, 0) for n in found) == expected
+
+
+@pytest.mark.parametrize(
+    ("mode", "padding", "least"),
+    [("reflect", (1, 3), 4), ("replicate", (9, 0), 1), ("circular", (2, 5), 5)],
+)
+def test_a_frame_takes_an_axis_that_fills_it(mode: str, padding: Any, least: int) -> None:
+    check_padding(least, padding, mode)
+    check_padding(0, (0, 0), mode)
+    with pytest.raises(ShapeError, match=f"takes an axis of at least {least} .* mode '{mode}'"):
+        check_padding(least - 1, padding, mode)
+
+
+def test_same_pads_the_greater_half_after_the_image() -> None:
+    assert conv_window((3, 4), 1, "same", (2, 1)).padding == ((2, 2), (1, 2))
+    with pytest.raises(
+        ArgumentError, match=r'takes padding="same" with stride 1, got stride \(1, 2'
+    ):
+        conv_window(3, (1, 2), "same")
 
 
 @pytest.mark.parametrize("bad", [0, (1, 2, 3), "3", 1.0, (1, 0), (True, 1)])
@@ -95,7 +171,33 @@ LAYERS: list[tuple[str, Any, dict[str, Any]]] = [
             "groups": 2,
         },
     ),
+    (
+        "Conv2d",
+        rules.conv2d,
+        {"in_channels": 4, "out_channels": 6, "kernel_size": (2, 4), "padding": "same"},
+    ),
+    *(
+        (
+            "Conv2d",
+            rules.conv2d,
+            {
+                "in_channels": 4,
+                "out_channels": 6,
+                "kernel_size": 3,
+                "padding": (2, 3),
+                "padding_mode": mode,
+            },
+        )
+        for mode in ("reflect", "replicate", "circular")
+    ),
     ("MaxPool2d", rules.max_pool2d, {"kernel_size": 2}),
+    ("MaxPool2d", rules.max_pool2d, {"kernel_size": 2, "ceil_mode": True}),
+    (
+        "MaxPool2d",
+        rules.max_pool2d,
+        {"kernel_size": (2, 3), "stride": (3, 4), "padding": 1, "dilation": 2, "ceil_mode": True},
+    ),
+    ("AvgPool2d", rules.avg_pool2d, {"kernel_size": 3, "stride": 2, "ceil_mode": True}),
     ("MaxPool2d", rules.max_pool2d, {"kernel_size": (3, 2), "stride": (2, 1), "padding": 1}),
     ("AvgPool2d", rules.avg_pool2d, {"kernel_size": (3, 2), "stride": 1, "padding": (1, 0)}),
     ("Flatten", rules.flatten, {}),
@@ -122,6 +224,7 @@ INPUTS: list[tuple[int, ...]] = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
 @pytest.mark.parametrize(("name", "rule", "arguments"), LAYERS)
 def test_rule_is_what_torch_does(name: str, rule: Any, arguments: dict[str, Any]) -> None:
     torch = pytest.importorskip("torch")

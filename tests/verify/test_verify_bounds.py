@@ -16,8 +16,8 @@ from tensorem.errors import GraphError, MeaningError
 from tensorem.verify import Propagation
 
 RNG = np.random.default_rng(0)
-CONV: dict[str, Any] = dict(stride=(1, 1), padding=(1, 1), dilation=(1, 1), groups=1)
-POOL: dict[str, Any] = dict(kernel_size=(2, 2), stride=(2, 2), padding=(0, 0))
+CONV: dict[str, Any] = dict(stride=(1, 1), padding=((1, 1), (1, 1)), dilation=(1, 1), groups=1)
+POOL: dict[str, Any] = dict(kernel_size=(2, 2), stride=(2, 2), padding=((0, 0), (0, 0)))
 
 
 def weights(**shapes: tuple[int, ...]) -> dict[str, np.ndarray]:
@@ -37,8 +37,8 @@ def residual(w: Any, x: Any) -> Any:
 
 def cnn(w: Any, x: Any) -> Any:
     h = ops.relu(ops.conv2d(x, w["k"], **CONV))
-    h = ops.relu(ops.conv2d(ops.max_pool2d(h, **POOL), w["l"], **CONV))
-    return ops.linear(ops.avg_pool2d(h, **POOL).reshape(1, -1), w["d"])
+    h = ops.relu(ops.conv2d(ops.max_pool2d(h, **POOL, dilation=(1, 1)), w["l"], **CONV))
+    return ops.linear(ops.avg_pool2d(h, **POOL, divisor=4).reshape(1, -1), w["d"])
 
 
 def normalised(w: Any, x: Any) -> Any:

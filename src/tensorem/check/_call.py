@@ -121,6 +121,15 @@ class Call:
         self.require(good, f"{count} integers from {least} on as `{name}`")
         return tuple(values)
 
+    def pairs(self, name: str, count: int) -> tuple[tuple[int, int], ...]:
+        """An attribute that is a list of so many pairs of integers from 0 on."""
+        values = self.node.attrs[name]
+        good = isinstance(values, list) and len(values) == count
+        good = good and all(isinstance(v, list) and len(v) == 2 for v in values)
+        good = good and all(type(n) is int and 0 <= n < 2**31 for v in values for n in v)
+        self.require(good, f"{count} pairs of integers from 0 on as `{name}`")
+        return tuple((a, b) for a, b in values)
+
     def axes(self, values: Any, name: str, rank: int) -> tuple[int, ...]:
         """Distinct axes, counted from the front."""
         good = isinstance(values, list) and all(

@@ -227,16 +227,16 @@ def _summed(c: Call, rows: Value, divisor: int) -> Value:
 def _windows(c: Call, kernel: Shape, dilation: Shape, image: Value, fill: Value) -> Value:
     """The windows of an image as (N, C, H', W', kh, kw); a padded cell reads the fill."""
     n, channels, *size = image.shape
-    stride, padding = c.integers("stride", 2, 1), c.integers("padding", 2)
+    stride, padding = c.integers("stride", 2, 1), c.pairs("padding", 2)
     span = [(k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True)]
-    padded = [n + 2 * p for n, p in zip(size, padding, strict=True)]
+    padded = [a + n + b for n, (a, b) in zip(size, padding, strict=True)]
     c.require(all(s <= n for s, n in zip(span, padded, strict=True)), "a kernel inside the image")
     out = [(n - s) // t + 1 for n, s, t in zip(padded, span, stride, strict=True)]
     c.builder.spend(n * channels * (math.prod(padded) + math.prod(out) * math.prod(kernel)))
     inner = (
         slice(None),
         slice(None),
-        *(slice(p, p + s) for p, s in zip(padding, size, strict=True)),
+        *(slice(a, a + s) for (a, _), s in zip(padding, size, strict=True)),
     )
     (sh, sw), (dh, dw) = stride, dilation
 
@@ -269,28 +269,30 @@ def _conv2d(c: Call) -> Value:
     return c.move(lambda y: y.reshape(back).transpose(1, 0, 4, 2, 3).reshape(n, out, h, w), y)
 
 
-def _pool(c: Call, image: Value, fill: Value) -> Value:
+def _pool(c: Call, dilation: Shape, image: Value, fill: Value) -> Value:
     """The windows of an image as (N, C, H', W', cells)."""
     c.require(len(image.shape) == 4, "an image of 4 axes")
-    kernel, padding = c.integers("kernel_size", 2, 1), c.integers("padding", 2)
-    c.require(all(2 * p <= k for p, k in zip(padding, kernel, strict=True)), "padding <= kernel/2")
-    windows = _windows(c, kernel, (1, 1), image, fill)
+    windows = _windows(c, c.integers("kernel_size", 2, 1), dilation, image, fill)
     return c.move(lambda v: v.reshape(*v.shape[:4], -1), windows)
 
 
 def _avg_pool2d(c: Call) -> Value:
-    windows = _pool(c, c.xs[0], _constant(c, (), 0))
+    divisor = c.node.attrs["divisor"]
+    c.require(type(divisor) is int and 1 <= divisor < 2**31, "an integer from 1 on as `divisor`")
+    windows = _pool(c, (1, 1), c.xs[0], _constant(c, (), 0))
     *shape, count = windows.shape
-    y = _summed(c, c.move(lambda v: v.reshape(1, -1, count), windows), count)
+    y = _summed(c, c.move(lambda v: v.reshape(1, -1, count), windows), divisor)
     return c.move(lambda v: v.reshape(shape), y)
 
 
 def _max_pool2d(c: Call) -> Value:
     """A padded cell, which can never be the maximum, reads a cell of its window once more."""
-    shape = c.xs[0].shape
-    places = _pool(c, np.arange(math.prod(shape)).reshape(shape), np.array(-1))
+    shape, dilation = c.xs[0].shape, c.integers("dilation", 2, 1)
+    places = _pool(c, dilation, np.arange(math.prod(shape)).reshape(shape), np.array(-1))
     assert not isinstance(places, Bounds)
-    cells = np.where(places >= 0, places, places.max(axis=-1, keepdims=True))
+    last = places.max(axis=-1, keepdims=True)
+    c.require(bool(np.all(last >= 0)), "windows that meet the image")
+    cells = np.where(places >= 0, places, last)
     inside = places.reshape(-1, places.shape[-1]) >= 0
     windows = c.move(lambda x: x.ravel()[cells])
     return c.builder.apply(lambda r: Max(r, inside, c.node.output), windows, places.shape[:-1])
@@ -317,7 +319,7 @@ _POOL = {"kernel_size", "stride", "padding"}
 
 OPS: dict[str, tuple[Rule, tuple[int, ...], set[str]]] = {
     "add": (lambda c: _sum_of(c, (1, 1)), (2,), set()),
-    "avg_pool2d": (_avg_pool2d, (1,), _POOL),
+    "avg_pool2d": (_avg_pool2d, (1,), {*_POOL, "divisor"}),
     "batch_norm": (_batch_norm, (5,), {"eps"}),
     "broadcast": (_broadcast, (1,), {"shape", "dims"}),
     "cast": (_cast, (1,), {"dtype"}),
@@ -329,7 +331,7 @@ OPS: dict[str, tuple[Rule, tuple[int, ...], set[str]]] = {
     "leaky_relu": (_leaky_relu, (1,), {"negative_slope"}),
     "linear": (_linear, (2, 3), set()),
     "matmul": (_matmul, (2,), set()),
-    "max_pool2d": (_max_pool2d, (1,), _POOL),
+    "max_pool2d": (_max_pool2d, (1,), {*_POOL, "dilation"}),
     "mean": (lambda c: _reduce(c, True), (1,), {"dims"}),
     "mul": (_mul, (2,), set()),
     "neg": (lambda c: _sum_of(c, (-1,)), (1,), set()),

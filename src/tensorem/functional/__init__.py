@@ -25,7 +25,6 @@ from ._contract import conv2d as conv2d
 from ._contract import embedding as embedding
 from ._contract import linear as linear
 from ._contract import matmul as matmul
-from ._contract import padding_of as padding_of
 from ._move import broadcast as broadcast
 from ._move import cat as cat
 from ._move import flatten as flatten
@@ -75,7 +74,6 @@ __all__ = [
     "narrow",
     "neg",
     "pad",
-    "padding_of",
     "permute",
     "relu",
     "reshape",

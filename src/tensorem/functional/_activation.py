@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 from tensorem import ops
+from tensorem.errors import ArgumentError
 from tensorem.shapes import rules
 
+from ._arithmetic import div, mul
 from ._shape import checked, shape
 
 Array = Any
 
 
+@checked
 def relu(x: Array) -> Array:
     """max(x, 0); the derivative at 0 is 0.
 
@@ -26,6 +29,7 @@ def relu(x: Array) -> Array:
     return ops.relu(x)
 
 
+@checked
 def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     """x where x > 0, negative_slope x elsewhere.
 
@@ -138,10 +142,15 @@ def tanh(x: Array) -> Array:
     return ops.tanh(x)
 
 
-def softplus(x: Array) -> Array:
-    """log(1 + exp(x)).
+@checked
+def softplus(x: Array, beta: float = 1.0) -> Array:
+    """log(1 + exp(beta x)) / beta, without overflow.
+
+    Args:
+        beta: A finite number other than 0; the greater, the nearer to `relu`.
 
     Raises:
+        ArgumentError: beta is 0.
         DTypeError: x holds no floats.
 
     Example:
@@ -149,7 +158,11 @@ def softplus(x: Array) -> Array:
         >>> softplus(jnp.array([-200.0, 200.0])).tolist()
         [0.0, 200.0]
     """
-    return ops.softplus(x)
+    if beta == 0:
+        raise ArgumentError("takes beta other than 0, got 0.")
+    if beta == 1:
+        return ops.softplus(x)
+    return div(ops.softplus(mul(x, float(beta))), float(beta))
 
 
 @checked

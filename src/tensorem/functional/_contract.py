@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
 from tensorem import ops
 from tensorem.errors import DataError, DTypeError, ShapeError
-from tensorem.shapes import dtypes, format_shape, pair, rules, same_shape, same_size
+from tensorem.shapes import conv_window, dtypes, format_shape, rules, same_shape, same_size
 
-from ._move import reshape
+from ._move import broadcast, reshape
 from ._shape import checked, shape
 
 Array = Any
-Window = int | tuple[int, int]
+Numbers = int | tuple[int, int]
 
 
 @checked
@@ -73,9 +74,9 @@ def conv2d(
     x: Array,
     weight: Array,
     bias: Array | None = None,
-    stride: Window = 1,
-    padding: Window | str = 0,
-    dilation: Window = 1,
+    stride: Numbers = 1,
+    padding: Numbers | str = 0,
+    dilation: Numbers = 1,
     groups: int = 1,
 ) -> Array:
     """The cross-correlation of images with kernels.
@@ -99,23 +100,17 @@ def conv2d(
     """
     _weight(weight, 4, "(out, in / groups, kh, kw)")
     out, per_group, *kernel = weight.shape
-    padding = padding_of(padding, (kernel[0], kernel[1]), stride, dilation)
-    rules.conv2d(
-        shape(x), per_group * groups, out, (kernel[0], kernel[1]), stride, padding, dilation, groups
-    )
+    numbers = (tuple(kernel), stride, padding, dilation)
+    rules.conv2d(shape(x), per_group * groups, out, *numbers, groups)
     _bias(bias, weight)
-    attrs: dict[str, Any] = {
-        "stride": pair(stride, "stride", 1),
-        "padding": padding,
-        "dilation": pair(dilation, "dilation", 1),
-        "groups": groups,
-    }
+    attrs: dict[str, Any] = conv_window(*numbers)._asdict()
+    del attrs["kernel_size"]  # the weight has it
     operands = (weight,) if bias is None else (weight, bias)
-    return batched(lambda images: ops.conv2d(images, *operands, **attrs), x)
+    return batched(lambda images: ops.conv2d(images, *operands, **attrs, groups=groups), x)
 
 
 @checked
-def embedding(index: Array, weight: Array) -> Array:
+def embedding(index: Array, weight: Array, padding_idx: int | None = None) -> Array:
     """Row `index` of a table.
 
     An index out of range is an error where it is a value, and gives NaN inside a trace.
@@ -123,8 +118,13 @@ def embedding(index: Array, weight: Array) -> Array:
     Shapes:
         index (*batch), weight (rows, dim)  ->  (*batch, dim)
 
+    Args:
+        padding_idx: A row that gets no gradient; negative ones are counted from the last.
+
     Raises:
         DataError: An index is out of range.
+        DTypeError: The index is none of integers.
+        ArgumentError: There is no row padding_idx.
 
     Example:
         >>> import jax.numpy as jnp
@@ -137,7 +137,16 @@ def embedding(index: Array, weight: Array) -> Array:
             f"takes integers (int32, ...), got {index.dtype}.", help='convert: x.astype("int32").'
         )
     _check_rows(index, weight.shape[0])
-    return ops.embedding(index, weight)
+    rows = ops.embedding(index, weight)
+    return rows if padding_idx is None else _held(rows, index, padding_idx, weight.shape[0])
+
+
+def _held(rows: Array, index: Array, padding_idx: int, count: int) -> Array:
+    """The rows, of which those of padding_idx pass no gradient on."""
+    rules.check_row(padding_idx, count)
+    is_padding = ops.equal(index, jnp.full_like(index, padding_idx % count))
+    mask = broadcast(is_padding, rows.shape, tuple(range(index.ndim)))
+    return ops.where(mask, ops.stop_gradient(rows), rows)
 
 
 def _check_rows(index: Array, rows: int) -> None:
@@ -150,32 +159,6 @@ def _check_rows(index: Array, rows: int) -> None:
             f"takes indices from 0 to {rows - 1}, got {int(index[at])}.",
             where=f"index[{', '.join(map(str, at))}]",
         )
-
-
-def padding_of(
-    padding: Window | str, kernel: tuple[int, int], stride: Window, dilation: Window
-) -> tuple[int, int]:
-    """Zeros on each side, from a number, a pair, "valid" or "same".
-
-    Raises:
-        ShapeError: "same" needs stride 1, and as many zeros on one side as on the other.
-
-    Example:
-        >>> padding_of("same", (3, 5), 1, (1, 2))
-        (1, 4)
-    """
-    if padding == "valid":
-        return (0, 0)
-    if padding != "same":
-        return pair(padding, "padding", 0)
-    reach = [d * (k - 1) for k, d in zip(kernel, pair(dilation, "dilation", 1), strict=True)]
-    if pair(stride, "stride", 1) != (1, 1) or any(r % 2 for r in reach):
-        raise ShapeError(
-            'takes padding="same" with stride 1 and an odd reach of the kernel, got stride '
-            f"{stride} and kernel {kernel}.",
-            help="give the padding as a number.",
-        )
-    return (reach[0] // 2, reach[1] // 2)
 
 
 def batched(f: Any, x: Array) -> Array:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from jax import lax
 
 from tensorem import ops
 from tensorem.errors import ArgumentError, ShapeError
-from tensorem.shapes import reshape_shape, rules
+from tensorem.shapes import PADDING_MODES, check_padding, reshape_shape, rules
 
 from ._shape import applied, axes, checked, shape, sizes, static
 
@@ -129,31 +129,84 @@ def narrow(x: Array, dim: int, start: int, length: int) -> Array:
 
 
 @checked
-def pad(x: Array, pad: tuple[int, ...], value: float = 0.0) -> Array:
-    """The array in a frame of one value; negative numbers cut.
+def pad(x: Array, pad: tuple[int, ...], mode: str = "constant", value: float = 0.0) -> Array:
+    """The array in a frame: of one value, or of entries of its own.
 
     Shapes:
         (..., n)  ->  (..., before + n + after)
 
     Args:
-        pad: (before, after) of the last axis, then of the one before it, and so on.
-        value: What the frame holds.
+        pad: (before, after) of the last axis, then of the one before it, and so on; negative
+            numbers cut, in mode "constant".
+        mode: "constant"; "reflect": the entries mirrored at the outermost ones; "replicate": the
+            outermost ones again; "circular": the entries of the other end.
+        value: What the frame of mode "constant" holds.
 
     Raises:
-        ArgumentError: pad is not such a tuple, or cuts away more than there is.
+        ArgumentError: pad is not such a tuple, or cuts away more than there is, or there is no such
+            mode.
+        ShapeError: An axis is too short to fill its frame.
 
     Example:
         >>> pad(jnp.array([[1.0, 2.0]]), (1, 0, 0, 1)).tolist()
         [[0.0, 1.0, 2.0], [0.0, 0.0, 0.0]]
+        >>> pad(jnp.array([1.0, 2.0, 3.0]), (2, 1), "reflect").tolist()
+        [3.0, 2.0, 1.0, 2.0, 3.0, 2.0]
     """
     frame = _integers(pad, "pad")
     if len(frame) % 2 or len(frame) > 2 * x.ndim:
         raise ArgumentError(f"takes pad as up to {x.ndim} pairs of integers, got {pad}.")
-    frame = (0,) * (2 * x.ndim - len(frame)) + sum(
-        (frame[i : i + 2] for i in range(len(frame) - 2, -1, -2)), ()
-    )
+    if mode not in PADDING_MODES:
+        raise ArgumentError(f"takes mode as one of {', '.join(PADDING_MODES)}, got {mode!r}.")
+    ends = [(0, 0)] * (x.ndim - len(frame) // 2)
+    ends += [(frame[i], frame[i + 1]) for i in range(len(frame) - 2, -1, -2)]
+    if mode != "constant":
+        return _filled(x, ends, mode)
+    low, high = zip(*ends, strict=True) if ends else ((), ())
     filler, none = jnp.asarray(value, x.dtype), (0,) * x.ndim
-    return applied(ops.pad, x, filler, low=frame[::2], high=frame[1::2], interior=none)
+    return applied(ops.pad, x, filler, low=low, high=high, interior=none)
+
+
+def _filled(x: Array, ends: list[tuple[int, int]], mode: str) -> Array:
+    """The array framed by entries of its own, one axis after another."""
+    for dim, (before, after) in enumerate(ends):
+        if min(before, after) < 0:
+            raise ArgumentError(
+                f"takes pad of at least 0 in mode {mode!r}, got {(before, after)}.",
+                help="cut with F.narrow, before or after as is meant.",
+            )
+        check_padding(shape(x)[dim], (before, after), mode)
+        start, end = _FILLERS[mode]
+        first = start(x, dim, before) if before else []
+        last = end(x, dim, after) if after else []
+        x = cat([*first, x, *last], dim) if first or last else x
+    return x
+
+
+Filler = Callable[[Array, int, int], list[Array]]
+
+
+def _mirror(x: Array, dim: int, start: int, count: int) -> list[Array]:
+    return [ops.flip(narrow(x, dim, start, count), dims=(dim,))]
+
+
+def _again(x: Array, dim: int, place: int, count: int) -> list[Array]:
+    return [narrow(x, dim, place, 1)] * count
+
+
+def _part(x: Array, dim: int, start: int, count: int) -> list[Array]:
+    return [narrow(x, dim, start, count)]
+
+
+_FILLERS: Mapping[str, tuple[Filler, Filler]] = {
+    "reflect": (
+        lambda x, dim, n: _mirror(x, dim, 1, n),
+        lambda x, dim, n: _mirror(x, dim, -n - 1, n),
+    ),
+    "replicate": (lambda x, dim, n: _again(x, dim, 0, n), lambda x, dim, n: _again(x, dim, -1, n)),
+    "circular": (lambda x, dim, n: _part(x, dim, -n, n), lambda x, dim, n: _part(x, dim, 0, n)),
+}
+"""Mode -> what stands before an axis, and what stands after it, so many places of it."""
 
 
 def broadcast(x: Array, target: tuple[Any, ...], dims: tuple[int, ...]) -> Array:

@@ -54,6 +54,7 @@ def batch_norm(
     var: Array,
     weight: Array | None = None,
     bias: Array | None = None,
+    *,
     eps: float = 1e-5,
 ) -> Array:
     """Each channel less a mean, over √(variance + eps), times weight, plus bias.
@@ -105,7 +106,7 @@ def batch_moments(x: Array) -> tuple[Array, Array]:
 
 
 @checked
-def dropout(x: Array, p: float, key: Array) -> Array:
+def dropout(x: Array, p: float = 0.5, *, key: Array) -> Array:
     """Each entry is 0 with probability p, and divided by 1 - p otherwise.
 
     Args:
@@ -117,7 +118,7 @@ def dropout(x: Array, p: float, key: Array) -> Array:
         DTypeError: x holds no floats.
 
     Example:
-        >>> dropout(jnp.ones(6), 0.5, jax.random.key(0)).tolist()
+        >>> dropout(jnp.ones(6), 0.5, key=jax.random.key(0)).tolist()
         [0.0, 0.0, 2.0, 2.0, 0.0, 2.0]
     """
     if not 0.0 <= p <= 1.0:

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from tensorem import ops
-from tensorem.shapes import pair, rules
+import jax.numpy as jnp
+import numpy as np
 
-from ._contract import Window, batched
-from ._shape import checked, shape
+from tensorem import ops
+from tensorem.errors import ShapeError
+from tensorem.shapes import format_shape, pair, pool_window, rules, window_counts
+
+from ._arithmetic import div
+from ._contract import Numbers, batched
+from ._shape import checked, shape, static
 
 Array = Any
 
 
 @checked
 def max_pool2d(
-    x: Array, kernel_size: Window, stride: Window | None = None, padding: Window = 0
+    x: Array,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Numbers = 0,
+    dilation: Numbers = 1,
+    ceil_mode: bool = False,
 ) -> Array:
     """The largest value of each window.
 
@@ -25,27 +36,37 @@ def max_pool2d(
     Args:
         stride: The step between windows; None for kernel_size.
         padding: Places on each side, which are never the largest.
+        dilation: The step within a window.
+        ceil_mode: Whether a window that begins inside and ends outside counts.
 
     Raises:
-        ShapeError: The shapes do not fit.
-        ArgumentError: A stride or padding out of its range.
+        ShapeError: The shapes do not fit, or ceil_mode needs a number in place of a name.
+        ArgumentError: A stride, padding or dilation out of its range.
         DTypeError: x holds no floats.
 
     Example:
         >>> import jax.numpy as jnp
         >>> max_pool2d(jnp.arange(16.0).reshape(1, 4, 4), 2).tolist()
         [[[5.0, 7.0], [13.0, 15.0]]]
+        >>> max_pool2d(jnp.arange(9.0).reshape(1, 3, 3), 2, ceil_mode=True).tolist()
+        [[[4.0, 5.0], [7.0, 8.0]]]
     """
-    rules.max_pool2d(shape(x), kernel_size, stride, padding)
-    attrs = _window(kernel_size, stride, padding)
+    rules.max_pool2d(shape(x), kernel_size, stride, padding, dilation, ceil_mode)
+    attrs = _window(x, kernel_size, stride, padding, dilation, ceil_mode)
     return batched(lambda images: ops.max_pool2d(images, **attrs), x)
 
 
 @checked
 def avg_pool2d(
-    x: Array, kernel_size: Window, stride: Window | None = None, padding: Window = 0
+    x: Array,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Numbers = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
 ) -> Array:
-    """The mean of each window; zeros of the padding count.
+    """The mean of each window.
 
     Shapes:
         (N, C, H, W) or (C, H, W)  ->  (N, C, H', W') or (C, H', W')
@@ -53,25 +74,59 @@ def avg_pool2d(
     Args:
         stride: The step between windows; None for kernel_size.
         padding: Zeros on each side.
+        ceil_mode: Whether a window that begins inside and ends outside counts; what lies beyond
+            the padding is in no mean.
+        count_include_pad: Whether the zeros of the padding are in the mean.
+        divisor_override: What the sum of a window is divided by, in place of the number of its
+            entries.
 
     Raises:
-        ShapeError: The shapes do not fit.
-        ArgumentError: A stride or padding out of its range.
+        ShapeError: The shapes do not fit, or ceil_mode or count_include_pad needs a number in
+            place of a name.
+        ArgumentError: A stride or padding out of its range, or a divisor below 1.
         DTypeError: x holds no floats.
 
     Example:
         >>> import jax.numpy as jnp
         >>> avg_pool2d(jnp.arange(16.0).reshape(1, 4, 4), 2).tolist()
         [[[2.5, 4.5], [10.5, 12.5]]]
+        >>> avg_pool2d(jnp.ones((1, 2, 2)), 2, 2, 1, count_include_pad=False).tolist()
+        [[[1.0, 1.0], [1.0, 1.0]]]
     """
-    rules.avg_pool2d(shape(x), kernel_size, stride, padding)
-    attrs = _window(kernel_size, stride, padding)
-    return batched(lambda images: ops.avg_pool2d(images, **attrs), x)
+    rules.avg_pool2d(shape(x), kernel_size, stride, padding, ceil_mode)
+    attrs = _window(x, kernel_size, stride, padding, 1, ceil_mode)
+    del attrs["dilation"]
+    counted = tuple((p, p) for p in pair(padding if count_include_pad else 0, "padding", 0))
+    divisor, counts = divisor_override, None
+    if divisor is None and counted == attrs["padding"]:
+        divisor = math.prod(attrs["kernel_size"])
+    elif divisor is None:  # it differs from window to window
+        divisor, counts = 1, _counts(x, counted, **attrs)
+    y = batched(lambda images: ops.avg_pool2d(images, **attrs, divisor=divisor), x)
+    return y if counts is None else div(y, jnp.asarray(counts, y.dtype))
 
 
-def _window(kernel_size: Window, stride: Window | None, padding: Window) -> dict[str, Any]:
-    return {
-        "kernel_size": pair(kernel_size, "kernel_size", 1),
-        "stride": pair(kernel_size if stride is None else stride, "stride", 1),
-        "padding": pair(padding, "padding", 0),
-    }
+def _window(x: Array, *numbers: Any) -> dict[str, Any]:
+    """The attributes of a pooling of these images."""
+    window = pool_window(shape(x)[-2:], *numbers)
+    if not static(sum(window.padding, ())):
+        raise _nameless(x, "ceil_mode")
+    return window._asdict()
+
+
+def _counts(
+    x: Array, counted: Any, *, kernel_size: Any, stride: Any, padding: Any
+) -> np.ndarray[Any, Any]:
+    """How many entries of each window are in its mean: (H', W')."""
+    if not static(x.shape[-2:]):
+        raise _nameless(x, "ceil_mode or count_include_pad=False")
+    axes = zip(x.shape[-2:], kernel_size, stride, padding, counted, strict=True)
+    rows, columns = (window_counts(*axis) for axis in axes)
+    return np.outer(rows, columns)
+
+
+def _nameless(x: Array, what: str) -> ShapeError:
+    return ShapeError(
+        f"takes {what} for images of known height and width, got {format_shape(shape(x))}.",
+        help="write numbers in place of the names.",
+    )

@@ -21,7 +21,7 @@ from tensorem.shapes import Spec, parse_size
 
 FORMAT, VERSION = "tensorem.graph", 1
 _FIELDS = {"format", "version", "inputs", "outputs", "takes", "gives", "arrays", "specs", "nodes"}
-_NUMBERS = {"dim", "eps", "exponent", "groups", "ndim", "negative_slope"}
+_NUMBERS = {"dim", "divisor", "eps", "exponent", "groups", "ndim", "negative_slope"}
 _NUMBERS |= {"carried", "fixed", "length", "reverse"}
 """The attributes that are one number; the others are lists of sizes, and `dtype` is a name."""
 

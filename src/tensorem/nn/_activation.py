@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from tensorem import functional as F
 from tensorem.shapes import Shape, rules
 
-from ._arguments import integers, within
+from ._arguments import integers, refused, within
 from ._layer import Layer
 
 
@@ -102,19 +102,32 @@ class Tanh(Layer):
 
 
 class Softplus(Layer):
-    """log(1 + exp(x)).
+    """log(1 + exp(beta x)) / beta, without overflow.
 
     Shapes:
         (...)  ->  the same
+
+    Args:
+        beta: A finite number other than 0; the greater, the nearer to `ReLU`.
+
+    Raises:
+        ArgumentError: beta is none.
     """
 
     takes: ClassVar[str] = "float"
+    beta: float = 1.0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        within(self, "beta", -math.inf, math.inf, "a finite number")
+        if self.beta == 0:
+            raise refused(self, "beta", "other than 0")
 
     def output_shape(self, x: Shape) -> Shape:
         return rules.same(x)
 
     def forward(self, x: Any) -> Any:
-        return F.softplus(x)
+        return F.softplus(x, self.beta)
 
 
 class Softmax(Layer):

@@ -30,6 +30,12 @@ def flags(layer: Any, *names: str) -> None:
             raise refused(layer, name, "True or False")
 
 
+def among(layer: Any, name: str, allowed: tuple[str, ...]) -> None:
+    """Raise unless this field is one of these words."""
+    if getattr(layer, name) not in allowed:
+        raise refused(layer, name, f"as one of {', '.join(allowed)}")
+
+
 def within(layer: Any, name: str, low: float, high: float, form: str) -> None:
     """Raise unless this field is a finite number with low <= number <= high."""
     value = getattr(layer, name)

@@ -8,13 +8,13 @@ from typing import Any, ClassVar
 
 from tensorem import functional as F
 from tensorem.errors import ArgumentError
-from tensorem.shapes import Shape, named, pair, rules
+from tensorem.shapes import PADDING_MODES, Shape, Window, conv_window, named, rules
 
-from ._arguments import at_least, flags
+from ._arguments import among, at_least, flags
 from ._init import kaiming_uniform, uniform
 from ._layer import Layer, Parameter
 
-Window = int | tuple[int, int]
+Numbers = int | tuple[int, int]
 
 
 class Conv2d(Layer):
@@ -29,14 +29,17 @@ class Conv2d(Layer):
         out_channels: Channels of y.
         kernel_size: One number, or height and width.
         stride: The step between windows.
-        padding: Zeros on each side; "valid" for none, "same" for as many as keep the size.
+        padding: Places on each side; "valid" for none, "same" for as many as keep the size.
         dilation: The step within a window.
         groups: Into how many groups of channels inputs and outputs fall.
         bias: Whether a number is added per output channel.
+        padding_mode: What fills them: "zeros", or entries of the image as in `F.pad`: "reflect",
+            "replicate" or "circular".
 
     Raises:
-        ArgumentError: A number is out of range, or groups do not divide the channels.
-        ShapeError: x is no image of in_channels, or smaller than the kernel.
+        ArgumentError: An argument is out of range, or groups do not divide the channels.
+        ShapeError: x is no image of in_channels, smaller than the kernel, or too small to fill its
+            padding.
 
     Example:
         >>> Conv2d(1, 16, kernel_size=3, padding="same").output_shape((5, 1, 8, 8))
@@ -49,12 +52,13 @@ class Conv2d(Layer):
     takes: ClassVar[str] = "float"
     in_channels: int
     out_channels: int
-    kernel_size: Window
-    stride: Window = 1
-    padding: Window | str = 0
-    dilation: Window = 1
+    kernel_size: Numbers
+    stride: Numbers = 1
+    padding: Numbers | str = 0
+    dilation: Numbers = 1
     groups: int = 1
     bias: bool = True
+    padding_mode: str = "zeros"
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -65,21 +69,16 @@ class Conv2d(Layer):
                 f"{self.out_channels}, got {self.groups}."
             )
         flags(self, "bias")
+        among(self, "padding_mode", _MODES)
         with named("Conv2d"):  # its numbers are checked when written
             self.window()
 
-    def window(self) -> dict[str, Any]:
-        """Kernel, stride, padding and dilation as pairs."""
-        kernel = pair(self.kernel_size, "kernel_size", 1)
-        return {
-            "kernel_size": kernel,
-            "stride": pair(self.stride, "stride", 1),
-            "padding": F.padding_of(self.padding, kernel, self.stride, self.dilation),
-            "dilation": pair(self.dilation, "dilation", 1),
-        }
+    def window(self) -> Window[int]:
+        """Kernel, stride, padding and dilation for each axis."""
+        return conv_window(self.kernel_size, self.stride, self.padding, self.dilation)
 
     def parameters(self) -> Mapping[str, Parameter | None]:
-        kernel = pair(self.kernel_size, "kernel_size", 1)
+        kernel = self.window().kernel_size
         inputs = self.in_channels // self.groups
         weight = Parameter((self.out_channels, inputs, *kernel), kaiming_uniform(a=math.sqrt(5)))
         bound = 1 / math.sqrt(inputs * math.prod(kernel))
@@ -88,10 +87,18 @@ class Conv2d(Layer):
 
     def output_shape(self, x: Shape) -> Shape:
         return rules.conv2d(
-            x, self.in_channels, self.out_channels, **self.window(), groups=self.groups
-        )
+            x, self.in_channels, self.out_channels, self.kernel_size, self.stride, self.padding,
+            self.dilation, self.groups, self.padding_mode,
+        )  # fmt: skip
 
     def forward(self, x: Any) -> Any:
+        padding = self.padding
+        if self.padding_mode != "zeros":  # zeros are the convolution's own, and cost nothing
+            rows, columns = self.window().padding
+            x, padding = F.pad(x, (*columns, *rows), self.padding_mode), 0
         return F.conv2d(
-            x, self.weight, self.bias, self.stride, self.padding, self.dilation, self.groups
-        )
+            x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
+        )  # fmt: skip
+
+
+_MODES = ("zeros", *(mode for mode in PADDING_MODES if mode != "constant"))

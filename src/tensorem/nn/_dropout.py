@@ -39,4 +39,4 @@ class Dropout(Layer):
         return rules.same(x)
 
     def forward(self, x: Any) -> Any:
-        return F.dropout(x, self.p, self.key()) if self.training else x
+        return F.dropout(x, self.p, key=self.key()) if self.training else x

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tensorem import functional as F
-from tensorem.shapes import Shape, rules
+from tensorem.shapes import Shape, named, rules
 
 from ._arguments import at_least
-from ._init import normal
+from ._init import normal, zero_row
 from ._layer import Layer, Parameter
 
 
@@ -22,9 +22,11 @@ class Embedding(Layer):
     Args:
         num_embeddings: The number of rows; indices are below it, and one that is not gives NaN.
         embedding_dim: The length of a row.
+        padding_idx: A row that starts at 0 and gets no gradient; negative ones are counted from
+            the last.
 
     Raises:
-        ArgumentError: A number is below 1.
+        ArgumentError: A number is below 1, or there is no row padding_idx.
         DTypeError: The index is of floats.
 
     Example:
@@ -38,16 +40,21 @@ class Embedding(Layer):
     takes: ClassVar[str] = "integer"
     num_embeddings: int
     embedding_dim: int
+    padding_idx: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(self, 1, "num_embeddings", "embedding_dim")
+        if self.padding_idx is not None:
+            with named("Embedding"):
+                rules.check_row(self.padding_idx, self.num_embeddings)
 
     def parameters(self) -> Mapping[str, Parameter | None]:
-        return {"weight": Parameter((self.num_embeddings, self.embedding_dim), normal())}
+        start = normal() if self.padding_idx is None else zero_row(normal(), self.padding_idx)
+        return {"weight": Parameter((self.num_embeddings, self.embedding_dim), start)}
 
     def output_shape(self, x: Shape) -> Shape:
         return rules.embedding(x, self.embedding_dim)
 
     def forward(self, x: Any) -> Any:
-        return F.embedding(x, self.weight)
+        return F.embedding(x, self.weight, self.padding_idx)

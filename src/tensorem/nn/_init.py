@@ -70,6 +70,19 @@ class normal:
 
 
 @dataclass(frozen=True)
+class zero_row:
+    """As another initialiser, but 0 in one row."""
+
+    rest: Initialiser
+    row: int
+
+    def __call__(self, shape: Shape, seed: int) -> Floats:
+        values = self.rest(shape, seed)
+        values[self.row] = 0.0
+        return values
+
+
+@dataclass(frozen=True)
 class xavier_uniform:
     """Uniform on ±gain √(6 / (fan_in + fan_out)).
 
@@ -160,5 +173,6 @@ __all__ = [
     "original_xavier_uniform",
     "uniform",
     "xavier_uniform",
+    "zero_row",
     "zeros",
 ]

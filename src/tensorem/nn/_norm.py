@@ -85,7 +85,7 @@ class BatchNorm2d(Layer):
             mean, var = F.batch_moments(x)
         if self.track_running_stats and self.training:
             self._follow(x, mean, var)
-        return F.batch_norm(x, mean, var, self.weight, self.bias, self.eps)
+        return F.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps)
 
     def _follow(self, x: Any, mean: Any, var: Any) -> None:
         """Move the running statistics towards those of a batch."""

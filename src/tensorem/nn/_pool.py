@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Any, ClassVar
 
 from tensorem import functional as F
-from tensorem.shapes import Shape, named, pair, rules
+from tensorem.shapes import UNKNOWN, Shape, named, pool_window, rules
 
+from ._arguments import at_least, flags
 from ._layer import Layer
 
-Window = int | tuple[int, int]
+Numbers = int | tuple[int, int]
 
 
 class MaxPool2d(Layer):
@@ -22,34 +24,45 @@ class MaxPool2d(Layer):
         kernel_size: One number, or height and width.
         stride: The step between windows; None for kernel_size.
         padding: Places on each side, which are never the largest.
+        dilation: The step within a window.
+        ceil_mode: By name: whether a window that begins inside and ends outside counts.
 
     Raises:
-        ArgumentError: A number is out of range.
+        ArgumentError: An argument is out of range.
         ShapeError: x is no image, or smaller than the window.
 
     Example:
         >>> MaxPool2d(2).output_shape((5, 16, 8, 8))
         (5, 16, 4, 4)
+        >>> MaxPool2d(2, ceil_mode=True).output_shape((5, 16, 9, 9))
+        (5, 16, 5, 5)
     """
 
     takes: ClassVar[str] = "float"
-    kernel_size: Window
-    stride: Window | None = None
-    padding: Window = 0
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    padding: Numbers = 0
+    dilation: Numbers = 1
+    ceil_mode: bool = field(default=False, kw_only=True)  # PyTorch has return_indices before it
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_window(self)
+        flags(self, "ceil_mode")
+        _check_window(self, self.kernel_size, self.stride, self.padding, self.dilation)
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+        return rules.max_pool2d(
+            x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        )
 
     def forward(self, x: Any) -> Any:
-        return F.max_pool2d(x, self.kernel_size, self.stride, self.padding)
+        return F.max_pool2d(
+            x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
+        )
 
 
 class AvgPool2d(Layer):
-    """The mean of each window; zeros of the padding count.
+    """The mean of each window.
 
     Shapes:
         (N, C, H, W) or (C, H, W)  ->  (N, C, H', W') or (C, H', W')
@@ -58,9 +71,14 @@ class AvgPool2d(Layer):
         kernel_size: One number, or height and width.
         stride: The step between windows; None for kernel_size.
         padding: Zeros on each side.
+        ceil_mode: Whether a window that begins inside and ends outside counts; what lies beyond
+            the padding is in no mean.
+        count_include_pad: Whether the zeros of the padding are in the mean.
+        divisor_override: What the sum of a window is divided by, in place of the number of its
+            entries.
 
     Raises:
-        ArgumentError: A number is out of range.
+        ArgumentError: An argument is out of range.
         ShapeError: x is no image, or smaller than the window.
 
     Example:
@@ -69,24 +87,30 @@ class AvgPool2d(Layer):
     """
 
     takes: ClassVar[str] = "float"
-    kernel_size: Window
-    stride: Window | None = None
-    padding: Window = 0
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    padding: Numbers = 0
+    ceil_mode: bool = False
+    count_include_pad: bool = True
+    divisor_override: int | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_window(self)
+        flags(self, "ceil_mode", "count_include_pad")
+        if self.divisor_override is not None:
+            at_least(self, 1, "divisor_override")
+        _check_window(self, self.kernel_size, self.stride, self.padding)
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
+        return rules.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode)
 
     def forward(self, x: Any) -> Any:
-        return F.avg_pool2d(x, self.kernel_size, self.stride, self.padding)
+        return F.avg_pool2d(
+            x, self.kernel_size, self.stride, self.padding, self.ceil_mode,
+            self.count_include_pad, self.divisor_override,
+        )  # fmt: skip
 
 
-def _check_window(layer: MaxPool2d | AvgPool2d) -> None:
+def _check_window(layer: Layer, *numbers: Any) -> None:
     with named(type(layer).__name__):
-        pair(layer.kernel_size, "kernel_size", 1)
-        pair(layer.padding, "padding", 0)
-        if layer.stride is not None:
-            pair(layer.stride, "stride", 1)
+        pool_window((UNKNOWN, UNKNOWN), *numbers)

@@ -25,13 +25,14 @@ from jax.interpreters import ad, batching, mlir
 
 Array = Any
 Pair = tuple[int, int]
+Frame = tuple[Pair, Pair]
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _FEW = 32
 """Products in a sum up to which windows are written out."""
 
 
-def conv(x: Array, k: Array, *, stride: Pair, padding: Pair, dilation: Pair, groups: int) -> Array:
-    """x (N,H,W,C), k (kh,kw,C/groups,O) -> (N,H',W',O)."""
+def conv(x: Array, k: Array, *, stride: Pair, padding: Frame, dilation: Pair, groups: int) -> Array:
+    """x (N,H,W,C), k (kh,kw,C/groups,O) -> (N,H',W',O); padding ((top, bottom), (left, right))."""
     size = (x.shape[1], x.shape[2])
     kernel = (k.shape[0], k.shape[1])
     return conv_p.bind(
@@ -40,17 +41,17 @@ def conv(x: Array, k: Array, *, stride: Pair, padding: Pair, dilation: Pair, gro
     )  # fmt: skip
 
 
-def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Pair:
-    """The size of the image that a convolution gives: floor((n + 2p - d(k-1) - 1) / s) + 1."""
+def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Pair:
+    """The size of the image that a convolution gives: floor((n + p + q - d(k-1) - 1) / s) + 1."""
     h, w = (
-        (n + 2 * p - d * (k - 1) - 1) // s + 1
-        for n, k, s, p, d in zip(size, kernel, stride, padding, dilation, strict=True)
+        (n + p + q - d * (k - 1) - 1) // s + 1
+        for n, k, s, (p, q), d in zip(size, kernel, stride, padding, dilation, strict=True)
     )
     return h, w
 
 
 def _conv(
-    x: Array, k: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair,
+    x: Array, k: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Frame, dilation: Pair,
     groups: int,
 ) -> Array:  # fmt: skip
     if _few_products(k.shape, groups):
@@ -58,7 +59,7 @@ def _conv(
         out = output_size(size, kernel, stride, padding, dilation)
         return y.reshape(x.shape[0], *out, k.shape[3])
     return lax.conv_general_dilated(
-        x, k, stride, [(p, p) for p in padding], rhs_dilation=dilation,
+        x, k, stride, padding, rhs_dilation=dilation,
         dimension_numbers=_LAYOUT, feature_group_count=groups,
     )  # fmt: skip
 
@@ -71,13 +72,13 @@ def _few_products(k: tuple[int, ...], groups: int) -> bool:
     return groups == 1 and math.prod(k[:3]) <= _FEW
 
 
-def _patches(x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair) -> Array:
+def _patches(x: Array, kernel: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Array:
     """The windows written out, one in a row: (N,H,W,C) -> (N*H'*W', kh*kw*C).
 
     First the columns of all windows beside each other, then their rows: fewer, longer pieces.
     """
     reach = output_size(x.shape[1:3], kernel, stride, padding, dilation)
-    x = jnp.pad(x, ((0, 0), *((p, p) for p in padding), (0, 0)))
+    x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
     for axis in (2, 1):
         k, s, d, n = (pair[axis - 1] for pair in (kernel, stride, dilation, reach))
         cuts = [lax.slice_in_dim(x, i * d, i * d + (n - 1) * s + 1, s, axis) for i in range(k)]
@@ -86,13 +87,15 @@ def _patches(x: Array, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair
 
 
 def _conv_dx(
-    g: Array, k: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair,
+    g: Array, k: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Frame, dilation: Pair,
     groups: int,
 ) -> Array:  # fmt: skip
     """The gradient slid over the flipped kernel, with the stride as holes between its entries."""
     reach = [d * (n - 1) for d, n in zip(dilation, kernel, strict=True)]
     holes = [s * (n - 1) for s, n in zip(stride, g.shape[1:3], strict=True)]
-    pads = [(r - p, n - 1 - h + p) for r, p, n, h in zip(reach, padding, size, holes, strict=True)]
+    pads = [
+        (r - p, n - 1 - h + p) for r, (p, _), n, h in zip(reach, padding, size, holes, strict=True)
+    ]
     return lax.conv_general_dilated(
         g, _swapped(k[::-1, ::-1], groups), (1, 1), pads, lhs_dilation=stride,
         rhs_dilation=dilation, dimension_numbers=_LAYOUT, feature_group_count=groups,
@@ -107,7 +110,7 @@ def _swapped(k: Array, groups: int) -> Array:
 
 
 def _conv_dk(
-    x: Array, g: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Pair, dilation: Pair,
+    x: Array, g: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Frame, dilation: Pair,
     groups: int,
 ) -> Array:  # fmt: skip
     """The image convolved with the gradient as its kernel: channels as batch, batch as channels."""
@@ -117,7 +120,9 @@ def _conv_dk(
         return (patches.T @ g.reshape(-1, g.shape[3])).reshape(shape)
     reach = [d * (n - 1) for d, n in zip(dilation, kernel, strict=True)]
     holes = [s * (n - 1) for s, n in zip(stride, g.shape[1:3], strict=True)]
-    pads = [(p, r + h - n + 1 - p) for r, p, n, h in zip(reach, padding, size, holes, strict=True)]
+    pads = [
+        (p, r + h - n + 1 - p) for r, (p, _), n, h in zip(reach, padding, size, holes, strict=True)
+    ]
     dk = lax.conv_general_dilated(
         x.transpose(3, 1, 2, 0), g.transpose(1, 2, 0, 3), dilation, pads, rhs_dilation=stride,
         dimension_numbers=_LAYOUT, batch_group_count=groups,

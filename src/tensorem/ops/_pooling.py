@@ -7,6 +7,7 @@ found first. The transposes around it meet those of the convolution, and XLA dro
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import reduce
 from typing import Any
 
@@ -16,40 +17,46 @@ from jax import lax
 
 Array = Any
 Pair = tuple[int, int]
+Frame = tuple[Pair, Pair]
+_UNPADDED: Frame = ((0, 0), (0, 0))
 
 FEW = 16
 """Entries of a window up to which it is read entry by entry; programs grow with their number."""
 
 
-def max_pool(x: Array, *, kernel_size: Pair, stride: Pair, padding: Pair) -> Array:
+def max_pool(x: Array, **window: Any) -> Array:
     """(N, H, W, C) -> (N, H', W', C)."""
-    among = _entries(x, -jnp.inf, kernel_size, stride, padding)
+    among = _entries(x, -jnp.inf, **window)
     return reduce(jnp.maximum, among) if len(among) <= FEW else jnp.max(jnp.stack(among), axis=0)
 
 
-def max_pool_tangent(
-    x: Array, y: Array, t: Array, *, kernel_size: Pair, stride: Pair, padding: Pair
-) -> Array:
+def max_pool_tangent(x: Array, y: Array, t: Array, **window: Any) -> Array:
     """The entry of t where x first has the value y of its window, row-major."""
-    first = _first(y, _entries(x, -jnp.inf, kernel_size, stride, padding))
-    if _tiles(x, kernel_size, stride, padding):
-        return _picked_of_tiles(first, t, kernel_size)
-    entries = _entries(t, 0.0, kernel_size, stride, padding)
+    first = _first(y, _entries(x, -jnp.inf, **window))
+    if are_tiles(x.shape[1:3], **window):
+        return _picked_of_tiles(first, t, window["kernel_size"])
+    entries = _entries(t, 0.0, **window)
     return sum(jnp.where(first == k, entry, 0) for k, entry in enumerate(entries))
 
 
-def _entries(x: Array, fill: float, kernel: Pair, stride: Pair, padding: Pair) -> list[Array]:
+def _entries(
+    x: Array, fill: float, *, kernel_size: Pair, stride: Pair, padding: Frame, dilation: Pair
+) -> list[Array]:
     """The entries of the windows one by one, row-major: images (N, H', W', C)."""
-    (kh, kw), (sh, sw), (ph, pw) = kernel, stride, padding
-    rows, cols = (x.shape[1] + 2 * ph - kh) // sh + 1, (x.shape[2] + 2 * pw - kw) // sw + 1
-    if padding != (0, 0):
-        ends = [(0, 0, 0), (ph, ph, 0), (pw, pw, 0), (0, 0, 0)]
+    if padding != _UNPADDED:
+        ends = [(0, 0, 0), *((low, high, 0) for low, high in padding), (0, 0, 0)]
         x = lax.pad(x, jnp.asarray(fill, x.dtype), ends)
-    return [
-        x[:, i : i + (rows - 1) * sh + 1 : sh, j : j + (cols - 1) * sw + 1 : sw]
-        for i in range(kh)
-        for j in range(kw)
-    ]
+    return [x[:, *cut] for cut in places(x.shape[1:3], kernel_size, stride, dilation)]
+
+
+def places(size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Iterator[tuple[slice, slice]]:
+    """For each entry of a window, row-major, where it lies in a padded image, over all windows."""
+    steps = zip(size, kernel, stride, dilation, strict=True)
+    spans = [(n - d * (k - 1) - 1) // s * s + 1 for n, k, s, d in steps]
+    for entry in np.ndindex(*kernel):
+        starts = [i * d for i, d in zip(entry, dilation, strict=True)]
+        rows, cols = (slice(a, a + n, s) for a, n, s in zip(starts, spans, stride, strict=True))
+        yield rows, cols
 
 
 def _first(y: Array, among: list[Array]) -> Array:
@@ -62,10 +69,12 @@ def _first(y: Array, among: list[Array]) -> Array:
     return found
 
 
-def _tiles(x: Array, kernel: Pair, stride: Pair, padding: Pair) -> bool:
-    """Every entry lies in one window."""
-    _, h, w, _ = x.shape
-    return kernel == stride and padding == (0, 0) and h % kernel[0] == 0 and w % kernel[1] == 0
+def are_tiles(
+    size: Pair, *, kernel_size: Pair, stride: Pair, padding: Frame, dilation: Pair
+) -> bool:
+    """Every entry of the image lies in one window."""
+    whole = all(n % k == 0 for n, k in zip(size, kernel_size, strict=True))
+    return kernel_size == stride and padding == _UNPADDED and dilation == (1, 1) and whole
 
 
 def _picked_of_tiles(first: Array, t: Array, kernel: Pair) -> Array:

@@ -20,6 +20,7 @@ from ._derive import Product, biased, bilinear
 Array = Any
 Dims = tuple[int, ...]
 Pair = tuple[int, int]
+Frame = tuple[Pair, Pair]
 Pairs = tuple[Dims, Dims]
 
 
@@ -74,7 +75,7 @@ def _as_dot(rank: int) -> dict[str, Any]:
 
 
 def _conv2d_shape(
-    x: Any, weight: Any, bias: Any = None, *, stride: Pair, padding: Pair, dilation: Pair,
+    x: Any, weight: Any, bias: Any = None, *, stride: Pair, padding: Frame, dilation: Pair,
     groups: int,
 ) -> Any:  # fmt: skip
     _specs.rank(x, 4)
@@ -98,7 +99,7 @@ def _groups(out: int, groups: int) -> None:
 
 
 def _conv2d_dx_shape(
-    g: Any, weight: Any, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    g: Any, weight: Any, *, size: Pair, stride: Pair, padding: Frame, dilation: Pair, groups: int
 ) -> Any:
     image = replace(g, shape=(g.shape[0], weight.shape[1] * groups, *size))
     attrs: dict[str, Any] = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
@@ -107,7 +108,7 @@ def _conv2d_dx_shape(
 
 
 def _conv2d_dk_shape(
-    x: Any, g: Any, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    x: Any, g: Any, *, size: Pair, stride: Pair, padding: Frame, dilation: Pair, groups: int
 ) -> Any:
     weight = replace(x, shape=(g.shape[1], x.shape[1] // groups, *size))
     attrs: dict[str, Any] = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
@@ -196,10 +197,10 @@ def _linear_twin(x: Array, weight: Array) -> Array:
     return np.matmul(x, weight.T)
 
 
-def _framed(x: Array, padding: Pair) -> Array:
-    (ph, pw), (n, c, h, w) = padding, x.shape
-    y = np.zeros((n, c, h + 2 * ph, w + 2 * pw), x.dtype)
-    y[:, :, ph : ph + h, pw : pw + w] = x
+def _framed(x: Array, padding: Frame) -> Array:
+    ((top, bottom), (left, right)), (n, c, h, w) = padding, x.shape
+    y = np.zeros((n, c, top + h + bottom, left + w + right), x.dtype)
+    y[:, :, top : top + h, left : left + w] = x
     return y
 
 
@@ -218,7 +219,7 @@ def _grouped(x: Array, axis: int, groups: int) -> list[Array]:
 
 
 def _conv2d_twin(
-    x: Array, weight: Array, *, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    x: Array, weight: Array, *, stride: Pair, padding: Frame, dilation: Pair, groups: int
 ) -> Array:
     """Each group: all windows of the padded image against all kernels."""
     parts = zip(_grouped(_framed(x, padding), 1, groups), _grouped(weight, 0, groups), strict=True)
@@ -233,7 +234,7 @@ def _conv_group(x: Array, k: Array, stride: Pair, dilation: Pair) -> Array:
 
 
 def _conv2d_dx_twin(
-    g: Array, weight: Array, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair,
+    g: Array, weight: Array, *, size: Pair, stride: Pair, padding: Frame, dilation: Pair,
     groups: int,
 ) -> Array:  # fmt: skip
     """Each entry of the kernel spreads the result over the places of the image that it met."""
@@ -243,12 +244,12 @@ def _conv2d_dx_twin(
     for i, j, places in _taps(weight.shape[2:], g.shape[2:], stride, dilation):
         shares = [np.tensordot(k[:, :, i, j], a, axes=((0,), (1,))) for a, k in parts]
         image[places] += np.concatenate([np.moveaxis(s, 1, 0) for s in shares], axis=1)
-    (ph, pw), (h, w) = padding, size
-    return image[:, :, ph : ph + h, pw : pw + w]
+    ((top, _), (left, _)), (h, w) = padding, size
+    return image[:, :, top : top + h, left : left + w]
 
 
 def _conv2d_dk_twin(
-    x: Array, g: Array, *, size: Pair, stride: Pair, padding: Pair, dilation: Pair, groups: int
+    x: Array, g: Array, *, size: Pair, stride: Pair, padding: Frame, dilation: Pair, groups: int
 ) -> Array:
     """Each entry of the kernel gathers the image where it meets the result."""
     image = _framed(x, padding)

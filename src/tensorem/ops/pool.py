@@ -13,6 +13,7 @@ import numpy as np
 from jax import lax
 
 from tensorem.domains import Interval, Linear, Lines
+from tensorem.errors import ArgumentError
 from tensorem.shapes import pool_size
 
 from . import _pooling, _specs
@@ -21,32 +22,30 @@ from ._op import Cited, Op, Rule
 
 Array = Any
 Pair = tuple[int, int]
+Frame = tuple[Pair, Pair]
 
 
-def _pool_shape(x: Any, *, kernel_size: Pair, stride: Pair, padding: Pair) -> Any:
+def _pool_shape(x: Any, *, kernel_size: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Any:
     _specs.rank(x, 4)
-    sizes = [
-        pool_size(n, k, s, p)
-        for n, k, s, p in zip(x.shape[2:], kernel_size, stride, padding, strict=True)
-    ]
+    axes = zip(x.shape[2:], kernel_size, stride, padding, dilation, strict=True)
+    sizes = [pool_size(*axis) for axis in axes]
     return replace(_specs.floating(x), shape=(*x.shape[:2], *sizes))
 
 
-def windows(x: Array, fill: float, *, kernel_size: Pair, stride: Pair, padding: Pair) -> Array:
+def windows(
+    x: Array, fill: float, *, kernel_size: Pair, stride: Pair, padding: Frame, dilation: Pair
+) -> Array:
     """The windows of an image: (N, C, H, W) -> (N, C, H', W', kh*kw), row-major within a window."""
     n, c, h, w = x.shape
-    (kh, kw), (sh, sw), (ph, pw) = kernel_size, stride, padding
-    if kernel_size == stride and padding == (0, 0) and h % kh == 0 and w % kw == 0:
+    kh, kw = kernel_size
+    if _pooling.are_tiles(
+        (h, w), kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation
+    ):
         tiles = x.reshape((n, c, h // kh, kh, w // kw, kw))
         return tiles.transpose((0, 1, 2, 4, 3, 5)).reshape((n, c, h // kh, w // kw, kh * kw))
-    x = _framed(x, fill, ph, pw)
-    rows, cols = (h + 2 * ph - kh) // sh + 1, (w + 2 * pw - kw) // sw + 1
-    cut = [
-        x[:, :, i : i + (rows - 1) * sh + 1 : sh, j : j + (cols - 1) * sw + 1 : sw]
-        for i in range(kh)
-        for j in range(kw)
-    ]
-    return library(x).stack(cut, axis=-1)
+    x = _framed(x, fill, padding)
+    places = _pooling.places(x.shape[2:], kernel_size, stride, dilation)
+    return library(x).stack([x[:, :, *cut] for cut in places], axis=-1)
 
 
 def library(x: Array) -> Any:
@@ -54,14 +53,16 @@ def library(x: Array) -> Any:
     return jnp if isinstance(x, jax.Array) else np
 
 
-def _framed(x: Array, fill: float, ph: int, pw: int) -> Array:
-    if (ph, pw) == (0, 0):
+def _framed(x: Array, fill: float, padding: Frame) -> Array:
+    if padding == ((0, 0), (0, 0)):
         return x
+    (top, bottom), (left, right) = padding
     if isinstance(x, jax.Array):
-        return lax.pad(x, jnp.asarray(fill, x.dtype), [(0, 0, 0)] * 2 + [(ph, ph, 0), (pw, pw, 0)])
+        ends = [(0, 0, 0), (0, 0, 0), (top, bottom, 0), (left, right, 0)]
+        return lax.pad(x, jnp.asarray(fill, x.dtype), ends)
     n, c, h, w = x.shape
-    y = np.full((n, c, h + 2 * ph, w + 2 * pw), fill, x.dtype)
-    y[:, :, ph : ph + h, pw : pw + w] = x
+    y = np.full((n, c, top + h + bottom, left + w + right), fill, x.dtype)
+    y[:, :, top : top + h, left : left + w] = x
     return y
 
 
@@ -145,19 +146,30 @@ def _max_pool_lines(box: Box, *, chosen: Picks | None = None, **attrs: Any) -> L
     return greatest_lines(cut, fill, boxed(box), chosen)
 
 
-# --- the mean of a window
+# --- the sum of a window over one number
 
 
-def _window_sums(x: Array, **attrs: Any) -> Array:
-    return windows(x, 0, **attrs).sum(axis=-1)
+def _avg_pool_shape(x: Any, *, divisor: int, **window: Any) -> Any:
+    if type(divisor) is not int or divisor < 1:
+        raise ArgumentError(f"takes divisor as an integer of at least 1, got {divisor!r}.")
+    return _pool_shape(x, **window, dilation=(1, 1))
+
+
+def _window_sums(x: Array, *, divisor: int, **window: Any) -> Array:
+    return windows(x, 0, **window, dilation=(1, 1)).sum(axis=-1)
 
 
 def _avg_pool(x: Array, **attrs: Any) -> Array:
-    return _window_sums(x, **attrs) / math.prod(attrs["kernel_size"])
+    return _window_sums(x, **attrs) / attrs["divisor"]
 
 
-def _window_size(shape: Any, *, kernel_size: Pair, stride: Pair, padding: Pair) -> int:
-    return math.prod(kernel_size)
+def _window_size(shape: Any, **attrs: Any) -> int:
+    return math.prod(attrs["kernel_size"])
+
+
+def _divisor(shape: Any, **attrs: Any) -> int:
+    divisor: int = attrs["divisor"]
+    return divisor
 
 
 max_pool2d = Op(
@@ -177,7 +189,7 @@ max_pool2d = Op(
 )
 avg_pool2d = affine(
     "avg_pool2d",
-    _pool_shape,
+    _avg_pool_shape,
     _avg_pool,
-    Total(_window_sums, terms=_window_size, share=_window_size),
+    Total(_window_sums, terms=_window_size, share=_divisor),
 )

@@ -26,12 +26,19 @@ from ._size import is_negative as is_negative
 from ._size import parse_size as parse_size
 from ._size import same_size as same_size
 from ._size import size_of as size_of
+from ._window import PADDING_MODES as PADDING_MODES
+from ._window import Window as Window
+from ._window import check_padding as check_padding
 from ._window import conv_size as conv_size
+from ._window import conv_window as conv_window
 from ._window import pair as pair
 from ._window import pool_size as pool_size
+from ._window import pool_window as pool_window
+from ._window import window_counts as window_counts
 
 __all__ = [
     "OpenShape",
+    "PADDING_MODES",
     "Poly",
     "Shape",
     "Size",
@@ -39,10 +46,13 @@ __all__ = [
     "UNKNOWN",
     "UNKNOWN_RANK",
     "Unknown",
+    "Window",
     "bind",
     "bind_size",
     "broadcast_shapes",
+    "check_padding",
     "conv_size",
+    "conv_window",
     "dtypes",
     "format_shape",
     "is_negative",
@@ -52,6 +62,7 @@ __all__ = [
     "pair",
     "parse_size",
     "pool_size",
+    "pool_window",
     "reshape_shape",
     "rules",
     "same_shape",
@@ -60,4 +71,5 @@ __all__ = [
     "size_of",
     "solve",
     "spec_of",
+    "window_counts",
 ]

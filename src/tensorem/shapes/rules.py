@@ -8,19 +8,22 @@ The message of an error begins with `takes`: the layer puts its own name in fron
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from tensorem.errors import ArgumentError, ShapeError
 
 from ._shape import UNKNOWN_RANK, OpenShape, Shape, format_shape, numel
-from ._size import UNKNOWN, Size, same_size
+from ._size import UNKNOWN, Size, is_negative, same_size
 from ._window import (
     Pair,
-    check_pool_padding,
-    check_window,
+    Window,
+    check_padding,
     conv_size,
+    conv_window,
     least_size,
-    pair,
+    pool_size,
+    pool_window,
 )
 
 
@@ -60,9 +63,10 @@ def conv2d(
     out_channels: int,
     kernel_size: int | Pair,
     stride: int | Pair = 1,
-    padding: int | Pair = 0,
+    padding: int | Pair | str = 0,
     dilation: int | Pair = 1,
     groups: int = 1,
+    padding_mode: str = "zeros",
 ) -> Shape:
     """The convolution of an image or a batch of images.
 
@@ -70,7 +74,8 @@ def conv2d(
         (N, in_channels, H, W) or (in_channels, H, W)  ->  the same with out_channels, H_out, W_out
 
     Raises:
-        ShapeError: The rank, the channels, or a kernel that reaches beyond the padded image.
+        ShapeError: The rank, the channels, a kernel that reaches beyond the padded image, or an
+            image too small to fill its padding.
         ArgumentError: Stride, dilation, kernel, padding or groups out of range.
 
     Example:
@@ -82,20 +87,49 @@ def conv2d(
         raise ArgumentError(
             f"takes groups that divide its channels {in_channels} and {out_channels}, got {groups}."
         )
-    _, height, width = _image(x, in_channels, f"write nn.Conv2d({{}}, {out_channels}, ...).")
-    window = (
-        pair(kernel_size, "kernel_size", 1),
-        pair(stride, "stride", 1),
-        pair(padding, "padding", 0),
-        pair(dilation, "dilation", 1),
-    )
-    return _with_last(x, 3, (out_channels, *_slide(x, (height, width), window)))
+    _, *image = _image(x, in_channels, f"write nn.Conv2d({{}}, {out_channels}, ...).")
+    window = conv_window(kernel_size, stride, padding, dilation)
+    if padding_mode != "zeros":
+        for size, ends in zip(image, window.padding, strict=True):
+            check_padding(size, ends, padding_mode)
+    return _with_last(x, 3, (out_channels, *_slide(x, image, window, conv_size)))
 
 
 def max_pool2d(
-    x: Shape, kernel_size: int | Pair, stride: int | Pair | None = None, padding: int | Pair = 0
+    x: Shape,
+    kernel_size: int | Pair,
+    stride: int | Pair | None = None,
+    padding: int | Pair = 0,
+    dilation: int | Pair = 1,
+    ceil_mode: bool = False,
 ) -> Shape:
     """The largest value under a window that slides over an image or a batch of images.
+
+    Shapes:
+        (N, C, H, W) or (C, H, W)  ->  (N, C, H_out, W_out) or (C, H_out, W_out)
+
+    Raises:
+        ShapeError: The rank, or a window that reaches beyond the padded image or lies outside.
+        ArgumentError: Stride, kernel, padding or dilation out of range.
+
+    Example:
+        >>> from tensorem.shapes import shape_of
+        >>> max_pool2d(shape_of(("N", 16, 8, 8)), 2)
+        (N, 16, 4, 4)
+    """
+    channels, *image = _image(x, None, "")
+    window = pool_window(image, kernel_size, stride, padding, dilation, ceil_mode)
+    return _with_last(x, 3, (channels, *_slide(x, image, window, pool_size)))
+
+
+def avg_pool2d(
+    x: Shape,
+    kernel_size: int | Pair,
+    stride: int | Pair | None = None,
+    padding: int | Pair = 0,
+    ceil_mode: bool = False,
+) -> Shape:
+    """The mean under a window that slides over an image or a batch of images; as `max_pool2d`.
 
     Shapes:
         (N, C, H, W) or (C, H, W)  ->  (N, C, H_out, W_out) or (C, H_out, W_out)
@@ -106,19 +140,10 @@ def max_pool2d(
 
     Example:
         >>> from tensorem.shapes import shape_of
-        >>> max_pool2d(shape_of(("N", 16, 8, 8)), 2)
-        (N, 16, 4, 4)
+        >>> avg_pool2d(shape_of(("N", 16, 9, 9)), 2, ceil_mode=True)
+        (N, 16, 5, 5)
     """
-    channels, height, width = _image(x, None, "")
-    kernel = pair(kernel_size, "kernel_size", 1)
-    steps = kernel if stride is None else pair(stride, "stride", 1)
-    pads = pair(padding, "padding", 0)
-    for k, p in zip(kernel, pads, strict=True):
-        check_pool_padding(k, p)
-    return _with_last(x, 3, (channels, *_slide(x, (height, width), (kernel, steps, pads, (1, 1)))))
-
-
-avg_pool2d = max_pool2d
+    return max_pool2d(x, kernel_size, stride, padding, 1, ceil_mode)
 
 
 def flatten(x: Shape, start_dim: int = 1, end_dim: int = -1) -> Shape:
@@ -207,6 +232,16 @@ def embedding(x: Shape, embedding_dim: int) -> Shape:
     return (*x, embedding_dim)
 
 
+def check_row(row: int, rows: int) -> None:
+    """Refuse a row that a table does not have; negative ones are counted from the last.
+
+    Raises:
+        ArgumentError: It has none of that number.
+    """
+    if type(row) is not int or not -rows <= row < rows:
+        raise ArgumentError(f"takes padding_idx from {-rows} to {rows - 1}, or None, got {row!r}.")
+
+
 def softmax(x: Shape, dim: int) -> Shape:
     """The shape itself, once it has the axis.
 
@@ -259,21 +294,18 @@ def _image(x: Shape, channels: int | None, remedy: str) -> tuple[Size, Size, Siz
 
 
 def _slide(
-    x: Shape, image: tuple[Size, Size], window: tuple[Pair, Pair, Pair, Pair]
+    x: Shape, image: list[Size], window: Window[Any], positions: Callable[..., Size]
 ) -> tuple[Size, Size]:
-    """The positions of a window (kernel, stride, padding, dilation) on an image."""
-    axes = list(zip(*window, strict=True))
-    for k, s, p, d in axes:
-        check_window(k, s, p, d)
-    try:
-        height, width = (conv_size(n, *axis) for n, axis in zip(image, axes, strict=True))
-    except ShapeError as error:
-        least = [least_size(k, p, d) for k, _, p, d in axes]
+    """The positions of a window on both axes of an image."""
+    axes = list(zip(image, *window, strict=True))
+    least = [least_size(k, p, d) for _, k, _, p, d in axes]
+    if any(is_negative(n - m) for n, m in zip(image, least, strict=True)):
         raise ShapeError(
             f"takes images of at least {least[0]} x {least[1]}, got {format_shape(x)}.",
             because="the kernel reaches beyond the padded image",
             help="use a smaller kernel_size or dilation, or more padding.",
-        ) from error
+        )
+    height, width = (positions(*axis) for axis in axes)
     return height, width
 
 
