@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from functools import cache, wraps
 from typing import Any, TypeVar, cast
 
 from tensorem.errors import ArgumentError, ShapeError, TensoremError
 from tensorem.ops import Op
-from tensorem.shapes import UNKNOWN, Size, Spec, format_shape, named, parse_size
+from tensorem.shapes import UNKNOWN, Size, Spec, check_call, format_shape, named, parse_size
 
 Array = Any
 F = TypeVar("F", bound=Callable[..., Any])
@@ -68,11 +69,16 @@ def _parsed(dim: str) -> Size:
 
 
 def checked(f: F) -> F:
-    """The function, with its name in front of errors whose message begins with `takes`."""
+    """The function, with its name in front of errors whose message begins with `takes`.
+
+    A call that does not fit its signature is such an error.
+    """
+    signature = inspect.signature(f)
 
     @wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         with named(f"F.{f.__name__}"):
+            check_call(signature, args, kwargs)
             return f(*args, **kwargs)
 
     return cast(F, call)

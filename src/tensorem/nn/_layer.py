@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
+from functools import wraps
 from types import MappingProxyType
 from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
 
 import numpy as np
 
 from tensorem.errors import LayerError
-from tensorem.shapes import UNKNOWN_RANK
+from tensorem.shapes import UNKNOWN_RANK, check_call, named
 
 from ._bind import EVALUATION, Array, Arrays, Context, Frame, Run
 from ._init import Initialiser
@@ -78,6 +80,7 @@ class Layer(Part):
         super().__init_subclass__(**kwargs)
         dataclass(frozen=True, eq=False, repr=False)(cls)
         del cls.__setattr__, cls.__delattr__  # those of Layer say what to write instead
+        cls.__init__ = _explained(cls.__init__)  # type: ignore[method-assign]
         taken = sorted(cls._reserved & {f.name for f in fields(cls)})  # type: ignore[arg-type]
         if taken:
             raise LayerError(
@@ -197,6 +200,20 @@ class Layer(Part):
 
 
 Layer._reserved = frozenset(n for n in vars(Layer) if not n.startswith("_"))
+
+
+def _explained(init: Callable[..., None]) -> Callable[..., None]:
+    """The constructor; a call that does not fit it is an error of ours."""
+    whole = inspect.signature(init)
+    signature = whole.replace(parameters=list(whole.parameters.values())[1:])  # without self
+
+    @wraps(init)
+    def __init__(self: Layer, *args: Any, **kwargs: Any) -> None:
+        with named(type(self).__name__):
+            check_call(signature, args, kwargs)
+        init(self, *args, **kwargs)
+
+    return __init__
 
 
 def _arguments(layer: Any) -> list[str]:

@@ -2,6 +2,7 @@
 
 from . import dtypes as dtypes
 from . import rules as rules
+from ._call import check_call as check_call
 from ._named import named as named
 from ._named import needs_numbers as needs_numbers
 from ._shape import UNKNOWN_RANK as UNKNOWN_RANK
@@ -50,6 +51,7 @@ __all__ = [
     "bind",
     "bind_size",
     "broadcast_shapes",
+    "check_call",
     "check_padding",
     "conv_size",
     "conv_window",

@@ -1,0 +1,76 @@
+"""Calls that do not fit: one error for layers and functions, and what of PyTorch is not taken."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from inspect import Parameter, Signature
+from typing import Any
+
+from tensorem.errors import ArgumentError
+
+_LEAVE = "leave it out."
+
+NOT_TAKEN: Mapping[str, tuple[str, str]] = {
+    "inplace": (
+        "an array never changes.",
+        "leave it out; a compiled program reuses memory by itself.",
+    ),
+    "return_indices": (
+        "only the values come out, and no layer takes the places back.",
+        "leave it out; the gradient of the sum of the values is other than 0 at the places.",
+    ),
+    "max_norm": (
+        "it changes the table while the model runs; only a training step changes parameters.",
+        "leave it out; scale the rows of model.params after a step, and model.replace them.",
+    ),
+    "norm_type": ("it belongs to max_norm, which is not taken.", _LEAVE),
+    "scale_grad_by_freq": (
+        "a gradient is that of the function which is computed.",
+        "leave it out; divide the gradient by the counts of the indices in a step of your own.",
+    ),
+    "sparse": ("gradients are whole arrays, as parameters are.", _LEAVE),
+    "threshold": ("softplus is computed without overflow at every x.", _LEAVE),
+    "device": (
+        "a layer holds no arrays; JAX places them.",
+        "leave it out; a model is moved by jax.device_put(model, device).",
+    ),
+    "dtype": (
+        "a model has the dtype of the floats that go in.",
+        'leave it out; nn.build(layer, input=tm.shapes.Spec(("N", 3), "float64")).',
+    ),
+    "training": (
+        "a function has no mode.",
+        "leave it out; a layer asks self.training and calls what that means.",
+    ),
+}
+"""Arguments of PyTorch's that are not taken: why, and what to do instead."""
+
+
+def check_call(signature: Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+    """Raise unless a call fits a signature.
+
+    Raises:
+        ArgumentError: An argument is unknown, missing or one too many; for what PyTorch takes
+            there the error says why, and what to do. The message begins with `takes`.
+
+    Example:
+        >>> from tensorem import nn
+        >>> nn.ReLU(inplace=True)
+        Traceback (most recent call last):
+        tensorem.errors.ArgumentError: ReLU takes (): got an unexpected keyword argument 'inplace'.
+          because: an array never changes.
+          help:    leave it out; a compiled program reuses memory by itself.
+    """
+    try:
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        unknown = [name for name in kwargs if name not in signature.parameters]
+        because, help = NOT_TAKEN.get(unknown[0], ("", "")) if unknown else ("", "")
+        what = f"takes {_form(signature)}: {error}."
+        raise ArgumentError(what, because=because, help=help) from None
+
+
+def _form(signature: Signature) -> str:
+    """The signature without its types."""
+    bare = [p.replace(annotation=Parameter.empty) for p in signature.parameters.values()]
+    return str(Signature(bare))

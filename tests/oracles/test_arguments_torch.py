@@ -1,0 +1,141 @@
+"""The arguments of layers and functions: in PyTorch's order, and what is not taken says why."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+import jax.numpy as jnp
+import pytest
+
+from tensorem import functional as F
+from tensorem import nn
+from tensorem.errors import ArgumentError
+from tensorem.shapes import check_call
+
+OWN = {"Input", "Layer", "Residual", "Sequential"}
+"""Layers that PyTorch does not have, or that take layers."""
+
+LAYERS = [
+    name
+    for name, value in vars(nn).items()
+    if isinstance(value, type) and issubclass(value, nn.Layer) and name not in OWN
+]
+FUNCTIONS = [
+    "avg_pool2d", "batch_norm", "conv2d", "dropout", "embedding", "layer_norm", "leaky_relu",
+    "linear", "log_softmax", "max_pool2d", "pad", "relu", "softmax", "softplus",
+]  # fmt: skip
+PLAIN = {"running_mean": "mean", "running_var": "var"}
+"""PyTorch's names where ours differ."""
+DOCUMENTED = {  # where PyTorch's function hides its signature: docs, torch.nn.functional
+    "avg_pool2d": "input kernel_size stride padding ceil_mode count_include_pad divisor_override",
+    "conv2d": "input weight bias stride padding dilation groups",
+    "linear": "input weight bias",
+    "max_pool2d": "input kernel_size stride padding dilation ceil_mode return_indices",
+    "softplus": "input beta threshold",
+}
+
+
+def by_place(f: Callable[..., Any]) -> list[str]:
+    """The arguments that may be given by their place."""
+    kinds = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+    return [p.name for p in inspect.signature(f).parameters.values() if p.kind in kinds]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_layer_takes_its_arguments_in_the_order_of_torch(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    ours, theirs = by_place(getattr(nn, name)), by_place(getattr(torch.nn, name))
+    assert ours == theirs[: len(ours)]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_a_function_takes_its_arguments_in_the_order_of_torch(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    stated = DOCUMENTED.get(name)
+    theirs = stated.split() if stated else by_place(getattr(torch.nn.functional, name))
+    ours = by_place(getattr(F, name))
+    assert ours[1:] == [PLAIN.get(n, n) for n in theirs[1 : len(ours)]]
+
+
+REFUSED: list[tuple[Callable[[], Any], str, str, str]] = [
+    (lambda: nn.ReLU(inplace=True), "ReLU takes ()", "inplace", "an array never changes."),  # type: ignore[call-arg]
+    (lambda: nn.Dropout(0.1, inplace=False), "Dropout takes (p=0.5)", "inplace", "never changes"),  # type: ignore[call-arg]
+    (
+        lambda: nn.MaxPool2d(2, return_indices=True),  # type: ignore[call-arg]
+        "MaxPool2d takes (kernel_size, stride=None, padding=0, dilation=1, *, ceil_mode=False)",
+        "return_indices",
+        "only the values come out",
+    ),
+    (lambda: nn.Embedding(3, 4, max_norm=1.0), "Embedding takes", "max_norm", "training step"),  # type: ignore[call-arg]
+    (lambda: nn.Embedding(3, 4, norm_type=1.0), "Embedding takes", "norm_type", "max_norm"),  # type: ignore[call-arg]
+    (
+        lambda: nn.Embedding(3, 4, scale_grad_by_freq=True),  # type: ignore[call-arg]
+        "Embedding takes",
+        "scale_grad_by_freq",
+        "the function which is computed",
+    ),
+    (lambda: nn.Embedding(3, 4, sparse=True), "Embedding takes", "sparse", "whole arrays"),  # type: ignore[call-arg]
+    (lambda: nn.Softplus(1, threshold=9), "Softplus takes (beta=1.0)", "threshold", "overflow"),  # type: ignore[call-arg]
+    (
+        lambda: nn.Linear(3, 4, device="cpu"),  # type: ignore[call-arg]
+        "Linear takes (in_features, out_features, bias=True)",
+        "device",
+        "JAX places them",
+    ),
+    (lambda: nn.LayerNorm(3, dtype=float), "LayerNorm takes", "dtype", "the floats that go in"),  # type: ignore[call-arg]
+    (lambda: F.relu(jnp.ones(2), inplace=True), "F.relu takes (x)", "inplace", "never changes"),  # type: ignore[call-arg]
+    (
+        lambda: F.dropout(jnp.ones(2), 0.5, training=False, key=None),  # type: ignore[call-arg]
+        "F.dropout takes (x, p=0.5, *, key)",
+        "training",
+        "a function has no mode.",
+    ),
+]
+
+
+@pytest.mark.parametrize(("call", "form", "name", "reason"), REFUSED)
+def test_an_argument_that_is_not_taken_says_why(
+    call: Callable[[], Any], form: str, name: str, reason: str
+) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        call()
+    assert caught.value.what.startswith(form)
+    assert caught.value.what.endswith(f"got an unexpected keyword argument '{name}'.")
+    assert reason in caught.value.because and caught.value.help.startswith("leave it out")
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            lambda: nn.Linear(3, 4, foo=1),  # type: ignore[call-arg]
+            "Linear takes (in_features, out_features, bias=True): "
+            "got an unexpected keyword argument 'foo'.",
+        ),
+        (
+            lambda: nn.Linear(3),  # type: ignore[call-arg]
+            "Linear takes (in_features, out_features, bias=True): "
+            "missing a required argument: 'out_features'.",
+        ),
+        (
+            lambda: nn.MaxPool2d(2, 2, 0, 1, True),  # type: ignore[misc]
+            "MaxPool2d takes (kernel_size, stride=None, padding=0, dilation=1, *, "
+            "ceil_mode=False): too many positional arguments.",
+        ),
+    ],
+)
+def test_a_call_that_does_not_fit_is_an_error_of_ours(call: Callable[[], Any], words: str) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        call()
+    assert str(caught.value) == words
+
+
+def test_a_layer_of_ones_own_says_it_too() -> None:
+    class Twice(nn.Layer):
+        inner: nn.Linear
+
+    with pytest.raises(ArgumentError, match=r"^Twice takes \(inner\): got an unexpected .* 'bias'"):
+        Twice(nn.Linear(2, 2), bias=True)  # type: ignore[call-arg]
+    check_call(inspect.signature(Twice), (nn.Linear(2, 2),), {})
