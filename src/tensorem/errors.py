@@ -24,6 +24,7 @@ A message says what, where, why and what to do; each line after the first only i
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Self
 
 _LABELS = ("where", "from", "because", "help")
@@ -66,11 +67,17 @@ class TensoremError(Exception):
         return "\n".join(lines)
 
     def with_notes(
-        self, *, where: str = "", source: str = "", because: str = "", help: str = ""
+        self,
+        *,
+        owner: str = "",
+        where: str = "",
+        source: str = "",
+        because: str = "",
+        help: str = "",
     ) -> Self:
-        """The same error with the notes that it did not have yet."""
+        """The same error with the notes that it did not have yet, and an owner in front."""
         return type(self)(
-            self.what,
+            f"{owner} {self.what}" if owner else self.what,
             where=self.where or where,
             source=self.source or source,
             because=self.because or because,
@@ -79,7 +86,20 @@ class TensoremError(Exception):
 
 
 class ShapeError(TensoremError, ValueError):
-    """Sizes that do not fit."""
+    """Sizes that do not fit.
+
+    Args:
+        names: The names in sizes that must be equal and are not: a model knows where they are set.
+    """
+
+    def __init__(self, what: str, *, names: Iterable[str] = (), **notes: str) -> None:
+        super().__init__(what, **notes)
+        self.names = tuple(names)
+
+    def with_notes(self, **notes: str) -> Self:
+        error = super().with_notes(**notes)
+        error.names = self.names
+        return error
 
 
 class DTypeError(TensoremError, TypeError):

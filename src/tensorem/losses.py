@@ -16,7 +16,17 @@ from jax.core import Tracer
 from tensorem import ops
 from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tensorem.functional import broadcast, shape
-from tensorem.shapes import Shape, Size, Spec, dtypes, format_shape, same_shape
+from tensorem.shapes import (
+    UNKNOWN,
+    Poly,
+    Shape,
+    Size,
+    Spec,
+    dtypes,
+    format_shape,
+    require_equal,
+    same_shape,
+)
 
 Array = Any
 Pair = tuple[Array, Array]
@@ -172,14 +182,16 @@ def check_targets(name: str, output: Spec, target: Any) -> None:
     """
     by_name(name)
     target = np.asarray(target)
-    output = Spec((*target.shape[:1], *output.shape[1:]), output.dtype)  # all examples at once
+    # All examples at once; names are what the targets say.
+    sizes = (UNKNOWN if isinstance(n, Poly) else n for n in output.shape[1:])
+    output = Spec((*target.shape[:1], *sizes), output.dtype)
     if name in ("cross_entropy", "nll"):
         _check_class_form(name, output.shape, Spec(target.shape, target.dtype))
         if target.dtype.name in dtypes.INTEGER:
             return check_classes(name, target, output.shape[-1])
         _check_probabilities(name, target)
-    elif same_shape(output.shape, target.shape) is False:
-        raise _unequal(name, output.shape, target.shape)
+    else:
+        _check_equal(name, output.shape, target.shape)
     _check_finite(name, target)
     if name == "bce_with_logits":
         _check_range(name, target)
@@ -203,18 +215,16 @@ def _alike(name: str, output: Array, target: Array) -> None:
             f"{name} takes floats, got {output.dtype}.",
             help="convert: output.astype('float32').",
         )
-    if same_shape(shape(output), shape(target)) is not True:
-        raise _unequal(name, shape(output), shape(target))
+    _check_equal(name, shape(output), shape(target))
     _same_dtype(name, output, target)
 
 
-def _unequal(name: str, output: Shape, target: Shape) -> ShapeError:
-    return ShapeError(
-        f"{name} takes an output and a target of equal shapes, got {format_shape(output)} and "
-        f"{format_shape(target)}.",
-        because="nothing is broadcast here",
-        help="reshape one of them.",
-    )
+def _check_equal(name: str, output: Shape, target: Shape) -> None:
+    what = f"{name} takes an output and a target of equal shapes, got {format_shape(output)} and "
+    try:
+        require_equal(target, output, f"{what}{format_shape(target)}.", "reshape one of them.")
+    except ShapeError as error:
+        raise error.with_notes(because="nothing is broadcast here") from None
 
 
 def _same_dtype(name: str, output: Array, target: Array) -> None:
@@ -278,12 +288,10 @@ def _check_class_form(name: str, output: Shape, target: Spec) -> None:
         )
     sizes = output if isinstance(output, tuple) else ()
     wanted = sizes if target.dtype in dtypes.FLOATING else sizes[:-1]
-    if same_shape(wanted, target.shape) is False:
-        raise ShapeError(
-            f"{name} takes classes {format_shape(sizes[:-1])} or probabilities "
-            f"{format_shape(sizes)}, got {target.dtype} {format_shape(target.shape)}.",
-            help=_other_form(target, tuple(sizes)),
-        )
+    help = _other_form(target, sizes)
+    what = f"{name} takes classes {format_shape(sizes[:-1])} or probabilities "
+    what += f"{format_shape(sizes)}, got {target.dtype} {format_shape(target.shape)}."
+    require_equal(target.shape, wanted, what, help)
 
 
 def _other_form(target: Spec, sizes: tuple[Size, ...]) -> str:

@@ -13,7 +13,7 @@ from tensorem import ops
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.functional import shape
 from tensorem.losses import check_classes
-from tensorem.shapes import dtypes, format_shape, same_shape
+from tensorem.shapes import dtypes, format_shape, require_equal
 
 Array = Any
 Pair = tuple[Array, Array]
@@ -35,13 +35,12 @@ def accuracy(output: Array, target: Array) -> Pair:
         (Array(1., dtype=float32), Array(2., dtype=float32))
     """
     if output.ndim < 1 or target.ndim not in (output.ndim - 1, output.ndim):
-        raise _unlike(output, target)
+        raise ShapeError(_unlike(output, target))
     if not isinstance(target, Tracer) and target.dtype.name in dtypes.INTEGER:
         check_classes("accuracy", np.asarray(target), output.shape[-1])
     classes = ops.argmax(target, dim=-1) if target.dtype.name in dtypes.FLOATING else target
     said = ops.argmax(output, dim=-1)
-    if same_shape(shape(said), shape(classes)) is not True:
-        raise _unlike(output, target)
+    require_equal(shape(classes), shape(said), _unlike(output, target))
     return _counted(ops.equal(said, ops.cast(classes, dtype=said.dtype.name)))
 
 
@@ -58,11 +57,9 @@ def binary_accuracy(output: Array, target: Array) -> Pair:
         >>> binary_accuracy(jnp.array([2.0, -1.0]), jnp.array([1.0, 1.0]))
         (Array(1., dtype=float32), Array(2., dtype=float32))
     """
-    if same_shape(shape(output), shape(target)) is not True:
-        raise ShapeError(
-            f"binary_accuracy takes an output and a target of equal shapes, got "
-            f"{format_shape(shape(output))} and {format_shape(shape(target))}."
-        )
+    form = f"{format_shape(shape(output))} and {format_shape(shape(target))}"
+    what = f"binary_accuracy takes an output and a target of equal shapes, got {form}."
+    require_equal(shape(target), shape(output), what)
     yes = ops.greater(output, jnp.zeros_like(output))
     return _counted(ops.equal(yes, ops.greater(target, jnp.full_like(target, 0.5))))
 
@@ -86,9 +83,9 @@ def by_name(name: str) -> Metric:
     return METRICS[name]
 
 
-def _unlike(output: Array, target: Array) -> ShapeError:
+def _unlike(output: Array, target: Array) -> str:
     whole = shape(output)
-    return ShapeError(
+    return (
         f"accuracy takes classes {format_shape(whole[:-1])} or probabilities "
         f"{format_shape(whole)}, got {format_shape(shape(target))}."
     )

@@ -299,7 +299,33 @@ ERRORS: list[tuple[Any, tuple[Any, ...], str]] = [
         "Layer takes (*batch, 127), got (N, 128).\n  help: write nn.Linear(128, 10).",
     ),
     (rules.linear, ((), 127, 10), "Layer takes (*batch, 127), got ()."),
-    (rules.linear, (("N+1",), 1, 2), "Layer takes (*batch, 1), got (N+1,)."),
+    (
+        rules.linear,
+        (("N+1",), 1, 2),
+        "Layer takes (*batch, 1), got (N+1,).\n  because: N+1 is 1 for no value of N.",
+    ),
+    (
+        rules.linear,
+        (("2*N",), 8, 2),
+        "Layer takes (*batch, 8), got (2*N,).\n  help: in the input write 4 in place of N.",
+    ),
+    (
+        rules.conv2d,
+        (("C", 8, 8), 3, 8, 3),
+        "Layer takes (N, 3, H, W) or (3, H, W), got (C, 8, 8).\n"
+        "  help: in the input write 3 in place of C.",
+    ),
+    (
+        rules.batch_norm2d,
+        (("N", "C", 2, 2), 8),
+        "Layer takes (N, 8, H, W), got (N, C, 2, 2).\n  help: in the input write 8 in place of C.",
+    ),
+    (
+        rules.layer_norm,
+        (("N", "C", "D"), (4, 8)),
+        "Layer takes (*batch, 4, 8), got (N, C, D).\n"
+        "  help: in the input write 4 in place of C and 8 in place of D.",
+    ),
     (
         rules.conv2d,
         (("N", 3, 8, 8), 1, 16, 3),
@@ -348,6 +374,19 @@ def test_errors_word_by_word(rule: Any, arguments: tuple[Any, ...], text: str) -
     with pytest.raises(ShapeError) as error, named("Layer"):
         rule(shape_of(arguments[0]), *arguments[1:])
     assert str(error.value) == text
+
+
+@pytest.mark.parametrize(
+    ("rule", "arguments"),
+    [
+        (rules.linear, (("N", None), 8, 2)),
+        (rules.conv2d, ((None, 8, 8), 3, 8, 3)),
+        (rules.batch_norm2d, (("N", None, 2, 2), 8)),
+        (rules.layer_norm, (("N", None, 8), (4, 8))),
+    ],
+)
+def test_an_unknown_size_passes_where_a_name_does_not(rule: Any, arguments: Any) -> None:
+    rule(shape_of(arguments[0]), *arguments[1:])
 
 
 def test_named_leaves_other_errors_alone() -> None:

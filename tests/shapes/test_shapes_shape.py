@@ -105,8 +105,7 @@ def test_broadcasting_symbols() -> None:
     n = shape_of(("N", 4))
     assert broadcast_shapes(n, (1, 4)) == n
     assert broadcast_shapes(n, n) == n
-    assert broadcast_shapes(n, (7, 1)) == (7, 4)
-    assert broadcast_shapes(n, shape_of(("M", 4))) == (UNKNOWN, 4)
+    assert broadcast_shapes(n, (UNKNOWN, 1)) == (UNKNOWN, 4)
     assert broadcast_shapes(OpenShape((4,)), (3, 1)) == OpenShape((3, 4))
     with pytest.raises(ShapeError, match="Broadcasting takes"):
         broadcast_shapes(shape_of(("4*N",)), (3,))

@@ -10,7 +10,7 @@ from jax.core import Tracer
 
 from tensorem import ops
 from tensorem.errors import DataError, DTypeError, ShapeError
-from tensorem.shapes import conv_window, dtypes, format_shape, rules, same_shape, same_size
+from tensorem.shapes import conv_window, dtypes, format_shape, require_equal, rules
 
 from ._move import broadcast, reshape
 from ._shape import checked, shape
@@ -36,7 +36,8 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
         [11.5]
     """
     _weight(weight, 2, "(out, in)")
-    rules.linear(shape(x), weight.shape[1], weight.shape[0])
+    out, inputs = shape(weight)
+    rules.linear(shape(x), inputs, out)
     _bias(bias, weight)
     return ops.linear(x, weight) if bias is None else ops.linear(x, weight, bias)
 
@@ -58,14 +59,10 @@ def matmul(x: Array, y: Array) -> Array:
         [[11.0]]
     """
     a, b = shape(x), shape(y)
-    if (
-        min(len(a), len(b)) < 2
-        or same_shape(a[:-2], b[:-2]) is False
-        or same_size(a[-1], b[-2]) is False
-    ):
-        raise ShapeError(
-            f"takes (*batch, n, k) and (*batch, k, m), got {format_shape(a)} and {format_shape(b)}."
-        )
+    what = f"takes (*batch, n, k) and (*batch, k, m), got {format_shape(a)} and {format_shape(b)}."
+    if min(len(a), len(b)) < 2:
+        raise ShapeError(what)
+    require_equal((*b[:-2], b[-2]), (*a[:-2], a[-1]), what)
     return ops.matmul(x, y)
 
 
@@ -99,8 +96,8 @@ def conv2d(
         [[[1.0, 2.0], [2.0, 4.0]]]
     """
     _weight(weight, 4, "(out, in / groups, kh, kw)")
-    out, per_group, *kernel = weight.shape
-    numbers = (tuple(kernel), stride, padding, dilation)
+    out, per_group = shape(weight)[:2]
+    numbers = (weight.shape[2:], stride, padding, dilation)
     rules.conv2d(shape(x), per_group * groups, out, *numbers, groups)
     _bias(bias, weight)
     attrs: dict[str, Any] = conv_window(*numbers)._asdict()
@@ -175,5 +172,7 @@ def _weight(weight: Array, rank: int, form: str) -> None:
 
 
 def _bias(bias: Array | None, weight: Array) -> None:
-    if bias is not None and bias.shape != (weight.shape[0],):
-        raise ShapeError(f"takes a bias ({weight.shape[0]},), got {format_shape(shape(bias))}.")
+    if bias is not None:
+        got, wanted = shape(bias), shape(weight)[:1]
+        what = f"takes a bias {format_shape(wanted)}, got {format_shape(got)}."
+        require_equal(got, wanted, what)

@@ -10,9 +10,9 @@ from jax import lax
 
 from tensorem import ops
 from tensorem.errors import ArgumentError, ShapeError
-from tensorem.shapes import PADDING_MODES, check_padding, reshape_shape, rules
+from tensorem.shapes import PADDING_MODES, Spec, check_padding, reshape_shape, rules, sizes
 
-from ._shape import applied, axes, checked, shape, sizes, static
+from ._shape import applied, axes, checked, shape, static
 
 Array = Any
 
@@ -209,6 +209,7 @@ _FILLERS: Mapping[str, tuple[Filler, Filler]] = {
 """Mode -> what stands before an axis, and what stands after it, so many places of it."""
 
 
+@checked
 def broadcast(x: Array, target: tuple[Any, ...], dims: tuple[int, ...]) -> Array:
     """The array repeated along new axes.
 
@@ -226,6 +227,7 @@ def broadcast(x: Array, target: tuple[Any, ...], dims: tuple[int, ...]) -> Array
     """
     if static(target):
         return ops.broadcast(x, shape=tuple(target), dims=dims)
+    ops.broadcast.shape(Spec(shape(x), x.dtype.name), shape=sizes(target), dims=dims)
     return lax.broadcast_in_dim(x, target, dims)  # attributes of an op are plain integers
 
 

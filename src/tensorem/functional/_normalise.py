@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from tensorem import ops
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
-from tensorem.shapes import dtypes, format_shape, rules, same_size
+from tensorem.shapes import dtypes, format_shape, require_equal, rules, sizes
 
 from ._move import broadcast
 from ._shape import checked, shape
@@ -72,9 +72,9 @@ def batch_norm(
     """
     if x.ndim < 2:
         raise ShapeError(f"takes (N, C, ...), got {format_shape(shape(x))}.")
-    channels = (mean.shape[0],)
-    if same_size(shape(x)[1], channels[0]) is False:
-        raise ShapeError(f"takes (N, {channels[0]}, ...), got {format_shape(shape(x))}.")
+    channels = mean.shape[:1]
+    form = f"takes (N, {mean.shape[0]}, ...), got {format_shape(shape(x))}."
+    require_equal(shape(x)[1:2], shape(mean), form)
     weight = jnp.ones(channels, x.dtype) if weight is None else weight
     bias = jnp.zeros(channels, x.dtype) if bias is None else bias
     for name, array in (("var", var), ("weight", weight), ("bias", bias)):
@@ -133,8 +133,7 @@ def dropout(x: Array, p: float = 0.5, *, key: Array) -> Array:
     return ops.where(kept, ops.mul(x, jnp.full_like(x, 1.0 / (1.0 - p))), jnp.zeros_like(x))
 
 
-def _of_shape(name: str, array: Array, expected: tuple[int, ...]) -> None:
-    if array.shape != expected:
-        raise ShapeError(
-            f"takes {name} {format_shape(expected)}, got {format_shape(shape(array))}."
-        )
+def _of_shape(name: str, array: Array, expected: tuple[Any, ...]) -> None:
+    got, wanted = shape(array), sizes(expected)
+    what = f"takes {name} {format_shape(wanted)}, got {format_shape(got)}."
+    require_equal(got, wanted, what)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, TypeVar, cast
 
-from tensorem.errors import ArgumentError, ShapeError, TensoremError
+from tensorem.errors import ArgumentError, ShapeError
 from tensorem.ops import Op
-from tensorem.shapes import UNKNOWN, Size, Spec, check_call, format_shape, named, parse_size
+from tensorem.shapes import Size, Spec, check_call, format_shape, named, sizes
 
 Array = Any
 F = TypeVar("F", bound=Callable[..., Any])
@@ -24,11 +24,6 @@ def shape(x: Array) -> tuple[Size, ...]:
         (2, 3)
     """
     return sizes(getattr(x, "shape", ()))
-
-
-def sizes(dims: Iterable[Any]) -> tuple[Size, ...]:
-    """Dimensions as JAX has them, with the symbolic ones as polynomials."""
-    return tuple(d if isinstance(d, int) else _parsed(str(d)) for d in dims)
 
 
 def applied(op: Op, *xs: Array, **attrs: Any) -> Array:
@@ -58,14 +53,6 @@ def axes(x: Array, dim: int | tuple[int, ...]) -> tuple[int, ...]:
 def static(dims: Iterable[Any]) -> bool:
     """Whether all of the dimensions are integers, and none is symbolic."""
     return all(isinstance(d, int) for d in dims)
-
-
-@cache
-def _parsed(dim: str) -> Size:
-    try:
-        return parse_size(dim)
-    except TensoremError:
-        return UNKNOWN  # such as floordiv(N, 2), which is no polynomial
 
 
 def checked(f: F) -> F:

@@ -55,6 +55,7 @@ def capture(f: Any, *specs: Any, weights: Mapping[str, Any] | None = None) -> Gr
 
     Raises:
         CaptureError: The function does something that has no row in the op table.
+        ShapeError: It does not fit the shapes, for some value of a name.
 
     Example:
         >>> import jax, jax.numpy as jnp

@@ -11,7 +11,7 @@ import jax
 from jax import export
 
 from tensorem.errors import CaptureError
-from tensorem.shapes import Spec, needs_numbers
+from tensorem.shapes import Spec, misfit, needs_numbers
 
 
 def trace(f: Any, *args: Any) -> tuple[Any, Any]:
@@ -65,6 +65,9 @@ def _explained() -> Iterator[None]:
                 because=_first_line(error),
                 help="give integers in place of the names in the input's shape.",
             ) from error
+        ours = misfit("A graph takes a function that fits its shapes:", error)
+        if ours is not None:
+            raise ours from error
         if isinstance(error, TypeError) and "not a valid JAX type" in str(error):
             raise CaptureError(
                 f"A graph takes a function that gives arrays: {_first_line(error)}."

@@ -139,7 +139,7 @@ class Run:
         if leaf:
             checked(layer, frame.path, xs, log)
             bound.__dict__.update(self._buffers(layer, frame.home))
-        with located(layer, frame.path):
+        with located(layer, frame.path, log):
             run = self.ctx.run_leaf if leaf else direct
             y = run(frame, bound, xs, kw)
             if log is not None:

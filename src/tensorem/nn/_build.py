@@ -14,7 +14,7 @@ import numpy as np
 
 from tensorem import rand
 from tensorem.errors import ArgumentError, LayerError, PathError, ShapeError
-from tensorem.shapes import Spec, format_shape, same_shape, spec_of
+from tensorem.shapes import Spec, format_shape, require_equal, spec_of
 from tensorem.shapes.dtypes import FLOATING, executable
 
 from ._bind import Array, Arrays, Context
@@ -220,12 +220,14 @@ def _require_rule(call: Call) -> None:
     if not is_leaf(call.layer):
         return
     said = call.layer.output_shape(*call.takes)
-    if is_shape(said) and is_shape(call.gives) and same_shape(said, call.gives) is False:
-        raise LayerError(
-            f"{call.layer.label()} gives {text(call.gives)}, its output_shape says {text(said)}.",
-            where=place("model", call.path),
-            help="make output_shape and forward agree.",
-        )
+    if not is_shape(said) or not is_shape(call.gives):
+        return
+    what = f"{call.layer.label()} gives {text(call.gives)}, its output_shape says {text(said)}."
+    try:
+        require_equal(call.gives, said, what)
+    except ShapeError:
+        where, help = place("model", call.path), "make output_shape and forward agree."
+        raise LayerError(what, where=where, help=help) from None
 
 
 def _rows(layer: Layer, calls: list[Call]) -> tuple[Row, ...]:

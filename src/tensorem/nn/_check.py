@@ -10,10 +10,10 @@ import jax
 import numpy as np
 
 from tensorem.errors import DTypeError, LayerError, ShapeError, TensoremError
-from tensorem.shapes import Shape, named, needs_numbers
+from tensorem.shapes import Shape, misfit, named, needs_numbers
 from tensorem.shapes.dtypes import FLOATING, INTEGER
 
-from ._explain import explained
+from ._explain import explained, named_by
 from ._log import Log, ids
 from ._specs import shape_tree
 from ._tree import place
@@ -21,7 +21,7 @@ from ._tree import place
 
 def checked(layer: Any, path: str, xs: tuple[Any, ...], log: Log | None) -> Shape:
     """Check the inputs of a leaf layer before it runs; an error explains itself."""
-    with located(layer, path, log.root if log else "model"):
+    with located(layer, path, log):
         _check_dtypes(layer, xs)
         return ruled(layer, path, shape_tree(xs), ids(xs), log)
 
@@ -41,22 +41,28 @@ def ruled(
 
 
 @contextmanager
-def located(layer: Any, path: str, root: str = "model") -> Iterator[None]:
+def located(layer: Any, path: str, log: Log | None = None) -> Iterator[None]:
     """Add the path of a layer to errors raised inside that do not name a place yet."""
-    here = f"{place(root, path)} {layer.label()}"
+    here = f"{place(log.root if log else 'model', path)} {layer.label()}"
     try:
         yield
     except TensoremError as error:
         if error.where:
             raise
-        raise error.with_notes(where=here).with_traceback(error.__traceback__) from None
+        raise _at(error, here, log).with_traceback(error.__traceback__) from None
     except Exception as error:
         ours = _in_our_words(error, layer, here)
         if ours is not None:
-            raise ours from error
+            raise _at(ours, here, log) from error
         if not hasattr(error, "__notes__"):  # the innermost layer says it
             error.add_note(f"in {here}")
         raise
+
+
+def _at(error: TensoremError, here: str, log: Log | None) -> TensoremError:
+    """The error with its place, and with what set the names that it is about."""
+    source = named_by(error.names, log) if log and isinstance(error, ShapeError) else ""
+    return error.with_notes(where=here, source=source)
 
 
 def _in_our_words(error: Exception, layer: Any, here: str) -> TensoremError | None:
@@ -78,8 +84,8 @@ def _in_our_words(error: Exception, layer: Any, here: str) -> TensoremError | No
             help="give integers in place of names other than the batch axis.",
         )
     if isinstance(error, TypeError | ValueError) and "shape" in str(error):
-        what = f"The forward of {layer.label()} does not fit: {reason}"
-        return ShapeError(what, where=here)
+        what = f"The forward of {layer.label()} does not fit:"
+        return misfit(what, error) or ShapeError(f"{what} {reason}")
     return None
 
 

@@ -9,7 +9,17 @@ from typing import Any, ClassVar
 
 from tensorem import functional as F
 from tensorem.errors import LayerError, ShapeError
-from tensorem.shapes import UNKNOWN_RANK, OpenShape, Shape, format_shape, same_shape, shape_of
+from tensorem.shapes import (
+    UNKNOWN,
+    UNKNOWN_RANK,
+    OpenShape,
+    Poly,
+    Shape,
+    format_shape,
+    require_equal,
+    same_shape,
+    shape_of,
+)
 
 from ._check import ruled
 from ._layer import Layer
@@ -46,8 +56,12 @@ class Input(Layer):
         stated = ("N", *self.shape)
         if isinstance(x, OpenShape) and not x.last:
             return shape_of(stated)
+        what = f"takes {format_shape(stated)}, got {format_shape(x)}."
         if same_shape(OpenShape(self.shape), x) is False:
-            raise ShapeError(f"takes {format_shape(stated)}, got {format_shape(x)}.")
+            raise ShapeError(what)
+        # A name that is stated here stands for any size; a number only for itself.
+        wanted = (UNKNOWN if isinstance(size, Poly) else size for size in self.shape)
+        require_equal(x, OpenShape(tuple(wanted)), what)
         return x
 
     def forward(self, x: Any) -> Any:
@@ -207,8 +221,5 @@ def _chain(steps: list[tuple[str, Layer]], shapes: tuple[Any, ...]) -> Any:
 
 
 def _require_same(x: Any, y: Any) -> None:
-    if same_shape(x, y) is False:
-        raise ShapeError(
-            f"Residual takes an inner layer that keeps the shape, got {format_shape(x)} -> "
-            f"{format_shape(y)}."
-        )
+    flow = f"{format_shape(x)} -> {format_shape(y)}"
+    require_equal(y, x, f"Residual takes an inner layer that keeps the shape, got {flow}.")

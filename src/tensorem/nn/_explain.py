@@ -7,7 +7,7 @@ from dataclasses import fields, replace
 from typing import Any
 
 from tensorem.errors import ShapeError, TensoremError
-from tensorem.shapes import UNKNOWN, OpenShape, Size, numel, same_size
+from tensorem.shapes import UNKNOWN, OpenShape, Size, numel, same_size, set_by
 
 from ._log import Call, Log
 from ._specs import is_shape, text
@@ -31,7 +31,7 @@ def explained(
     return ShapeError(
         error.what,
         where=error.where or _where(log.root, path, before),
-        source=error.source or _source(log.root, origin, size),
+        source=error.source or _source(log.root, origin, size) or named_by(error.names, log),
         because=error.because,
         help=_remedy(error.help, layer, shapes, spot, origin, log.root),
     )
@@ -120,6 +120,11 @@ def _source(root: str, origin: Call | None, size: Size) -> str:
         return f"{size} is set by the input {text(origin.gives)}"
     shown = "" if size in _numbers(origin.layer).values() else f"  {_flow(origin)}"
     return f"{size} is set by {place(root, origin.path)} {origin.layer.label()}{shown}"
+
+
+def named_by(names: tuple[str, ...], log: Log) -> str:
+    """Which inputs set the names of sizes."""
+    return set_by(names, [("the input", call.gives) for call in log.inputs])
 
 
 # What to write instead

@@ -10,7 +10,7 @@ from typing import Any, Generic, TypeVar
 import jax
 
 from tensorem.errors import ArgumentError, DTypeError, MeaningError, TensoremError
-from tensorem.shapes import UNKNOWN, Spec, named
+from tensorem.shapes import Spec, named, sizes
 
 Attr = int | float | str | bool | tuple["Attr", ...]
 Rule = Callable[..., Any]
@@ -151,10 +151,10 @@ def _run(op: Op, attrs: Mapping[str, Attr], *operands: Any) -> Any:
 
 
 def _spec(x: Any) -> Spec:
-    """The spec of an operand; a size that a trace knows by name alone is left open."""
+    """The spec of an operand; a size that is no polynomial in names is left open."""
     if not hasattr(x, "shape"):
         raise DTypeError(f"takes arrays, got {type(x).__name__}.", help="jnp.asarray(x).")
-    return Spec(tuple(n if isinstance(n, int) else UNKNOWN for n in x.shape), x.dtype.name)
+    return Spec(sizes(x.shape), x.dtype.name)
 
 
 def _renamed(f: Callable[..., Any], name: str) -> Callable[..., Any]:

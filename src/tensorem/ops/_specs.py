@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
-from tensorem.shapes import Size, Spec, format_shape, same_size
+from tensorem.shapes import Size, Spec, format_shape, require_equal, same_size
 from tensorem.shapes.dtypes import FLOATING, INTEGER
 
 Dims = tuple[int, ...]
@@ -21,7 +21,7 @@ def same(x: Spec) -> Spec:
 def alike(*xs: Spec) -> Spec:
     """All operands have one shape and one dtype, and so has the result."""
     for x in xs[1:]:
-        require_equal(xs[0].shape, x.shape)
+        equal(xs[0].shape, x.shape)
     return one_dtype(*xs)
 
 
@@ -61,12 +61,10 @@ def predicate(*xs: Spec) -> Spec:
     return replace(alike(*xs), dtype="bool")
 
 
-def require_equal(a: tuple[Size, ...], b: tuple[Size, ...]) -> None:
-    """Raise unless two shapes can be the same."""
-    if len(a) != len(b) or any(same_size(m, n) is False for m, n in zip(a, b, strict=True)):
-        raise ShapeError(
-            f"takes operands of equal shapes, got {format_shape(a)} and {format_shape(b)}."
-        )
+def equal(a: tuple[Size, ...], b: tuple[Size, ...]) -> None:
+    """Raise unless two shapes are the same, as far as they are known."""
+    what = f"takes operands of equal shapes, got {format_shape(a)} and {format_shape(b)}."
+    require_equal(b, a, what)
 
 
 def axes(dims: Iterable[int], rank: int) -> Dims:

@@ -31,7 +31,7 @@ def _logic_shape(*xs: Any) -> Any:
 def _where_shape(mask: Any, x: Any, y: Any) -> Any:
     if mask.dtype != "bool":
         raise DTypeError(f"takes a bool mask, got {mask.dtype}.")
-    _specs.require_equal(mask.shape, x.shape)
+    _specs.equal(mask.shape, x.shape)
     return _specs.alike(x, y)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 
 from tensorem.errors import ArgumentError, ShapeError
-from tensorem.shapes import conv_size, format_shape, same_size
+from tensorem.shapes import conv_size, format_shape, require_equal
 
 from . import _convolution, _specs
 from ._derive import Product, biased, bilinear
@@ -29,12 +29,10 @@ Pairs = tuple[Dims, Dims]
 
 def _dot_shape(x: Any, y: Any, *, contract: Pairs, batch: Pairs) -> Any:
     _specs.one_dtype(x, y)
+    got = f"got {format_shape(x.shape)} and {format_shape(y.shape)}."
     for i, j in (*zip(*contract, strict=True), *zip(*batch, strict=True)):
-        if same_size(x.shape[i], y.shape[j]) is False:
-            raise ShapeError(
-                f"takes equal sizes on axes {i} and {j}, got {format_shape(x.shape)} and "
-                f"{format_shape(y.shape)}."
-            )
+        what = f"takes equal sizes on axes {i} and {j}, {got}"
+        require_equal((x.shape[i],), (y.shape[j],), what)
     kept = tuple(x.shape[i] for i in batch[0])
     free = (_free(x.shape, contract[0] + batch[0]), _free(y.shape, contract[1] + batch[1]))
     return replace(x, shape=kept + free[0] + free[1])
@@ -46,16 +44,15 @@ def _free(shape: tuple[Any, ...], used: Dims) -> tuple[Any, ...]:
 
 def _linear_shape(x: Any, weight: Any, bias: Any = None) -> Any:
     _specs.rank(weight, 2)
-    if not x.shape or same_size(x.shape[-1], weight.shape[1]) is False:
-        takes = format_shape(("*batch", weight.shape[1]))
-        raise ShapeError(f"takes {takes}, got {format_shape(x.shape)}.")
+    takes = format_shape(("*batch", weight.shape[1]))
+    require_equal(x.shape[-1:], weight.shape[1:], f"takes {takes}, got {format_shape(x.shape)}.")
     _bias(bias, weight)
     return replace(_specs.one_dtype(x, weight), shape=(*x.shape[:-1], weight.shape[0]))
 
 
 def _bias(bias: Any, weight: Any) -> None:
     if bias is not None:
-        _specs.require_equal(bias.shape, weight.shape[:1])
+        _specs.equal(bias.shape, weight.shape[:1])
         _specs.one_dtype(weight, bias)
 
 
@@ -82,9 +79,9 @@ def _conv2d_shape(
     _specs.rank(weight, 4)
     out, per_group, *kernel = weight.shape
     _groups(out, groups)
-    if same_size(x.shape[1], per_group * groups) is False:
-        takes = format_shape(("N", per_group * groups, "H", "W"))
-        raise ShapeError(f"takes {takes}, got {format_shape(x.shape)}.")
+    channels = per_group * groups
+    takes = format_shape(("N", channels, "H", "W"))
+    require_equal(x.shape[1:2], (channels,), f"takes {takes}, got {format_shape(x.shape)}.")
     _bias(bias, weight)
     sizes = [
         conv_size(n, k, s, p, d)
@@ -103,7 +100,7 @@ def _conv2d_dx_shape(
 ) -> Any:
     image = replace(g, shape=(g.shape[0], weight.shape[1] * groups, *size))
     attrs: dict[str, Any] = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
-    _specs.require_equal(_conv2d_shape(image, weight, **attrs).shape, g.shape)
+    _specs.equal(_conv2d_shape(image, weight, **attrs).shape, g.shape)
     return image
 
 
@@ -112,7 +109,7 @@ def _conv2d_dk_shape(
 ) -> Any:
     weight = replace(x, shape=(g.shape[1], x.shape[1] // groups, *size))
     attrs: dict[str, Any] = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
-    _specs.require_equal(_conv2d_shape(x, weight, **attrs).shape, g.shape)
+    _specs.equal(_conv2d_shape(x, weight, **attrs).shape, g.shape)
     return weight
 
 

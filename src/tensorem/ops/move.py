@@ -12,7 +12,7 @@ from jax import lax
 
 from tensorem.domains import Interval, Lines, Rational, equation
 from tensorem.errors import ArgumentError, DataError, ShapeError
-from tensorem.shapes import format_shape, is_negative, reshape_shape, same_size, shape_of
+from tensorem.shapes import format_shape, is_negative, require_equal, reshape_shape, shape_of
 
 from . import _specs
 from ._derive import Box, additive, enclosed, move, value, varies
@@ -41,12 +41,10 @@ def _broadcast_shape(x: Any, *, shape: Any, dims: Dims) -> Any:
     within = all(0 <= d < len(target) for d in dims)
     if len(dims) != len(x.shape) or list(dims) != sorted(set(dims)) or not within:
         raise ArgumentError(f"takes {len(x.shape)} rising dims, got {dims}.")
-    for n, d in zip(x.shape, dims, strict=True):
-        if n != 1 and same_size(n, target[d]) is False:
-            raise ShapeError(
-                f"takes sizes that are 1 or the target's, got {format_shape(x.shape)} for "
-                f"{format_shape(target)} along {dims}."
-            )
+    wanted = tuple(1 if n == 1 else target[d] for n, d in zip(x.shape, dims, strict=True))
+    what = "takes sizes that are 1 or the target's, got "
+    what += f"{format_shape(x.shape)} for {format_shape(target)} along {dims}."
+    require_equal(x.shape, wanted, what)
     return replace(x, shape=target)
 
 
@@ -54,7 +52,7 @@ def _concat_shape(*xs: Any, dim: int) -> Any:
     d = _specs.axis(dim, len(xs[0].shape))
     _specs.one_dtype(*xs)
     for x in xs[1:]:
-        _specs.require_equal(_without(xs[0].shape, d), _without(x.shape, d))
+        _specs.equal(_without(xs[0].shape, d), _without(x.shape, d))
     total = xs[0].shape[d]
     for x in xs[1:]:
         total = total + x.shape[d]

@@ -38,13 +38,13 @@ def _batch_norm_shape(x: Any, weight: Any, bias: Any, mean: Any, var: Any, *, ep
     if len(x.shape) < 2:
         raise ShapeError(f"takes (N, C, *), got {format_shape(x.shape)}.")
     for p in (weight, bias, mean, var):
-        _specs.require_equal((x.shape[1],), p.shape)
+        _specs.equal((x.shape[1],), p.shape)
     return _specs.floating(x, weight, bias, mean, var)
 
 
 def _layer_norm_shape(x: Any, weight: Any, bias: Any, *, ndim: int, eps: float) -> Any:
     for p in (weight, bias):
-        _specs.require_equal(x.shape[len(x.shape) - ndim :], p.shape)
+        _specs.equal(x.shape[len(x.shape) - ndim :], p.shape)
     return _specs.floating(x, weight, bias)
 
 

@@ -3,8 +3,10 @@
 from . import dtypes as dtypes
 from . import rules as rules
 from ._call import check_call as check_call
+from ._equal import differ as differ
+from ._equal import unequal as unequal
 from ._named import named as named
-from ._named import needs_numbers as needs_numbers
+from ._named import set_by as set_by
 from ._shape import UNKNOWN_RANK as UNKNOWN_RANK
 from ._shape import OpenShape as OpenShape
 from ._shape import Shape as Shape
@@ -12,7 +14,9 @@ from ._shape import Spec as Spec
 from ._shape import bind as bind
 from ._shape import broadcast_shapes as broadcast_shapes
 from ._shape import format_shape as format_shape
+from ._shape import names_in as names_in
 from ._shape import numel as numel
+from ._shape import require_equal as require_equal
 from ._shape import reshape_shape as reshape_shape
 from ._shape import same_shape as same_shape
 from ._shape import shape_of as shape_of
@@ -27,6 +31,9 @@ from ._size import is_negative as is_negative
 from ._size import parse_size as parse_size
 from ._size import same_size as same_size
 from ._size import size_of as size_of
+from ._traced import misfit as misfit
+from ._traced import needs_numbers as needs_numbers
+from ._traced import sizes as sizes
 from ._window import PADDING_MODES as PADDING_MODES
 from ._window import Window as Window
 from ._window import check_padding as check_padding
@@ -55,23 +62,30 @@ __all__ = [
     "check_padding",
     "conv_size",
     "conv_window",
+    "differ",
     "dtypes",
     "format_shape",
     "is_negative",
+    "misfit",
     "named",
+    "names_in",
     "needs_numbers",
     "numel",
     "pair",
     "parse_size",
     "pool_size",
     "pool_window",
+    "require_equal",
     "reshape_shape",
     "rules",
     "same_shape",
     "same_size",
+    "set_by",
     "shape_of",
     "size_of",
+    "sizes",
     "solve",
     "spec_of",
+    "unequal",
     "window_counts",
 ]

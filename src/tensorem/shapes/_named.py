@@ -1,11 +1,13 @@
-"""Errors about shapes: whose they are, and what they are about."""
+"""Errors about shapes: whose they are, and where the names in them are set."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from tensorem.errors import TensoremError
+
+from ._shape import Shape, format_shape, names_in
 
 
 @contextmanager
@@ -25,20 +27,22 @@ def named(name: str) -> Iterator[None]:
     except TensoremError as error:
         if not error.what.startswith("takes "):
             raise
-        notes = {
-            "where": error.where,
-            "source": error.source,
-            "because": error.because,
-            "help": error.help,
-        }
-        raise type(error)(f"{name} {error.what}", **notes) from None
+        raise error.with_notes(owner=name) from None
 
 
-_OF_DIMENSIONS = ("_DimExpr", "Symbolic dimension", "mod(", "floordiv(")
+def set_by(names: Iterable[str], inputs: Iterable[tuple[str, Shape]]) -> str:
+    """Which input sets which name.
 
-
-def needs_numbers(error: Exception) -> bool:
-    """Whether an error of JAX says that a named size would have to be a number."""
-    text = str(error)
-    kind = type(error).__name__
-    return kind == "InconclusiveDimensionOperation" or any(w in text for w in _OF_DIMENSIONS)
+    Example:
+        >>> from tensorem.shapes import shape_of
+        >>> set_by(["M", "N"], [("the input", shape_of(("N", "M", 3)))])
+        'M and N are set by the input (N, M, 3)'
+    """
+    left, found = set(names), []
+    for label, shape in inputs:
+        here = sorted(left & names_in(shape))
+        left -= set(here)
+        if here:
+            verb = "is" if len(here) == 1 else "are"
+            found.append(f"{' and '.join(here)} {verb} set by {label} {format_shape(shape)}")
+    return ", ".join(found)

@@ -9,6 +9,7 @@ from typing import Any, Union
 
 from tensorem.errors import ShapeError
 
+from ._equal import differ, unequal
 from ._size import UNKNOWN, Poly, Size, Unknown, bind_size, same_size, size_of
 from .dtypes import dtype_name
 
@@ -65,14 +66,48 @@ def format_shape(shape: Iterable[object] | OpenShape) -> str:
 def same_shape(a: Shape, b: Shape) -> bool | None:
     """Whether two shapes are equal for all values of the names; None if that is not known."""
     known = isinstance(a, tuple) and isinstance(b, tuple)
-    x, y = _last(a), _last(b)
     if _rank_clash(a, b):
         return False
-    n = min(len(x), len(y))
-    answers = [same_size(p, q) for p, q in zip(x[len(x) - n :], y[len(y) - n :], strict=True)]
+    answers = [same_size(*pair) for pair in aligned(a, b)]
     if False in answers:
         return False
     return True if known and None not in answers else None
+
+
+def aligned(a: Shape, b: Shape) -> list[tuple[Size, Size]]:
+    """The sizes on the axes that both shapes have, counted from the last."""
+    x, y = _last(a), _last(b)
+    n = min(len(x), len(y))
+    return list(zip(x[len(x) - n :], y[len(y) - n :], strict=True))
+
+
+def require_equal(got: Shape, wanted: Shape, what: str, help: str = "") -> None:
+    """Refuse a shape unless it is another for all values of their names, or may be: sizes unknown.
+
+    Args:
+        what: The sentence of the error.
+        help: What to do where no names stand in the way.
+
+    Raises:
+        ShapeError: They differ. Where that is by names, the error says what to write for these.
+
+    Example:
+        >>> require_equal(shape_of(("N", 2)), (3, 2), "takes (3, 2), got (N, 2).")
+        Traceback (most recent call last):
+        tensorem.errors.ShapeError: takes (3, 2), got (N, 2).
+          help: in the input write 3 in place of N.
+    """
+    if _rank_clash(got, wanted):
+        raise ShapeError(what, help=help)
+    pairs = aligned(got, wanted)
+    if any(differ(*pair) for pair in pairs):
+        raise unequal(what, pairs, help)
+
+
+def names_in(shape: Shape) -> frozenset[str]:
+    """The names that occur in the sizes of a shape."""
+    found = (size.names for size in _last(shape) if isinstance(size, Poly))
+    return frozenset().union(*found)
 
 
 def _last(shape: Shape) -> tuple[Size, ...]:
@@ -103,7 +138,7 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
     """The common shape under NumPy's broadcasting.
 
     Raises:
-        ShapeError: Two sizes differ and neither is 1.
+        ShapeError: Two sizes differ for some value of a name, and neither is 1.
 
     Example:
         >>> broadcast_shapes(shape_of(("N", 1, 4)), (3, 1))
@@ -117,14 +152,16 @@ def broadcast_shapes(*shapes: Shape) -> Shape:
 
 def _broadcast_two(a: Shape, b: Shape) -> Shape:
     n = max(len(_last(a)), len(_last(b)))
-    sizes = [_broadcast_size(x, y) for x, y in zip(_padded(a, n), _padded(b, n), strict=True)]
-    known = tuple(s for s in sizes if s is not None)
-    if len(known) < n:
-        raise ShapeError(
+    pairs = list(zip(_padded(b, n), _padded(a, n), strict=True))
+    clashes = [pair for pair in pairs if 1 not in pair and differ(*pair)]
+    if clashes:
+        raise unequal(
             "Broadcasting takes sizes that are equal or 1, counted from the last axis, got "
-            f"{format_shape(a)} and {format_shape(b)}."
+            f"{format_shape(a)} and {format_shape(b)}.",
+            clashes,
         )
-    return OpenShape(known) if isinstance(a, OpenShape) or isinstance(b, OpenShape) else known
+    sizes = tuple(_broadcast_size(*pair) for pair in pairs)
+    return OpenShape(sizes) if isinstance(a, OpenShape) or isinstance(b, OpenShape) else sizes
 
 
 def _padded(shape: Shape, rank: int) -> tuple[Size, ...]:
@@ -133,13 +170,11 @@ def _padded(shape: Shape, rank: int) -> tuple[Size, ...]:
     return (fill,) * (rank - len(last)) + last
 
 
-def _broadcast_size(a: Size, b: Size) -> Size | None:
-    if same_size(a, b) or b == 1:
+def _broadcast_size(a: Size, b: Size) -> Size:
+    if a == b or b == 1:
         return a
     if a == 1:
         return b
-    if same_size(a, b) is same_size(a, 1) is same_size(b, 1) is False:
-        return None
     # An integer other than 1 is the result whatever the other size turns out to be.
     return a if isinstance(a, int) else b if isinstance(b, int) else UNKNOWN
 
@@ -160,8 +195,8 @@ def reshape_shape(shape: Shape, target: Iterable[object]) -> tuple[Size, ...]:
         raise ShapeError(f"Reshape takes at most one size of -1, got {format_shape(wanted)}.")
     sizes = tuple(size_of(1 if _is_hole(t) else t) for t in wanted)
     have, given = numel(shape), numel(sizes)
-    if not holes and same_size(have, given) is False:
-        raise _reshape_error(shape, wanted, have)
+    if not holes and differ(have, given):
+        raise _reshape_error(shape, wanted, have, given)
     if not holes:
         return sizes
     hole = _filled(have, given, shape, wanted)
@@ -174,15 +209,16 @@ def _is_hole(size: object) -> bool:
 
 def _filled(have: Size, given: Size, shape: Shape, wanted: tuple[object, ...]) -> Size:
     if given == 0 or (isinstance(have, int) and isinstance(given, int) and have % given):
-        raise _reshape_error(shape, wanted, have)
+        raise _reshape_error(shape, wanted, have, given)
     quotient = have // given
     return quotient if same_size(quotient * given, have) else UNKNOWN
 
 
-def _reshape_error(shape: Shape, wanted: tuple[object, ...], have: Size) -> ShapeError:
-    return ShapeError(
+def _reshape_error(shape: Shape, wanted: tuple[object, ...], have: Size, given: Size) -> ShapeError:
+    return unequal(
         f"Reshape of {format_shape(shape)} takes a target of {have} elements, got "
-        f"{format_shape(wanted)}."
+        f"{format_shape(wanted)}.",
+        [(have, given)],
     )
 
 

@@ -1,7 +1,8 @@
 """The shape rules of the leaf layers: partly known shape in, partly known shape out.
 
 One small pure function per layer, and the only statement of what the layer takes: `build`, a call
-at run time and a type checker all read these. A rule checks what is known and lets the rest pass.
+at run time and a type checker all read these. A rule checks what is known and lets the rest pass;
+a size with a name is known: it must be right for all values of the name.
 The message of an error begins with `takes`: the layer puts its own name in front (`shapes.named`).
 """
 
@@ -13,8 +14,9 @@ from typing import Any
 
 from tensorem.errors import ArgumentError, ShapeError
 
-from ._shape import UNKNOWN_RANK, OpenShape, Shape, format_shape, numel
-from ._size import UNKNOWN, Size, is_negative, same_size
+from ._equal import differ
+from ._shape import UNKNOWN_RANK, OpenShape, Shape, format_shape, numel, require_equal
+from ._size import UNKNOWN, Size, is_negative
 from ._window import (
     Pair,
     Window,
@@ -26,6 +28,8 @@ from ._window import (
     pool_window,
 )
 
+Sizes = tuple[Size, ...]
+
 
 def same(x: Shape) -> Shape:
     """Any shape to itself: activations, dropout.
@@ -36,7 +40,7 @@ def same(x: Shape) -> Shape:
     return x
 
 
-def linear(x: Shape, in_features: int, out_features: int) -> Shape:
+def linear(x: Shape, in_features: Size, out_features: Size) -> Shape:
     """The affine map on the last axis.
 
     Shapes:
@@ -50,17 +54,15 @@ def linear(x: Shape, in_features: int, out_features: int) -> Shape:
         >>> linear(shape_of(("N", 128)), 128, 10)
         (N, 10)
     """
-    got = _last_axes(x, 1)
-    if got is None or same_size(got[0], in_features) is False:
-        remedy = f"write nn.Linear({{}}, {out_features})."
-        raise _mismatch(f"(*batch, {in_features})", x, remedy, got)
+    remedy = f"write nn.Linear({{}}, {out_features})."
+    _require(f"(*batch, {in_features})", x, _last_axes(x, 1), (in_features,), remedy)
     return _with_last(x, 1, (out_features,))
 
 
 def conv2d(
     x: Shape,
-    in_channels: int,
-    out_channels: int,
+    in_channels: Size,
+    out_channels: Size,
     kernel_size: int | Pair,
     stride: int | Pair = 1,
     padding: int | Pair | str = 0,
@@ -83,7 +85,7 @@ def conv2d(
         >>> conv2d(shape_of(("N", 1, 8, 8)), 1, 16, kernel_size=3, padding=1)
         (N, 16, 8, 8)
     """
-    if groups < 1 or in_channels % groups or out_channels % groups:
+    if groups < 1 or not _divides(groups, in_channels) or not _divides(groups, out_channels):
         raise ArgumentError(
             f"takes groups that divide its channels {in_channels} and {out_channels}, got {groups}."
         )
@@ -190,8 +192,7 @@ def batch_norm2d(x: Shape, num_features: int) -> Shape:
     got = _last_axes(x, 4)
     if got is None or (isinstance(x, tuple) and len(x) != 4):
         raise _mismatch(form, x)
-    if same_size(got[1], num_features) is False:
-        raise _mismatch(form, x, "write nn.BatchNorm2d({}).", got[1:2])
+    _require(form, x, got[1:2], (num_features,), "write nn.BatchNorm2d({}).")
     return (got[0], num_features, *got[2:])
 
 
@@ -209,11 +210,9 @@ def layer_norm(x: Shape, normalized_shape: int | Sequence[int]) -> Shape:
         (5, 7, 3)
     """
     want = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
-    got = _last_axes(x, len(want))
-    if got is None or any(same_size(g, w) is False for g, w in zip(got, want, strict=True)):
-        form = f"(*batch, {', '.join(map(str, want))})"
-        remedy = "write nn.LayerNorm({})." if len(want) == 1 else "write nn.LayerNorm(({}))."
-        raise _mismatch(form, x, remedy, got)
+    form = f"(*batch, {', '.join(map(str, want))})"
+    remedy = "write nn.LayerNorm({})." if len(want) == 1 else "write nn.LayerNorm(({}))."
+    _require(form, x, _last_axes(x, len(want)), want, remedy)
     return _with_last(x, len(want), want)
 
 
@@ -256,16 +255,23 @@ def softmax(x: Shape, dim: int) -> Shape:
     return x
 
 
-def _mismatch(
-    form: str, x: Shape, remedy: str = "", got: tuple[Size, ...] | None = None
-) -> ShapeError:
-    """The error; its remedy names the sizes that came, where they are plain integers."""
-    plain = got is not None and all(isinstance(size, int) for size in got)
-    help = remedy.format(", ".join(map(str, got or ()))) if plain else ""
-    return ShapeError(f"takes {form}, got {format_shape(x)}.", help=help)
+def _mismatch(form: str, x: Shape) -> ShapeError:
+    return ShapeError(f"takes {form}, got {format_shape(x)}.")
 
 
-def _last_axes(x: Shape, n: int) -> tuple[Size, ...] | None:
+def _require(form: str, x: Shape, got: Sizes | None, wanted: Sizes, remedy: str) -> None:
+    """Refuse sizes other than those wanted, or too few axes (None).
+
+    The remedy names the sizes that came, where they are plain integers.
+    """
+    if got is None:
+        raise _mismatch(form, x)
+    plain = all(isinstance(size, int) for size in got)
+    help = remedy.format(", ".join(map(str, got))) if plain else ""
+    require_equal(got, wanted, f"takes {form}, got {format_shape(x)}.", help)
+
+
+def _last_axes(x: Shape, n: int) -> Sizes | None:
     """The last n sizes, unknown where the shape is open; None if it has fewer axes."""
     if isinstance(x, OpenShape):
         last = (UNKNOWN,) * (n - len(x.last)) + x.last
@@ -280,7 +286,11 @@ def _with_last(x: Shape, n: int, sizes: tuple[Size, ...]) -> Shape:
     return (*x[: len(x) - n], *sizes)
 
 
-def _image(x: Shape, channels: int | None, remedy: str) -> tuple[Size, Size, Size]:
+def _divides(groups: int, channels: Size) -> bool:
+    return not differ(channels // groups * groups, channels)
+
+
+def _image(x: Shape, channels: Size | None, remedy: str) -> tuple[Size, Size, Size]:
     """Channels, height and width of an image or a batch of images."""
     c = "C" if channels is None else str(channels)
     form = f"(N, {c}, H, W) or ({c}, H, W)"
@@ -288,8 +298,8 @@ def _image(x: Shape, channels: int | None, remedy: str) -> tuple[Size, Size, Siz
     rank = len(x) if isinstance(x, tuple) else len(x.last)
     if got is None or rank > 4:
         raise _mismatch(form, x)
-    if channels is not None and same_size(got[0], channels) is False:
-        raise _mismatch(form, x, remedy, got[:1])
+    if channels is not None:
+        _require(form, x, got[:1], (channels,), remedy)
     return got[0], got[1], got[2]
 
 
