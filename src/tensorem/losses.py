@@ -15,7 +15,7 @@ from jax.core import Tracer
 
 from tensorem import ops
 from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError
-from tensorem.functional import broadcast, shape
+from tensorem.functional import broadcast, called, shape
 from tensorem.shapes import (
     UNKNOWN,
     Poly,
@@ -33,6 +33,7 @@ Pair = tuple[Array, Array]
 Loss = Callable[[Array, Array], Pair]
 
 
+@called
 def mse(output: Array, target: Array) -> Pair:
     """The squared differences, per entry.
 
@@ -51,6 +52,7 @@ def mse(output: Array, target: Array) -> Pair:
     return _entries(ops.square(ops.sub(output, target)))
 
 
+@called
 def l1(output: Array, target: Array) -> Pair:
     """The absolute differences, per entry.
 
@@ -69,6 +71,7 @@ def l1(output: Array, target: Array) -> Pair:
     return _entries(ops.abs(ops.sub(output, target)))
 
 
+@called
 def bce_with_logits(output: Array, target: Array) -> Pair:
     """The cross entropy of independent bits, per entry: softplus(x) - x y for logits x.
 
@@ -90,6 +93,7 @@ def bce_with_logits(output: Array, target: Array) -> Pair:
     return _entries(ops.sub(ops.softplus(output), ops.mul(output, target)))
 
 
+@called
 def cross_entropy(output: Array, target: Array) -> Pair:
     """The cross entropy of classes, per row: -log softmax(output) at the target.
 
@@ -114,6 +118,7 @@ def cross_entropy(output: Array, target: Array) -> Pair:
     return _nll("cross_entropy", ops.log_softmax(output, dim=-1), target)
 
 
+@called
 def nll(output: Array, target: Array) -> Pair:
     """The negative log likelihood, per row: `cross_entropy` for log probabilities.
 

@@ -11,7 +11,7 @@ from jax.core import Tracer
 
 from tensorem import ops
 from tensorem.errors import ArgumentError, ShapeError
-from tensorem.functional import shape
+from tensorem.functional import called, shape
 from tensorem.losses import check_classes
 from tensorem.shapes import dtypes, format_shape, require_equal
 
@@ -20,6 +20,7 @@ Pair = tuple[Array, Array]
 Metric = Callable[[Array, Array], Pair]
 
 
+@called
 def accuracy(output: Array, target: Array) -> Pair:
     """How many rows have their largest entry, the first of equals, at the class of the target.
 
@@ -44,6 +45,7 @@ def accuracy(output: Array, target: Array) -> Pair:
     return _counted(ops.equal(said, ops.cast(classes, dtype=said.dtype.name)))
 
 
+@called
 def binary_accuracy(output: Array, target: Array) -> Pair:
     """How many logits have the sign of their bit: above 0 for targets above 1/2.
 

@@ -310,12 +310,12 @@ ERRORS = [
         r"F.embedding takes integers \(int32, ...\), got float32",
     ),
     (
-        lambda: F.dropout(jnp.ones(2), 2.0, key=None),
+        lambda: F.dropout(jnp.ones(2), 2.0, key=jax.random.key(0)),
         ArgumentError,
         r"F.dropout takes p in \[0, 1\]",
     ),
     (
-        lambda: F.dropout(jnp.ones(2, int), 0.3, key=None),
+        lambda: F.dropout(jnp.ones(2, int), 0.3, key=jax.random.key(0)),
         DTypeError,
         "F.dropout takes floats, got int",
     ),

@@ -15,7 +15,7 @@ Array = Any
 
 
 @checked
-def relu(x: Array) -> Array:
+def relu(x: Array | float) -> Array:
     """max(x, 0); the derivative at 0 is 0.
 
     Raises:
@@ -30,7 +30,7 @@ def relu(x: Array) -> Array:
 
 
 @checked
-def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
+def leaky_relu(x: Array | float, negative_slope: float = 0.01) -> Array:
     """x where x > 0, negative_slope x elsewhere.
 
     Raises:
@@ -44,7 +44,8 @@ def leaky_relu(x: Array, negative_slope: float = 0.01) -> Array:
     return ops.leaky_relu(x, negative_slope=float(negative_slope))
 
 
-def neg(x: Array) -> Array:
+@checked
+def neg(x: Array | float) -> Array:
     """-x.
 
     Raises:
@@ -58,7 +59,8 @@ def neg(x: Array) -> Array:
     return ops.neg(x)
 
 
-def abs(x: Array) -> Array:
+@checked
+def abs(x: Array | float) -> Array:
     """|x|; the derivative at 0 is 0.
 
     Raises:
@@ -72,7 +74,8 @@ def abs(x: Array) -> Array:
     return ops.abs(x)
 
 
-def sqrt(x: Array) -> Array:
+@checked
+def sqrt(x: Array | float) -> Array:
     """The square root; NaN below 0.
 
     Raises:
@@ -86,7 +89,8 @@ def sqrt(x: Array) -> Array:
     return ops.sqrt(x)
 
 
-def exp(x: Array) -> Array:
+@checked
+def exp(x: Array | float) -> Array:
     """e to the power of x.
 
     Raises:
@@ -100,7 +104,8 @@ def exp(x: Array) -> Array:
     return ops.exp(x)
 
 
-def log(x: Array) -> Array:
+@checked
+def log(x: Array | float) -> Array:
     """The natural logarithm; -inf at 0, NaN below.
 
     Raises:
@@ -114,7 +119,8 @@ def log(x: Array) -> Array:
     return ops.log(x)
 
 
-def sigmoid(x: Array) -> Array:
+@checked
+def sigmoid(x: Array | float) -> Array:
     """1 / (1 + exp(-x)).
 
     Raises:
@@ -128,7 +134,8 @@ def sigmoid(x: Array) -> Array:
     return ops.sigmoid(x)
 
 
-def tanh(x: Array) -> Array:
+@checked
+def tanh(x: Array | float) -> Array:
     """The hyperbolic tangent.
 
     Raises:
@@ -143,7 +150,7 @@ def tanh(x: Array) -> Array:
 
 
 @checked
-def softplus(x: Array, beta: float = 1.0) -> Array:
+def softplus(x: Array | float, beta: float = 1.0) -> Array:
     """log(1 + exp(beta x)) / beta, without overflow.
 
     Args:

@@ -18,7 +18,7 @@ Array = Any
 
 
 @checked
-def add(x: Array, y: Array) -> Array:
+def add(x: Array | float, y: Array | float) -> Array:
     """The sum x + y.
 
     Shapes:
@@ -36,7 +36,7 @@ def add(x: Array, y: Array) -> Array:
 
 
 @checked
-def sub(x: Array, y: Array) -> Array:
+def sub(x: Array | float, y: Array | float) -> Array:
     """The difference x - y; shapes as in `add`.
 
     Raises:
@@ -51,7 +51,7 @@ def sub(x: Array, y: Array) -> Array:
 
 
 @checked
-def mul(x: Array, y: Array) -> Array:
+def mul(x: Array | float, y: Array | float) -> Array:
     """The product x y, entry by entry; shapes as in `add`.
 
     Raises:
@@ -66,7 +66,7 @@ def mul(x: Array, y: Array) -> Array:
 
 
 @checked
-def div(x: Array, y: Array) -> Array:
+def div(x: Array | float, y: Array | float) -> Array:
     """The quotient x / y, entry by entry; shapes as in `add`.
 
     Raises:
@@ -81,7 +81,7 @@ def div(x: Array, y: Array) -> Array:
 
 
 @checked
-def maximum(x: Array, y: Array) -> Array:
+def maximum(x: Array | float, y: Array | float) -> Array:
     """The greater of two, entry by entry; shapes as in `add`.
 
     Raises:
@@ -96,7 +96,7 @@ def maximum(x: Array, y: Array) -> Array:
 
 
 @checked
-def minimum(x: Array, y: Array) -> Array:
+def minimum(x: Array | float, y: Array | float) -> Array:
     """The smaller of two, entry by entry; shapes as in `add`.
 
     Raises:

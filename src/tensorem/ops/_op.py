@@ -9,8 +9,8 @@ from typing import Any, Generic, TypeVar
 
 import jax
 
-from tensorem.errors import ArgumentError, DTypeError, MeaningError, TensoremError
-from tensorem.shapes import Spec, named, sizes
+from tensorem.errors import ArgumentError, MeaningError, TensoremError
+from tensorem.shapes import Spec, check_array, named, sizes
 
 Attr = int | float | str | bool | tuple["Attr", ...]
 Rule = Callable[..., Any]
@@ -152,8 +152,7 @@ def _run(op: Op, attrs: Mapping[str, Attr], *operands: Any) -> Any:
 
 def _spec(x: Any) -> Spec:
     """The spec of an operand; a size that is no polynomial in names is left open."""
-    if not hasattr(x, "shape"):
-        raise DTypeError(f"takes arrays, got {type(x).__name__}.", help="jnp.asarray(x).")
+    check_array(x)
     return Spec(sizes(x.shape), x.dtype.name)
 
 

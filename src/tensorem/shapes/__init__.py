@@ -2,6 +2,8 @@
 
 from . import dtypes as dtypes
 from . import rules as rules
+from ._call import check_array as check_array
+from ._call import check_arrays as check_arrays
 from ._call import check_call as check_call
 from ._equal import differ as differ
 from ._equal import unequal as unequal
@@ -58,6 +60,8 @@ __all__ = [
     "bind",
     "bind_size",
     "broadcast_shapes",
+    "check_array",
+    "check_arrays",
     "check_call",
     "check_padding",
     "conv_size",

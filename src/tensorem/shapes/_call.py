@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from inspect import Parameter, Signature
+from inspect import BoundArguments, Parameter, Signature
+from types import NoneType
 from typing import Any
 
-from tensorem.errors import ArgumentError
+from tensorem.errors import ArgumentError, DTypeError
 
 _LEAVE = "leave it out."
 
@@ -46,8 +47,10 @@ NOT_TAKEN: Mapping[str, tuple[str, str]] = {
 """Arguments of PyTorch's that are not taken: why, and what to do instead."""
 
 
-def check_call(signature: Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
-    """Raise unless a call fits a signature.
+def check_call(
+    signature: Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> BoundArguments:
+    """The arguments of a call by name; raise unless it fits the signature.
 
     Raises:
         ArgumentError: An argument is unknown, missing or one too many; for what PyTorch takes
@@ -62,12 +65,48 @@ def check_call(signature: Signature, args: tuple[Any, ...], kwargs: Mapping[str,
           help:    leave it out; a compiled program reuses memory by itself.
     """
     try:
-        signature.bind(*args, **kwargs)
+        return signature.bind(*args, **kwargs)
     except TypeError as error:
         unknown = [name for name in kwargs if name not in signature.parameters]
         because, help = NOT_TAKEN.get(unknown[0], ("", "")) if unknown else ("", "")
         what = f"takes {_form(signature)}: {error}."
         raise ArgumentError(what, because=because, help=help) from None
+
+
+def check_arrays(call: BoundArguments) -> None:
+    """Raise unless there are arrays where the signature says so, in text: `Array`.
+
+    `Array | float` takes numbers too, `Array | None` may be left out, `Sequence[Array]` holds some.
+
+    Raises:
+        DTypeError: There is something else. The message begins with `takes`.
+    """
+    for name, value in call.arguments.items():
+        said = call.signature.parameters[name].annotation
+        if said == "Sequence[Array]" and isinstance(value, (list, tuple)):
+            for i, item in enumerate(value):
+                check_array(item, f"{name}[{i}]")
+        elif said in _ARRAYS and not isinstance(value, _ARRAYS[said]):
+            check_array(value, name)
+
+
+_ARRAYS: Mapping[Any, tuple[type, ...]] = {
+    "Array": (),
+    "Array | float": (int, float),
+    "Array | None": (NoneType,),
+}
+"""Annotation -> what is taken in place of an array."""
+
+
+def check_array(value: object, name: str = "x") -> None:
+    """Raise unless a value has a shape and a dtype, as arrays of JAX and NumPy do.
+
+    Raises:
+        DTypeError: It has not. The message begins with `takes`.
+    """
+    if not hasattr(value, "shape") or not hasattr(value, "dtype"):
+        help = "jax.random.key(0)." if name == "key" else f"jnp.asarray({name})."
+        raise DTypeError(f"takes arrays, got {type(value).__name__}.", help=help)
 
 
 def _form(signature: Signature) -> str:
