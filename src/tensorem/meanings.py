@@ -24,7 +24,7 @@ from tensorem.graph import (
     unflatten,
 )
 from tensorem.shapes import Spec, named, solve
-from tensorem.shapes.dtypes import FLOATING, as_numbers
+from tensorem.shapes.dtypes import FLOATING, as_numbers, exactly
 
 Values = dict[str, Any]
 """Arguments by the names of a graph's inputs."""
@@ -279,13 +279,8 @@ def _cast(x: Any, dtype: str) -> Any:
             f"Computing in {dtype} takes arrays, got a {type(x).__name__}.",
             help='write dtype="interval" or dtype="rational".',
         )
-    converted = x.astype(dtype)
-    if x.dtype != converted.dtype and not np.array_equal(converted.astype(x.dtype), x, True):
-        raise DTypeError(
-            f"The graph takes {dtype}, got {x.dtype} with values that {dtype} does not hold.",
-            help=f"round on purpose: x.astype({dtype!r}).",
-        )
-    return converted
+    with named("The graph"):
+        return exactly(x, dtype)
 
 
 def _widened(graph: Graph) -> Graph:
