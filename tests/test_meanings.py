@@ -186,9 +186,7 @@ def test_an_index_out_of_range_is_an_error_in_every_reading(dtype: str) -> None:
     model = nn.build(nn.Embedding(5, 3), Spec(("N",), "int32"))
     for whole in (model, tm.GraphModel(tm.capture(model))):
         assert tm.evaluate(whole, [4], dtype=dtype).shape == (1, 3)
-        with pytest.raises(
-            DataError, match="takes indices from 0 to 4, got -1"
-        ) as caught:
+        with pytest.raises(DataError, match="takes indices from 0 to 4, got -1") as caught:
             tm.evaluate(whole, [0, -1], dtype=dtype)
         assert caught.value.where == "index[1]"
 

@@ -126,7 +126,8 @@ def evaluate(model: Readable, *xs: Any, dtype: str = "float32") -> Any:
             the dtype of the input, so that every reading sees the same ones. For "interval" an
             input may be a `domains.Interval`: the result then encloses the values on the box.
         dtype: "float32" and "float64" compute; "rational" is exact; "interval" is rounded outward,
-            so that it encloses the exact value.
+            so that it encloses the exact value. In both, integers have no largest one: where int32
+            would overflow, they say what the sum or product is.
 
     Returns:
         A NumPy array, a `Rational` or an `Interval`, in the tree of the model's output.

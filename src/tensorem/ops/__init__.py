@@ -238,3 +238,5 @@ __all__ = [
     "tanh",
     "where",
 ]
+
+_prepare()  # every computation goes through ops, so the process is set up before the first one
