@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 
 import tensorem as tm
+from tensorem import functional as F
 from tensorem import nn
 from tensorem.domains import Interval, Rational
-from tensorem.errors import ArgumentError, DTypeError, MeaningError, ShapeError
+from tensorem.errors import ArgumentError, DataError, DTypeError, MeaningError, ShapeError
+from tensorem.shapes import Spec
 
 
 def fractions(array: Any) -> Any:
@@ -177,3 +179,21 @@ def test_a_rational_is_read_as_an_interval_and_an_interval_not_in_rationals() ->
     assert Fraction(float(box.lower[0])) < Fraction(2, 3) < Fraction(float(box.upper[0]))
     with pytest.raises(DTypeError, match="An exact reading takes numbers, got an Interval"):
         tm.evaluate(twice, box, dtype="rational")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "rational"])
+def test_an_index_out_of_range_is_an_error_in_every_reading(dtype: str) -> None:
+    model = nn.build(nn.Embedding(5, 3), Spec(("N",), "int32"))
+    for whole in (model, tm.GraphModel(tm.capture(model))):
+        assert tm.evaluate(whole, [4], dtype=dtype).shape == (1, 3)
+        with pytest.raises(DataError, match="takes indices from 0 to 4, got -1") as caught:
+            tm.evaluate(whole, [0, -1], dtype=dtype)
+        assert caught.value.where == "index[1]"
+
+
+def test_a_nan_that_is_no_wrong_index_is_a_nan() -> None:
+    def f(i: Any, x: Any) -> Any:
+        return F.embedding(i, jnp.zeros((5, 1))) + x[:, None]
+
+    whole = tm.GraphModel(tm.capture(f, Spec((1,), "int32"), (1,)))
+    assert np.isnan(whole(np.array([1], np.int32), np.array([np.nan], np.float32))).all()

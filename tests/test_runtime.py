@@ -44,6 +44,12 @@ def chosen(name: str) -> Setting:
     return found
 
 
+def test_ops_set_the_process_up_before_anything_is_computed() -> None:
+    code = "from tensorem import ops, runtime; print(len(runtime._settings))"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert int(out.stdout) == 5
+
+
 def test_all_is_set_once_and_by_us(monkeypatch: pytest.MonkeyPatch) -> None:
     first = runtime.settings()
     assert [s.name for s in first] == ["XLA_FLAGS", DIR, TIME, SIZE, "allocator"]

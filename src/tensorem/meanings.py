@@ -24,7 +24,7 @@ from tensorem.graph import (
     unflatten,
 )
 from tensorem.shapes import Spec, named, solve
-from tensorem.shapes.dtypes import FLOATING, as_numbers
+from tensorem.shapes.dtypes import FLOATING, as_numbers, exactly
 
 Values = dict[str, Any]
 """Arguments by the names of a graph's inputs."""
@@ -126,7 +126,8 @@ def evaluate(model: Readable, *xs: Any, dtype: str = "float32") -> Any:
             the dtype of the input, so that every reading sees the same ones. For "interval" an
             input may be a `domains.Interval`: the result then encloses the values on the box.
         dtype: "float32" and "float64" compute; "rational" is exact; "interval" is rounded outward,
-            so that it encloses the exact value.
+            so that it encloses the exact value. In both, integers have no largest one: where int32
+            would overflow, they say what the sum or product is.
 
     Returns:
         A NumPy array, a `Rational` or an `Interval`, in the tree of the model's output.
@@ -279,13 +280,8 @@ def _cast(x: Any, dtype: str) -> Any:
             f"Computing in {dtype} takes arrays, got a {type(x).__name__}.",
             help='write dtype="interval" or dtype="rational".',
         )
-    converted = x.astype(dtype)
-    if x.dtype != converted.dtype and not np.array_equal(converted.astype(x.dtype), x, True):
-        raise DTypeError(
-            f"The graph takes {dtype}, got {x.dtype} with values that {dtype} does not hold.",
-            help=f"round on purpose: x.astype({dtype!r}).",
-        )
-    return converted
+    with named("The graph"):
+        return exactly(x, dtype)
 
 
 def _widened(graph: Graph) -> Graph:

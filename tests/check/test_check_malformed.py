@@ -286,6 +286,13 @@ def test_what_is_not_supported_says_so(net: Net, words: str) -> None:
         prepare(net.document, net.arrays)
 
 
+def test_a_batch_norm_without_channels_is_malformed() -> None:
+    net = one_op("batch_norm", None, *[np.ones(3)] * 4, eps=0.5)
+    net.document["nodes"][0]["inputs"][0] = "c1"
+    with pytest.raises(MalformedError, match="takes channels on axis 1"):
+        prepare(net.document, net.arrays)
+
+
 def test_a_divisor_that_may_be_zero_for_all_one_knows_is_refused() -> None:
     """1 / sqrt(2) is known to 100 bits, and its difference from itself is not known to be 0."""
     net = Net((1, 2))

@@ -190,6 +190,8 @@ def test_more_epochs_continue_as_if_they_had_been_planned(tmp_path: Path) -> Non
     fit(mlp(), tmp_path / "b", epochs=4)
     resume(tmp_path / "a", mlp(), epochs=4)
     assert state_of(tmp_path / "a") == state_of(tmp_path / "b")
+    configs = [(tmp_path / name / "config.json").read_bytes() for name in "ab"]
+    assert configs[0] == configs[1]
 
 
 def test_a_finished_run_comes_back_as_it_is(whole: dict[str, Path]) -> None:

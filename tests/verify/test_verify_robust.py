@@ -153,9 +153,21 @@ def test_bad_input_is_one_clear_error(model: nn.Model, name: str) -> None:
 def test_a_model_that_does_not_classify_is_refused() -> None:
     with pytest.raises(ShapeError, match=r"to \(N, classes\)"):
         Prover.of(nn.build(nn.Conv2d(1, 1, 1), input=("N", 1, 4, 4)))
+    with pytest.raises(ShapeError, match="two outputs or more, got one"):
+        Prover.of(nn.build(nn.Linear(4, 1), input=("N", 4)))
+    with pytest.raises(DTypeError, match="takes a model in float32, got float64 in `x0`"):
+        Prover.of(nn.build(nn.Linear(4, 3), input=tm.Spec(("N", 4), "float64")))
     with pytest.raises(MeaningError, match="that the checker can check"):
         layer = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3))
         Prover.of(nn.build(layer, input=("N", 4)))
+
+
+def test_a_list_is_an_input_as_it_is_for_the_model() -> None:
+    model = nn.build(nn.Linear(2, 2), input=("N", 2), seed=1)
+    label = int(np.argmax(model([[0.1, 2]])))
+    proof = robust(model, [0.1, 2], label, 0.001)
+    assert proof.verdict == "proved" and proof.check()
+    assert np.array_equal(proof.arrays["center"].ravel(), np.float32([0.1, 2]))
 
 
 def test_what_is_no_model_is_named() -> None:

@@ -138,6 +138,7 @@ def _div(c: Call) -> Value:
 
 def _batch_norm(c: Call) -> Value:
     """x * factor + (bias - mean * factor), where the factor is weight / sqrt(var + eps)."""
+    c.require(len(c.xs[0].shape) >= 2, "channels on axis 1")
     (n, channels, *places), a = c.xs[0].shape, c.arithmetic
     weight, bias, mean, var = (c.constant(i) for i in range(1, 5))
     fits = all(p.shape == (channels,) for p in (weight, bias, mean, var))

@@ -9,7 +9,7 @@ import numpy as np
 from jax.core import Tracer
 
 from tensorem import ops
-from tensorem.errors import DataError, DTypeError, ShapeError
+from tensorem.errors import DTypeError, ShapeError
 from tensorem.shapes import conv_window, dtypes, format_shape, require_equal, rules
 
 from ._move import broadcast, reshape
@@ -133,7 +133,8 @@ def embedding(index: Array, weight: Array, padding_idx: int | None = None) -> Ar
         raise DTypeError(
             f"takes integers (int32, ...), got {index.dtype}.", help='convert: x.astype("int32").'
         )
-    _check_rows(index, weight.shape[0])
+    if not isinstance(index, Tracer):
+        rules.check_rows(np.asarray(index), weight.shape[0])
     rows = ops.embedding(index, weight)
     return rows if padding_idx is None else _held(rows, index, padding_idx, weight.shape[0])
 
@@ -144,18 +145,6 @@ def _held(rows: Array, index: Array, padding_idx: int, count: int) -> Array:
     is_padding = ops.equal(index, jnp.full_like(index, padding_idx % count))
     mask = broadcast(is_padding, rows.shape, tuple(range(index.ndim)))
     return ops.where(mask, ops.stop_gradient(rows), rows)
-
-
-def _check_rows(index: Array, rows: int) -> None:
-    if isinstance(index, Tracer):
-        return
-    wrong = np.argwhere((np.asarray(index) < 0) | (np.asarray(index) >= rows))
-    if len(wrong):
-        at = tuple(int(i) for i in wrong[0])
-        raise DataError(
-            f"takes indices from 0 to {rows - 1}, got {int(index[at])}.",
-            where=f"index[{', '.join(map(str, at))}]",
-        )
 
 
 def batched(f: Any, x: Array) -> Array:

@@ -11,6 +11,8 @@ from jax import lax
 from tensorem.errors import ShapeError
 from tensorem.graph._graph import Graph, Node, flatten, is_constant, unflatten
 from tensorem.graph._read import read, require_bound
+from tensorem.ops import holds_nan
+from tensorem.shapes.dtypes import INTEGER
 
 
 def to_jax(graph: Graph) -> Callable[..., Any]:
@@ -23,6 +25,7 @@ def to_jax(graph: Graph) -> Callable[..., Any]:
     Raises:
         GraphError: The graph has symbolic sizes; bind them first.
         ShapeError: An argument does not have the captured shape (when called).
+        DataError: An index is out of range (when called, outside of any trace).
 
     Example:
         >>> import jax.numpy as jnp
@@ -33,6 +36,7 @@ def to_jax(graph: Graph) -> Callable[..., Any]:
     program = to_program(graph)
     numbers = {k: a for k, a in graph.arrays.items() if is_constant(k) and a.ndim == 0}
     arrays = {k: a for k, a in graph.arrays.items() if k not in numbers}
+    takes_indices = any(graph.specs[name].dtype in INTEGER for name in graph.inputs)
 
     @jax.jit
     def compiled(arrays: Mapping[str, Any], *xs: Any) -> Any:
@@ -41,7 +45,11 @@ def to_jax(graph: Graph) -> Callable[..., Any]:
 
     def run(*xs: Any) -> Any:
         with graph.precision():
-            return compiled(arrays, *xs)
+            y = compiled(arrays, *xs)
+            if takes_indices and holds_nan(y):
+                with jax.disable_jit():
+                    program(graph.arrays, *xs)  # where an op sees values, a wrong index is an error
+            return y
 
     return run
 

@@ -11,9 +11,8 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import jax
-import jax.numpy as jnp
-from jax.core import Tracer
 
+from tensorem import ops
 from tensorem.shapes.dtypes import INTEGER
 
 from ._bind import EVALUATION, Array, Arrays, Context
@@ -116,7 +115,7 @@ class Model:
             inputs = given(self.built.inputs, xs)
             # JAX takes plain dicts apart by itself, any other container by calls of Python.
             y = self.built.evaluate(dict(self.params), dict(self.buffers), inputs)
-            if self.built.takes_indices and _holds_nan(y):
+            if self.built.takes_indices and ops.holds_nan(y):
                 self.look(*inputs)
             return y
 
@@ -235,11 +234,6 @@ class Model:
     def tree_unflatten(cls, built: Built, children: tuple[Arrays, Arrays]) -> Model:
         """For jax.tree_util."""
         return cls(built, *children)
-
-
-def _holds_nan(y: Any) -> bool:
-    """Whether the arrays of a tree hold NaN; inside a trace nobody knows."""
-    return any(not isinstance(a, Tracer) and bool(jnp.isnan(a).any()) for a in jax.tree.leaves(y))
 
 
 _INSTEAD = {

@@ -13,7 +13,7 @@ import numpy as np
 from tensorem import functional as F
 from tensorem.errors import ArgumentError, DTypeError, PathError, ShapeError
 from tensorem.shapes import Spec, format_shape, named, solve
-from tensorem.shapes.dtypes import as_numbers, is_floating
+from tensorem.shapes.dtypes import FLOATING, as_numbers, exactly, is_floating
 
 from ._bind import Array, Arrays
 from ._tree import join, parts
@@ -72,24 +72,18 @@ def _require_shape(wanted: Any, got: Any, values: dict[str, int]) -> None:
 
 def _exact(what: str, array: Any, dtype: str, typed: bool) -> Any:
     """The array in a dtype; one that has a dtype of its own must survive the conversion."""
-    if array.dtype == dtype:
-        return array
+    if not typed and _rounds(array, dtype):
+        return array.astype(dtype)
+    with named(what):
+        return exactly(array, dtype)
+
+
+def _rounds(array: Any, dtype: str) -> bool:
+    """Whether floats become floats, and none of them infinite."""
+    if not is_floating(array.dtype) or dtype not in FLOATING:
+        return False
     with np.errstate(all="ignore"):
-        converted = array.astype(jnp.dtype(dtype))
-        back = converted.astype(array.dtype)
-    same = np.array_equal(back, array, equal_nan=is_floating(array.dtype))
-    if same or (not typed and _rounded(array, converted, back)):
-        return converted
-    raise DTypeError(
-        f"{what} takes {dtype}, got {array.dtype} with values that {dtype} does not hold.",
-        help=f"round on purpose: x.astype({dtype!r}).",
-    )
-
-
-def _rounded(array: Any, converted: Any, back: Any) -> bool:
-    """Whether floats became floats, and none of them infinite."""
-    floats = is_floating(array.dtype) and jnp.issubdtype(converted.dtype, jnp.floating)
-    return bool(floats and np.array_equal(np.isfinite(array), np.isfinite(back)))
+        return bool(np.array_equal(np.isfinite(array), np.isfinite(array.astype(dtype))))
 
 
 def loaded(layer: Any, own: Arrays, state: Mapping[str, Any]) -> Arrays:

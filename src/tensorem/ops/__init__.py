@@ -13,6 +13,7 @@ from ._op import Op as Op
 from ._op import Rule as Rule
 from ._op import Unsupported as Unsupported
 from ._op import call_name as call_name
+from ._op import holds_nan as holds_nan
 from .arithmetic import abs as abs
 from .arithmetic import add as add
 from .arithmetic import cast as cast
@@ -197,6 +198,7 @@ __all__ = [
     "flip",
     "greater",
     "greater_equal",
+    "holds_nan",
     "layer_norm",
     "leaky_relu",
     "less",

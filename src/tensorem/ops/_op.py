@@ -8,6 +8,7 @@ from functools import cache, partial
 from typing import Any, Generic, TypeVar
 
 import jax
+import jax.numpy as jnp
 
 from tensorem.errors import ArgumentError, MeaningError, TensoremError
 from tensorem.shapes import Spec, check_array, named, sizes
@@ -169,3 +170,9 @@ def _jvp(op: Op, attrs: Attrs, call: Rule, operands: Any, tangents: Any) -> Any:
     if op.jvp is not None:
         return result, op.jvp(result, operands, tangents, **dict(attrs))
     return result, jax.jvp(partial(op.run, **dict(attrs)), operands, tangents)[1]
+
+
+def holds_nan(tree: Any) -> bool:
+    """Whether the arrays of a tree hold NaN; in a trace nobody knows."""
+    leaves = jax.tree.leaves(tree)
+    return any(not isinstance(x, jax.core.Tracer) and bool(jnp.isnan(x).any()) for x in leaves)

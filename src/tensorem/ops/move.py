@@ -9,10 +9,19 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import Tracer
 
 from tensorem.domains import Interval, Lines, Rational, equation
-from tensorem.errors import ArgumentError, DataError, ShapeError
-from tensorem.shapes import format_shape, is_negative, require_equal, reshape_shape, shape_of
+from tensorem.errors import ArgumentError, ShapeError
+from tensorem.shapes import (
+    format_shape,
+    is_negative,
+    named,
+    require_equal,
+    reshape_shape,
+    rules,
+    shape_of,
+)
 
 from . import _specs
 from ._derive import Box, additive, enclosed, move, value, varies
@@ -175,7 +184,10 @@ def _rows(index: Array, weight: Array) -> Array:
 
 
 def _embedding(index: Array, weight: Array) -> Array:
-    """The rows; NaN where there is none."""
+    """The rows; for one that there is not an error, or NaN in a trace, where nobody sees it."""
+    if not isinstance(index, Tracer):
+        with named("embedding"):
+            rules.check_rows(np.asarray(index), weight.shape[0])
     rows = _rows(index, weight)
     if not jnp.issubdtype(weight.dtype, jnp.floating):
         return rows
@@ -186,11 +198,8 @@ def _embedding(index: Array, weight: Array) -> Array:
 
 def _embedding_exact(index: Rational, weight: Rational) -> Rational:
     rows = (index.num // index.den).astype(np.int64)
-    if not ((rows >= 0) & (rows < weight.shape[0])).all():
-        raise DataError(
-            f"`embedding` takes indices from 0 to {weight.shape[0] - 1}, got {rows.min()} to "
-            f"{rows.max()}."
-        )
+    with named("embedding"):
+        rules.check_rows(rows, weight.shape[0])
     return weight.map(lambda num: num[rows])
 
 

@@ -91,6 +91,30 @@ def as_numbers(x: Any) -> np.ndarray[Any, Any]:
     return array
 
 
+def exactly(x: Any, dtype: str) -> Any:
+    """The array in a dtype that holds all of its values.
+
+    Raises:
+        DTypeError: A value would be another. The message begins with `takes`: the caller names who
+            takes it (`shapes.named`).
+
+    Example:
+        >>> exactly(np.array([1.0, 2.0]), "float32").dtype.name
+        'float32'
+    """
+    if x.dtype.name == dtype:
+        return x
+    with np.errstate(all="ignore"):
+        converted = x.astype(dtype)
+        back = converted.astype(x.dtype)
+    if np.array_equal(back, x, equal_nan=is_floating(x.dtype)):
+        return converted
+    raise DTypeError(
+        f"takes {dtype}, got {x.dtype} with values that {dtype} does not hold.",
+        help=f"round on purpose: x.astype({dtype!r}).",
+    )
+
+
 def executable(dtype: object) -> str:
     """The name of a dtype in which programs run.
 

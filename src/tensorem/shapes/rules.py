@@ -12,7 +12,9 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from tensorem.errors import ArgumentError, ShapeError
+import numpy as np
+
+from tensorem.errors import ArgumentError, DataError, ShapeError
 
 from ._equal import differ
 from ._shape import UNKNOWN_RANK, OpenShape, Shape, format_shape, numel, require_equal
@@ -239,6 +241,21 @@ def check_row(row: int, rows: int) -> None:
     """
     if type(row) is not int or not -rows <= row < rows:
         raise ArgumentError(f"takes padding_idx from {-rows} to {rows - 1}, or None, got {row!r}.")
+
+
+def check_rows(index: Any, rows: int) -> None:
+    """Refuse an index of a row that a table does not have; the error says where it stands.
+
+    Raises:
+        DataError: One is below 0, or beyond the last.
+    """
+    wrong = np.argwhere((index < 0) | (index >= rows))
+    if len(wrong):
+        at = tuple(int(i) for i in wrong[0])
+        raise DataError(
+            f"takes indices from 0 to {rows - 1}, got {int(index[at])}.",
+            where=f"index[{', '.join(map(str, at))}]",
+        )
 
 
 def softmax(x: Shape, dim: int) -> Shape:

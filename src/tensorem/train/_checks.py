@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from tensorem import losses, nn
 from tensorem.errors import DataError, DTypeError, ShapeError
 from tensorem.shapes import Spec, named, solve
-from tensorem.shapes.dtypes import is_floating, is_numeric
+from tensorem.shapes.dtypes import exactly, is_floating, is_numeric
 
 from ._feed import Examples
 from ._task import Scores, Task
@@ -70,24 +70,18 @@ def _help(spec: Spec, x: NDArray[Any]) -> str:
 
 def _converted(array: NDArray[Any], dtype: str, where: str) -> NDArray[Any]:
     """The array in a dtype that holds all of its values."""
-    if array.dtype.name == dtype:
-        return array
     if not is_numeric(array.dtype):
         raise DTypeError(
             f"A model takes numbers, got {array.dtype}.",
             where=where,
             help="of names of classes make numbers: np.unique(y, return_inverse=True)[1].",
         )
-    with np.errstate(all="ignore"):
-        converted = array.astype(dtype)
-        back = converted.astype(array.dtype)
-    if np.array_equal(back, array, equal_nan=is_floating(array.dtype)):
-        return converted
-    raise DTypeError(
-        f"The model takes {dtype}, got {array.dtype} with values that {dtype} does not hold.",
-        where=where,
-        help=f"convert on purpose: .astype({dtype!r}).",
-    )
+    try:
+        with named("The model"):
+            held: NDArray[Any] = exactly(array, dtype)
+    except DTypeError as error:
+        raise error.with_notes(where=where) from None
+    return held
 
 
 def _check_finite(array: NDArray[Any], where: str) -> None:

@@ -148,6 +148,7 @@ def resume(
         record = Record(task.names, arrays.pop("record"))
         state = with_arrays(job.runner.init(plan.seed), arrays, str(path))
         at = Standing(state, record, tuple(facts["history"]))
+        folder.describe(_config(job, folder))
         folder.rewind(job.step(at), at.history)
         return trained(job, at)
 

@@ -48,9 +48,13 @@ class Folder:
         """
         self._require_free()
         make_folder(self.path)
+        self.describe(config)
+        write_whole(self.path / LOG, b"")
+
+    def describe(self, config: dict[str, Any]) -> None:
+        """Say what the run is: at its beginning, and where it is continued in another way."""
         text = json.dumps(config, indent=2, sort_keys=True) + "\n"
         write_whole(self.path / CONFIG, text.encode())
-        write_whole(self.path / LOG, b"")
 
     def _require_free(self) -> None:
         """Nothing is lost: only a run that never began, so without a state, is begun again."""

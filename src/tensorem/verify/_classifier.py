@@ -13,7 +13,7 @@ import numpy as np
 
 from tensorem import check
 from tensorem.domains import Interval, Rational
-from tensorem.errors import DataError, MeaningError, ShapeError
+from tensorem.errors import DataError, DTypeError, MeaningError, ShapeError
 from tensorem.graph import (
     Captured,
     Graph,
@@ -55,17 +55,15 @@ class Classifier:
         """A model or graph that classifies; the name of the batch axis is bound to 1.
 
         Raises:
-            ShapeError: It does not take one array and give (1, classes), or another name is open.
+            ShapeError: It does not take one array and give (1, classes), classes > 1; or another
+                name is open.
+            DTypeError: Its input or a weight is not float32.
         """
         stored = graph_of(model)
         _require_bound(stored)
         graph = stored.bind(**dict.fromkeys(stored.names, 1))
-        outputs = [graph.specs[name].shape for name in graph.outputs]
-        if len(graph.inputs) != 1 or [s[:-1] for s in outputs] != [(1,)]:
-            raise ShapeError(
-                f"A proof of robustness takes a model from one array to (N, classes), got "
-                f"{len(graph.inputs)} arrays to {', '.join(map(format_shape, outputs))}."
-            )
+        _require_classes(graph)
+        _require_float32(graph)
         return Classifier(stored, graph)
 
     @property
@@ -147,6 +145,29 @@ class Classifier:
 def _exactly(end: float) -> Fraction | float:
     """An end of an enclosure; an infinite one is no fraction."""
     return Fraction(float(end)) if math.isfinite(end) else float(end)
+
+
+def _require_classes(graph: Graph) -> None:
+    outputs = [graph.specs[name].shape for name in graph.outputs]
+    if len(graph.inputs) != 1 or [s[:-1] for s in outputs] != [(1,)]:
+        raise ShapeError(
+            f"A proof of robustness takes a model from one array to (N, classes), got "
+            f"{len(graph.inputs)} arrays to {', '.join(map(format_shape, outputs))}."
+        )
+    if outputs[0][-1] == 1:
+        raise ShapeError(
+            "A proof of robustness takes a model with two outputs or more, got one.",
+            because="it says that one output stays above every other",
+        )
+
+
+def _require_float32(graph: Graph) -> None:
+    for name in (*graph.inputs, *graph.arrays):
+        if graph.specs[name].dtype != "float32":
+            raise DTypeError(
+                f"A proof takes a model in float32, got {graph.specs[name].dtype} in `{name}`.",
+                help="build it for a float32 input: the claim is about exactly these numbers.",
+            )
 
 
 def _require_bound(graph: Graph) -> None:

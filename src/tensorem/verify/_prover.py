@@ -298,10 +298,13 @@ def _greatest(ends: Array, node: Node) -> Array:
 
 
 def _array(x: Any) -> np.ndarray:
+    """An array as it is; a list of numbers in float32, as a model takes it."""
     try:
-        return np.asarray(x)
+        array = np.asarray(x)
     except ValueError as error:
         raise ShapeError("A proof takes inputs that form an array.", because=str(error)) from None
+    is_list = not hasattr(x, "dtype") and array.dtype.kind in "iuf"
+    return array.astype(np.float32) if is_list else array
 
 
 def _range(clip: tuple[float, float]) -> tuple[str, str]:
