@@ -9,6 +9,7 @@ from typing import Any, Generic, TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax.core import Tracer
 
 from tensorem.errors import ArgumentError, MeaningError, TensoremError
 from tensorem.shapes import Spec, check_array, named, sizes
@@ -175,4 +176,4 @@ def _jvp(op: Op, attrs: Attrs, call: Rule, operands: Any, tangents: Any) -> Any:
 def holds_nan(tree: Any) -> bool:
     """Whether the arrays of a tree hold NaN; in a trace nobody knows."""
     leaves = jax.tree.leaves(tree)
-    return any(not isinstance(x, jax.core.Tracer) and bool(jnp.isnan(x).any()) for x in leaves)
+    return any(not isinstance(x, Tracer) and bool(jnp.isnan(x).any()) for x in leaves)
