@@ -13,7 +13,7 @@ from bench.workloads import Tick, Workload
 Train = Callable[[Workload, Tick], None]
 
 OURS, BY_HAND = "tensorem", "JAX by hand"
-_XLA_FLAGS = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution,-individual_dot"
+_XLA_FLAGS = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
 
 
 @dataclass(frozen=True)

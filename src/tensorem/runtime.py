@@ -24,7 +24,7 @@ from pathlib import Path
 SWITCH = "TENSOREM_RUNTIME"
 WIDE = ("float64", "int64", "uint64")
 """The dtypes that JAX has in its 64-bit mode only."""
-_PRODUCTS_FLAG = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution,-individual_dot"
+_CONV_FLAG = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
 _CACHE, _ENABLED = "jax_compilation_cache_dir", "jax_enable_compilation_cache"
 _THRESHOLDS = (
     ("jax_persistent_cache_min_compile_time_secs", 1, 0),
@@ -80,13 +80,13 @@ def precision(dtypes: Iterable[str]) -> AbstractContextManager[None]:
 
 def _xla_flags() -> Setting:
     flags = os.environ.get("XLA_FLAGS", "")
-    name = _PRODUCTS_FLAG.partition("=")[0]
+    name = _CONV_FLAG.partition("=")[0]
     if name in flags:
         return Setting("XLA_FLAGS", flags, "user")
     if not version("jaxlib").startswith("0.10."):
         # An unknown flag ends the process, so a flag is set for the versions that were measured.
         return Setting("XLA_FLAGS", flags, "user" if flags else "default")
-    os.environ["XLA_FLAGS"] = f"{flags} {_PRODUCTS_FLAG}".strip()
+    os.environ["XLA_FLAGS"] = f"{flags} {_CONV_FLAG}".strip()
     return Setting("XLA_FLAGS", os.environ["XLA_FLAGS"], "tensorem")
 
 

@@ -55,7 +55,8 @@ def _conv(
     groups: int,
 ) -> Array:  # fmt: skip
     if _few_products(k.shape, groups):
-        y = _patches(x, kernel, stride, padding, dilation) @ k.reshape(-1, k.shape[3])
+        patches = _patches(x, kernel, stride, padding, dilation)
+        y = lax.dot_general(patches, k.reshape(-1, k.shape[3]), (((0,), (0,)), ((), ())))
         out = output_size(size, kernel, stride, padding, dilation)
         return y.reshape(x.shape[0], *out, k.shape[3])
     return lax.conv_general_dilated(
@@ -73,17 +74,19 @@ def _few_products(k: tuple[int, ...], groups: int) -> bool:
 
 
 def _patches(x: Array, kernel: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Array:
-    """The windows written out, one in a row: (N,H,W,C) -> (N*H'*W', kh*kw*C).
+    """The windows written out, one in a column: (N,H,W,C) -> (kh*kw*C, N*H'*W').
 
-    First the columns of all windows beside each other, then their rows: fewer, longer pieces.
+    First the columns of all windows one after the other, then their rows: fewer, longer pieces.
+    The sum runs over the first axis: XLA gives such a product to Eigen, which takes a third to a
+    half of YNNPACK's time where the sum is short.
     """
     reach = output_size(x.shape[1:3], kernel, stride, padding, dilation)
-    x = jnp.pad(x, ((0, 0), *padding, (0, 0)))
-    for axis in (2, 1):
-        k, s, d, n = (pair[axis - 1] for pair in (kernel, stride, dilation, reach))
+    x = jnp.pad(jnp.moveaxis(x, 3, 0), ((0, 0), (0, 0), *padding))
+    for axis in (3, 2):
+        k, s, d, n = (pair[axis - 2] for pair in (kernel, stride, dilation, reach))
         cuts = [lax.slice_in_dim(x, i * d, i * d + (n - 1) * s + 1, s, axis) for i in range(k)]
-        x = jnp.concatenate(cuts, axis=3)
-    return x.reshape(-1, x.shape[3])
+        x = jnp.concatenate(cuts, axis=0)
+    return x.reshape(x.shape[0], -1)
 
 
 def _conv_dx(
@@ -117,7 +120,7 @@ def _conv_dk(
     shape = (*kernel, x.shape[3] // groups, g.shape[3])
     if _few_products(shape, groups):
         patches = _patches(x, kernel, stride, padding, dilation)
-        return (patches.T @ g.reshape(-1, g.shape[3])).reshape(shape)
+        return (patches @ g.reshape(-1, g.shape[3])).reshape(shape)
     reach = [d * (n - 1) for d, n in zip(dilation, kernel, strict=True)]
     holes = [s * (n - 1) for s, n in zip(stride, g.shape[1:3], strict=True)]
     pads = [
