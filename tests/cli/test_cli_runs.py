@@ -365,9 +365,29 @@ def test_an_edited_file_is_not_what_a_run_was_trained_on(tmp_path: Path, capsys:
         told = refused(capsys, *command)
         assert f"The run takes the {file} that it was trained on, got another." in told
         assert "among those to test on" in told and "--data FILE" in told
-    assert said(capsys, "eval", run, "--data", str(file))["examples"] == 3
     file.unlink()
     assert f"{file} cannot be read" in refused(capsys, "eval", run)
+
+
+def test_a_file_that_a_run_was_not_trained_on_counts_whole(tmp_path: Path, capsys: Capture) -> None:
+    file, copy, other = (tmp_path / name for name in ("own.csv", "copy.csv", "other.csv"))
+    rows = CSV.count("\n") - 1
+    file.write_text(CSV)
+    copy.write_text(CSV)
+    other.write_text(CSV + "10,1,green\n")
+    run = str(tmp_path / "x")
+    named = ["--target", "kind", "--classes", "green", "red", "--epochs", "1", "--path", run]
+    said(capsys, "train", "--data", str(file), *named)
+    counted = [
+        said(capsys, "eval", run, "--data", str(data))["examples"] for data in (file, copy, other)
+    ]
+    assert counted == [2, 2, rows + 1]
+    assert main(["verify", run, "--data", str(other), "--index", str(rows)]) != 2
+    other.write_text("a,b,kind\n10,1,green\n")
+    assert said(capsys, "eval", run, "--data", str(other))["examples"] == 1
+    assert "--data takes digits, iris or a .csv file, got 'a.txt'" in refused(
+        capsys, "eval", run, "--data", "a.txt"
+    )
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ class Eval:
     """A run folder."""
 
     data: Source = None
-    """digits, iris or a .csv file; that of the run if not given."""
+    """digits, iris or a .csv file, whole unless the run trained on it; that of the run by default."""
 
     json: bool = False
     """Print JSON."""
@@ -33,12 +33,12 @@ class Eval:
         run = require_run(self.model)
         found = examples(run, self.data)
         loss = Recipe.load(run).loss if (run / FILE).is_file() else "cross_entropy"
-        scores = scores_of(loss, outputs(files.load(run), found.test.x), found.test.y)
+        scores = scores_of(loss, outputs(files.load(run), found.x), found.y)
         if self.json:
-            print_json({"examples": len(found.test), **scores})
+            print_json({"examples": len(found), **scores})
         else:
             shown = "  ".join(f"{name} {value:.4f}" for name, value in scores.items())
-            print(f"{len(found.test)} examples  {shown}")
+            print(f"{len(found)} examples  {shown}")
         return _exit.OK
 
 

@@ -63,9 +63,9 @@ def _inputs(run: Path, file: Path | None, index: tuple[int, ...]) -> tuple[NDArr
         _require_rows(x, file)
         return x, [f"row {i}" for i in range(len(x))]
     found = examples(run, None)
-    require_rows(index, len(found.test))
-    shown = [f"test {i} (target {found.test.y[i]})" for i in index]
-    return found.test.x[list(index)], shown
+    require_rows(index, len(found))
+    shown = [f"test {i} (target {found.y[i]})" for i in index]
+    return found.x[list(index)], shown
 
 
 def _require_two(file: Path | None, output: Path | None) -> None:

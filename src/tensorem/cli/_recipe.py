@@ -123,10 +123,7 @@ def splits(recipe: Recipe) -> Splits:
 
     if recipe.data in BUNDLED:
         return data.digits() if recipe.data == "digits" else data.iris()
-    if not recipe.data.lower().endswith(".csv"):
-        raise ArgumentError(
-            f"--data takes {', '.join(BUNDLED)} or a .csv file, got {recipe.data!r}."
-        )
+    _require_csv(recipe.data)
     if recipe.sha256 and recipe.sha256 != _sha256(recipe.data):
         raise DataError(
             f"The run takes the {recipe.data} that it was trained on, got another.",
@@ -141,6 +138,30 @@ def splits(recipe: Recipe) -> Splits:
         )
     train, test = found.shuffle(seed=0).split(0.8)
     return data.Splits(train, test, recipe.classes)
+
+
+def unseen(recipe: Recipe, other: str) -> Dataset:
+    """What a run was not trained on: of bundled data and of its own file a part, of others all.
+
+    Args:
+        recipe: That of the run.
+        other: "digits", "iris" or a CSV file.
+
+    Raises:
+        FileError: The CSV file cannot be read.
+        DataError: A cell is not what it should be.
+        ArgumentError: There is no such data.
+    """
+    given = replace(recipe, data=other)
+    if other in BUNDLED:
+        return splits(given).test
+    _require_csv(other)
+    return splits(given).test if _sha256(other) == recipe.sha256 else _rows(given)
+
+
+def _require_csv(data: str) -> None:
+    if not data.lower().endswith(".csv"):
+        raise ArgumentError(f"--data takes {', '.join(BUNDLED)} or a .csv file, got {data!r}.")
 
 
 def _rows(recipe: Recipe) -> Dataset:

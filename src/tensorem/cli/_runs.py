@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from tensorem.errors import ArgumentError, DataError, FileError
 
-from ._recipe import FILE, Recipe, splits
+from ._recipe import FILE, Recipe, splits, unseen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-    from tensorem.data import Splits
+    from tensorem.data import Dataset
 
 
 def next_run(name: str, root: Path = Path("runs")) -> Path:
@@ -42,8 +41,8 @@ def require_run(run: Path) -> Path:
     return run
 
 
-def examples(run: Path, data: str | None) -> Splits:
-    """The examples that a command was given, or those of the run itself.
+def examples(run: Path, data: str | None) -> Dataset:
+    """What the run was not trained on: of its own data, or of the data that a command was given.
 
     Raises:
         FileError: Neither the command nor the run names any.
@@ -52,7 +51,7 @@ def examples(run: Path, data: str | None) -> Splits:
     if data is None and not (run / FILE).is_file():
         raise FileError(f"{run} does not say what its data is.", help="pass --data digits.")
     recipe = Recipe.load(run) if (run / FILE).is_file() else Recipe()
-    return splits(recipe if data is None else replace(recipe, data=data, sha256=""))
+    return splits(recipe).test if data is None else unseen(recipe, data)
 
 
 def require_rows(index: Sequence[int], size: int) -> None:

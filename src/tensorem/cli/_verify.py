@@ -40,7 +40,7 @@ class Verify:
     """How many test examples."""
 
     data: Source = None
-    """digits, iris or a .csv file; that of the run if not given."""
+    """digits, iris or a .csv file, whole unless the run trained on it; that of the run by default."""
 
     clip: Range = None
     """The least and greatest value that an input can have."""
@@ -58,7 +58,7 @@ class Verify:
         from tensorem import files, verify
 
         run = require_run(self.model)
-        test = examples(run, self.data).test
+        test = examples(run, self.data)
         rows = _chosen(self.index, self.count, len(test))
         prover = verify.Prover.of(files.load_graph(run), self.clip)
         found = prover.robust_all(test.x[rows], test.y[rows].tolist(), self.eps, self.method)
