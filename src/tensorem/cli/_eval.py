@@ -22,7 +22,7 @@ class Eval:
     """A run folder."""
 
     data: Source = None
-    """digits, iris or a .csv file, whole unless the run trained on it; that of the run by default."""
+    """digits, iris or a .csv file, whole unless the run trained on it; the run's own by default."""
 
     json: bool = False
     """Print JSON."""

@@ -40,7 +40,7 @@ class Verify:
     """How many test examples."""
 
     data: Source = None
-    """digits, iris or a .csv file, whole unless the run trained on it; that of the run by default."""
+    """digits, iris or a .csv file, whole unless the run trained on it; the run's own by default."""
 
     clip: Range = None
     """The least and greatest value that an input can have."""
