@@ -44,6 +44,27 @@ def test_a_subclass_is_a_dataclass_with_fields_by_place_or_by_name() -> None:
     assert nn.ReLU() != nn.Tanh()
 
 
+class Scaled(nn.Layer):
+    by: Any
+
+    def forward(self, x: Any) -> Any:
+        return x * (1.0 / self.by if isinstance(self.by, float) else self.by)
+
+
+@pytest.mark.parametrize(("a", "b"), [(2, 2.0), (1, True), (0.0, -0.0), ((1,), (True,))])
+def test_values_of_two_types_make_two_layers(a: Any, b: Any) -> None:
+    # Equal layers share one compiled program.
+    assert a == b and Scaled(a) != Scaled(b)
+    assert hash(Scaled(a)) != hash(Scaled(b))
+
+
+def test_a_layer_of_another_type_has_a_program_of_its_own() -> None:
+    whole, inverse = (nn.build(Scaled(by), ("N", 1)) for by in (2, 2.0))
+    x = np.full((1, 1), 8, np.float32)
+    assert (whole(x), inverse(x)) == (16.0, 4.0)
+    assert Scaled(float("nan")) == Scaled(float("nan"))
+
+
 def test_layers_read_as_the_code_that_makes_them() -> None:
     conv = nn.Conv2d(1, 16, 3, padding=1)
     assert repr(conv) == "Conv2d(1, 16, 3, padding=1)"

@@ -10,12 +10,12 @@ from small import cnn, fit, mlp, rows
 
 import tensorem as tm
 from close import assert_close
-from tensorem import train
+from tensorem import nn, train
 from tensorem.errors import ArgumentError, DataError, ShapeError
 
 
 @pytest.mark.parametrize("batch_size", [1, 5, 22, 100])
-def test_what_fills_the_last_batch_up_does_not_count(batch_size: int) -> None:
+def test_every_example_counts_once(batch_size: int) -> None:
     model, given = fit(cnn()).model, rows(cnn())
     scores = train.evaluate(model, given, batch_size=batch_size)
     logits = np.asarray(model(given.x), np.float64)
@@ -42,6 +42,27 @@ def test_a_score_that_counts_entries_is_weighted_by_entries() -> None:
     apart = np.asarray(model(given.x), np.float64) - given.y[:, None]
     assert found.keys() == {"loss"}
     assert_close(found["loss"], (apart**2).mean(), rtol=1e-5, atol=0)
+
+
+def spread(output: Any, target: Any) -> tuple[Any, Any]:
+    """A score that mixes the examples of a batch."""
+    return ((output - output.mean(axis=0)) ** 2).sum(), output.shape[0]
+
+
+def test_a_score_sees_a_batch_as_in_training() -> None:
+    model, given = mlp(), rows(mlp())
+    found = train.evaluate(model, given, loss=spread, batch_size=len(given))
+    outputs = np.asarray(model(given.x), np.float64)
+    assert_close(found["loss"], outputs.var(axis=0).sum(), rtol=1e-5, atol=0)
+
+
+def test_a_model_that_mixes_examples_sees_those_of_the_batch_alone() -> None:
+    mixing = nn.build(nn.BatchNorm2d(1, track_running_stats=False), ("N", 1, 2, 2))
+    x = np.random.default_rng(0).normal(size=(6, 1, 2, 2)).astype(np.float32)
+    outputs = train.predict(mixing, x, batch_size=4)
+    for batch in (slice(0, 4), slice(4, 6)):
+        apart = np.float64(x[batch]) - np.float64(x[batch]).mean()
+        assert_close(outputs[batch], apart / np.sqrt((apart**2).mean() + 1e-5), 1e-5, 1e-6)
 
 
 def test_wrong_inputs_are_named() -> None:

@@ -168,7 +168,7 @@ class Layer(Part):
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and all(
-            getattr(self, f.name) == getattr(other, f.name)
+            _told_apart(getattr(self, f.name)) == _told_apart(getattr(other, f.name))
             for f in fields(self)  # type: ignore[arg-type]
         )
 
@@ -248,7 +248,7 @@ def _frozen(value: Any) -> Any:
 
 def _hashable(layer: Any, name: str) -> int:
     try:
-        return hash(_as_tuples(getattr(layer, name)))
+        return hash(_told_apart(getattr(layer, name)))
     except TypeError as e:
         raise LayerError(
             f"the field `{name}` of {type(layer).__name__} is not a plain value: {e}.",
@@ -257,7 +257,10 @@ def _hashable(layer: Any, name: str) -> int:
         ) from None
 
 
-def _as_tuples(value: Any) -> Any:
+def _told_apart(value: Any) -> Any:
+    """What is equal for values that mean the same in `forward`: 1, 1.0 and True are three."""
     if isinstance(value, Mapping):
-        return tuple((k, _as_tuples(item)) for k, item in value.items())
-    return tuple(map(_as_tuples, value)) if type(value) is tuple else value
+        return tuple((k, _told_apart(item)) for k, item in value.items())
+    if type(value) is tuple:
+        return tuple(map(_told_apart, value))
+    return type(value), value.hex() if type(value) is float else value

@@ -31,7 +31,7 @@ def evaluate(
 ) -> dict[str, float]:
     """The mean loss and metrics of a model over data, in evaluation.
 
-    The last batch is filled up with rows of weight 0; so the means are those of the data alone.
+    Sums and counts of all batches are added before they are divided; the last batch may be smaller.
 
     Args:
         data: A `Dataset`, or a pair (x, y).
@@ -58,10 +58,9 @@ def scored(task: Task, model: nn.Model, found: Examples, batch_size: int) -> dic
     """The same for examples that were checked before."""
     score = _scorer(model.layer, task.scores)
     rows = []
-    for chosen, real in _batches(len(found), batch_size):
-        xs = tuple(jnp.asarray(x[chosen]) for x in found.inputs)
-        weights = jnp.asarray(real)
-        row = score(model.params, model.buffers, xs, jnp.asarray(found.targets[chosen]), weights)
+    for batch in _batches(len(found), batch_size):
+        xs = tuple(jnp.asarray(x[batch]) for x in found.inputs)
+        row = score(model.params, model.buffers, xs, jnp.asarray(found.targets[batch]))
         rows.append(np.asarray(row).tolist())
         if not np.isfinite(rows[-1]).all():
             model.look(*xs)
@@ -97,34 +96,24 @@ def _predicted(model: nn.Model, inputs: tuple[Any, ...], batch_size: int) -> Any
     if len(inputs[0]) == 0:
         raise DataError("predict takes at least one row, got none.")
     parts = []
-    for chosen, real in _batches(len(inputs[0]), batch_size):
-        y = model(*(jnp.asarray(v[chosen]) for v in inputs))
-        parts.append(jax.tree.map(lambda a, real=real: np.asarray(a)[real], y))
+    for batch in _batches(len(inputs[0]), batch_size):
+        parts.append(jax.tree.map(np.asarray, model(*(jnp.asarray(v[batch]) for v in inputs))))
     return jax.tree.map(lambda *arrays: np.concatenate(arrays), *parts)
 
 
-def _batches(n: int, batch_size: int) -> list[tuple[Any, Any]]:
-    """Rows and weights of equal batches; what fills the last one up has weight 0."""
+def _batches(n: int, batch_size: int) -> list[slice]:
+    """The rows of each batch; none is made up, for a model or a loss may mix its examples."""
     if type(batch_size) is not int or batch_size < 1:
         raise ArgumentError(f"Evaluation takes a batch_size of at least 1, got {batch_size!r}.")
-    size = min(batch_size, n)
-    batches = [np.arange(start, start + size) for start in range(0, n, size)]
-    return [(np.where(rows < n, rows, 0), rows < n) for rows in batches]
+    return [slice(start, start + batch_size) for start in range(0, n, batch_size)]
 
 
 @lru_cache(maxsize=32)
 def _scorer(layer: nn.Layer, scores: Scores) -> Callable[..., Array]:
-    """(params, buffers, inputs, targets, weights) -> the pairs of a batch in one row."""
+    """(params, buffers, inputs, targets) -> the pairs of a batch in one row."""
 
-    def of_one(output: Any, target: Array) -> Array:
-        single = jax.tree.map(lambda a: a[jnp.newaxis], (output, target))
-        return as_row(scores(*single))
-
-    def score(
-        params: Arrays, buffers: Arrays, inputs: Any, targets: Array, weights: Array
-    ) -> Array:
+    def score(params: Arrays, buffers: Arrays, inputs: Any, targets: Array) -> Array:
         output, _ = layer.call((params, buffers), *inputs)
-        each = jax.vmap(of_one)(output, targets)
-        return jnp.where(weights[:, jnp.newaxis], each, 0).sum(axis=0)
+        return as_row(scores(output, targets))
 
     return jax.jit(score)
