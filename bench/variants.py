@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from bench import process
 from bench.workloads import Tick, Workload
+from tensorem import runtime
 
 Train = Callable[[Workload, Tick], None]
 
 OURS, BY_HAND = "tensorem", "JAX by hand"
-_XLA_FLAGS = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class PyTorch:
     def train(self, work: Workload, tick: Tick) -> None:
         """Train for ever."""
         if self.keeps_memory:
-            process.keep_freed_memory()
+            runtime.keep_freed_memory()
         from bench.pytorch import train
 
         train(work, tick, self.fused, self.channels_last)
@@ -65,8 +64,8 @@ def _ours(work: Workload, tick: Tick) -> None:
 
 
 def _by_hand(work: Workload, tick: Tick) -> None:
-    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {_XLA_FLAGS}".strip()
-    process.keep_freed_memory()
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {runtime.XLA_FLAG}".strip()
+    runtime.keep_freed_memory()
     from bench.handwritten import cnn, mlp
 
     (mlp if work.kind == "mlp" else cnn).train(work, tick)

@@ -24,7 +24,8 @@ from pathlib import Path
 SWITCH = "TENSOREM_RUNTIME"
 WIDE = ("float64", "int64", "uint64")
 """The dtypes that JAX has in its 64-bit mode only."""
-_CONV_FLAG = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
+XLA_FLAG = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
+"""Convolutions stay with XLA's own library."""
 _CACHE, _ENABLED = "jax_compilation_cache_dir", "jax_enable_compilation_cache"
 _THRESHOLDS = (
     ("jax_persistent_cache_min_compile_time_secs", 1, 0),
@@ -80,13 +81,13 @@ def precision(dtypes: Iterable[str]) -> AbstractContextManager[None]:
 
 def _xla_flags() -> Setting:
     flags = os.environ.get("XLA_FLAGS", "")
-    name = _CONV_FLAG.partition("=")[0]
+    name = XLA_FLAG.partition("=")[0]
     if name in flags:
         return Setting("XLA_FLAGS", flags, "user")
     if not version("jaxlib").startswith("0.10."):
         # An unknown flag ends the process, so a flag is set for the versions that were measured.
         return Setting("XLA_FLAGS", flags, "user" if flags else "default")
-    os.environ["XLA_FLAGS"] = f"{flags} {_CONV_FLAG}".strip()
+    os.environ["XLA_FLAGS"] = f"{flags} {XLA_FLAG}".strip()
     return Setting("XLA_FLAGS", os.environ["XLA_FLAGS"], "tensorem")
 
 
@@ -166,9 +167,19 @@ def _allocator() -> Setting:
     if not sys.platform.startswith("linux"):
         return Setting("allocator", "system default", "default")
     with suppress(OSError, AttributeError):
-        libc = ctypes.CDLL("libc.so.6")
-        libc.mallopt(_M_MMAP_MAX, 0)
-        libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
-        libc.mallopt(_M_TOP_PAD, 64 << 20)
+        keep_freed_memory()
         return Setting("allocator", "glibc keeps freed memory (64 MiB steps)", "tensorem")
     return Setting("allocator", "system default", "default")
+
+
+def keep_freed_memory() -> None:
+    """Tell glibc to keep what is freed: memory is not touched for the first time again.
+
+    Raises:
+        OSError: There is no glibc.
+        AttributeError: It is another library under that name.
+    """
+    libc = ctypes.CDLL("libc.so.6")
+    libc.mallopt(_M_MMAP_MAX, 0)
+    libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    libc.mallopt(_M_TOP_PAD, 64 << 20)
