@@ -33,11 +33,6 @@ def test_relu_is_exact_where_it_is_stable_and_takes_the_better_slope_elsewhere()
     assert_close(y.lower_offset, [0, 0, 0, 0])
 
 
-def test_relu_takes_a_lower_slope_from_outside() -> None:
-    y = ops.relu.lines(_box([1.0, -1.0], [2.0, 2.0]), slope=jnp.array([0.25, 0.25]))
-    assert_close(_slope(y.lower[0]), [1, 0.25])
-
-
 BARE = {"padding": ((0, 0), (0, 0)), "dilation": (1, 1)}
 
 
@@ -54,24 +49,12 @@ def test_max_pooling_leans_on_the_greatest_ends() -> None:
     assert_close(y.upper_offset, [[[[2.0]]]])
 
 
-def test_max_pooling_takes_the_picks_of_a_certificate() -> None:
-    box = _box(np.zeros((1, 1, 2, 2)), np.ones((1, 1, 2, 2)))
-    attrs: dict[str, Any] = {"kernel_size": (2, 2), "stride": (2, 2), **BARE}
-    chosen = pool.Picks(jnp.array([[[[3]]]]), jnp.array([[[[2]]]]))
-    y = ops.max_pool2d.lines(box, chosen=chosen, **attrs)
-    unit = jnp.ones((1, 1, 1, 1))
-    assert_close(y.lower[0].transpose(unit), [[[[0, 0], [0, 1]]]])
-    assert_close(y.upper[0].transpose(unit), [[[[0, 0], [0, 0]]]])
-    assert_close(y.upper_offset, [[[[1.0]]]])
-
-
 def test_max_pooling_never_picks_the_padding() -> None:
     box = _box(np.full((1, 1, 2, 2), -3.0), np.full((1, 1, 2, 2), -2.0))
     attrs: dict[str, Any] = {"kernel_size": (2, 2), "stride": (1, 1), "padding": ((1, 1), (1, 1))}
     attrs["dilation"] = (1, 1)
-    cut = [pool.windows(end, -np.inf, **attrs) for end in (box.lower, box.upper)]
-    chosen = pool.picks(*cut)
-    assert np.all(np.isfinite(np.take_along_axis(cut[0], chosen.lower[..., None], axis=-1)))
+    cut = pool.windows(box.lower, -np.inf, **attrs)
+    assert np.all(np.isfinite(np.take_along_axis(cut, pool.carrier(cut)[..., None], axis=-1)))
     y = ops.max_pool2d.lines(box, **attrs)
     corner = y.lower[0](box.lower)[0, 0, 0, 0] + y.lower_offset[0, 0, 0, 0]
     assert float(corner) == -3.0

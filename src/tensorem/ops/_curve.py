@@ -20,6 +20,8 @@ from ._op import Cited, Op
 Array = Any
 Function = Callable[[Array], Array]
 Line = tuple[Array, Array]
+Bend = Callable[[Function, Array, Array], tuple[Line, Line]]
+"""(function, low, high) -> the line below it and the line above."""
 
 
 @dataclass(frozen=True)
@@ -31,8 +33,7 @@ class Curve:
         wide: The function in NumPy float64.
         ulps: How far a value of `wide` is off at most, in units of its last place (tested).
         rising: It rises everywhere; otherwise it falls everywhere.
-        bend: "convex", "concave", or "s" (convex below the inflection, concave above).
-        inflection: Where an "s" changes its bend.
+        bend: "convex", "concave", or "s" (convex below 0, concave above).
         above: The function is defined for numbers above this one ...
         closed: ... and at it.
         least: No value lies below.
@@ -44,7 +45,6 @@ class Curve:
     ulps: int
     rising: bool = True
     bend: str = "convex"
-    inflection: float = 0.0
     above: float = -np.inf
     closed: bool = False
     least: float = -np.inf
@@ -94,7 +94,7 @@ def _outside(facts: Curve, a: Array) -> Array:
 def bent(facts: Curve, box: Box) -> Lines:
     """Lines of a function whose bend is known; infinite where it is not defined."""
     x = boxed(box)
-    lower, upper = _BENDS[facts.bend](facts, x.lower, x.upper)
+    lower, upper = _BENDS[facts.bend](facts.run, x.lower, x.upper)
     return between(lower, upper, monotone(facts, x))
 
 
@@ -130,9 +130,9 @@ def pick(mask: Array, x: Line, y: Line) -> Line:
     return jnp.where(mask, x[0], y[0]), jnp.where(mask, x[1], y[1])
 
 
-def convex(facts: Curve, low: Array, high: Array) -> tuple[Line, Line]:
+def convex(f: Function, low: Array, high: Array) -> tuple[Line, Line]:
     """Tangent at the middle below, chord above."""
-    return tangent(facts.run, (low + high) / 2), _roof(facts.run, low, high)
+    return tangent(f, (low + high) / 2), _roof(f, low, high)
 
 
 def _roof(f: Function, low: Array, high: Array) -> Line:
@@ -141,34 +141,33 @@ def _roof(f: Function, low: Array, high: Array) -> Line:
     return slope, jnp.maximum(offset, jnp.maximum(f(low) - slope * low, f(high) - slope * high))
 
 
-def concave(facts: Curve, low: Array, high: Array) -> tuple[Line, Line]:
-    """A convex function upside down."""
-    lower, upper = convex(_negative(facts), low, high)
-    return _minus(upper), _minus(lower)
-
-
-def s_shaped(facts: Curve, low: Array, high: Array) -> tuple[Line, Line]:
-    """Chord and tangent where it bends one way; else tangents through the far ends."""
-    lower, upper = convex(facts, low, high)
-    inner, outer = concave(facts, low, high)
-    c = facts.inflection
-    top = _over(facts.run, low, high, c)
-    bottom = _under(facts.run, low, high, c)
-    left, right = high <= c, low >= c
+def s_shaped(f: Function, low: Array, high: Array) -> tuple[Line, Line]:
+    """Convex below 0 and concave above: tangents through the far ends where it bends both ways."""
+    lower, upper = convex(f, low, high)
+    inner, outer = concave(f, low, high)
+    left, right = high <= 0, low >= 0
     return (
-        pick(left, lower, pick(right, inner, bottom)),
-        pick(left, upper, pick(right, outer, top)),
+        pick(left, lower, pick(right, inner, _under(f, low, high))),
+        pick(left, upper, pick(right, outer, _over(f, low, high))),
     )
 
 
-def flipped_s(facts: Curve, low: Array, high: Array) -> tuple[Line, Line]:
-    """Concave below the inflection and convex above: an s upside down."""
-    lower, upper = s_shaped(_negative(facts), low, high)
-    return _minus(upper), _minus(lower)
+def upside_down(bound: Bend) -> Bend:
+    """The lines of functions that bend the other way everywhere."""
+
+    def flipped(f: Function, low: Array, high: Array) -> tuple[Line, Line]:
+        lower, upper = bound(lambda x: -f(x), low, high)
+        return _minus(upper), _minus(lower)
+
+    return flipped
 
 
-def _over(f: Function, low: Array, high: Array, c: float) -> Line:
-    """The least line above an s on [low, high], low < c < high: from (low, f(low)) to a tangent.
+concave = upside_down(convex)
+flipped_s = upside_down(s_shaped)
+
+
+def _over(f: Function, low: Array, high: Array) -> Line:
+    """The least line above an s on [low, high], low < 0 < high: from (low, f(low)) to a tangent.
 
     The touching point is found by bisection; its upper end is taken, whose tangent lies above.
     """
@@ -182,7 +181,7 @@ def _over(f: Function, low: Array, high: Array, c: float) -> Line:
         under = below(middle)
         return jnp.where(under, middle, ends[0]), jnp.where(under, ends[1], middle)
 
-    start = (jnp.clip(c, low, high), high)
+    start = (jnp.clip(0.0, low, high), high)
     _, touch = jax.lax.fori_loop(0, _HALVINGS, halve, start)
     return pick(below(high), _roof(f, low, high), tangent(f, touch))
 
@@ -190,49 +189,42 @@ def _over(f: Function, low: Array, high: Array, c: float) -> Line:
 _HALVINGS = 24
 
 
-def _under(f: Function, low: Array, high: Array, c: float) -> Line:
+def _under(f: Function, low: Array, high: Array) -> Line:
     """The greatest line below: the same s, turned by half a circle."""
-    slope, offset = _over(lambda x: -f(-x), -high, -low, -c)
+    slope, offset = _over(lambda x: -f(-x), -high, -low)
     return slope, -offset
-
-
-def _negative(facts: Curve) -> Curve:
-    return Curve(lambda x: -facts.run(x), facts.wide, facts.ulps)
 
 
 def _minus(line: Line) -> Line:
     return -line[0], -line[1]
 
 
-_BENDS: dict[str, Callable[[Curve, Array, Array], tuple[Line, Line]]] = {
+_BENDS: dict[str, Bend] = {
     "convex": convex,
     "concave": concave,
     "s": s_shaped,
 }
 
 
-def kink(left: float, right: float, box: Box, slope: Array | None = None) -> Lines:
+def kink(left: float, right: float, box: Box) -> Lines:
     """Lines of the function with one slope below zero and another above: relu, leaky_relu, abs.
 
     Args:
         left: The slope below zero.
         right: The slope above zero.
-        box: Where.
-        slope: The lower line where both slopes occur, from 0 (the left slope) to 1 (the right one);
-            without it, the one that is better at the longer side.
+        box: Where. The lower line has the slope of its longer side.
 
     Source:
-        Zhang et al. 2018 (CROWN), section 3.3: adaptive lower slope; Xu et al. 2021 (alpha-CROWN).
+        Zhang et al. 2018 (CROWN), section 3.3: adaptive lower slope.
     """
     x = boxed(box)
     if left > right:
-        return _upside_down(kink(-left, -right, box, slope))
-    share = (x.upper > -x.lower).astype(x.lower.dtype) if slope is None else slope
+        return _upside_down(kink(-left, -right, box))
     mixed = (x.lower < 0) & (x.upper > 0)
     stable = jnp.where(x.lower >= 0, right, left)
     width = jnp.where(mixed, x.upper - x.lower, 1)
     roof = jnp.where(mixed, (right * x.upper - left * x.lower) / width, stable)
-    floor = jnp.where(mixed, left + (right - left) * share, stable)
+    floor = jnp.where(mixed, jnp.where(x.upper > -x.lower, right, left), stable)
     top = jnp.where(mixed, (left - roof) * x.lower, 0)
     return Lines((Diagonal(floor),), (Diagonal(roof),), jnp.zeros_like(top), top)
 

@@ -105,7 +105,7 @@ def _pow_lines(box: Box, *, exponent: int) -> Lines:
     x = boxed(box)
     if exponent == 1:
         return combination(1.0)(box)
-    f = _curve.Curve(partial(lax.integer_pow, y=exponent), np.negative, ulps=0)
+    f = partial(lax.integer_pow, y=exponent)
     lower, upper = _curve.convex(f, x.lower, x.upper)
     if exponent % 2 and exponent > 0:
         lower, upper = _curve.flipped_s(f, x.lower, x.upper)

@@ -57,8 +57,8 @@ def _relu_jvp(y: Array, xs: Any, ts: Any) -> Array:
     return lax.select(xs[0] > 0, ts[0], jnp.zeros_like(ts[0]))
 
 
-def _relu_lines(box: Box, *, slope: Array | None = None) -> Lines:
-    return kink(0.0, 1.0, box, slope)
+def _relu_lines(box: Box) -> Lines:
+    return kink(0.0, 1.0, box)
 
 
 def _leaky(x: Array, *, negative_slope: float) -> Array:
@@ -81,8 +81,8 @@ def _leaky_interval(x: Interval, *, negative_slope: float) -> Interval:
     return above + below * x.like(negative_slope)
 
 
-def _leaky_lines(box: Box, *, negative_slope: float, slope: Array | None = None) -> Lines:
-    return kink(negative_slope, 1.0, box, slope)
+def _leaky_lines(box: Box, *, negative_slope: float) -> Lines:
+    return kink(negative_slope, 1.0, box)
 
 
 # --- waves

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -90,38 +90,25 @@ def _nchw(x: Array) -> Array:
     return jnp.transpose(x, (0, 3, 1, 2))
 
 
-@dataclass(frozen=True)
-class Picks:
-    """Which entry of each window carries its lines.
-
-    Args:
-        lower: y >= x[lower]: the entry of the greatest lower end, the first of equals.
-        upper: The entry of the greatest upper end, the first of equals: y lies below the chord from
-            (l, max(l, m)) to (u, u) of this entry, where m is the greatest upper end of the others.
-    """
-
-    lower: Array
-    upper: Array
+def carrier(ends: Array) -> Array:
+    """The entry of each window (..., k) that carries a line: of the greatest end, the first."""
+    return jnp.argmax(ends, axis=-1)
 
 
-def picks(low: Array, high: Array) -> Picks:
-    """The better entries of windows (..., k) whose entries lie between two ends."""
-    return Picks(jnp.argmax(low, axis=-1), jnp.argmax(high, axis=-1))
+def greatest_lines(cut: Rule, fill: Rule, box: Interval) -> Lines:
+    """Lines of the greatest entry y of each window.
 
-
-def greatest_lines(cut: Rule, fill: Rule, box: Interval, chosen: Picks | None = None) -> Lines:
-    """Lines of the greatest entry of each window.
+    Below, the entry x of the greatest lower end: y >= x. Above, that of the greatest upper end, the
+    chord from (l, max(l, m)) to (u, u) of it, where m is the greatest upper end of the others.
 
     Args:
         cut: Windows of an array, linear: (..., k); entries outside are 0.
         fill: Windows of an array; entries outside are -inf.
         box: Where.
-        chosen: The entries that carry the lines; without it, the better ones.
     """
     low, high = fill(box.lower), fill(box.upper)
-    chosen = picks(low, high) if chosen is None else chosen
     k = low.shape[-1]
-    below, above = (jax.nn.one_hot(i, k, dtype=low.dtype) for i in (chosen.lower, chosen.upper))
+    below, above = (jax.nn.one_hot(carrier(end), k, dtype=low.dtype) for end in (low, high))
     slope, offset = _chord(low, high, above)
     return Lines(
         (Linear(lambda x: jnp.sum(below * cut(x), axis=-1), box.shape),),
@@ -141,9 +128,9 @@ def _chord(low: Array, high: Array, above: Array) -> tuple[Array, Array]:
     return slope, jnp.where(alone, 0, top - slope * b)
 
 
-def _max_pool_lines(box: Box, *, chosen: Picks | None = None, **attrs: Any) -> Lines:
+def _max_pool_lines(box: Box, **attrs: Any) -> Lines:
     cut, fill = (partial(windows, fill=f, **attrs) for f in (0.0, -np.inf))
-    return greatest_lines(cut, fill, boxed(box), chosen)
+    return greatest_lines(cut, fill, boxed(box))
 
 
 # --- the sum of a window over one number

@@ -15,7 +15,7 @@ import numpy as np
 from tensorem.domains import Diagonal
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
 from tensorem.graph import Captured, Graph, Node, Trained, to_program
-from tensorem.ops.pool import windows
+from tensorem.ops.pool import carrier, windows
 from tensorem.shapes import format_shape
 from tensorem.verify._attack import worst
 from tensorem.verify._bounds import Bounds, Propagation
@@ -287,14 +287,13 @@ def _evidence(propagation: Propagation, bounds: Bounds) -> dict[str, Array]:
             arrays[f"slope.{name}"] = jnp.clip(slope.coefficient, 0, 1)
         elif node.op == "max_pool2d":
             box = bounds.boxes[node.inputs[0]]
-            arrays[f"pick_lower.{name}"] = _greatest(box.lower, node)
-            arrays[f"pick_upper.{name}"] = _greatest(box.upper, node)
+            arrays[f"pick_lower.{name}"] = _carrier(box.lower, node)
+            arrays[f"pick_upper.{name}"] = _carrier(box.upper, node)
     return arrays
 
 
-def _greatest(ends: Array, node: Node) -> Array:
-    """The position in every window where an end is greatest."""
-    return jnp.argmax(windows(ends, -jnp.inf, **node.attrs), axis=-1).astype(jnp.int32)
+def _carrier(ends: Array, node: Node) -> Array:
+    return carrier(windows(ends, -jnp.inf, **node.attrs)).astype(jnp.int32)
 
 
 def _array(x: Any) -> np.ndarray:
