@@ -14,6 +14,7 @@ import numpy as np
 from law_cases import Case
 
 from close import assert_close
+from tensorem import graph
 from tensorem.domains import Interval, Lines
 from tensorem.errors import DTypeError
 from tensorem.ops import Op, Unsupported
@@ -110,6 +111,17 @@ def shapes(op: Op, case: Case) -> None:
     actual = jax.eval_shape(partial(op, **case.attrs), *map(jnp.asarray, dummies))
     assert foretold.shape == actual.shape, f"{op.name}: {foretold.shape} is not {actual.shape}"
     assert foretold.dtype == actual.dtype.name, f"{op.name}: {foretold.dtype}, {actual.dtype}"
+
+
+def saves(op: Op, case: Case) -> None:
+    """A graph of the op alone is read back from its JSON as it was."""
+    dummies = law_cases.typed(case, [np.ones(shape) for shape in case.shapes], "float32")
+    names = tuple(f"x{i}" for i in range(len(dummies)))
+    specs = {n: Spec(d.shape, d.dtype.name) for n, d in zip(names, dummies, strict=True)}
+    specs["y"] = op.shape(*specs.values(), **case.attrs)
+    node = graph.Node(op.name, names, ("y",), dict(case.attrs))
+    whole = graph.Graph(names, ("y",), (node,), specs, {}, names, "y")
+    assert graph.from_json(graph.to_json(whole), {}) == whole
 
 
 def dtypes(op: Op, case: Case) -> None:

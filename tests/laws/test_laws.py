@@ -54,6 +54,11 @@ def test_the_runtime_computes_the_exact_meaning(op: ops.Op, case: Case) -> None:
 
 
 @pytest.mark.parametrize(("op", "case"), PAIRS)
+def test_a_graph_of_the_row_is_read_back_as_it_was(op: ops.Op, case: Case) -> None:
+    laws.saves(op, case)
+
+
+@pytest.mark.parametrize(("op", "case"), PAIRS)
 def test_the_shape_rule_foretells_the_result(op: ops.Op, case: Case) -> None:
     laws.shapes(op, case)
 

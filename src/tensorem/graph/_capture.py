@@ -1,4 +1,4 @@
-"""Capture: a pure JAX function as a graph. Jaxprs are read here and in `_recognise` alone.
+"""Capture: a pure JAX function as a graph. Jaxprs are walked here alone.
 
 A named call proposes one of our ops (`jit[name=softmax(dim=-1)]`); it is taken for that op only if
 its inner jaxpr equals the op's own. That is for tightness: whatever is not recognised is read

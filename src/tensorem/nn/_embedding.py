@@ -20,7 +20,8 @@ class Embedding(Layer):
         index (*batch), integers  ->  (*batch, embedding_dim)
 
     Args:
-        num_embeddings: The number of rows; indices are below it, and one that is not gives NaN.
+        num_embeddings: The number of rows; indices are below it. One that is
+            not is a DataError of the model, and gives NaN inside a trace of one's own.
         embedding_dim: The length of a row.
         padding_idx: A row that starts at 0 and gets no gradient; negative ones are counted from
             the last.
