@@ -15,11 +15,10 @@ from typing import TYPE_CHECKING
 from tensorem.errors import ArgumentError
 
 from . import _exit
-from ._digits import model_of, plan_of
+from ._digits import RECIPE, model_of, plan_of
 from ._eval import scores_of
 from ._flags import Count, Place, Radii, Seed
 from ._processes import Checking, Victim
-from ._recipe import Recipe
 from ._runs import next_run
 from ._show import radii_table
 from ._terminal import console, show, step
@@ -123,7 +122,7 @@ def _begun(victim: Victim, run: Run) -> None:
     With the recipe in it `tensorem train --resume` can continue a stopped demo.
     """
     if run.step == 0 and run.path is not None:
-        Recipe(layers="cnn").save(run.path)
+        RECIPE.save(run.path)
         victim.start()
 
 

@@ -4,25 +4,22 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._recipe import Recipe, layers
+
 if TYPE_CHECKING:
     from tensorem.nn import Model
 
-STEPS = 44
-"""Batches of 32 in an epoch of 1437 digits, the smaller last one left out."""
+RECIPE = Recipe(layers="cnn")
+_BATCH = 32
+STEPS = 1437 // _BATCH
+"""Batches in an epoch of the digits to train on, the smaller last one left out."""
 
 
 def model_of(seed: int) -> Model:
     """A convolution, a maximum over windows, a linear map."""
-    from tensorem import nn
+    from tensorem import data, nn
 
-    layer = nn.Sequential(
-        nn.Conv2d(1, 16, kernel_size=3, padding=1),
-        nn.ReLU(),
-        nn.MaxPool2d(2),
-        nn.Flatten(),
-        nn.Linear(16 * 4 * 4, 10),
-    )
-    return nn.build(layer, input=("N", 1, 8, 8), seed=seed)
+    return nn.build(layers(RECIPE, data.digits()), input=("N", 1, 8, 8), seed=seed)
 
 
 def plan_of(seed: int, epochs: int) -> dict[str, Any]:
@@ -30,4 +27,5 @@ def plan_of(seed: int, epochs: int) -> dict[str, Any]:
     from tensorem import optim
 
     rate = optim.cosine_lr(1e-2, total_steps=STEPS * epochs)
-    return {"optimizer": optim.adam(rate), "epochs": epochs, "seed": seed, "drop_last": True}
+    plan = {"optimizer": optim.adam(rate), "epochs": epochs, "seed": seed}
+    return {**plan, "batch_size": _BATCH, "drop_last": True}
