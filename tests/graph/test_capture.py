@@ -152,6 +152,39 @@ def convolutional(w: Any, x: Any) -> Any:
     return jnp.sum(ops.log_softmax(h.reshape(h.shape[0], -1), dim=-1) ** 2)
 
 
+def test_a_gather_takes_as_much_of_a_row_as_it_says() -> None:
+    d = jax.lax.GatherDimensionNumbers((1,), collapsed_slice_dims=(0,), start_index_map=(0,))
+    f = lambda x: jax.lax.gather(x, jnp.array([[3], [0]]), d, slice_sizes=(1, 2))  # noqa: E731
+    g = graph.capture(f, (4, 4))
+    assert_close(graph.to_jax(g)(X), X[[3, 0], :2], 0, 0)
+
+
+def test_a_primitive_that_was_told_more_than_a_row_is_refused() -> None:
+    wide = lambda x: jnp.matmul(x, x, preferred_element_type=jnp.int32)  # noqa: E731
+    with pytest.raises(CaptureError, match=r"gives int8 \(4, 4\) and not int32 \(4, 4\)") as caught:
+        graph.capture(wide, Spec((4, 4), "int8"))
+    assert caught.value.where == "dot_general(int8[4,4], int8[4,4])"
+
+
+@pytest.mark.parametrize("name", ["x0", "linear_0", "relu_1", "const.0", "x0_"])
+def test_weights_and_values_never_share_a_name(name: str) -> None:
+    def f(w: Any, x: Any) -> Any:
+        return ops.add(ops.relu(ops.linear(x, W)), w[name] * 2.0)
+
+    g = graph.capture(f, (4, 4), weights={name: X})
+    assert_close(graph.to_jax(g)(W), np.maximum(W @ W.T, 0) + 2 * X)
+
+
+def test_keys_with_dots_are_two_arguments() -> None:
+    g = graph.capture(lambda d: d["a"]["b"] - 2 * d["a.b"], {"a": {"b": (2,)}, "a.b": (2,)})
+    assert_close(graph.to_jax(g)({"a": {"b": jnp.ones(2)}, "a.b": jnp.full(2, 5.0)}), [-9, -9])
+
+
+def test_what_has_no_gradient_has_none_in_the_graph() -> None:
+    g = graph.to_jax(graph.capture(lambda x: jnp.sum(jax.lax.stop_gradient(x) * x), (4, 4)))
+    assert_close(jax.grad(g)(X), X, 0, 0)
+
+
 def test_the_gradient_of_a_convolution_is_a_graph_of_facade_ops() -> None:
     rng = np.random.default_rng(0)
     w = {"k": rng.normal(size=(2, 1, 3, 3)).astype(np.float32)}

@@ -50,6 +50,28 @@ def labels(model: nn.Model) -> list[int]:
     return [int(i) for i in np.asarray(model(XS)).argmax(1)]
 
 
+class Miscaptured:
+    """A model that runs as something else than what capture is shown."""
+
+    def __init__(self, model: Any) -> None:
+        self._model = model
+        self.params, self.buffers, self.input = model.params, model.buffers, model.input
+        self.replace, self.apply = model.replace, model.apply
+
+    def __call__(self, x: Any) -> Any:
+        return self._model(x)[:, ::-1]
+
+
+def test_a_graph_that_is_not_what_the_model_computes_proves_nothing() -> None:
+    model = nn.build(nn.Linear(2, 2), input=("N", 2), seed=0)
+    x = np.float32([0.3, -0.2])
+    label = int(np.asarray(model(x[None])).argmax())
+    assert robust(model, x, label, 0.0).verdict == "proved"
+    wrong = Miscaptured(model)
+    assert robust(wrong, x, label, 0.0).verdict == "unknown"
+    assert robust(wrong, x, 1 - label, 0.0).verdict == "unknown"
+
+
 def test_small_boxes_are_proved_and_large_ones_are_not(prover: Prover, labels: list[int]) -> None:
     near, far = (prover.robust_all(XS, labels, eps) for eps in ("0.0001", "1"))
     assert [p.verdict for p in near].count("proved") >= 10
@@ -63,7 +85,7 @@ def test_crown_proves_what_intervals_prove(prover: Prover, labels: list[int]) ->
     by_method = {
         method: {
             i
-            for i, p in enumerate(prover.robust_all(XS, labels, "0.01", method))  # type: ignore[arg-type]
+            for i, p in enumerate(prover.robust_all(XS, labels, "0.01", method))
             if p.verdict == "proved"
         }
         for method in ("ibp", "crown")
@@ -173,7 +195,7 @@ def test_a_list_is_an_input_as_it_is_for_the_model() -> None:
 def test_what_is_no_model_is_named() -> None:
     for thing in (nn.ReLU(), len):
         with pytest.raises(ArgumentError, match="takes a model or a graph, got") as caught:
-            robust(thing, XS[0], 0, 0.1)  # type: ignore[arg-type]
+            robust(thing, XS[0], 0, 0.1)
         assert "nn.build(layer" in caught.value.help
 
 

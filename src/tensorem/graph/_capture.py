@@ -66,10 +66,9 @@ def capture(f: Any, *specs: Any, weights: Mapping[str, Any] | None = None) -> Gr
           return mul_1
     """
     trees = [spec_of(spec) for spec in specs]
-    takes = tuple(_named(tree, f"x{i}") for i, tree in enumerate(trees))
-    inputs = tuple(flatten(list(takes)))
     builder = _Builder({name: np.asarray(a) for name, a in (weights or {}).items()})
-    builder.specs |= zip(inputs, flatten(trees), strict=True)
+    takes = tuple(builder.argument(tree, f"x{i}") for i, tree in enumerate(trees))
+    inputs = tuple(flatten(list(takes)))
     lead = {k: jax.ShapeDtypeStruct(a.shape, a.dtype) for k, a in builder.arrays.items()}
     # A user may have switched compilation off; the names of our ops stand on compiled calls.
     with jax.disable_jit(False), runtime.precision(s.dtype for s in builder.specs.values()):
@@ -77,15 +76,6 @@ def capture(f: Any, *specs: Any, weights: Mapping[str, Any] | None = None) -> Gr
         results = builder.read(closed.jaxpr, closed.consts, [*sorted(lead), *inputs])
     gives = jax.tree.unflatten(out, results)
     return drop_dead(builder.graph(inputs, tuple(results), takes, gives))
-
-
-def _named(tree: Any, name: str) -> Any:
-    """The tree of names of an argument: x0, or x0.key and x0.0 for its leaves."""
-    if isinstance(tree, dict):
-        return {key: _named(item, f"{name}.{key}") for key, item in tree.items()}
-    if isinstance(tree, tuple | list):
-        return type(tree)(_named(item, f"{name}.{i}") for i, item in enumerate(tree))
-    return name
 
 
 class _Builder:
@@ -98,6 +88,22 @@ class _Builder:
         """By the name of their first output."""
         self._known: dict[str, Values | None] = {}
         self._constants: dict[tuple[Any, ...], str] = {}
+
+    def argument(self, tree: Any, name: str) -> Any:
+        """The tree of names of an argument: x0, or x0.key and x0.0 for its leaves."""
+        if isinstance(tree, dict):
+            return {key: self.argument(item, f"{name}.{key}") for key, item in tree.items()}
+        if isinstance(tree, tuple | list):
+            return type(tree)(self.argument(t, f"{name}.{i}") for i, t in enumerate(tree))
+        name = self._fresh(name)
+        self.specs[name] = tree
+        return name
+
+    def _fresh(self, name: str) -> str:
+        """A name that no value has yet, such as a weight that a layer calls x0."""
+        while name in self.specs:
+            name += "_"
+        return name
 
     def graph(self, inputs: Names, outputs: Names, takes: Any, gives: Any) -> Graph:
         """What was built."""
@@ -116,7 +122,7 @@ class _Builder:
         """The name of a constant; equal constants share one."""
         key = (array.dtype.name, array.shape, array.tobytes())
         if key not in self._constants:
-            name = constant_name(len(self._constants))
+            name = self._fresh(constant_name(len(self._constants)))
             self._constants[key] = name
             self.arrays[name] = self._known[name] = array
             self.specs[name] = Spec(array.shape, array.dtype.name)
@@ -146,7 +152,7 @@ class _Builder:
 
     def node(self, op: str, *inputs: str, **attrs: Attr) -> str:
         """A new node; returns the name of its result."""
-        node = Node(op, inputs, (f"{op}_{len(self._nodes)}",), attrs)
+        node = Node(op, inputs, (self._fresh(f"{op}_{len(self._nodes)}"),), attrs)
         with named(f"`{op}`"):
             spec = node.row.shape(*(self.specs[i] for i in inputs), **attrs)
         if op == "reshape":  # a size left open (-1) is written out: a graph has one spelling
@@ -166,8 +172,11 @@ class _Builder:
         for eqn in jaxpr.eqns:
             if all(getattr(v.aval, "dtype", None) == jax.dtypes.float0 for v in eqn.outvars):
                 continue  # the tangent of an integer: nothing depends on it
-            operands = [self._name(env, v) for v in eqn.invars]
-            env.update(zip(eqn.outvars, self._equation(eqn, operands), strict=True))
+            shapes = [_shape(eqn, v.aval) for v in eqn.outvars]
+            results = self._equation(eqn, [self._name(env, v) for v in eqn.invars])
+            for var, shape, name in zip(eqn.outvars, shapes, results, strict=True):
+                _require_same(eqn, Spec(shape, var.aval.dtype.name), self.specs[name])
+            env.update(zip(eqn.outvars, results, strict=True))
         return [self._name(env, v) for v in jaxpr.outvars]
 
     def _name(self, env: dict[Any, str], var: Any) -> str:
@@ -176,7 +185,6 @@ class _Builder:
         return env[var]
 
     def _equation(self, eqn: Any, operands: list[str]) -> list[str]:
-        _require_sizes(eqn)
         name, params = eqn.primitive.name, eqn.params
         if name == "jit" and (call := recognised(eqn)) is not None:
             op, attrs = call
@@ -217,7 +225,8 @@ class _Builder:
         return self._loop_node((*own, *operands), attrs, body)
 
     def _loop_node(self, inputs: tuple[str, ...], attrs: Any, body: Graph) -> list[str]:
-        outputs = tuple(f"loop_{len(self._nodes)}.{i}" for i in range(len(body.outputs)))
+        name = f"loop_{len(self._nodes)}"
+        outputs = tuple(self._fresh(f"{name}.{i}") for i in range(len(body.outputs)))
         specs = [body.specs[name] for name in body.outputs]
         stacks = [Spec((attrs["length"], *s.shape), s.dtype) for s in specs[attrs["carried"] :]]
         node = Node("loop", inputs, outputs, attrs, body)
@@ -232,15 +241,25 @@ def _require_length(length: Any) -> None:
         )
 
 
-def _require_sizes(eqn: Any) -> None:
+def _shape(eqn: Any, aval: Any) -> tuple[Size, ...]:
     """Every size of a graph is an integer or a polynomial in names."""
-    for var in eqn.outvars:
-        for n in getattr(var.aval, "shape", ()):
-            if not isinstance(n, int):
-                _size(n, eqn.primitive.name)
+    return tuple(_size(n, eqn.primitive.name) for n in aval.shape)
+
+
+def _require_same(eqn: Any, promised: Spec, got: Spec) -> None:
+    """A row may leave out what a primitive was told; then the results differ."""
+    if got != promised:
+        raise CaptureError(
+            f"A graph takes `{eqn.primitive.name}` as the op table has it, which gives {got} and "
+            f"not {promised}.",
+            where=_place(eqn),
+            help=_ELSE,
+        )
 
 
 def _size(dim: Any, primitive: str) -> Size:
+    if isinstance(dim, int):
+        return dim
     try:
         return parse_size(str(dim))
     except ShapeError:
@@ -256,9 +275,15 @@ def _no_row(eqn: Any) -> CaptureError:
     remedy = next((text for key, text in REMEDIES.items() if name.startswith(key)), "")
     if not remedy and any(not isinstance(n, int) for v in eqn.invars for n in v.aval.shape):
         remedy = f"{NUMBERS}, or write that step with tensorem.functional"
-    sizes = ", ".join(str(v.aval) for v in eqn.invars)
     return CaptureError(
         f"A graph takes programs of the op table, got the JAX primitive `{name}`.",
-        where=f"{name}({sizes})",
-        help=remedy or "write that step with tensorem.functional or plain jax.numpy arithmetic",
+        where=_place(eqn),
+        help=remedy or _ELSE,
     )
+
+
+def _place(eqn: Any) -> str:
+    return f"{eqn.primitive.name}({', '.join(str(v.aval) for v in eqn.invars)})"
+
+
+_ELSE = "write that step with tensorem.functional or plain jax.numpy arithmetic"

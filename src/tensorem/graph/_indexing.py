@@ -61,7 +61,7 @@ def gather(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
         starts = dict(zip(d.start_index_map, index.tolist(), strict=True))
         return _window(b, xs[0], starts, p["slice_sizes"], d)
     if index.ndim == 2 and d.start_index_map == d.collapsed_slice_dims and index.shape[1] == 1:
-        return _rows(b, xs[0], index[:, 0].tolist(), d)
+        return _rows(b, xs[0], index[:, 0].tolist(), p["slice_sizes"], d)
     return None
 
 
@@ -72,12 +72,11 @@ def _window(b: Builder, x: str, starts: dict[int, Size], sizes: Any, d: Any) -> 
     return None if y is None else b.node("reshape", y, shape=ints(kept))
 
 
-def _rows(b: Builder, x: str, rows: list[Size], d: Any) -> str | None:
-    """Rows along one axis, one by one."""
+def _rows(b: Builder, x: str, rows: list[Size], sizes: Any, d: Any) -> str | None:
+    """Rows along one axis, one by one; of the other axes as much as the sizes say."""
     rank, axis = len(b.spec(x).shape), int(d.start_index_map[0])
     if not 0 < len(rows) <= LONGEST:
         return None
-    sizes = [1 if i == axis else n for i, n in enumerate(b.spec(x).shape)]
     cut = [_cut(b, x, [row if i == axis else 0 for i in range(rank)], sizes) for row in rows]
     found = [y for y in cut if y is not None]
     if len(found) < len(rows):

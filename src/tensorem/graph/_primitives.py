@@ -222,7 +222,7 @@ PRIMITIVES: dict[str, Rule] = {
     "dot_general": _dot,
     "copy": lambda b, xs, p: xs[0],
     "copy_p": lambda b, xs, p: xs[0],
-    "stop_gradient": lambda b, xs, p: xs[0],
+    "stop_gradient": lambda b, xs, p: b.node("stop_gradient", xs[0]),
     "conv": _convolution("conv2d", ("image", "kernel", "image")),
     "conv_dx": _convolution("conv2d_dx", ("image", "kernel", "image")),
     "conv_dk": _convolution("conv2d_dk", ("image", "image", "kernel")),

@@ -45,10 +45,13 @@ class Classifier:
     Args:
         stored: The graph as it is saved and named in claims, with sizes that may be symbolic.
         graph: The same for a batch of one.
+        run: What was given, run in float32: an input -> outputs. A model runs as it is, so that a
+            graph that is not its graph proves nothing.
     """
 
     stored: Graph
     graph: Graph
+    run: Callable[[Any], Any] = field(repr=False)
 
     @staticmethod
     def of(model: Trained | Captured | Graph) -> Classifier:
@@ -64,7 +67,8 @@ class Classifier:
         graph = stored.bind(**dict.fromkeys(stored.names, 1))
         _require_classes(graph)
         _require_float32(graph)
-        return Classifier(stored, graph)
+        is_graph = isinstance(getattr(model, "graph", model), Graph)
+        return Classifier(stored, graph, to_jax(graph) if is_graph else model)  # type: ignore[arg-type]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -107,9 +111,13 @@ class Classifier:
                 help="docs/checker.md lists the ops that it knows.",
             ) from None
 
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """The outputs at a point in float32."""
+        return np.asarray(self.run(x))
+
     def runtime_margin(self, x: np.ndarray, label: int) -> float:
         """The least y[label] - y[other] at a point in float32; NaN where both are infinite."""
-        outputs = np.asarray(self._run(x)).ravel()
+        outputs = self.outputs(x).ravel()
         with np.errstate(over="ignore", invalid="ignore"):
             return float(outputs[label] - np.delete(outputs, label).max())
 
@@ -128,10 +136,6 @@ class Classifier:
             low, high = (list(map(_exactly, end.ravel())) for end in (box.lower, box.upper))
         margins: list[Fraction | float] = [high[label] - y for j, y in enumerate(low) if j != label]
         return min(margins)
-
-    @cached_property
-    def _run(self) -> Callable[..., Any]:
-        return to_jax(self.graph)
 
     @cached_property
     def _points(self) -> dict[str, Interval]:
