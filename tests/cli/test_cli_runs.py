@@ -491,7 +491,7 @@ def test_a_run_goes_on_to_another_total(run: Path, capsys: Capture) -> None:
     told = refused(capsys, "train", "--resume", str(run / "nowhere"))
     assert f"that tensorem train made, got {run / 'nowhere'}, which is no folder" in told
     told = refused(capsys, "train", "--resume", str(run), "--epochs", "2")
-    assert "--epochs takes at least the 5 that are done, got 2" in told
+    assert "--epochs takes at least the 5 that are begun, got 2" in told
 
 
 def test_a_run_that_exists_is_continued_by_a_flag(run: Path, capsys: Capture) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -293,3 +295,88 @@ def test_a_loss_given_as_a_function_refuses_classes_that_are_none() -> None:
     model = nn.build(nn.Linear(3, 2), ("N", 3))
     with pytest.raises(DataError, match="cross_entropy takes classes from 0 to 1, got 5"):
         train.fit(model, NO_CLASS, losses.cross_entropy, progress="none")
+
+
+class Named(nn.Layer):
+    def forward(self, x: Any) -> Any:
+        return x["a"]
+
+
+def test_a_model_of_a_dict_is_not_one_to_train() -> None:
+    model: Any = nn.build(Named(), {"a": ("N", 4)})
+    for use in (
+        lambda: train.fit(model, ({"a": X}, Y)),
+        lambda: train.evaluate(model, ({"a": X}, Y)),
+        lambda: train.predict(model, {"a": X}),
+    ):
+        with pytest.raises(ShapeError, match=r"models of arrays, got one that takes {'a': float32"):
+            use()
+
+
+def test_a_dict_is_no_array_of_examples() -> None:
+    with pytest.raises(DataError, match="takes x with examples along axis 0, got dict"):
+        train.fit(mlp(), ({"a": X}, Y))
+
+
+@dataclass
+class Scaled:
+    factors: list[float]
+
+    def __call__(self, output: Any, target: Any) -> Any:
+        return (output**2).sum() * self.factors[0], output.size
+
+
+@dataclass(frozen=True)
+class Whole:
+    factor: Any
+
+    def __call__(self, output: Any, target: Any) -> Any:
+        return (output**2).sum() * self.factor, output.size
+
+
+def test_a_score_has_a_hash() -> None:
+    with pytest.raises(ArgumentError, match=r"A loss takes a function that can be hashed") as e:
+        fit(mlp(), loss=Scaled([2.0]))
+    assert e.value.because == "unhashable type: 'Scaled'" and "frozen=True" in e.value.help
+    with pytest.raises(ArgumentError, match=r"A metric takes a function that can be hashed"):
+        fit(mlp(), metrics=(Scaled([2.0]),))
+    with pytest.raises(ArgumentError, match="function that can be hashed") as e:
+        fit(mlp(), loss=Whole([2.0]))
+    assert e.value.because == "unhashable type: 'list'"
+    rows = [fit(mlp(), loss=Whole(n), optimizer=optim.sgd(0.0)).history[0] for n in (1.0, 2.0)]
+    assert rows[1]["loss"] == 2 * rows[0]["loss"]
+
+
+@pytest.mark.parametrize("value", [np.nan, -np.inf])
+def test_a_model_begins_with_finite_parameters(value: float, tmp_path: Path) -> None:
+    model = mlp()
+    weight = model.params["2.weight"].at[0, 0].set(value)
+    model = model.replace(params={**model.params, "2.weight": weight})
+    words = f"takes a model of finite parameters, got {value} in 2.weight"
+    for path in (None, tmp_path / "run"):
+        with pytest.raises(DataError, match=words):
+            fit(model, path)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("name", ["on_save", "on_epoch", "on_nonfinite"])
+def test_a_hook_is_a_function(name: str) -> None:
+    given: Any = {name: 3}
+    with pytest.raises(ArgumentError, match=f"Hooks takes {name} as a function, got 3"):
+        train.Hooks(**given)
+
+
+COUNTS: dict[str, Any] = {
+    "Training takes batch_size": lambda n: train.feed((X, Y), n).batch_size,
+    "Training takes epochs": lambda n: fit(mlp(), epochs=n).plan.epochs,
+    "A Pace takes every": lambda n: train.Pace(every=n).every,
+    "A Stream takes steps": lambda n: train.Stream(lambda k: [(X, Y)], n).steps,
+}
+
+
+@pytest.mark.parametrize("takes", COUNTS)
+def test_a_count_is_an_integer_of_at_least_1(takes: str) -> None:
+    assert [type(COUNTS[takes](n)) for n in (3, np.int64(3), np.uint8(3))] == [int] * 3
+    for wrong in (0, -1, True, 3.0, "3", np.int64(0), np.array([3])):
+        with pytest.raises(ArgumentError, match=f"{takes} as an integer of at least 1, got "):
+            COUNTS[takes](wrong)

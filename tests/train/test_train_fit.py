@@ -320,3 +320,17 @@ def test_a_run_that_a_hook_kept_says_that_it_went_on() -> None:
     assert caught.value.help == "keep run.model in the hook, not the run."
     last = fit(mlp(), hooks=train.Hooks(on_epoch=lambda run: models.append(run.model)))
     np.testing.assert_array_equal(models[-1].params["0.bias"], last.model.params["0.bias"])
+
+
+def test_infinite_sums_of_both_signs_are_no_number() -> None:
+    record = train.Record.empty(("loss",)).followed_by([[math.inf, 1], [-math.inf, 1]])
+    assert math.isnan(record.means()["loss"])
+    assert record.means(0, 1) == {"loss": math.inf}
+
+
+def test_a_run_that_a_hook_kept_knows_its_step(tmp_path: Any) -> None:
+    kept: list[train.Run] = []
+    fit(mlp(), tmp_path, checkpoint_every=2, hooks=train.Hooks(on_save=kept.append))
+    assert [run.step for run in kept] == [0, 2, 4, 6, 8, STEPS]
+    with pytest.raises(LayerError, match="This run, of step 4, went on since"):
+        _ = kept[2].model

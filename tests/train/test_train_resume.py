@@ -14,12 +14,13 @@ import time
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from small import EPOCHS, MODELS, STEPS, cnn, fit, log_of, mlp, resume, rows, state_of
 
-from tensorem import data, nn, train
-from tensorem.errors import ArgumentError, FileError, ResumeError
+from tensorem import data, nn, optim, train
+from tensorem.errors import ArgumentError, DataError, FileError, ResumeError
 from tensorem.train import _checkpoint, _fingerprint
 
 
@@ -279,7 +280,7 @@ def test_metrics_are_as_many_as_recorded(tmp_path: Path) -> None:
 
 
 def test_epochs_that_are_done_cannot_be_undone(whole: dict[str, Path]) -> None:
-    with pytest.raises(ArgumentError, match="takes epochs of at least the 3 that are done, got 1"):
+    with pytest.raises(ArgumentError, match="takes epochs of at least the 3 that are begun, got 1"):
         resume(whole["mlp"], mlp(), epochs=1)
 
 
@@ -312,6 +313,16 @@ def test_every_fact_of_the_fingerprint_is_known() -> None:
     assert {"tensorem", "jax", "jaxlib", "numpy", "optax"} < facts.keys()
     assert {"device", "devices", "XLA flags", "threads", "matmul precision"} < facts.keys()
     assert all(facts[name] for name in facts.keys() - {"XLA flags"})
+
+
+def test_other_draws_are_refused_by_name(tmp_path: Path) -> None:
+    stopped(tmp_path, cnn(), 4)
+    jax.config.update("jax_threefry_partitionable", False)
+    try:
+        with pytest.raises(ResumeError, match=r"with partitionable draws True, got part.* False"):
+            resume(tmp_path, cnn())
+    finally:
+        jax.config.update("jax_threefry_partitionable", True)
 
 
 def test_another_model_or_other_data_is_refused(tmp_path: Path) -> None:
@@ -386,7 +397,9 @@ def test_the_config_says_what_was_asked_for(whole: dict[str, Path]) -> None:
 def test_intervals_need_a_folder_and_are_positive(tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="take a path to write to"):
         fit(mlp(), log_every=1)
-    with pytest.raises(ArgumentError, match="checkpoint_every takes at least 1 step, got 0"):
+    with pytest.raises(
+        ArgumentError, match="takes checkpoint_every as an integer of at least 1, got 0"
+    ):
         fit(mlp(), tmp_path, checkpoint_every=0)
 
 
@@ -395,3 +408,129 @@ def test_a_name_that_no_folder_can_have_is_an_error_of_ours(tmp_path: Path) -> N
         fit(mlp(), tmp_path / ("a" * 300))
     with pytest.raises(ArgumentError, match="A path takes a text or a Path, got None"):
         train.resume(None, mlp(), rows(mlp()))  # type: ignore[arg-type]
+
+
+def files_of(path: Path) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in path.iterdir()}
+
+
+@pytest.mark.parametrize(("step", "begun"), [(1, 1), (2, 1), (3, 1), (4, 2), (5, 2), (6, 2)])
+def test_fewer_epochs_end_as_planned_or_are_refused(tmp_path: Path, step: int, begun: int) -> None:
+    for epochs in (1, 2):
+        path, planned = tmp_path / f"{epochs}", tmp_path / f"planned {epochs}"
+        stopped(path, mlp(), step)
+        before = files_of(path)
+        if epochs < begun:
+            with pytest.raises(ArgumentError, match="at least the 2 that are begun, got 1") as e:
+                resume(path, mlp(), epochs=epochs)
+            assert "an earlier state is not kept" in e.value.help
+            assert files_of(path) == before
+            continue
+        assert resume(path, mlp(), epochs=epochs).finished
+        fit(mlp(), planned, epochs=epochs)
+        assert state_of(path) == state_of(planned)
+
+
+def test_another_total_of_epochs_holds_from_then_on(tmp_path: Path) -> None:
+    fit(mlp(), tmp_path / "a", epochs=2)
+    with pytest.raises(StopError):
+        resume(tmp_path / "a", mlp(), epochs=4, hooks=stop_at(6))
+    resume(tmp_path / "a", mlp())
+    fit(mlp(), tmp_path / "b", epochs=4)
+    assert state_of(tmp_path / "a") == state_of(tmp_path / "b")
+
+
+def test_a_continued_run_that_fails_names_its_last_checkpoint(tmp_path: Path) -> None:
+    model, x = nn.build(nn.Linear(4, 1), ("N", 4)), np.full((6, 4), 1e10, np.float32)
+    given: Any = (model, (x, np.zeros((6, 1), np.float32)))
+    for begin in (
+        lambda: train.fit(
+            *given, "mse", optim.sgd(1e-15), batch_size=3, path=tmp_path, progress="none"
+        ),
+        lambda: train.resume(tmp_path, *given, progress="none"),
+    ):
+        with pytest.raises(DataError, match="in the loss at epoch 2, step 3") as caught:
+            begin()
+        assert caught.value.where == f"{tmp_path}, whose last checkpoint is of step 2"
+
+
+def test_a_hook_that_fails_costs_no_checkpoint_that_was_due(tmp_path: Path) -> None:
+    def fail(run: train.Run) -> None:
+        raise StopError
+
+    for every in (None, 3):
+        path = tmp_path / str(every)
+        with pytest.raises(StopError):
+            fit(mlp(), path, checkpoint_every=every, hooks=train.Hooks(on_epoch=fail))
+        found = _checkpoint.read_checkpoint(path / "state.safetensors")
+        assert int(found.arrays["step"]) == 3
+
+
+def test_a_signal_before_an_error_is_not_lost() -> None:
+    def fail(run: train.Run) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        raise StopError
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fit(mlp(), hooks=train.Hooks(on_epoch=fail))
+    assert isinstance(caught.value.__context__, StopError)
+
+
+def test_a_signal_before_an_error_goes_to_who_handled_it_before() -> None:
+    seen: list[int] = []
+
+    def fail(run: train.Run) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+        raise StopError
+
+    before = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
+    try:
+        with pytest.raises(StopError):
+            fit(mlp(), hooks=train.Hooks(on_epoch=fail))
+        assert seen == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+def test_a_farewell_names_all_that_is_given_again(tmp_path: Path) -> None:
+    hooks = train.Hooks(on_epoch=lambda run: os.kill(os.getpid(), signal.SIGINT))
+    own: dict[str, Any] = {"loss": own_loss, "metrics": (second_loss,)}
+    with pytest.raises(train.Interrupted) as caught:
+        fit(mlp(), tmp_path, hooks=hooks, validation=rows(mlp()), **own)
+    assert str(caught.value).endswith(", model, data, validation=..., loss=..., metrics=...)")
+    assert resume(tmp_path, mlp(), validation=rows(mlp()), **own).finished
+
+
+def second_loss(output: Any, target: Any) -> tuple[Any, Any]:
+    return own_loss(output, target)
+
+
+def test_metrics_are_a_tuple_here_too(whole: dict[str, Path]) -> None:
+    with pytest.raises(ArgumentError, match="metrics takes a tuple of names or functions, got 3"):
+        resume(whole["mlp"], mlp(), metrics=3)
+
+
+def test_a_path_of_a_config_is_a_text_or_a_path() -> None:
+    with pytest.raises(ArgumentError, match="A path takes a text or a Path, got None"):
+        train.read_config(None)  # type: ignore[arg-type]
+
+
+def test_intervals_may_be_numbers_of_numpy(tmp_path: Path) -> None:
+    given: list[dict[str, Any]] = [{"checkpoint_every": 2, "log_every": 3}]
+    given += [{name: np.int64(n) for name, n in given[0].items()}]
+    for name, intervals in zip("ab", given, strict=True):
+        fit(mlp(), tmp_path / name, **intervals)
+    assert files_of(tmp_path / "a") == files_of(tmp_path / "b")
+
+
+def never(output: Any, target: Any) -> tuple[Any, Any]:
+    return output.sum() * 0, 0
+
+
+def test_every_line_of_a_log_is_json(tmp_path: Path) -> None:
+    def refuse(word: str) -> Any:
+        raise AssertionError(word)
+
+    fit(mlp(), tmp_path, metrics=(never,), log_every=1)
+    found = [json.loads(row, parse_constant=refuse) for row in log_of(tmp_path).splitlines()]
+    assert len(found) == STEPS + EPOCHS and all(row["never"] is None for row in found)

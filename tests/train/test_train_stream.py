@@ -11,7 +11,7 @@ import pytest
 from small import BATCH, EPOCHS, STEPS, fit, mlp, rows, state_of
 
 from tensorem import data, train
-from tensorem.errors import ArgumentError, DataError
+from tensorem.errors import ArgumentError, DataError, ResumeError
 from tensorem.train import _stream
 
 LOADER = data.Loader(rows(mlp()), BATCH, shuffle=True, seed=7)
@@ -59,6 +59,7 @@ X, Y = rows(mlp()).x[:BATCH], rows(mlp()).y[:BATCH]
     [
         (0, (X[:5], Y[:5]), "takes batches of batch_size 8, got 5", "epoch 2, batch 1"),
         (2, (np.vstack([X, X]), np.hstack([Y, Y])), "batch_size 8, got 16", "epoch 2, batch 3"),
+        (1, (X, Y[:5]), "as many targets as inputs", "epoch 2, batch 2"),
         (1, (X * np.nan, Y), "got nan in example 0", "epoch 2, batch 2, x"),
         (1, (X, Y + 3), "takes classes from 0 to 2", "epoch 2, batch 2, y: target[0]"),
     ],
@@ -80,8 +81,10 @@ def whole_batches(n: int) -> Iterator[Any]:
 
 
 def test_wrong_streams_are_refused() -> None:
-    with pytest.raises(ArgumentError, match="takes steps of at least 1, got 0"):
+    with pytest.raises(ArgumentError, match="takes steps as an integer of at least 1, got 0"):
         train.Stream(LOADER.epoch, 0)
+    with pytest.raises(ArgumentError, match="A Stream takes a function of the epoch, got list"):
+        train.Stream([(X, Y)], 1)  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="drop_last takes data in memory"):
         fit_stream = train.Stream(LOADER.epoch, len(LOADER))
         train.fit(mlp(), fit_stream, drop_last=True, **SETTINGS)
@@ -105,3 +108,19 @@ def test_an_item_is_made_while_the_one_before_it_is_used() -> None:
 
 def test_fit_in_memory_has_the_settings_of_these_tests() -> None:
     assert len(LOADER) * EPOCHS == STEPS == fit(mlp()).step
+
+
+def test_a_stream_of_another_length_is_refused(tmp_path: Path) -> None:
+    settings = {**SETTINGS, "path": tmp_path}
+    train.fit(mlp(), train.Stream(LOADER.epoch, len(LOADER)), **settings)
+    shorter = train.Stream(lambda k: list(LOADER.epoch(k))[:2], 2)
+    with pytest.raises(ResumeError, match="The run takes its own data again") as caught:
+        train.resume(tmp_path, mlp(), shorter, epochs=EPOCHS + 1)
+    assert "1 of 3 batches was recorded" in caught.value.because
+    assert "1 of 2 batches" in caught.value.because
+
+
+def test_batches_that_are_missing_before_the_place_are_counted() -> None:
+    feed = _stream.StreamFeed(train.Stream(lambda k: whole_batches(1), 3), BATCH, lambda b, _: b)
+    with pytest.raises(DataError, match="takes 3 batches an epoch, got 1"):
+        list(feed.pieces(0, done=2))

@@ -51,9 +51,7 @@ def checked_inputs(
     return tuple(found)
 
 
-def _sizes(spec: Any, x: NDArray[Any], sizes: dict[str, int], where: str) -> dict[str, int]:
-    if not isinstance(spec, Spec):
-        raise ShapeError(f"Training takes models of arrays, got one that takes {spec}.")
+def _sizes(spec: Spec, x: NDArray[Any], sizes: dict[str, int], where: str) -> dict[str, int]:
     try:
         with named("The model"):
             return solve(spec.bind(sizes).shape, x.shape)

@@ -17,6 +17,8 @@ from tensorem.data import Dataset, array_of
 from tensorem.disk import raw
 from tensorem.errors import ArgumentError, DataError
 
+from ._arguments import positive
+
 Array = Any
 Inputs = tuple[Array, ...]
 
@@ -90,8 +92,9 @@ def _narrowed(targets: NDArray[Any]) -> NDArray[Any]:
 
 def _check_lengths(found: Examples) -> None:
     for name, array in (("x", found.inputs), ("y", (found.targets,))):
-        if any(a.ndim == 0 for a in array):
-            raise DataError(f"Training takes {name} with examples along axis 0, got a scalar.")
+        for single in (a for a in array if a.ndim == 0):
+            got = type(single.item()).__name__ if single.dtype == object else "a scalar"
+            raise DataError(f"Training takes {name} with examples along axis 0, got {got}.")
     lengths = {len(a) for a in (*found.inputs, found.targets)}
     if len(lengths) > 1:
         shown = ", ".join(str(a.shape) for a in (*found.inputs, found.targets))
@@ -216,8 +219,7 @@ def feed(data: Any, batch_size: int = 32, seed: int = 0, drop_last: bool = False
         (3, [(2, 2), (1, 1)])
     """
     found = examples(data)
-    if type(batch_size) is not int or batch_size < 1:
-        raise ArgumentError(f"Training takes a batch_size of at least 1, got {batch_size!r}.")
+    batch_size = positive("Training takes batch_size", batch_size)
     if drop_last and batch_size > len(found):
         raise ArgumentError(
             f"drop_last takes a batch_size up to the {len(found)} examples, got {batch_size}.",

@@ -23,6 +23,7 @@ def fingerprint() -> dict[str, str]:
     facts["device"] = _processor() if device.platform == "cpu" else device.device_kind
     facts["devices"] = f"{jax.device_count()} {device.platform}"
     facts["matmul precision"] = str(jax.config.values["jax_default_matmul_precision"])
+    facts["partitionable draws"] = str(jax.config.values["jax_threefry_partitionable"])
     facts["XLA flags"] = " ".join(sorted(os.environ.get("XLA_FLAGS", "").split()))
     facts["threads"] = str(_threads())
     return facts

@@ -8,8 +8,9 @@ from typing import Any
 
 from tensorem import nn, optim, runtime
 from tensorem.disk import path_of
-from tensorem.errors import ArgumentError, ResumeError
+from tensorem.errors import ArgumentError, DataError, ResumeError
 
+from ._checkpoint import canonical
 from ._checks import checked
 from ._feed import Batches, Examples, examples, feed
 from ._fingerprint import check_fingerprint, fingerprint
@@ -20,7 +21,7 @@ from ._progress import Display, display_of
 from ._record import Record
 from ._run import Hooks, Run
 from ._runner import Backend, Runner
-from ._state import with_arrays
+from ._state import nonfinite, with_arrays
 from ._stream import Stream, StreamFeed
 from ._task import Score, Task
 
@@ -75,7 +76,7 @@ def fit(
     Raises:
         ShapeError: The data is not what the model takes.
         DTypeError: The dtypes do not fit.
-        DataError: A value or label is wrong, or the loss stops being finite.
+        DataError: A value, label or parameter is wrong, or the loss stops being finite.
         ArgumentError: An argument is out of its range.
         FileError: The folder holds a run, or cannot be written.
         Interrupted: Ctrl-C or SIGTERM came; a `KeyboardInterrupt` that carries the run so far.
@@ -88,6 +89,7 @@ def fit(
         [1, 2]
     """
     task = _task(model, loss, metrics)
+    _require_finite(model)
     plan = Plan(loss, optimizer, epochs, batch_size, seed, task.metrics or (), drop_last, backend)
     folder = _folder(path, checkpoint_every, log_every)
     with model.precision():
@@ -120,7 +122,7 @@ def resume(
     Args:
         path: The run folder.
         model: A model of the same layers and input.
-        data: The same data; of a `Stream` the first batch is compared.
+        data: The same data; of a `Stream` the first batch and the number of steps are compared.
         validation: The same validation data, where there was any.
         loss: The same function, where the loss was a function.
         metrics: The same metrics, where one was a function.
@@ -131,25 +133,28 @@ def resume(
 
     Raises:
         ResumeError: Something differs from what was recorded; the message says what.
+        ArgumentError: More epochs than epochs=... are begun: an earlier state is not kept.
         FileError: The checkpoint is missing or malformed.
         Interrupted: As in `fit`.
     """
     folder, checkpoint = opened(path_of(path))
-    facts = checkpoint.facts
+    facts, arrays = checkpoint.facts, dict(checkpoint.arrays)
+    rows = arrays.pop("record")
     plan = plan_of(facts["plan"], loss, metrics, epochs)
-    _require_epochs(plan, len(facts["history"]))
+    _require_epochs(plan, len(facts["history"]) + (len(rows) > 0))
     if not anyway:
         check_fingerprint(facts["fingerprint"], str(path))
     task = _task(model, plan.loss, plan.metrics)
     with model.precision():
         job = _job(task, plan, data, validation, folder, progress, hooks)
         _require_same(facts, job.facts)
-        arrays = dict(checkpoint.arrays)
-        record = Record(task.names, arrays.pop("record"))
         state = with_arrays(job.runner.init(plan.seed), arrays, str(path))
-        at = Standing(state, record, tuple(facts["history"]))
+        at = Standing(state, Record(task.names, rows), tuple(facts["history"]))
         folder.describe(_config(job, folder))
         folder.rewind(job.step(at), at.history)
+        if canonical(facts["plan"]) == canonical(job.facts["plan"]):
+            job.saved = job.step(at)
+        save(job, at)  # another total of epochs holds from now on, whatever happens to this run
         return trained(job, at)
 
 
@@ -183,13 +188,19 @@ def _job(
     facts = {
         "plan": plan.to_json(),
         "model": f"{task.model.layer!r} of {task.model.input!r}",
-        "data": found.sha256() if folder else "",
+        "data": _identity(data, found) if folder else "",
         "validation": held_out.sha256() if folder and held_out else None,
         "fingerprint": fingerprint(),
     }
     runner = Runner(task, plan.optimizer, plan.backend)
     batches = _batches(task, plan, data if isinstance(data, Stream) else found)
     return Job(task, plan, runner, batches, held_out, folder, facts, display, hooks)
+
+
+def _identity(data: Any, found: Examples) -> str:
+    """The hash of the examples; of a stream that of its first batch, and how many it has."""
+    digest = found.sha256()
+    return f"{digest}, 1 of {data.steps} batches" if isinstance(data, Stream) else digest
 
 
 def _batches(task: Task, plan: Plan, data: Examples | Stream) -> Batches:
@@ -205,10 +216,17 @@ def _config(job: Job, folder: Folder) -> dict[str, Any]:
     return {"format": FORMAT, "version": 1, **job.facts, "saving": saving}
 
 
-def _require_epochs(plan: Plan, done: int) -> None:
-    if plan.epochs < done:
+def _require_finite(model: nn.Model) -> None:
+    found = nonfinite(model.params)
+    if found is not None:
+        name, value = found
+        raise DataError(f"Training takes a model of finite parameters, got {value} in {name}.")
+
+
+def _require_epochs(plan: Plan, begun: int) -> None:
+    if plan.epochs < begun:
         raise ArgumentError(
-            f"train.resume takes epochs of at least the {done} that are done, got {plan.epochs}.",
+            f"train.resume takes epochs of at least the {begun} that are begun, got {plan.epochs}.",
             help="an earlier state is not kept: train again with train.fit.",
         )
 
@@ -225,6 +243,7 @@ def _require_same(recorded: dict[str, Any], given: dict[str, Any]) -> None:
 
 _HELP = {
     "model": "build the same layers for the same input.",
-    "data": "pass the same examples in the same order; their hash is compared.",
+    "data": "pass the same examples in the same order, of a Stream as many steps; "
+    "their hash is compared.",
     "validation": "pass the same examples as validation=...; their hash is compared.",
 }

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tensorem.disk import exists, make_folder, read_whole, write_whole
-from tensorem.errors import ArgumentError, FileError, ResumeError
+from tensorem.disk import exists, make_folder, path_of, read_whole, write_whole
+from tensorem.errors import FileError, ResumeError
 
+from ._arguments import positive
 from ._checkpoint import NAME as STATE
 from ._checkpoint import Checkpoint, canonical, read_checkpoint, write_checkpoint
 from ._log import NAME as LOG
@@ -37,8 +38,8 @@ class Folder:
     def __post_init__(self) -> None:
         for name in ("checkpoint_every", "log_every"):
             value = getattr(self, name)
-            if value is not None and (type(value) is not int or value < 1):
-                raise ArgumentError(f"{name} takes at least 1 step, got {value!r}.")
+            if value is not None:
+                object.__setattr__(self, name, positive(f"Training takes {name}", value))
 
     def create(self, config: dict[str, Any]) -> None:
         """Begin a run in an empty place.
@@ -113,9 +114,10 @@ def read_config(path: str | Path) -> dict[str, Any]:
     """The config of a run folder: plan, model, data, saving, fingerprint.
 
     Raises:
+        ArgumentError: The path is no text and no Path.
         FileError: It is missing or malformed.
     """
-    file = Path(path) / CONFIG
+    file = path_of(path) / CONFIG
     try:
         config = json.loads(read_whole(file))
     except ValueError as error:

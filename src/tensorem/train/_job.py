@@ -8,8 +8,6 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-import numpy as np
-
 from tensorem.errors import DataError
 
 from ._checkpoint import Checkpoint
@@ -24,7 +22,7 @@ from ._record import Record
 from ._run import Hooks, NonFinite, Run
 from ._runner import Runner
 from ._signals import Interrupted, Signals
-from ._state import State, named_arrays
+from ._state import State, named_arrays, nonfinite
 from ._task import Task
 
 
@@ -67,7 +65,7 @@ class Job:
     def run(self, at: Standing) -> Run:
         """The run as it stands."""
         path = self.folder.path if self.folder else None
-        return Run(self.task, self.plan, at.state, at.history, path)
+        return Run(self.task, self.plan, at.state, self.step(at), at.history, path)
 
     def step(self, at: Standing) -> int:
         """The steps taken so far."""
@@ -111,7 +109,7 @@ def _closed(job: Job, at: Standing, started: float) -> Standing:
     at = Standing(at.state, Record.empty(job.task.names), (*at.history, row))
     if job.folder:
         job.folder.log([row])
-    if job.folder and (job.folder.checkpoint_every is None or job.run(at).finished):
+    if _due(job, at):
         save(job, at)
     job.display.finished(moment, row, time.perf_counter() - started)
     if job.hooks.on_epoch:
@@ -122,12 +120,19 @@ def _closed(job: Job, at: Standing, started: float) -> Standing:
 
 def _pause(job: Job, at: Standing) -> None:
     """Save where that is due; stop where that was asked for."""
-    every = job.folder.checkpoint_every if job.folder else None
     stopping = job.signals.received is not None
-    if job.folder and (stopping or (every and job.step(at) % every == 0)):
+    if stopping or _due(job, at):
         save(job, at)
     if stopping:
         raise Interrupted(_farewell(job, at), job.run(at), job.signals.received or 0)
+
+
+def _due(job: Job, at: Standing) -> bool:
+    """Whether a checkpoint falls on this step; the end of a run has one in any case."""
+    every = job.folder.checkpoint_every if job.folder else None
+    if every is None:
+        return len(at.record) == 0
+    return job.step(at) % every == 0 or job.run(at).finished
 
 
 def save(job: Job, at: Standing) -> None:
@@ -159,6 +164,11 @@ def _row(job: Job, at: Standing) -> Row:
         scores = scored(job.task, model, job.validation, 256)
         row |= {f"val_{name}": value for name, value in scores.items()}
     row["lr"] = learning_rate(job.plan.optimizer, step - 1)
+    return _as_json(row)
+
+
+def _as_json(row: Row) -> Row:
+    """JSON has no word for what is not a finite number."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
@@ -170,12 +180,14 @@ def _step_rows(job: Job, at: Standing, before: int) -> list[Row]:
     first = len(at.history) * len(job.batches)
     due = [i for i in range(before + 1, len(at.record) + 1) if (first + i) % every == 0]
     return [
-        {
-            "in_epoch": len(at.history) + 1,
-            "step": first + i,
-            **at.record.means(max(0, i - every), i),
-            "lr": learning_rate(job.plan.optimizer, first + i - 1),
-        }
+        _as_json(
+            {
+                "in_epoch": len(at.history) + 1,
+                "step": first + i,
+                **at.record.means(max(0, i - every), i),
+                "lr": learning_rate(job.plan.optimizer, first + i - 1),
+            }
+        )
         for i in due
     ]
 
@@ -187,11 +199,10 @@ def _require_finite_loss(job: Job, at: Standing, before: int) -> None:
 
 
 def _require_finite_params(job: Job, at: Standing) -> None:
-    for name, array in at.state.params.items():
-        values = np.asarray(array, np.float64)
-        if not np.isfinite(values).all():
-            wrong = float(values[~np.isfinite(values)][0])
-            _stop(job, at, f"the parameter {name}", len(at.record) - 1, wrong)
+    found = nonfinite(at.state.params)
+    if found is not None:
+        name, value = found
+        _stop(job, at, f"the parameter {name}", len(at.record) - 1, value)
 
 
 def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
@@ -227,6 +238,16 @@ def _farewell(job: Job, at: Standing) -> str:
     where = f"stopped in epoch {epoch} of {job.plan.epochs}, after step {job.step(at)}"
     if job.folder is None:
         return f"{where}; fit had no path to save to, so what was learned is in .run of this."
-    given = ", validation=..." if job.validation is not None else ""
+    given = "".join(f", {name}=..." for name in _given_again(job))
     call = f"train.resume({str(job.folder.path)!r}, model, data{given})"
     return f"{where}; saved. To continue: {call}"
+
+
+def _given_again(job: Job) -> list[str]:
+    """What a folder does not hold, besides the model and the data."""
+    needed = {
+        "validation": job.validation is not None,
+        "loss": callable(job.plan.loss),
+        "metrics": any(map(callable, job.plan.metrics)),
+    }
+    return [name for name, is_needed in needed.items() if is_needed]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tensorem.errors import ArgumentError
+from ._arguments import positive
 
 
 @dataclass(eq=False)
@@ -22,8 +22,8 @@ class Pace:
     _warm: set[tuple[int, ...]] = field(default_factory=set)
 
     def __post_init__(self) -> None:
-        if self.every is not None and (type(self.every) is not int or self.every < 1):
-            raise ArgumentError(f"A pace takes every of at least 1 step, got {self.every!r}.")
+        if self.every is not None:
+            self.every = positive("A Pace takes every", self.every)
 
     def length(self, step: int, left: int) -> int:
         """How many of the steps that are left to take now, after this many of the run."""

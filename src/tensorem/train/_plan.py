@@ -12,8 +12,9 @@ from tensorem import losses, optim, rand
 from tensorem import metrics as known_metrics
 from tensorem.errors import ArgumentError, ResumeError
 
-from ._runner import BACKENDS, Backend
-from ._task import Score, full_name
+from ._arguments import positive
+from ._runner import Backend, require_rule
+from ._task import Score, as_tuple, full_name
 
 
 @dataclass(frozen=True)
@@ -45,20 +46,9 @@ class Plan:
 
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
-            value = getattr(self, name)
-            if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-                raise ArgumentError(
-                    f"Training takes {name} as an integer of at least 1, got {value!r}."
-                )
-            object.__setattr__(self, name, int(value))
-        if self.backend not in BACKENDS:
-            raise ArgumentError(f"backend takes {', '.join(BACKENDS)}, got {self.backend!r}.")
-        if not isinstance(self.optimizer, optim.Optimizer):
-            raise ArgumentError(
-                f"Training takes an optimizer of tensorem.optim, got {self.optimizer!r}.",
-                help="for example optim.adam(1e-3).",
-            )
-        optim.rate_of(self.optimizer)
+            value = positive(f"Training takes {name}", getattr(self, name))
+            object.__setattr__(self, name, value)
+        require_rule(self.optimizer, self.backend)
         if not isinstance(self.drop_last, bool):
             raise ArgumentError(f"drop_last takes True or False, got {self.drop_last!r}.")
         rand.check_seed(self.seed)
@@ -90,7 +80,7 @@ def plan_of(
     """
     found = dict(recorded)
     found["loss"] = _again("loss", recorded["loss"], loss, losses.LOSSES)
-    given = (None,) * len(recorded["metrics"]) if metrics is None else metrics
+    given = (None,) * len(recorded["metrics"]) if metrics is None else as_tuple(metrics)
     if len(given) != len(recorded["metrics"]):
         raise ResumeError(f"The run takes metrics {recorded['metrics']}, got {given!r}.")
     pairs = zip(recorded["metrics"], given, strict=True)

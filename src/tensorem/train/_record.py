@@ -44,7 +44,7 @@ class Record:
             {'loss': 1.4}
         """
         rows = self.rows[start:stop].tolist()
-        totals = [math.fsum(column) for column in zip(*rows, strict=True)]
+        totals = [_total(column) for column in zip(*rows, strict=True)]
         pairs = zip(totals[::2], totals[1::2], strict=True)
         return {
             name: s / n if n else math.nan for name, (s, n) in zip(self.names, pairs, strict=False)
@@ -65,3 +65,8 @@ class Record:
         """The first step from start on whose loss is not a finite number."""
         bad = np.flatnonzero(~np.isfinite(self.losses()[start:]))
         return start + int(bad[0]) if bad.size else None
+
+
+def _total(column: tuple[float, ...]) -> float:
+    """The sum, rounded once; `fsum` refuses inf beside -inf, whose sum is not a number."""
+    return math.fsum(column) if all(map(math.isfinite, column)) else sum(column)

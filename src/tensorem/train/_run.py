@@ -11,11 +11,11 @@ import jax
 import jax.numpy as jnp
 
 from tensorem import nn
-from tensorem.errors import LayerError
+from tensorem.errors import ArgumentError, LayerError
 
 from ._log import Row
 from ._plan import Plan
-from ._state import State
+from ._state import State, used_up
 from ._task import Task
 
 
@@ -27,6 +27,7 @@ class Run:
         task: The model as it was before, the loss and the metrics.
         plan: How it is trained.
         state: Where it stands.
+        step: How many steps were taken.
         history: A row for each epoch: epoch, step, loss, metrics, the same in validation, lr.
         path: The run folder; None where nothing is written.
     """
@@ -34,6 +35,7 @@ class Run:
     task: Task
     plan: Plan
     state: State
+    step: int
     history: tuple[Row, ...]
     path: Path | None
 
@@ -44,19 +46,14 @@ class Run:
         Raises:
             LayerError: The run was kept by a hook and went on, which used up its state.
         """
-        if any(array.is_deleted() for array in self.state.params.values()):
+        if used_up(self.state):
             raise LayerError(
-                f"This run, of step {self._steps()}, went on since, and its arrays are used up.",
+                f"This run, of step {self.step}, went on since, and its arrays are used up.",
                 help="keep run.model in the hook, not the run.",
             )
         with self.task.model.precision():
             params, buffers = jax.tree.map(jnp.copy, (self.state.params, self.state.buffers))
         return self.task.model.replace(params=params, buffers=buffers)
-
-    @property
-    def step(self) -> int:
-        """How many steps were taken."""
-        return int(self.state.step)
 
     @property
     def finished(self) -> bool:
@@ -67,9 +64,6 @@ class Run:
         last = ", ".join(f"{name} {value}" for name, value in self._last().items())
         done = f"{len(self.history)} of {self.plan.epochs} epochs"
         return f"Run({', '.join(filter(None, (done, last, str(self.path or ''))))})"
-
-    def _steps(self) -> int:
-        return int(self.history[-1]["step"]) if self.history else 0
 
     def _last(self) -> Row:
         row = self.history[-1] if self.history else {}
@@ -103,8 +97,17 @@ class Hooks:
         on_save: Called with the run after each checkpoint is on the disk.
         on_epoch: Called with the run after each epoch.
         on_nonfinite: Called before the run stops with an error.
+
+    Raises:
+        ArgumentError: One is no function.
     """
 
     on_save: Callable[[Run], None] | None = None
     on_epoch: Callable[[Run], None] | None = None
     on_nonfinite: Callable[[NonFinite], None] | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("on_save", "on_epoch", "on_nonfinite"):
+            hook = getattr(self, name)
+            if hook is not None and not callable(hook):
+                raise ArgumentError(f"Hooks takes {name} as a function, got {hook!r}.")

@@ -15,11 +15,12 @@ import numpy as np
 from tensorem import nn, optim, rand
 from tensorem.errors import ArgumentError
 
-from ._feed import Batches, Inputs
+from ._checks import checked
+from ._feed import Batches, Inputs, examples
 from ._feed import feed as feed
 from ._pace import Pace
 from ._record import Record
-from ._state import Array, Arrays, State
+from ._state import Array, Arrays, State, unused
 from ._step import Forward, Rule, make_loop, make_step
 from ._task import Scores, Task
 
@@ -37,7 +38,7 @@ class Runner:
         backend: "compiled": many steps in one program. "eager": layer by layer, for looking inside.
 
     Raises:
-        ArgumentError: The backend is none, or the optimizer cannot train this model.
+        ArgumentError: One of them is none, or the optimizer cannot train this model.
 
     Example:
         >>> from tensorem import data, nn
@@ -54,9 +55,12 @@ class Runner:
     backend: Backend = "compiled"
 
     def __post_init__(self) -> None:
-        if self.backend not in BACKENDS:
-            raise ArgumentError(f"backend takes {', '.join(BACKENDS)}, got {self.backend!r}.")
-        optim.rate_of(self.optimizer)
+        if not isinstance(self.task, Task):
+            raise ArgumentError(
+                f"A Runner takes a task, got {type(self.task).__name__}.",
+                help="train.Task(model, loss).",
+            )
+        require_rule(self.optimizer, self.backend)
         for dtype in {array.dtype for array in self.task.model.params.values()}:
             optim.check_dtype(self.optimizer, dtype)
 
@@ -73,12 +77,19 @@ class Runner:
         Args:
             x: A batch of inputs; a tuple of them where the model takes several.
             y: Their targets.
+
+        Raises:
+            ShapeError: The batch is not what the model takes.
+            DTypeError: The dtypes do not fit.
+            DataError: A value or label is wrong, or the lengths differ.
+            ArgumentError: The state was used up before.
         """
         with self.task.model.precision():
-            inputs = tuple(map(jnp.asarray, x if isinstance(x, tuple) else (x,)))
-            targets = jnp.asarray(y)
-            order = np.arange(targets.shape[0], dtype=np.int32)[np.newaxis]
-            state, rows = self._advance(state, inputs, targets, jnp.asarray(order), 0, 1)
+            found = checked(self.task, examples((x, y)), "batch")
+            inputs = tuple(map(jnp.asarray, found.inputs))
+            order = np.arange(len(found), dtype=np.int32)[np.newaxis]
+            targets = jnp.asarray(found.targets)
+            state, rows = self._advance(unused(state), inputs, targets, jnp.asarray(order), 0, 1)
         return state, Record.empty(self.task.names).followed_by(rows)
 
     def epoch(self, state: State, batches: Batches) -> tuple[State, Record]:
@@ -86,7 +97,15 @@ class Runner:
 
         Args:
             batches: Made by `feed`.
+
+        Raises:
+            ArgumentError: The state was used up before, or the batches are none.
         """
+        if not hasattr(batches, "pieces"):
+            raise ArgumentError(
+                f"Runner.epoch takes batches, got {type(batches).__name__}.",
+                help="train.feed(data, batch_size).",
+            )
         record = Record.empty(self.task.names)
         with self.task.model.precision():
             *_, last = self.chunks(state, record, batches, Pace(seconds=60.0))
@@ -101,13 +120,14 @@ class Runner:
             record: What the steps of this epoch measured before.
             pace: How long a chunk is.
         """
-        advance, taken = self._advance, int(state.step)
+        advance, taken = self._advance, int(unused(state).step)
         epoch, done = divmod(taken, len(batches))
         for piece in batches.pieces(epoch, done):
             while done < piece.end:
                 started, at = time.perf_counter(), done - piece.begin
                 n = pace.length(taken, piece.end - done)
-                state, rows = advance(state, piece.inputs, piece.targets, piece.order, at, at + n)
+                given = (piece.inputs, piece.targets, piece.order)
+                state, rows = advance(unused(state), *given, at, at + n)
                 record = record.followed_by(rows)
                 pace.took(piece.order.shape, n, time.perf_counter() - started)
                 taken, done = taken + n, done + n
@@ -117,6 +137,18 @@ class Runner:
     def _advance(self) -> Advance:
         advance = _compiled if self.backend == "compiled" else _eager
         return advance(self.task.model.layer, self.task.scores, self.optimizer)
+
+
+def require_rule(optimizer: Any, backend: Any) -> None:
+    """Raise unless this is an optimizer with one learning rate, and a backend."""
+    if backend not in BACKENDS:
+        raise ArgumentError(f"backend takes {', '.join(BACKENDS)}, got {backend!r}.")
+    if not isinstance(optimizer, optim.Optimizer):
+        raise ArgumentError(
+            f"Training takes an optimizer of tensorem.optim, got {optimizer!r}.",
+            help="for example optim.adam(1e-3).",
+        )
+    optim.rate_of(optimizer)
 
 
 @lru_cache(maxsize=32)

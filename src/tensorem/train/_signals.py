@@ -43,9 +43,12 @@ class Signals:
                     signal.signal(number, self._note)
         return self
 
-    def __exit__(self, *raised: object) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
+        # Noted and not obeyed: an error came first, or the end did. It goes where it went before.
+        if self.received is not None and not isinstance(error, KeyboardInterrupt):
+            signal.raise_signal(self.received)
 
     def _note(self, number: int, frame: Any) -> None:
         if self.received is not None:

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tensorem.errors import FileError
+from tensorem.errors import ArgumentError, FileError
 
 Array = Any
 Arrays = dict[str, Array]
@@ -34,6 +34,39 @@ class State:
     optimizer: Any
     step: Array
     key: Array
+
+
+def used_up(state: State) -> bool:
+    """Whether a step took over arrays of this state."""
+    return any(a.is_deleted() for a in jax.tree.leaves(state) if isinstance(a, jax.Array))
+
+
+def unused(state: State) -> State:
+    """The state itself.
+
+    Raises:
+        ArgumentError: It is used up, or no state.
+    """
+    if not isinstance(state, State):
+        raise ArgumentError(
+            f"A step takes a state, got {type(state).__name__}.", help="runner.init(seed)."
+        )
+    if used_up(state):
+        raise ArgumentError(
+            "A step takes a state that is whole, got one that is used up.",
+            because="a state is used up by the step it goes into.",
+            help="go on with the state that came back: state, record = runner.step(state, x, y).",
+        )
+    return state
+
+
+def nonfinite(params: Arrays) -> tuple[str, float] | None:
+    """A parameter that is not finite throughout, and such a value of it."""
+    for name, array in params.items():
+        values = np.asarray(array, np.float64)
+        if not np.isfinite(values).all():
+            return name, float(values[~np.isfinite(values)][0])
+    return None
 
 
 def named_arrays(state: State) -> dict[str, np.ndarray[Any, Any]]:

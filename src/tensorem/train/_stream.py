@@ -13,6 +13,7 @@ import numpy as np
 
 from tensorem.errors import ArgumentError, DataError
 
+from ._arguments import positive
 from ._feed import Examples, Inputs, Piece, examples
 
 T = TypeVar("T")
@@ -31,7 +32,7 @@ class Stream:
         steps: How many batches an epoch has.
 
     Raises:
-        ArgumentError: steps is no positive integer.
+        ArgumentError: epoch is no function, or steps no positive integer.
 
     Example:
         >>> batches = Stream(lambda k: iter([(np.zeros((8, 4)), np.full(8, k))]), steps=1)
@@ -43,8 +44,12 @@ class Stream:
     steps: int
 
     def __post_init__(self) -> None:
-        if type(self.steps) is not int or self.steps < 1:
-            raise ArgumentError(f"A Stream takes steps of at least 1, got {self.steps!r}.")
+        if not callable(self.epoch):
+            raise ArgumentError(
+                f"A Stream takes a function of the epoch, got {type(self.epoch).__name__}.",
+                help="lambda k: the batches of epoch k.",
+            )
+        object.__setattr__(self, "steps", positive("A Stream takes steps", self.steps))
 
     def batches(self, epoch: int) -> Iterable[tuple[Any, Any]]:
         """The batches of an epoch.
@@ -85,12 +90,7 @@ class StreamFeed:
         Raises:
             DataError: A batch is wrong, or there are more or fewer than the stream says.
         """
-        count = 0
-        for number, piece in ahead(self._placed(epoch, done)):
-            count = number + 1
-            yield piece
-        if count != len(self):
-            raise DataError(f"The stream takes {len(self)} batches an epoch, got {count}.")
+        return ahead(self._placed(epoch, done))
 
     def rows(self, epoch: int, step: int) -> tuple[int, ...]:
         """The rows in a batch are known to the stream alone."""
@@ -100,15 +100,18 @@ class StreamFeed:
         """A batch is let go of once it was used."""
         return None
 
-    def _placed(self, epoch: int, done: int) -> Iterator[tuple[int, Piece]]:
-        for number, batch in enumerate(self.stream.batches(epoch)):
-            if number >= len(self):
+    def _placed(self, epoch: int, done: int) -> Iterator[Piece]:
+        count = 0
+        for count, batch in enumerate(self.stream.batches(epoch), 1):
+            if count > len(self):
                 raise DataError(f"The stream takes {len(self)} batches an epoch, got more.")
-            if number >= done:
-                yield number, self._piece(epoch, number, examples(batch))
+            if count > done:
+                where = f"epoch {epoch + 1}, batch {count}"
+                yield self._piece(count - 1, _examples(batch, where), where)
+        if count < len(self):
+            raise DataError(f"The stream takes {len(self)} batches an epoch, got {count}.")
 
-    def _piece(self, epoch: int, number: int, batch: Examples) -> Piece:
-        where = f"epoch {epoch + 1}, batch {number + 1}"
+    def _piece(self, number: int, batch: Examples, where: str) -> Piece:
         size = len(batch)
         if size != self.batch_size and not (size < self.batch_size and number + 1 == len(self)):
             raise DataError(
@@ -121,6 +124,13 @@ class StreamFeed:
             order = np.arange(size, dtype=np.int32)[np.newaxis]
             inputs = tuple(jnp.asarray(x) for x in found.inputs)
             return Piece(number, inputs, jnp.asarray(found.targets), order)
+
+
+def _examples(batch: Any, where: str) -> Examples:
+    try:
+        return examples(batch)
+    except DataError as error:
+        raise error.with_notes(where=where) from None
 
 
 def ahead(items: Iterator[T]) -> Iterator[T]:

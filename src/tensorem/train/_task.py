@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem import losses, metrics
-from tensorem.errors import ArgumentError
+from tensorem.errors import ArgumentError, ShapeError
 from tensorem.nn import Layer, Model
+from tensorem.shapes import Spec
 from tensorem.shapes.dtypes import FLOATING
 
 Pair = losses.Pair
@@ -35,7 +36,8 @@ class Task:
         metrics: Names or such functions; None takes what is usual for the loss.
 
     Raises:
-        ArgumentError: The model is none, a name is unknown, or occurs twice.
+        ArgumentError: The model is none, a name is unknown or occurs twice, a function has no hash.
+        ShapeError: The model takes other things than arrays.
     """
 
     model: Model
@@ -47,11 +49,7 @@ class Task:
         if self.metrics is None:
             usual = _USUAL.get(self.loss, ()) if isinstance(self.loss, str) else ()
             object.__setattr__(self, "metrics", usual)
-        if not isinstance(self.metrics, tuple | list):
-            raise ArgumentError(
-                f"metrics takes a tuple of names or functions, got {self.metrics!r}."
-            )
-        object.__setattr__(self, "metrics", tuple(self.metrics))
+        object.__setattr__(self, "metrics", as_tuple(self.metrics))
         _ = self.scores
         if len({*self.names, *_COLUMNS}) < len(self.names) + len(_COLUMNS):
             raise ArgumentError(
@@ -83,13 +81,26 @@ class Scores:
 
 
 def require_model(model: Any) -> None:
-    """Raise unless this is a model made by `nn.build`."""
-    if isinstance(model, Model):
-        return
-    raise ArgumentError(
-        f"Training takes a model, got {type(model).__name__}.",
-        help="model = nn.build(layer, input=(...))." if isinstance(model, Layer) else "",
-    )
+    """Raise unless this is a model of arrays made by `nn.build`."""
+    if not isinstance(model, Model):
+        raise ArgumentError(
+            f"Training takes a model, got {type(model).__name__}.",
+            help="model = nn.build(layer, input=(...))." if isinstance(model, Layer) else "",
+        )
+    for spec in model.input if isinstance(model.input, tuple) else (model.input,):
+        if not isinstance(spec, Spec):
+            raise ShapeError(f"Training takes models of arrays, got one that takes {spec}.")
+
+
+def as_tuple(metrics: Any) -> tuple[str | Score, ...]:
+    """Metrics as they are given, in a tuple.
+
+    Raises:
+        ArgumentError: They are none.
+    """
+    if not isinstance(metrics, tuple | list):
+        raise ArgumentError(f"metrics takes a tuple of names or functions, got {metrics!r}.")
+    return tuple(metrics)
 
 
 def name_of(score: str | Score) -> str:
@@ -109,7 +120,20 @@ def _function(kind: str, score: str | Score, by_name: Callable[[str], Score]) ->
         return by_name(score)
     if not callable(score):
         raise ArgumentError(f"A {kind} takes a name or a function, got {score!r}.")
+    _require_hash(kind, score)
     return score
+
+
+def _require_hash(kind: str, score: Score) -> None:
+    """Programs are kept by their loss and metrics, so these stay what they are."""
+    try:
+        hash(score)
+    except TypeError as error:
+        raise ArgumentError(
+            f"A {kind} takes a function that can be hashed, got {score!r}.",
+            because=str(error),
+            help="write @dataclass(frozen=True), with fields that can be hashed too.",
+        ) from None
 
 
 def _applied(score: Score, output: Any, targets: Any) -> Any:
