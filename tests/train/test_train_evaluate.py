@@ -70,7 +70,7 @@ def test_wrong_inputs_are_named() -> None:
         train.predict(mlp(), np.zeros((2, 3), np.float32))
     with pytest.raises(DataError, match="predict takes at least one row"):
         train.predict(mlp(), np.zeros((0, 4), np.float32))
-    with pytest.raises(ArgumentError, match="batch_size of at least 1, got 0"):
+    with pytest.raises(ArgumentError, match="takes batch_size as an integer of at least 1, got 0"):
         train.evaluate(mlp(), rows(mlp()), batch_size=0)
     with pytest.raises(DataError, match="predict takes an array, got list"):
         train.predict(mlp(), [[1.0] * 4, [1.0]])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -13,10 +12,12 @@ import numpy as np
 
 from tensorem import nn
 from tensorem.data import array_of
-from tensorem.errors import ArgumentError, DataError
+from tensorem.errors import DataError
 
+from ._arguments import positive
 from ._checks import checked, checked_inputs
 from ._feed import Examples, examples
+from ._record import Record
 from ._state import Array, Arrays
 from ._step import as_row
 from ._task import Score, Scores, Task, require_model
@@ -42,6 +43,7 @@ def evaluate(
     Raises:
         ShapeError: The data is not what the model takes.
         DataError: A label is no class, a value is not finite.
+        ArgumentError: batch_size is no positive integer, or the model none.
 
     Example:
         >>> from tensorem import data, nn
@@ -64,9 +66,7 @@ def scored(task: Task, model: nn.Model, found: Examples, batch_size: int) -> dic
         rows.append(np.asarray(row).tolist())
         if not np.isfinite(rows[-1]).all():
             model.look(*xs)
-    totals = [math.fsum(column) for column in zip(*rows, strict=True)]
-    pairs = zip(task.names, totals[::2], totals[1::2], strict=True)
-    return {name: total / count for name, total, count in pairs}
+    return Record(task.names, np.asarray(rows, np.float64)).means()
 
 
 def predict(model: nn.Model, x: Any, batch_size: int = 256) -> Any:
@@ -79,6 +79,7 @@ def predict(model: nn.Model, x: Any, batch_size: int = 256) -> Any:
     Raises:
         ShapeError: The inputs are not what the model takes.
         DataError: The inputs are ragged, hold a value that is not finite, or there are none.
+        ArgumentError: batch_size is no positive integer, or the model none.
 
     Example:
         >>> from tensorem import data, nn
@@ -103,9 +104,8 @@ def _predicted(model: nn.Model, inputs: tuple[Any, ...], batch_size: int) -> Any
 
 def _batches(n: int, batch_size: int) -> list[slice]:
     """The rows of each batch; none is made up, for a model or a loss may mix its examples."""
-    if type(batch_size) is not int or batch_size < 1:
-        raise ArgumentError(f"Evaluation takes a batch_size of at least 1, got {batch_size!r}.")
-    return [slice(start, start + batch_size) for start in range(0, n, batch_size)]
+    size = positive("Evaluation takes batch_size", batch_size)
+    return [slice(start, start + size) for start in range(0, n, size)]
 
 
 @lru_cache(maxsize=32)
