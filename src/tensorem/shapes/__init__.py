@@ -34,8 +34,8 @@ from ._size import parse_size as parse_size
 from ._size import same_size as same_size
 from ._size import size_of as size_of
 from ._traced import misfit as misfit
-from ._traced import needs_numbers as needs_numbers
 from ._traced import sizes as sizes
+from ._traced import undecided as undecided
 from ._window import PADDING_MODES as PADDING_MODES
 from ._window import Window as Window
 from ._window import check_padding as check_padding
@@ -73,7 +73,6 @@ __all__ = [
     "misfit",
     "named",
     "names_in",
-    "needs_numbers",
     "numel",
     "pair",
     "parse_size",
@@ -90,6 +89,7 @@ __all__ = [
     "sizes",
     "solve",
     "spec_of",
+    "undecided",
     "unequal",
     "window_counts",
 ]
