@@ -15,13 +15,14 @@ from jax.core import Tracer
 
 from tensorem import ops
 from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError
-from tensorem.functional import broadcast, called, shape
+from tensorem.functional import broadcast, shape
 from tensorem.shapes import (
     UNKNOWN,
     Poly,
     Shape,
     Size,
     Spec,
+    called,
     dtypes,
     format_shape,
     require_equal,

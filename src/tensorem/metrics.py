@@ -11,9 +11,9 @@ from jax.core import Tracer
 
 from tensorem import ops
 from tensorem.errors import ArgumentError, ShapeError
-from tensorem.functional import called, shape
+from tensorem.functional import shape
 from tensorem.losses import check_classes
-from tensorem.shapes import dtypes, format_shape, require_equal
+from tensorem.shapes import called, dtypes, format_shape, require_equal
 
 Array = Any
 Pair = tuple[Array, Array]

@@ -2,6 +2,7 @@
 
 from . import dtypes as dtypes
 from . import rules as rules
+from ._call import called as called
 from ._call import check_array as check_array
 from ._call import check_arrays as check_arrays
 from ._call import check_call as check_call
@@ -60,6 +61,7 @@ __all__ = [
     "bind",
     "bind_size",
     "broadcast_shapes",
+    "called",
     "check_array",
     "check_arrays",
     "check_call",
