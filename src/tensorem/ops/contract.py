@@ -80,6 +80,8 @@ def _conv2d_shape(
     out, per_group, *kernel = weight.shape
     _groups(out, groups)
     channels = per_group * groups
+    if channels == 0 or out == 0:
+        raise ShapeError(f"takes at least 1 channel in and out, got {channels} and {out}.")
     takes = format_shape(("N", channels, "H", "W"))
     require_equal(x.shape[1:2], (channels,), f"takes {takes}, got {format_shape(x.shape)}.")
     _bias(bias, weight)

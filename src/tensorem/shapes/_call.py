@@ -15,6 +15,7 @@ from ._not_taken import NEXT, NOT_TAKEN
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+
 def called(f: F, name: str = "") -> F:
     """The function, with its name in front of errors whose message begins with `takes`.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -17,6 +16,7 @@ from tensorem.errors import ArgumentError, DataError
 
 from ._checks import checked, checked_inputs
 from ._feed import Examples, examples
+from ._record import Record
 from ._state import Array, Arrays
 from ._step import as_row
 from ._task import Score, Scores, Task, require_model
@@ -31,7 +31,8 @@ def evaluate(
 ) -> dict[str, float]:
     """The mean loss and metrics of a model over data, in evaluation.
 
-    The last batch is filled up with rows of weight 0; so the means are those of the data alone.
+    The last batch is filled up with rows of weight 0; so the means are those of the data alone,
+    and NaN where a score counted nothing.
 
     Args:
         data: A `Dataset`, or a pair (x, y).
@@ -65,9 +66,7 @@ def scored(task: Task, model: nn.Model, found: Examples, batch_size: int) -> dic
         rows.append(np.asarray(row).tolist())
         if not np.isfinite(rows[-1]).all():
             model.look(*xs)
-    totals = [math.fsum(column) for column in zip(*rows, strict=True)]
-    pairs = zip(task.names, totals[::2], totals[1::2], strict=True)
-    return {name: total / count for name, total, count in pairs}
+    return Record(task.names, np.asarray(rows)).means()
 
 
 def predict(model: nn.Model, x: Any, batch_size: int = 256) -> Any:
