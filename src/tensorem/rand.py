@@ -232,7 +232,7 @@ def check_key(key: Any) -> None:
     """
     import jax
 
-    typed = hasattr(key, "dtype") and jax.dtypes.issubdtype(key.dtype, jax.dtypes.prng_key)
+    typed = hasattr(key, "dtype") and jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key)
     try:
         shape = (key if typed else jax.random.wrap_key_data(key)).shape
     except (TypeError, ValueError):
