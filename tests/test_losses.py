@@ -45,6 +45,16 @@ def test_value_and_gradient_are_torchs(name: str, theirs: str, target: Any) -> N
     assert_close(gradient, x.grad.numpy(), rtol=1e-4, atol=1e-6)
 
 
+def test_classes_on_axis_1_as_in_torch_are_moved_to_the_last() -> None:
+    torch = pytest.importorskip("torch")
+    rng = np.random.default_rng(0)
+    output = rng.normal(size=(2, 3, 4, 5)).astype(np.float32)
+    target = rng.integers(0, 3, (2, 4, 5))
+    expected = torch.nn.functional.cross_entropy(torch.tensor(output), torch.tensor(target))
+    pair = losses.cross_entropy(jnp.moveaxis(output, 1, -1), jnp.asarray(target, jnp.int32))
+    assert_close(losses.mean(pair), expected.numpy(), rtol=1e-5)
+
+
 @pytest.mark.parametrize(("name", "_", "target"), CASES)
 def test_pairs_of_parts_add_up_to_the_pair_of_the_whole(name: str, _: str, target: Any) -> None:
     loss = losses.by_name(name)

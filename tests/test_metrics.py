@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tensorem import metrics
-from tensorem.errors import ArgumentError, DataError, ShapeError
+from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError
 
 OUTPUT = jnp.asarray([[0.1, 0.9], [0.8, 0.2], [0.5, 0.5], [0.0, 1.0]])
 
@@ -25,10 +25,21 @@ def test_binary_accuracy_compares_signs_with_bits() -> None:
 
 
 def test_shapes_and_names_are_checked() -> None:
-    with pytest.raises(ShapeError, match=r"accuracy takes classes \(4,\) or .*, got \(3,\)"):
+    with pytest.raises(ShapeError, match=r"accuracy takes classes \(4,\) or .*, got int32 \(3,\)"):
         metrics.accuracy(OUTPUT, jnp.zeros(3, jnp.int32))
-    with pytest.raises(ShapeError, match=r"accuracy takes classes \(\) or probabilities \(\), got"):
+    with pytest.raises(ShapeError, match=r"takes an output \(\*batch, classes\) of floats, got"):
         metrics.accuracy(jnp.zeros(()), jnp.zeros((), jnp.int32))
+    with pytest.raises(ShapeError) as caught:
+        metrics.accuracy(jnp.eye(3), jnp.eye(3, 5))
+    assert str(caught.value) == (
+        "accuracy takes classes (3,) or probabilities (3, 3), got float32 (3, 5)."
+    )
+    with pytest.raises(ShapeError, match=r"probabilities \(4, 2\), got float32 \(4, 1\)"):
+        metrics.accuracy(OUTPUT, jnp.ones((4, 1)))
+    with pytest.raises(ShapeError, match=r"got float32 \(4,\)\.\n  help: classes are integers"):
+        metrics.accuracy(OUTPUT, jnp.ones(4))
+    with pytest.raises(DTypeError, match="accuracy takes integer classes or float targets, got bo"):
+        metrics.accuracy(OUTPUT, jnp.ones(4, bool))
     with pytest.raises(ShapeError, match=r"equal shapes, got \(4, 2\) and \(4,\)"):
         metrics.binary_accuracy(OUTPUT, jnp.zeros(4))
     with pytest.raises(ArgumentError, match="a name of accuracy, binary_accuracy, got 'f1'"):

@@ -15,13 +15,14 @@ from jax.core import Tracer
 
 from tensorem import ops
 from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError
-from tensorem.functional import broadcast, called, shape
+from tensorem.functional import broadcast, shape
 from tensorem.shapes import (
     UNKNOWN,
     Poly,
     Shape,
     Size,
     Spec,
+    called,
     dtypes,
     format_shape,
     require_equal,
@@ -114,7 +115,7 @@ def cross_entropy(output: Array, target: Array) -> Pair:
         >>> cross_entropy(jnp.array([[100.0, 0.0], [0.0, 100.0]]), jnp.array([0, 0]))
         (Array(100., dtype=float32), Array(2., dtype=float32))
     """
-    _logits("cross_entropy", output)
+    check_class_form("cross_entropy", output, target)
     return _nll("cross_entropy", ops.log_softmax(output, dim=-1), target)
 
 
@@ -133,7 +134,7 @@ def nll(output: Array, target: Array) -> Pair:
         >>> nll(jnp.array([[-1.0, -2.0], [-3.0, -4.0]]), jnp.array([0, 1]))
         (Array(5., dtype=float32), Array(2., dtype=float32))
     """
-    _logits("nll", output)
+    check_class_form("nll", output, target)
     return _nll("nll", output, target)
 
 
@@ -191,7 +192,7 @@ def check_targets(name: str, output: Spec, target: Any) -> None:
     sizes = (UNKNOWN if isinstance(n, Poly) else n for n in output.shape[1:])
     output = Spec((*target.shape[:1], *sizes), output.dtype)
     if name in ("cross_entropy", "nll"):
-        _check_class_form(name, output.shape, Spec(target.shape, target.dtype))
+        _check_form(name, output.shape, Spec(target.shape, target.dtype))
         if target.dtype.name in dtypes.INTEGER:
             return check_classes(name, target, output.shape[-1])
         _check_probabilities(name, target)
@@ -241,19 +242,19 @@ def _same_dtype(name: str, output: Array, target: Array) -> None:
         )
 
 
-def _logits(name: str, output: Array) -> None:
+def check_class_form(name: str, output: Array, target: Array) -> None:
+    """Raise unless targets are classes or probabilities for the rows of an output."""
     holds_floats = output.dtype.name in dtypes.FLOATING
     if output.ndim < 1 or shape(output)[-1] == 0 or not holds_floats:
         raise ShapeError(
             f"{name} takes an output (*batch, classes) of floats, got {output.dtype} "
             f"{format_shape(shape(output))}."
         )
+    _check_form(name, shape(output), Spec(shape(target), target.dtype.name))
 
 
 def _nll(name: str, logp: Array, target: Array) -> Pair:
-    form = Spec(shape(target), target.dtype)
-    _check_class_form(name, shape(logp), form)
-    if form.dtype in dtypes.FLOATING:
+    if target.dtype.name in dtypes.FLOATING:
         _same_dtype(name, logp, target)
         picked = ops.mul(logp, target)
     else:
@@ -284,7 +285,7 @@ def _wide(target: Array) -> Array:
     return ops.cast(target, dtype="int32") if target.dtype.itemsize < 4 else target
 
 
-def _check_class_form(name: str, output: Shape, target: Spec) -> None:
+def _check_form(name: str, output: Shape, target: Spec) -> None:
     """Integers without the class axis, or floats with it."""
     if target.dtype not in (*dtypes.FLOATING, *dtypes.INTEGER):
         raise DTypeError(

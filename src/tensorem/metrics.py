@@ -10,10 +10,10 @@ import numpy as np
 from jax.core import Tracer
 
 from tensorem import ops
-from tensorem.errors import ArgumentError, ShapeError
-from tensorem.functional import called, shape
-from tensorem.losses import check_classes
-from tensorem.shapes import dtypes, format_shape, require_equal
+from tensorem.errors import ArgumentError
+from tensorem.functional import shape
+from tensorem.losses import check_class_form, check_classes
+from tensorem.shapes import called, dtypes, format_shape, require_equal
 
 Array = Any
 Pair = tuple[Array, Array]
@@ -29,19 +29,18 @@ def accuracy(output: Array, target: Array) -> Pair:
 
     Raises:
         ShapeError: The shapes do not fit.
+        DTypeError: The target holds no numbers.
         DataError: A class is out of range; in a trace it counts as a miss.
 
     Example:
         >>> accuracy(jnp.array([[0.1, 0.9], [0.8, 0.2]]), jnp.array([1, 1]))
         (Array(1., dtype=float32), Array(2., dtype=float32))
     """
-    if output.ndim < 1 or target.ndim not in (output.ndim - 1, output.ndim):
-        raise ShapeError(_unlike(output, target))
+    check_class_form("accuracy", output, target)
     if not isinstance(target, Tracer) and target.dtype.name in dtypes.INTEGER:
         check_classes("accuracy", np.asarray(target), output.shape[-1])
     classes = ops.argmax(target, dim=-1) if target.dtype.name in dtypes.FLOATING else target
     said = ops.argmax(output, dim=-1)
-    require_equal(shape(classes), shape(said), _unlike(output, target))
     return _counted(ops.equal(said, ops.cast(classes, dtype=said.dtype.name)))
 
 
@@ -83,14 +82,6 @@ def by_name(name: str) -> Metric:
     if name not in METRICS:
         raise ArgumentError(f"A metric takes a name of {', '.join(METRICS)}, got {name!r}.")
     return METRICS[name]
-
-
-def _unlike(output: Array, target: Array) -> str:
-    whole = shape(output)
-    return (
-        f"accuracy takes classes {format_shape(whole[:-1])} or probabilities "
-        f"{format_shape(whole)}, got {format_shape(shape(target))}."
-    )
 
 
 def _counted(right: Array) -> Pair:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from tensorem.errors import ArgumentError
+from tensorem.shapes import called
 
 if TYPE_CHECKING:
     import optax
@@ -29,6 +30,10 @@ class _Description:
 
     name: str
     arguments: Arguments
+
+    def __post_init__(self) -> None:
+        plain = tuple((name, _plain(value)) for name, value in self.arguments)
+        object.__setattr__(self, "arguments", plain)
 
     def to_json(self) -> Json:
         """The description as JSON values; `from_json` is the inverse."""
@@ -70,7 +75,7 @@ class Optimizer(_Description):
 
     Example:
         >>> adam(1e-3)
-        adam(lr=0.001, betas=(0.9, 0.999), eps=1e-08)
+        adam(lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, maximize=False)
     """
 
     def transform(self) -> optax.GradientTransformation:
@@ -78,66 +83,84 @@ class Optimizer(_Description):
         return _TRANSFORMS[self.name](**dict(self.arguments))
 
 
+@called
 def sgd(
     lr: float | Schedule = 1e-3,
     momentum: float = 0.0,
-    nesterov: bool = False,
+    *,
     weight_decay: float = 0.0,
+    nesterov: bool = False,
+    maximize: bool = False,
 ) -> Optimizer:
     """Gradient descent: b = momentum b + g + weight_decay p;  p = p - lr b.
 
     Args:
-        nesterov: Step along g + momentum b instead of b.
         weight_decay: Factor of the parameter that is added to its gradient (L2).
+        nesterov: Step along g + momentum b instead of b.
+        maximize: Step along the gradient, so that the loss grows.
 
     Raises:
         ArgumentError: A value out of its range, or nesterov without momentum.
 
     Example:
         >>> sgd(0.1, momentum=0.9, nesterov=True)
-        sgd(lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.0)
+        sgd(lr=0.1, momentum=0.9, weight_decay=0.0, nesterov=True, maximize=False)
 
     Source:
         torch.optim.SGD with dampening 0.
     """
-    _check_rate("sgd", lr)
-    _check_fraction("sgd", "momentum", momentum)
-    _check_least("sgd", "weight_decay", weight_decay)
+    _check_rate(lr)
+    _check_fraction("momentum", momentum)
+    _check_least("weight_decay", weight_decay)
+    _check_flags(nesterov=nesterov, maximize=maximize)
     if nesterov and momentum == 0:
-        raise ArgumentError("sgd takes nesterov with a momentum above 0, got momentum 0.")
+        raise ArgumentError("takes nesterov with a momentum above 0, got momentum 0.")
     return Optimizer("sgd", _named(locals()))
 
 
+@called
 def adam(
-    lr: float | Schedule = 1e-3, betas: tuple[float, float] = (0.9, 0.999), eps: float = 1e-8
+    lr: float | Schedule = 1e-3,
+    betas: tuple[float, float] = (0.9, 0.999),
+    eps: float = 1e-8,
+    weight_decay: float = 0.0,
+    *,
+    maximize: bool = False,
 ) -> Optimizer:
     """Adam: steps by the mean of the gradient over the root of its mean square, both unbiased.
 
     Args:
         betas: Decay of the mean and of the mean square, each in [0, 1).
         eps: Added to the root.
+        weight_decay: Factor of the parameter that is added to its gradient (L2).
+        maximize: Step along the gradient, so that the loss grows.
 
     Raises:
         ArgumentError: A value out of its range.
 
     Example:
         >>> adam(1e-3)
-        adam(lr=0.001, betas=(0.9, 0.999), eps=1e-08)
+        adam(lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, maximize=False)
 
     Source:
         Kingma and Ba 2015, algorithm 1; torch.optim.Adam.
     """
-    betas = _checked_betas("adam", betas)
-    _check_rate("adam", lr)
-    _check_least("adam", "eps", eps)
+    betas = _checked_betas(betas)
+    _check_rate(lr)
+    _check_least("eps", eps)
+    _check_least("weight_decay", weight_decay)
+    _check_flags(maximize=maximize)
     return Optimizer("adam", _named(locals()))
 
 
+@called
 def adamw(
     lr: float | Schedule = 1e-3,
     betas: tuple[float, float] = (0.9, 0.999),
     eps: float = 1e-8,
     weight_decay: float = 0.01,
+    *,
+    maximize: bool = False,
 ) -> Optimizer:
     """Adam with decoupled weight decay: also p = p - lr weight_decay p.
 
@@ -145,6 +168,7 @@ def adamw(
         betas: Decay of the mean and of the mean square, each in [0, 1).
         eps: Added to the root.
         weight_decay: Factor of lr times the parameter that is taken away in each step.
+        maximize: Step along the gradient, so that the loss grows.
 
     Raises:
         ArgumentError: A value out of its range.
@@ -156,13 +180,15 @@ def adamw(
     Source:
         Loshchilov and Hutter 2019, algorithm 2; torch.optim.AdamW.
     """
-    betas = _checked_betas("adamw", betas)
-    _check_rate("adamw", lr)
-    _check_least("adamw", "eps", eps)
-    _check_least("adamw", "weight_decay", weight_decay)
+    betas = _checked_betas(betas)
+    _check_rate(lr)
+    _check_least("eps", eps)
+    _check_least("weight_decay", weight_decay)
+    _check_flags(maximize=maximize)
     return Optimizer("adamw", _named(locals()))
 
 
+@called
 def clip_grad_norm(max_norm: float) -> Optimizer:
     """Gradients scaled down so that their joint Euclidean norm is at most max_norm.
 
@@ -178,11 +204,11 @@ def clip_grad_norm(max_norm: float) -> Optimizer:
     Source:
         torch.nn.utils.clip_grad_norm_.
     """
-    if not _is_number(max_norm) or max_norm <= 0:
-        raise ArgumentError(f"clip_grad_norm takes max_norm above 0, got {max_norm!r}.")
+    _check_positive("max_norm", max_norm)
     return Optimizer("clip_grad_norm", _named(locals()))
 
 
+@called
 def chain(*optimizers: Optimizer) -> Optimizer:
     """The composition: each takes what the one before it gives.
 
@@ -192,13 +218,14 @@ def chain(*optimizers: Optimizer) -> Optimizer:
     Example:
         >>> chain(clip_grad_norm(1.0), sgd(0.1))
         chain(clip_grad_norm(max_norm=1.0), \
-sgd(lr=0.1, momentum=0.0, nesterov=False, weight_decay=0.0))
+sgd(lr=0.1, momentum=0.0, weight_decay=0.0, nesterov=False, maximize=False))
     """
     if not optimizers or not all(isinstance(o, Optimizer) for o in optimizers):
-        raise ArgumentError(f"chain takes one or more optimizers, got {optimizers!r}.")
+        raise ArgumentError(f"takes one or more optimizers, got {optimizers!r}.")
     return Optimizer("chain", _named(locals()))
 
 
+@called
 def constant(lr: float) -> Schedule:
     """The same learning rate at every step.
 
@@ -209,10 +236,11 @@ def constant(lr: float) -> Schedule:
         >>> constant(0.1)
         constant(lr=0.1)
     """
-    _check_least("constant", "lr", lr)
+    _check_least("lr", lr)
     return Schedule("constant", _named(locals()))
 
 
+@called
 def step_lr(lr: float, step_size: int, gamma: float = 0.1) -> Schedule:
     """lr gamma^floor(t / step_size) at step t.
 
@@ -226,12 +254,13 @@ def step_lr(lr: float, step_size: int, gamma: float = 0.1) -> Schedule:
     Source:
         torch.optim.lr_scheduler.StepLR, stepped after each optimizer step.
     """
-    _check_least("step_lr", "lr", lr)
-    _check_count("step_lr", "step_size", step_size)
-    _check_positive("step_lr", "gamma", gamma)
+    _check_least("lr", lr)
+    _check_count("step_size", step_size)
+    _check_positive("gamma", gamma)
     return Schedule("step_lr", _named(locals()))
 
 
+@called
 def exponential_lr(lr: float, gamma: float) -> Schedule:
     """lr gamma^t at step t.
 
@@ -245,11 +274,12 @@ def exponential_lr(lr: float, gamma: float) -> Schedule:
     Source:
         torch.optim.lr_scheduler.ExponentialLR, stepped after each optimizer step.
     """
-    _check_least("exponential_lr", "lr", lr)
-    _check_positive("exponential_lr", "gamma", gamma)
+    _check_least("lr", lr)
+    _check_positive("gamma", gamma)
     return Schedule("exponential_lr", _named(locals()))
 
 
+@called
 def cosine_lr(lr: float, total_steps: int, min_lr: float = 0.0) -> Schedule:
     """Half a cosine from lr at step 0 to min_lr at total_steps, and min_lr from then on.
 
@@ -263,11 +293,11 @@ def cosine_lr(lr: float, total_steps: int, min_lr: float = 0.0) -> Schedule:
     Source:
         Loshchilov and Hutter 2017, equation 5, without restarts.
     """
-    _check_positive("cosine_lr", "lr", lr)
-    _check_count("cosine_lr", "total_steps", total_steps)
-    _check_least("cosine_lr", "min_lr", min_lr)
+    _check_positive("lr", lr)
+    _check_count("total_steps", total_steps)
+    _check_least("min_lr", min_lr)
     if min_lr > lr:
-        raise ArgumentError(f"cosine_lr takes min_lr up to lr = {lr}, got {min_lr}.")
+        raise ArgumentError(f"takes min_lr up to lr = {lr}, got {min_lr}.")
     return Schedule("cosine_lr", _named(locals()))
 
 
@@ -355,26 +385,37 @@ def from_json(description: Mapping[str, Any]) -> Any:
 
 
 def _sgd(
-    lr: Any, momentum: float, nesterov: bool, weight_decay: float
+    lr: Any, momentum: float, weight_decay: float, nesterov: bool, maximize: bool
 ) -> optax.GradientTransformation:
     import optax
 
-    step = optax.sgd(_rate(lr), momentum or None, nesterov)
-    return optax.chain(optax.add_decayed_weights(weight_decay), step) if weight_decay else step
+    return _prepared(weight_decay, maximize, optax.sgd(_rate(lr), momentum or None, nesterov))
 
 
-def _adam(lr: Any, betas: tuple[float, float], eps: float) -> optax.GradientTransformation:
+def _adam(
+    lr: Any, betas: tuple[float, float], eps: float, weight_decay: float, maximize: bool
+) -> optax.GradientTransformation:
     import optax
 
-    return optax.adam(_rate(lr), *betas, eps)
+    return _prepared(weight_decay, maximize, optax.adam(_rate(lr), *betas, eps))
 
 
 def _adamw(
-    lr: Any, betas: tuple[float, float], eps: float, weight_decay: float
+    lr: Any, betas: tuple[float, float], eps: float, weight_decay: float, maximize: bool
 ) -> optax.GradientTransformation:
     import optax
 
-    return optax.adamw(_rate(lr), *betas, eps, weight_decay=weight_decay)
+    step = optax.adamw(_rate(lr), *betas, eps, weight_decay=weight_decay)
+    return _prepared(0.0, maximize, step)
+
+
+def _prepared(weight_decay: float, maximize: bool, step: Any) -> optax.GradientTransformation:
+    """The step after what changes the gradient: its sign, then the parameter that is added."""
+    import optax
+
+    before = [optax.scale(-1.0)] if maximize else []
+    before += [optax.add_decayed_weights(weight_decay)] if weight_decay else []
+    return optax.chain(*before, step) if before else step
 
 
 def _clip_grad_norm(max_norm: float) -> optax.GradientTransformation:
@@ -460,39 +501,52 @@ def _from_json(value: Any) -> Any:
     return tuple(_from_json(v) for v in value) if isinstance(value, list) else value
 
 
+def _plain(value: Any) -> Any:
+    """A number of NumPy is that number."""
+    if isinstance(value, tuple | list):
+        return tuple(map(_plain, value))
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def _is_number(value: Any) -> bool:
-    is_real = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return is_real and math.isfinite(value)
+    is_real = isinstance(value, int | float | np.integer | np.floating)
+    return is_real and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _check_rate(owner: str, lr: object) -> None:
+def _check_rate(lr: object) -> None:
     if not isinstance(lr, Schedule):
-        _check_least(owner, "lr", lr, " or a schedule")
+        _check_least("lr", lr, " or a schedule")
 
 
-def _check_least(owner: str, name: str, value: Any, other: str = "") -> None:
+def _check_least(name: str, value: Any, other: str = "") -> None:
     if not _is_number(value) or value < 0:
-        raise ArgumentError(f"{owner} takes {name} of at least 0{other}, got {value!r}.")
+        raise ArgumentError(f"takes {name} of at least 0{other}, got {value!r}.")
 
 
-def _check_positive(owner: str, name: str, value: Any) -> None:
+def _check_positive(name: str, value: Any) -> None:
     if not _is_number(value) or value <= 0:
-        raise ArgumentError(f"{owner} takes {name} above 0, got {value!r}.")
+        raise ArgumentError(f"takes {name} above 0, got {value!r}.")
 
 
-def _check_count(owner: str, name: str, value: object) -> None:
-    if type(value) is not int or value < 1:
-        raise ArgumentError(f"{owner} takes {name} as an integer of at least 1, got {value!r}.")
+def _check_count(name: str, value: Any) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ArgumentError(f"takes {name} as an integer of at least 1, got {value!r}.")
 
 
-def _check_fraction(owner: str, name: str, value: Any) -> None:
+def _check_fraction(name: str, value: Any) -> None:
     if not _is_number(value) or not 0 <= value < 1:
-        raise ArgumentError(f"{owner} takes {name} in [0, 1), got {value!r}.")
+        raise ArgumentError(f"takes {name} in [0, 1), got {value!r}.")
 
 
-def _checked_betas(owner: str, betas: Any) -> tuple[float, float]:
+def _check_flags(**flags: object) -> None:
+    for name, value in flags.items():
+        if not isinstance(value, bool | np.bool_):
+            raise ArgumentError(f"takes {name} as True or False, got {value!r}.")
+
+
+def _checked_betas(betas: Any) -> tuple[float, float]:
     if not isinstance(betas, (tuple, list)) or len(betas) != 2:
-        raise ArgumentError(f"{owner} takes betas as a pair, got {betas!r}.")
+        raise ArgumentError(f"takes betas as a pair, got {betas!r}.")
     for i, beta in enumerate(betas):
-        _check_fraction(owner, f"betas[{i}]", beta)
+        _check_fraction(f"betas[{i}]", beta)
     return (betas[0], betas[1])

@@ -221,6 +221,27 @@ def jax_key(seed: int) -> Any:
     return jax.random.wrap_key_data(words, impl="threefry2x32")
 
 
+def check_key(key: Any) -> None:
+    """Raise unless this is one key of `jax.random`, of its own dtype or as two words.
+
+    Raises:
+        DTypeError: It is not. The message begins with `takes`.
+
+    Example:
+        >>> check_key(jax_key(0))
+    """
+    import jax
+
+    typed = hasattr(key, "dtype") and jax.numpy.issubdtype(key.dtype, jax.dtypes.prng_key)
+    try:
+        shape = (key if typed else jax.random.wrap_key_data(key)).shape
+    except (TypeError, ValueError):
+        shape = None
+    if shape != ():
+        got = f"{key.dtype} {key.shape}" if hasattr(key, "dtype") else type(key).__name__
+        raise DTypeError(f"takes one key of jax.random, got {got}.", help="jax.random.key(0).")
+
+
 def original_next_seed(seed: int, counter: int) -> int:
     """TorchLean's seed number `counter` under a seed: a function of their sum alone."""
     return splitmix64(check_seed(seed) + counter + GAMMA)

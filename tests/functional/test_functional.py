@@ -365,6 +365,32 @@ ERRORS = [
     (lambda: F.broadcast(jnp.ones(2), (3,), (0,)), ShapeError, "broadcast takes sizes that are 1"),
     (lambda: F.broadcast(jnp.ones(2), (3,), (1,)), ArgumentError, "broadcast takes 1 rising dims"),
     (lambda: F.reshape(jnp.ones((2, 3)), (4,)), ShapeError, "takes a target of 6 elements"),
+    (
+        lambda: F.conv2d(jnp.ones((0, 4, 4)), jnp.ones((2, 0, 3, 3))),
+        ShapeError,
+        "F.conv2d takes at least 1 channel in and out, got 0 and 2.",
+    ),
+    (
+        lambda: F.conv2d(jnp.ones((1, 4, 4)), jnp.ones((0, 1, 3, 3))),
+        ShapeError,
+        "F.conv2d takes at least 1 channel in and out, got 1 and 0.",
+    ),
+    (
+        lambda: F.softmax(jnp.ones(()), 0),
+        ShapeError,
+        r"F.softmax takes an input with axis dim=0, got \(\) with 0 axes.",
+    ),
+    (lambda: F.log_softmax(jnp.ones(()), -1), ShapeError, "F.log_softmax takes an input with axis"),
+    (
+        lambda: F.dropout(jnp.ones(2), key=jnp.zeros(3)),
+        DTypeError,
+        r"F.dropout takes one key of jax.random, got float32 \(3,\).",
+    ),
+    (
+        lambda: F.dropout(jnp.ones(2), 0.0, key=jax.random.split(jax.random.key(0))),
+        DTypeError,
+        r"F.dropout takes one key of jax.random, got key<fry> \(2,\).",
+    ),
     (lambda: F.flatten(jnp.ones((2, 3)), 2), ShapeError, "F.flatten takes an input with axis"),
 ]
 

@@ -85,6 +85,67 @@ def test_a_sum_divided_by_another_size_is_no_mean() -> None:
     assert_close(tm.evaluate(captured, x), x.sum(1) / 2)
 
 
+def windows(x: Any, size: int, step: int) -> Any:
+    """(N, C, H, W) -> (N, C, H', W', size, size)."""
+    cut = np.lib.stride_tricks.sliding_window_view(x, (size, size), (2, 3))
+    return cut[:, :, ::step, ::step]
+
+
+def convolved(x: Any, w: Any, b: Any, step: int) -> Any:
+    y = np.tensordot(windows(x, 3, step), w, ((1, 4, 5), (1, 2, 3)))
+    return np.moveaxis(y + b, 3, 1)
+
+
+KERNELS = np.random.default_rng(1).integers(-4, 5, (2, 3, 3, 3)).astype(np.float32)
+BIAS = np.array([0.5, -2.0], np.float32)
+IMAGES: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any]]] = {
+    "convolution": (
+        lambda x: F.conv2d(x, KERNELS, BIAS),
+        lambda x: convolved(x, KERNELS, BIAS, 1),
+    ),
+    "convolution in twos": (
+        lambda x: F.conv2d(F.pad(x, (0, 1, 0, 1)), KERNELS, BIAS, 2),
+        lambda x: convolved(np.pad(x, ((0, 0), (0, 0), (0, 1), (0, 1))), KERNELS, BIAS, 2),
+    ),
+    "greatest": (lambda x: F.max_pool2d(x, 2), lambda x: windows(x, 2, 2).max((4, 5))),
+    "greatest of three": (lambda x: F.max_pool2d(x, 3, 1), lambda x: windows(x, 3, 1).max((4, 5))),
+    "mean": (lambda x: F.avg_pool2d(x, 2), lambda x: windows(x, 2, 2).mean((4, 5))),
+    "mean of three": (lambda x: F.avg_pool2d(x, 3, 1), lambda x: windows(x, 3, 1).mean((4, 5))),
+    "one after the other": (
+        lambda x: F.avg_pool2d(F.max_pool2d(F.conv2d(x, KERNELS, BIAS), 2), 2, 1),
+        lambda x: windows(windows(convolved(x, KERNELS, BIAS, 1), 2, 2).max((4, 5)), 2, 1).mean(
+            (4, 5)
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IMAGES)
+def test_windows_on_named_images_are_bound_to_what_is_captured_at_those_sizes(name: str) -> None:
+    f, oracle = IMAGES[name]
+    captured = graph.capture(f, ("N", 3, "2*H", "2*W"))
+    bound = captured.bind(N=2, H=4, W=5)
+    again = graph.capture(f, (2, 3, 8, 10))
+    assert graph.graph_hash(bound) == graph.graph_hash(again)
+    x = np.random.default_rng(0).integers(-8, 9, (2, 3, 8, 10)).astype(np.float32) / 4
+    assert_close(graph.to_jax(bound)(x), oracle(x.astype(np.float64)))
+    assert_close(tm.evaluate(captured, x, dtype="rational").to_float(), oracle(x.astype("float64")))
+
+
+def test_windows_over_a_name_map_and_differentiate_as_they_do_over_numbers() -> None:
+    mapped = graph.capture(jax.vmap(lambda x: F.avg_pool2d(x, 2)), (3, "N", 1, "2*H", 4))
+    assert mapped.bind(N=2, H=3).specs[mapped.outputs[0]].shape == (3, 2, 1, 3, 2)
+    slope = graph.capture(jax.grad(lambda x: F.avg_pool2d(x, 2).sum()), ("N", 1, "2*H", 4))
+    x = np.arange(24, dtype=np.float32).reshape(1, 1, 6, 4)
+    assert_close(graph.to_jax(slope.bind(N=1, H=3))(x), np.full(x.shape, 0.25))
+
+
+def test_half_of_a_name_is_no_size_of_a_graph_and_the_help_says_what_is() -> None:
+    with pytest.raises(CaptureError, match="polynomials in names, got floordiv") as caught:
+        graph.capture(lambda x: F.max_pool2d(x, 2), ("N", 1, "H", 4))
+    assert caught.value.help.endswith("in the input's shape, or a multiple: 2*H in place of H.")
+
+
 class Pooled(nn.Layer):
     """A sequence of any length to one row of scores: its mean, and its last entry."""
 

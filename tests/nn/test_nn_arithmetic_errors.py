@@ -60,11 +60,39 @@ def test_counting_a_named_axis_is_a_shape_error() -> None:
     assert "give integers" in caught.value.help
 
 
-def test_a_layer_that_must_count_a_named_axis_is_named_with_its_path() -> None:
-    layer = nn.Sequential(nn.Conv2d(1, 2, 3, padding=1), nn.MaxPool2d(2))
-    with pytest.raises(ShapeError, match=r"MaxPool2d\(2\) must know more") as caught:
-        nn.build(layer, input=("N", 1, "H", "W"))
-    assert caught.value.where == "model[1] MaxPool2d(2)"
+UNDECIDED = [
+    (nn.Flatten(), "Flatten", "whether 2*H*W - 4*W - 4*H + 8 >= 0."),
+    (nn.BatchNorm2d(2), "BatchNorm2d(2)", "whether H - 2 >= 0."),
+]
+
+
+@pytest.mark.parametrize(("layer", "label", "question"), UNDECIDED)
+def test_what_the_names_do_not_decide_is_said_in_our_words_with_its_place(
+    layer: nn.Layer, label: str, question: str
+) -> None:
+    with pytest.raises(ShapeError) as caught:
+        nn.build(nn.Sequential(nn.Conv2d(1, 2, 3), layer), input=("N", 1, "H", "W"))
+    assert str(caught.value) == (
+        f"The forward of {label} must know more than the names of its sizes.\n"
+        f"  where:   model[1] {label}\n"
+        f"  because: the names do not decide {question}\n"
+        "  help:    give integers in place of names other than the batch axis."
+    )
+
+
+@pytest.mark.parametrize(
+    ("function", "question"),
+    [
+        (lambda x: x if x.shape[0] > 3 else -x, "whether N > 3."),
+        (lambda x: x.reshape(3, -1), "whether a division leaves a remainder."),
+        (lambda x: x * float(x.shape[0]), "the number that it makes of a size."),
+        (lambda x: x[: x.shape[0] - 2], "whether N - 2 is below 0."),
+    ],
+)
+def test_what_asks_for_the_number_behind_a_name_says_which(function: Any, question: str) -> None:
+    with pytest.raises(ShapeError, match="must know more than the names") as caught:
+        nn.build(Custom(function), input=("N", 4))
+    assert caught.value.because == f"the names do not decide {question}"
 
 
 @pytest.mark.parametrize(("result", "kind"), [(None, "NoneType"), ("a", "str")])

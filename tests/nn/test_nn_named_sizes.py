@@ -218,6 +218,12 @@ def test_an_output_shape_that_is_right_for_some_names_lies() -> None:
 FITTING = [
     (nn.Sequential(nn.Flatten(), nn.ReLU()), ("N", 2, "H")),
     (nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.MaxPool2d(2, 1)), ("N", 3, "H", "W")),
+    (nn.Conv2d(3, 8, 3), ("N", 3, "H", "W")),
+    (nn.Conv2d(3, 8, 3, 2), ("N", 3, "H", 9)),
+    (nn.MaxPool2d(2), ("N", 1, "H", "W")),
+    (nn.MaxPool2d(3, 2, dilation=2), ("N", 1, 9, "W")),
+    (nn.AvgPool2d(2), ("N", 1, "H", "W")),
+    (nn.Sequential(nn.Conv2d(3, 4, 3), nn.AvgPool2d(3, 1, 1)), ("N", 3, "H", "W")),
     (nn.Residual(nn.Linear(3, 3)), ("N", "T", 3)),
     (nn.Sequential(nn.Input("C"), nn.ReLU()), ("N", 7)),
     (nn.Sequential(nn.Input("C"), nn.ReLU()), ("N", "D")),

@@ -11,7 +11,7 @@ import pytest
 
 from tensorem import functional as F
 from tensorem import nn
-from tensorem.errors import LayerError, PathError, ShapeError
+from tensorem.errors import DTypeError, LayerError, PathError, ShapeError
 
 
 class Fusion(nn.Layer):
@@ -145,6 +145,25 @@ def test_a_draw_without_a_key_says_how_to_pass_one() -> None:
         model.train_apply(model.params, model.buffers, jnp.ones((2, 3)))
     assert "key=jax.random.key(0)" in caught.value.help
     assert caught.value.where == "model[1] Dropout"
+
+
+@pytest.mark.parametrize(("key", "got"), [(0, "int"), ("a", "str"), (jnp.zeros(3), "float32 (3,)")])
+def test_a_key_that_is_none_is_refused(key: Any, got: str) -> None:
+    model = nn.build(nn.Sequential(nn.Linear(3, 3), nn.Dropout()), ("N", 3))
+    with pytest.raises(DTypeError) as caught:
+        model.train_apply(model.params, model.buffers, jnp.ones((2, 3)), key=key)
+    assert str(caught.value) == (
+        f"train_apply takes one key of jax.random, got {got}.\n  help: jax.random.key(0)."
+    )
+
+
+def test_a_key_of_words_is_a_key() -> None:
+    model = nn.build(nn.Dropout(), ("N", 3))
+    old, new = (
+        model.train_apply({}, {}, jnp.ones((2, 3)), key=make(0))[0]
+        for make in (jax.random.PRNGKey, jax.random.key)
+    )
+    assert old.tolist() == new.tolist()
 
 
 class Counter(nn.Layer):

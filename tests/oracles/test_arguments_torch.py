@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import pytest
 
 from tensorem import functional as F
-from tensorem import nn
+from tensorem import losses, nn, optim
 from tensorem.errors import ArgumentError
 from tensorem.shapes import check_call
+from tensorem.shapes._not_taken import NEXT
 
 OWN = {"Input", "Layer", "Residual", "Sequential"}
 """Layers that PyTorch does not have, or that take layers."""
@@ -57,6 +58,45 @@ def test_a_function_takes_its_arguments_in_the_order_of_torch(name: str) -> None
     theirs = stated.split() if stated else by_place(getattr(torch.nn.functional, name))
     ours = by_place(getattr(F, name))
     assert ours[1:] == [PLAIN.get(n, n) for n in theirs[1 : len(ours)]]
+
+
+THEIRS: dict[str, tuple[Any, str]] = {  # ours -> ours itself, and where PyTorch's is
+    **{name: (getattr(nn, name), f"nn.{name}") for name in LAYERS},
+    **{f"F.{name}": (getattr(F, name), f"nn.functional.{name}") for name in FUNCTIONS},
+    "mse": (losses.mse, "nn.functional.mse_loss"),
+    "l1": (losses.l1, "nn.functional.l1_loss"),
+    "nll": (losses.nll, "nn.functional.nll_loss"),
+    "cross_entropy": (losses.cross_entropy, "nn.functional.cross_entropy"),
+    "bce_with_logits": (
+        losses.bce_with_logits,
+        "nn.functional.binary_cross_entropy_with_logits",
+    ),
+    "sgd": (optim.sgd, "optim.SGD"),
+    "adam": (optim.adam, "optim.Adam"),
+    "adamw": (optim.adamw, "optim.AdamW"),
+    "clip_grad_norm": (optim.clip_grad_norm, "nn.utils.clip_grad_norm_"),
+}
+
+
+@pytest.mark.parametrize("name", NEXT)
+def test_the_argument_after_ours_is_that_of_torch(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    ours, place = THEIRS[name]
+    theirs = torch
+    for part in place.split("."):
+        theirs = getattr(theirs, part)
+    stated = DOCUMENTED.get(name.removeprefix("F.")) if name.startswith("F.") else None
+    order = stated.split() if stated else by_place(theirs)
+    given = order[order[0] in ("params", "parameters") :]  # what a description does not take
+    assert given[len(by_place(ours))] == NEXT[name]
+
+
+@pytest.mark.parametrize("name", ["sgd", "adam", "adamw"])
+def test_an_optimizer_takes_its_arguments_in_the_order_of_torch(name: str) -> None:
+    torch = pytest.importorskip("torch")
+    ours, place = THEIRS[name]
+    theirs = by_place(getattr(torch.optim, place.removeprefix("optim.")))
+    assert by_place(ours) == theirs[1 : 1 + len(by_place(ours))]
 
 
 REFUSED: list[tuple[Callable[[], Any], str, str, str]] = [
@@ -106,6 +146,68 @@ def test_an_argument_that_is_not_taken_says_why(
     assert reason in caught.value.because and caught.value.help.startswith("leave it out")
 
 
+X, MEAN = jnp.ones((2, 2)), jnp.ones(2)
+CLASSES = jnp.zeros(2, int)
+BY_PLACE: list[tuple[Callable[[], Any], str, str]] = [
+    (lambda: nn.Dropout(0.5, True), "inplace", "never changes"),  # type: ignore[call-arg]
+    (lambda: nn.LeakyReLU(0.1, True), "inplace", "never changes"),  # type: ignore[call-arg]
+    (lambda: F.relu(X, True), "inplace", "never changes"),  # type: ignore[call-arg]
+    (lambda: nn.Embedding(3, 2, None, 1.0), "max_norm", "only a training step"),  # type: ignore[call-arg]
+    (lambda: nn.MaxPool2d(2, 1, 0, 1, False), "return_indices", "only the values"),  # type: ignore[misc]
+    (lambda: F.batch_norm(X, MEAN, MEAN, MEAN, MEAN, False), "training", "no mode"),  # type: ignore[misc]
+    (lambda: F.dropout(X, 0.5, False), "training", "no mode"),  # type: ignore[misc,call-arg]
+    (lambda: losses.cross_entropy(X, CLASSES, MEAN), "weight", "counts once"),  # type: ignore[call-arg]
+    (lambda: losses.mse(X, X, None), "size_average", "a sum and a count"),  # type: ignore[call-arg]
+    (lambda: optim.sgd(0.1, 0.9, 0.5), "dampening", "whole gradients"),  # type: ignore[misc]
+    (lambda: optim.adam(0.1, (0.9, 0.99), 1e-8, 0.0, True), "amsgrad", "forget"),  # type: ignore[misc]
+]
+
+
+@pytest.mark.parametrize(("call", "name", "reason"), BY_PLACE)
+def test_an_argument_that_is_not_taken_says_why_at_its_place_too(
+    call: Callable[[], Any], name: str, reason: str
+) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        call()
+    assert caught.value.what.endswith(f"got a positional argument for '{name}'.")
+    assert reason in caught.value.because and caught.value.help
+
+
+BY_NAME: list[tuple[Callable[..., Any], dict[str, Any], str, str]] = [
+    (F.batch_norm, {"momentum": 0.1}, "no running statistics", "nn.BatchNorm2d"),
+    (F.batch_norm, {"training": True}, "no mode", "self.training"),
+    (losses.cross_entropy, {"ignore_index": 0}, "is a class", "rows that are left"),
+    (losses.cross_entropy, {"weight": None}, "counts once", "sum of weights"),
+    (losses.cross_entropy, {"label_smoothing": 0.1}, "probabilities", "one_hot"),
+    (losses.nll, {"reduction": "sum"}, "a sum and a count", "losses.mean"),
+    (losses.bce_with_logits, {"pos_weight": None}, "counts once", "sum of weights"),
+    (optim.adam, {"amsgrad": True}, "forget", "betas"),
+    (optim.adam, {"fused": True}, "compiled", "leave it out"),
+    (optim.adamw, {"foreach": True}, "compiled", "leave it out"),
+    (optim.adam, {"decoupled_weight_decay": True}, "name of its own", "optim.adamw"),
+    (optim.adam, {"params": ()}, "a description", "train.fit"),
+    (optim.adam, {"learning_rate": 1e-3}, "PyTorch's name", "lr="),
+    (optim.sgd, {"dampening": 0.1}, "whole gradients", "lr *"),
+    (optim.clip_grad_norm, {"norm_type": 1}, "Euclidean", "leave it out"),
+    (optim.clip_grad_norm, {"error_if_nonfinite": True}, "training stops", "leave it out"),
+    (optim.cosine_lr, {"T_max": 10}, "another name", "total_steps="),
+    (optim.cosine_lr, {"eta_min": 0.0}, "another name", "min_lr="),
+    (optim.step_lr, {"optimizer": None}, "of an optimizer", "optim.adam("),
+    (optim.step_lr, {"last_epoch": 1}, "knows its step", "leave it out"),
+]
+ARRAYS: dict[Any, tuple[Any, ...]] = {F.batch_norm: (X, MEAN, MEAN)}
+
+
+@pytest.mark.parametrize(("f", "given", "reason", "help"), BY_NAME)
+def test_a_function_loss_or_optimizer_says_why_too(
+    f: Callable[..., Any], given: dict[str, Any], reason: str, help: str
+) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        f(*ARRAYS.get(f, ()), **given)
+    assert caught.value.what.split(" ")[1] == "takes"
+    assert reason in caught.value.because and help in caught.value.help
+
+
 @pytest.mark.parametrize(
     ("call", "words"),
     [
@@ -122,7 +224,14 @@ def test_an_argument_that_is_not_taken_says_why(
         (
             lambda: nn.MaxPool2d(2, 2, 0, 1, True),  # type: ignore[misc]
             "MaxPool2d takes (kernel_size, stride=None, padding=0, dilation=1, *, "
-            "ceil_mode=False): too many positional arguments.",
+            "ceil_mode=False): got a positional argument for 'return_indices'.\n"
+            "  because: only the values come out, and no layer takes the places back.\n"
+            "  help:    leave it out; the gradient of the sum of the values is other than 0 at the "
+            "places.",
+        ),
+        (
+            lambda: nn.Sigmoid(1),  # type: ignore[call-arg]
+            "Sigmoid takes (): too many positional arguments.",
         ),
     ],
 )
@@ -138,4 +247,4 @@ def test_a_layer_of_ones_own_says_it_too() -> None:
 
     with pytest.raises(ArgumentError, match=r"^Twice takes \(inner\): got an unexpected .* 'bias'"):
         Twice(nn.Linear(2, 2), bias=True)  # type: ignore[call-arg]
-    check_call(inspect.signature(Twice), (nn.Linear(2, 2),), {})
+    check_call(inspect.signature(Twice), (nn.Linear(2, 2),), {}, "Twice")

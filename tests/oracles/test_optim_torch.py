@@ -73,20 +73,33 @@ def check(
         {"lr": 0.1, "momentum": 0.9, "nesterov": True},
         {"lr": 0.1, "weight_decay": 0.05},
         {"lr": 0.1, "momentum": 0.8, "nesterov": True, "weight_decay": 0.05},
+        {"lr": 0.1, "momentum": 0.8, "weight_decay": 0.05, "maximize": True},
     ],
 )
 def test_sgd(arguments: dict[str, Any]) -> None:
     check(optim.sgd(**arguments), torchs(lambda p: torch.optim.SGD(p, **arguments)))
 
 
-@pytest.mark.parametrize("arguments", [{}, {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3}])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {},
+        {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3},
+        {"lr": 0.1, "weight_decay": 0.3},
+        {"lr": 0.1, "weight_decay": 0.3, "maximize": True},
+    ],
+)
 def test_adam(arguments: dict[str, Any]) -> None:
     check(optim.adam(**arguments), torchs(lambda p: torch.optim.Adam(p, **arguments)))
 
 
 @pytest.mark.parametrize(
     "arguments",
-    [{}, {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.3}],
+    [
+        {},
+        {"lr": 0.1, "betas": (0.5, 0.9), "eps": 1e-3, "weight_decay": 0.3},
+        {"lr": 0.1, "weight_decay": 0.3, "maximize": True},
+    ],
 )
 def test_adamw(arguments: dict[str, Any]) -> None:
     check(optim.adamw(**arguments), torchs(lambda p: torch.optim.AdamW(p, **arguments)))

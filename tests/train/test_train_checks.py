@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -169,12 +170,47 @@ def test_metrics_have_names_of_their_own(metrics: Any) -> None:
         fit(mlp(), metrics=metrics)
 
 
-def test_a_loss_that_counts_nothing_is_not_finite() -> None:
+def test_a_loss_that_counts_nothing_says_so() -> None:
     def nothing(output: Any, target: Any) -> tuple[Any, Any]:
         return output.sum(), 0.0
 
-    with pytest.raises(DataError, match=r"got -?inf in the loss at epoch 1, step 1\."):
+    with pytest.raises(DataError) as caught:
         fit(mlp(), loss=nothing)
+    assert str(caught.value) == (
+        "Training takes a loss that counts something in every step, got the count 0 at epoch 1, "
+        "step 1.\n"
+        "  because: a mean over nothing is no number.\n"
+        "  help:    a loss gives (sum, count): return how many examples the sum is over."
+    )
+    assert math.isnan(train.evaluate(mlp(), (X, Y), nothing)["loss"])
+
+
+def test_a_metric_that_counts_nothing_has_no_value() -> None:
+    def nothing(output: Any, target: Any) -> tuple[Any, Any]:
+        return output.sum(), 0.0
+
+    run = fit(mlp(), metrics=(nothing,))
+    assert [row["nothing"] for row in run.history] == [None] * len(run.history)
+    assert math.isnan(train.evaluate(mlp(), (X, Y), metrics=(nothing,))["nothing"])
+
+
+def turned(output: Any, target: Any) -> Any:
+    return output.sum() * (1 + 1j), 1
+
+
+def counted(output: Any, target: Any) -> Any:
+    return output.sum(), 1j
+
+
+@pytest.mark.parametrize(
+    ("score", "got"), [(turned, "complex64 and int32"), (counted, "float32 and complex64")]
+)
+def test_a_complex_score_is_refused(score: Any, got: str) -> None:
+    words = rf"takes its result as \(sum, count\), two real numbers, got {got}\."
+    for scores in ({"loss": score}, {"metrics": (score,)}):
+        with pytest.raises(ArgumentError, match=words) as caught:
+            fit(mlp(), **scores)
+        assert "no order" in caught.value.because and caught.value.help
 
 
 def test_numbers_of_numpy_are_numbers() -> None:

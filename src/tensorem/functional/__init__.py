@@ -42,7 +42,6 @@ from ._reduce import amax as amax
 from ._reduce import amin as amin
 from ._reduce import mean as mean
 from ._reduce import sum as sum
-from ._shape import called as called
 from ._shape import shape as shape
 
 __all__ = [
@@ -54,7 +53,6 @@ __all__ = [
     "batch_moments",
     "batch_norm",
     "broadcast",
-    "called",
     "cat",
     "conv2d",
     "div",

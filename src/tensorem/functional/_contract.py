@@ -13,7 +13,7 @@ from tensorem.errors import DTypeError, ShapeError
 from tensorem.shapes import conv_window, dtypes, format_shape, require_equal, rules
 
 from ._move import broadcast, reshape
-from ._shape import checked, shape
+from ._shape import applied, checked, shape
 
 Array = Any
 Numbers = int | tuple[int, int]
@@ -103,7 +103,7 @@ def conv2d(
     attrs: dict[str, Any] = conv_window(*numbers)._asdict()
     del attrs["kernel_size"]  # the weight has it
     operands = (weight,) if bias is None else (weight, bias)
-    return batched(lambda images: ops.conv2d(images, *operands, **attrs, groups=groups), x)
+    return batched(lambda images: applied(ops.conv2d, images, *operands, **attrs, groups=groups), x)
 
 
 @checked

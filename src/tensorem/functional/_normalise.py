@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tensorem import ops
+from tensorem import ops, rand
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
 from tensorem.shapes import dtypes, format_shape, require_equal, rules, sizes
 
@@ -115,7 +115,7 @@ def dropout(x: Array, p: float = 0.5, *, key: Array) -> Array:
 
     Raises:
         ArgumentError: p lies outside.
-        DTypeError: x holds no floats.
+        DTypeError: x holds no floats, or key is no key.
 
     Example:
         >>> dropout(jnp.ones(6), 0.5, key=jax.random.key(0)).tolist()
@@ -125,6 +125,7 @@ def dropout(x: Array, p: float = 0.5, *, key: Array) -> Array:
         raise ArgumentError(f"takes p in [0, 1], got {p}.")
     if x.dtype.name not in dtypes.FLOATING:
         raise DTypeError(f"takes floats, got {x.dtype}.")
+    rand.check_key(key)
     if p == 0.0:
         return x
     if p == 1.0:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
-from functools import wraps
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.ops import Op
-from tensorem.shapes import Size, Spec, check_arrays, check_call, format_shape, named, sizes
+from tensorem.shapes import Size, Spec, called, format_shape, sizes
 
 Array = Any
 F = TypeVar("F", bound=Callable[..., Any])
@@ -58,20 +56,3 @@ def static(dims: Iterable[Any]) -> bool:
 def checked(f: F) -> F:
     """A function of this room: as `called`, and its name is `F.` and its own."""
     return called(f, f"F.{f.__name__}")
-
-
-def called(f: F, name: str = "") -> F:
-    """The function, with its name in front of errors whose message begins with `takes`.
-
-    A call that does not fit its signature is such an error, and so is a list where an array is
-    annotated. Traced code pays for this once, while it is traced.
-    """
-    signature, name = inspect.signature(f), name or f.__name__
-
-    @wraps(f)
-    def call(*args: Any, **kwargs: Any) -> Any:
-        with named(name):
-            check_arrays(check_call(signature, args, kwargs))
-            return f(*args, **kwargs)
-
-    return cast(F, call)

@@ -43,6 +43,7 @@ REMEDIES = {
 }
 Names = tuple[str, ...]
 NUMBERS = "give integers in place of the names in the input's shape"
+MULTIPLE = ", or a multiple: 2*H in place of H"
 
 
 def capture(f: Any, *specs: Any, weights: Mapping[str, Any] | None = None) -> Graph:
@@ -266,7 +267,7 @@ def _size(dim: Any, primitive: str) -> Size:
         raise CaptureError(
             f"A graph takes sizes that are polynomials in names, got {dim}.",
             where=primitive,
-            help=f"{NUMBERS}.",
+            help=f"{NUMBERS}{MULTIPLE if 'floordiv' in str(dim) else ''}.",
         ) from None
 
 

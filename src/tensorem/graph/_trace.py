@@ -11,7 +11,7 @@ import jax
 from jax import export
 
 from tensorem.errors import CaptureError
-from tensorem.shapes import Spec, misfit, needs_numbers
+from tensorem.shapes import Spec, misfit, undecided
 
 
 def trace(f: Any, *args: Any) -> tuple[Any, Any]:
@@ -59,10 +59,10 @@ def _explained() -> Iterator[None]:
             "need values.",
         ) from error
     except Exception as error:
-        if needs_numbers(error):
+        if open_question := undecided(error):
             raise CaptureError(
                 "A graph takes a function of shapes with names, got one that needs their numbers.",
-                because=_first_line(error),
+                because=open_question,
                 help="give integers in place of the names in the input's shape.",
             ) from error
         ours = misfit("A graph takes a function that fits its shapes:", error)

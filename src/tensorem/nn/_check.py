@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from tensorem.errors import DTypeError, LayerError, ShapeError, TensoremError
-from tensorem.shapes import Shape, misfit, named, needs_numbers
+from tensorem.shapes import Shape, misfit, named, undecided
 from tensorem.shapes.dtypes import FLOATING, INTEGER
 
 from ._explain import explained, named_by
@@ -76,11 +76,11 @@ def _in_our_words(error: Exception, layer: Any, here: str) -> TensoremError | No
             help="compute with tensorem.functional or jax.numpy, and jnp.where in place of if; "
             "float(), int() and NumPy need values.",
         )
-    if needs_numbers(error):
+    if open_question := undecided(error):
         return ShapeError(
             f"The forward of {layer.label()} must know more than the names of its sizes.",
             where=here,
-            because=reason,
+            because=open_question,
             help="give integers in place of names other than the batch axis.",
         )
     if isinstance(error, TypeError | ValueError) and "shape" in str(error):

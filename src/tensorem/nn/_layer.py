@@ -209,8 +209,9 @@ def _explained(init: Callable[..., None]) -> Callable[..., None]:
 
     @wraps(init)
     def __init__(self: Layer, *args: Any, **kwargs: Any) -> None:
-        with named(type(self).__name__):
-            check_call(signature, args, kwargs)
+        name = type(self).__name__
+        with named(name):
+            check_call(signature, args, kwargs, name)
         init(self, *args, **kwargs)
 
     return __init__

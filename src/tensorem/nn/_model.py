@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 import jax
 
-from tensorem import ops
+from tensorem import ops, rand
+from tensorem.shapes import named
 from tensorem.shapes.dtypes import INTEGER
 
 from ._bind import EVALUATION, Array, Arrays, Context
@@ -151,7 +152,13 @@ class Model:
 
         Args:
             key: The random key of the step; needed where a layer draws.
+
+        Raises:
+            DTypeError: key is no key.
         """
+        if key is not None:
+            with named("train_apply"):
+                rand.check_key(key)
         return self.layer.call((params, buffers), *xs, ctx=Context(training=True, key=key))
 
     def precision(self) -> AbstractContextManager[None]:

@@ -7,13 +7,19 @@ found first. The transposes around it meet those of the convolution, and XLA dro
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from functools import reduce
+from collections.abc import Callable, Iterator
+from functools import partial, reduce
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.core import ShapedArray
+from jax.extend.core import Primitive
+from jax.interpreters import ad, batching, mlir
+
+from ._convolution import output_size
 
 Array = Any
 Pair = tuple[int, int]
@@ -84,3 +90,29 @@ def _picked_of_tiles(first: Array, t: Array, kernel: Pair) -> Array:
     place = np.arange(kh * kw, dtype=np.int32).reshape(1, 1, kh, 1, kw, 1)
     hit = first[:, :, None, :, None] == place
     return jnp.sum(jnp.where(hit, t.reshape(shape), 0), axis=(2, 4))
+
+
+def over_names(name: str, run: Callable[..., Array]) -> Callable[..., Array]:
+    """A pooling (N, C, H, W) -> (N, C, H', W'), one primitive where H or W is a name.
+
+    JAX cannot tell that a slice of H - 2 rows is one, and asks; a primitive states its own shape.
+    """
+    p = Primitive(name)
+    p.def_abstract_eval(lambda x, **attrs: ShapedArray(_shape(x, **attrs), x.dtype))
+    mlir.register_lowering(p, mlir.lower_fun(run, multiple_results=False))
+    ad.primitive_jvps[p] = lambda xs, ts, **attrs: jax.jvp(partial(run, **attrs), xs, ts)
+    batching.primitive_batchers[p] = lambda xs, dims, **attrs: (
+        jax.vmap(partial(run, **attrs), in_axes=dims)(*xs), 0
+    )  # fmt: skip
+
+    def pooled(x: Array, **attrs: Any) -> Array:
+        known = all(isinstance(n, int) for n in x.shape[2:])
+        return run(x, **attrs) if known else p.bind(x, **attrs)
+
+    return pooled
+
+
+def _shape(
+    x: Any, *, kernel_size: Pair, stride: Pair, padding: Frame, dilation: Pair = (1, 1), **_: Any
+) -> tuple[Any, ...]:
+    return (*x.shape[:2], *output_size(x.shape[2:], kernel_size, stride, padding, dilation))

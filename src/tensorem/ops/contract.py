@@ -80,6 +80,8 @@ def _conv2d_shape(
     out, per_group, *kernel = weight.shape
     _groups(out, groups)
     channels = per_group * groups
+    if channels == 0 or out == 0:
+        raise ShapeError(f"takes at least 1 channel in and out, got {channels} and {out}.")
     takes = format_shape(("N", channels, "H", "W"))
     require_equal(x.shape[1:2], (channels,), f"takes {takes}, got {format_shape(x.shape)}.")
     _bias(bias, weight)
@@ -154,8 +156,11 @@ def _biased(y: Array, bias: Array) -> Array:
     """A bias for the last axis, written as a product of matrices; XLA makes it a sum again.
 
     So its gradient is a product too: for a sum, XLA would compute what flows back a second time, in
-    the other layout (measured: a third of a small network's step).
+    the other layout (measured: a third of a small network's step). Where sizes have names nothing
+    is computed, and JAX cannot tell that a product of H - 2 and W - 2 is a number of rows.
     """
+    if not all(isinstance(n, int) for n in y.shape[1:]):
+        return y + bias.reshape((1, 1, 1, -1))
     rows = y.reshape(-1, y.shape[-1])
     return (rows + jnp.ones((rows.shape[0], 1), y.dtype) @ bias[None]).reshape(y.shape)
 

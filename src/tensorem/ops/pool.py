@@ -163,7 +163,7 @@ max_pool2d = Op(
     "max_pool2d",
     1,
     _pool_shape,
-    run=_max_pool_run,
+    run=_pooling.over_names("max_pool2d", _max_pool_run),
     exact=lambda x, **attrs: x.map(partial(_max_pool, **attrs)),
     interval=Cited(
         lambda x, **attrs: x.map(partial(_max_pool, **attrs)),
@@ -177,6 +177,6 @@ max_pool2d = Op(
 avg_pool2d = affine(
     "avg_pool2d",
     _avg_pool_shape,
-    _avg_pool,
+    _pooling.over_names("avg_pool2d", _avg_pool),
     Total(_window_sums, terms=_window_size, share=_divisor),
 )

@@ -2,6 +2,7 @@
 
 from . import dtypes as dtypes
 from . import rules as rules
+from ._call import called as called
 from ._call import check_array as check_array
 from ._call import check_arrays as check_arrays
 from ._call import check_call as check_call
@@ -34,8 +35,8 @@ from ._size import parse_size as parse_size
 from ._size import same_size as same_size
 from ._size import size_of as size_of
 from ._traced import misfit as misfit
-from ._traced import needs_numbers as needs_numbers
 from ._traced import sizes as sizes
+from ._traced import undecided as undecided
 from ._window import PADDING_MODES as PADDING_MODES
 from ._window import Window as Window
 from ._window import check_padding as check_padding
@@ -60,6 +61,7 @@ __all__ = [
     "bind",
     "bind_size",
     "broadcast_shapes",
+    "called",
     "check_array",
     "check_arrays",
     "check_call",
@@ -73,7 +75,6 @@ __all__ = [
     "misfit",
     "named",
     "names_in",
-    "needs_numbers",
     "numel",
     "pair",
     "parse_size",
@@ -90,6 +91,7 @@ __all__ = [
     "sizes",
     "solve",
     "spec_of",
+    "undecided",
     "unequal",
     "window_counts",
 ]

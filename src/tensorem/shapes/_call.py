@@ -1,54 +1,40 @@
-"""Calls that do not fit: one error for layers and functions, and what of PyTorch is not taken."""
+"""Calls that do not fit: one error for layers, functions and optimizers."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from inspect import BoundArguments, Parameter, Signature
+from collections.abc import Callable, Mapping
+from functools import wraps
+from inspect import BoundArguments, Parameter, Signature, signature
 from types import NoneType
-from typing import Any
+from typing import Any, TypeVar, cast
 
 from tensorem.errors import ArgumentError, DTypeError
 
-_LEAVE = "leave it out."
+from ._named import named
+from ._not_taken import NEXT, NOT_TAKEN
 
-NOT_TAKEN: Mapping[str, tuple[str, str]] = {
-    "inplace": (
-        "an array never changes.",
-        "leave it out; a compiled program reuses memory by itself.",
-    ),
-    "return_indices": (
-        "only the values come out, and no layer takes the places back.",
-        "leave it out; the gradient of the sum of the values is other than 0 at the places.",
-    ),
-    "max_norm": (
-        "it changes the table while the model runs; only a training step changes parameters.",
-        "leave it out; scale the rows of model.params after a step, and model.replace them.",
-    ),
-    "norm_type": ("it belongs to max_norm, which is not taken.", _LEAVE),
-    "scale_grad_by_freq": (
-        "a gradient is that of the function which is computed.",
-        "leave it out; divide the gradient by the counts of the indices in a step of your own.",
-    ),
-    "sparse": ("gradients are whole arrays, as parameters are.", _LEAVE),
-    "threshold": ("softplus is computed without overflow at every x.", _LEAVE),
-    "device": (
-        "a layer holds no arrays; JAX places them.",
-        "leave it out; a model is moved by jax.device_put(model, device).",
-    ),
-    "dtype": (
-        "a model has the dtype of the floats that go in.",
-        'leave it out; nn.build(layer, input=tm.shapes.Spec(("N", 3), "float64")).',
-    ),
-    "training": (
-        "a function has no mode.",
-        "leave it out; a layer asks self.training and calls what that means.",
-    ),
-}
-"""Arguments of PyTorch's that are not taken: why, and what to do instead."""
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def called(f: F, name: str = "") -> F:
+    """The function, with its name in front of errors whose message begins with `takes`.
+
+    A call that does not fit its signature is such an error, and so is a list where an array is
+    annotated. Traced code pays for this once, while it is traced.
+    """
+    form, owner = signature(f), name or f.__name__
+
+    @wraps(f)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        with named(owner):
+            check_arrays(check_call(form, args, kwargs, owner))
+            return f(*args, **kwargs)
+
+    return cast(F, call)
 
 
 def check_call(
-    signature: Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    form: Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any], name: str
 ) -> BoundArguments:
     """The arguments of a call by name; raise unless it fits the signature.
 
@@ -65,12 +51,14 @@ def check_call(
           help:    leave it out; a compiled program reuses memory by itself.
     """
     try:
-        return signature.bind(*args, **kwargs)
+        return form.bind(*args, **kwargs)
     except TypeError as error:
-        unknown = [name for name in kwargs if name not in signature.parameters]
-        because, help = NOT_TAKEN.get(unknown[0], ("", "")) if unknown else ("", "")
-        what = f"takes {_form(signature)}: {error}."
-        raise ArgumentError(what, because=because, help=help) from None
+        what, argument = str(error), next((k for k in kwargs if k not in form.parameters), "")
+        if "too many positional" in what and name in NEXT:
+            argument = NEXT[name]
+            what = f"got a positional argument for {argument!r}"
+        because, help = NOT_TAKEN.get(f"{name}.{argument}") or NOT_TAKEN.get(argument, ("", ""))
+        raise ArgumentError(f"takes {_form(form)}: {what}.", because=because, help=help) from None
 
 
 def check_arrays(call: BoundArguments) -> None:
@@ -109,7 +97,7 @@ def check_array(value: object, name: str = "x") -> None:
         raise DTypeError(f"takes arrays, got {type(value).__name__}.", help=help)
 
 
-def _form(signature: Signature) -> str:
+def _form(form: Signature) -> str:
     """The signature without its types."""
-    bare = [p.replace(annotation=Parameter.empty) for p in signature.parameters.values()]
+    bare = [p.replace(annotation=Parameter.empty) for p in form.parameters.values()]
     return str(Signature(bare))

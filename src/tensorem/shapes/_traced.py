@@ -27,14 +27,28 @@ def _parsed(dim: str) -> Size:
         return UNKNOWN  # such as floordiv(N, 2), which is no polynomial
 
 
-_OF_DIMENSIONS = ("_DimExpr", "Symbolic dimension", "mod(", "floordiv(")
+_UNDECIDED = {
+    r"Symbolic dimension comparison '(.*)' (\S+) '(.*)' is inconc": "whether {0} {1} {2}",
+    r"the (?:start|stop) \((.*)\) must be resolved statically": "whether {0} is below 0",
+    r"mod\(": "whether a division leaves a remainder",
+    r"_DimExpr|Symbolic dimension|floordiv\(": "the number that it makes of a size",
+}
+"""What JAX says of a size with a name -> what the names would have to decide."""
 
 
-def needs_numbers(error: Exception) -> bool:
-    """Whether an error of JAX says that a named size would have to be a number."""
-    text = str(error)
-    kind = type(error).__name__
-    return kind == "InconclusiveDimensionOperation" or any(w in text for w in _OF_DIMENSIONS)
+def undecided(error: Exception) -> str:
+    """In our words what a named size would have to be a number for; empty for any other error.
+
+    Example:
+        >>> undecided(ValueError("Symbolic dimension comparison 'H' > '3' is inconclusive."))
+        'the names do not decide whether H > 3.'
+    """
+    reason = (str(error).splitlines() or [""])[0]
+    for pattern, what in _UNDECIDED.items():
+        if found := re.search(pattern, reason):
+            return f"the names do not decide {what.format(*found.groups())}."
+    is_other = type(error).__name__ == "InconclusiveDimensionOperation"
+    return "the names do not decide a step of it." if is_other else ""
 
 
 _OF_EQUALITY = ("for broadcasting", "to have the same shape", "Cannot concatenate")

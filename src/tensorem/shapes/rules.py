@@ -166,14 +166,13 @@ def flatten(x: Shape, start_dim: int = 1, end_dim: int = -1) -> Shape:
     """
     if isinstance(x, OpenShape):
         return _flatten_open(x, start_dim, end_dim)
-    rank = max(len(x), 1)
-    first, last = _axis(x, start_dim, "start_dim"), _axis(x, end_dim, "end_dim")
+    sizes = x if x else (1,)
+    first, last = _axis(sizes, start_dim, "start_dim"), _axis(sizes, end_dim, "end_dim")
     if first > last:
         raise ShapeError(
             f"takes start_dim up to end_dim, got {start_dim} and {end_dim} for {format_shape(x)}."
         )
-    sizes = x if x else (1,)
-    return (*sizes[:first], numel(sizes[first : last + 1]), *sizes[last + 1 : rank])
+    return (*sizes[:first], numel(sizes[first : last + 1]), *sizes[last + 1 :])
 
 
 def batch_norm2d(x: Shape, num_features: int) -> Shape:
@@ -339,11 +338,11 @@ def _slide(
 def _axis(x: tuple[Size, ...], dim: int, name: str) -> int:
     if type(dim) is not int:
         raise ArgumentError(f"takes {name} as an integer, got {dim!r}.")
-    rank = max(len(x), 1)
+    rank = len(x)
     if not -rank <= dim < rank:
         raise ShapeError(
-            f"takes an input with axis {name}={dim}, got {format_shape(x)} with {len(x)} "
-            f"{'axis' if len(x) == 1 else 'axes'}."
+            f"takes an input with axis {name}={dim}, got {format_shape(x)} with {rank} "
+            f"{'axis' if rank == 1 else 'axes'}."
         )
     return dim % rank
 

@@ -33,6 +33,7 @@ def evaluate(
     """The mean loss and metrics of a model over data, in evaluation.
 
     Sums and counts of all batches are added before they are divided; the last batch may be smaller.
+    A score that counted nothing is NaN.
 
     Args:
         data: A `Dataset`, or a pair (x, y).

@@ -195,7 +195,18 @@ def _step_rows(job: Job, at: Standing, before: int) -> list[Row]:
 def _require_finite_loss(job: Job, at: Standing, before: int) -> None:
     bad = at.record.first_nonfinite(before)
     if bad is not None:
+        _require_count(job, at, bad)
         _stop(job, at, "the loss", bad, float(at.record.losses()[bad]))
+
+
+def _require_count(job: Job, at: Standing, index: int) -> None:
+    if at.record.rows[index, 1] == 0:
+        raise DataError(
+            "Training takes a loss that counts something in every step, got the count 0 at epoch "
+            f"{len(at.history) + 1}, step {job.step(at) - len(at.record) + index + 1}.",
+            because="a mean over nothing is no number.",
+            help="a loss gives (sum, count): return how many examples the sum is over.",
+        )
 
 
 def _require_finite_params(job: Job, at: Standing) -> None:

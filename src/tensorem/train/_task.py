@@ -157,10 +157,17 @@ def _pair(score: Score, value: Any) -> Pair:
             because="a mean is taken once, over all examples; means of batches would be wrong.",
             help="return the sum over the examples, and how many they are.",
         )
-    total = jnp.asarray(value[0])
+    total, count = map(jnp.asarray, value)
+    if jnp.iscomplexobj(total) or jnp.iscomplexobj(count):
+        raise ArgumentError(
+            f"{name_of(score)} takes its result as (sum, count), two real numbers, got "
+            f"{total.dtype} and {count.dtype}.",
+            because="complex numbers have no order, so none is the smallest.",
+            help="return its real part or its absolute value.",
+        )
     if total.dtype.name not in FLOATING:
         total = total.astype("float32")
-    return total, jnp.asarray(value[1])
+    return total, count
 
 
 def _has_two_numbers(value: Any) -> bool:
@@ -168,4 +175,4 @@ def _has_two_numbers(value: Any) -> bool:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float | np.generic | np.ndarray | jax.Array)
+    return isinstance(value, int | float | complex | np.generic | np.ndarray | jax.Array)

@@ -1,0 +1,106 @@
+"""What PyTorch takes and we do not: why, what to do instead, and where it would stand.
+
+Keys are names of arguments, or with the owner in front where a name has several meanings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_LEAVE = "leave it out."
+_PAIR = ("a loss gives a sum and a count.", "leave it out; losses.mean(pair) is their quotient.")
+_ONE_PROGRAM = ("a step is one compiled program, in which values are arrays.", _LEAVE)
+_WEIGHTS = (
+    "every example counts once.",
+    "pass a loss of your own: (output, target) -> (sum of weights * losses, sum of weights).",
+)
+_LOSSES = ("bce_with_logits", "cross_entropy", "l1", "mse", "nll")
+
+NOT_TAKEN: Mapping[str, tuple[str, str]] = {
+    "inplace": (
+        "an array never changes.",
+        "leave it out; a compiled program reuses memory by itself.",
+    ),
+    "return_indices": (
+        "only the values come out, and no layer takes the places back.",
+        "leave it out; the gradient of the sum of the values is other than 0 at the places.",
+    ),
+    "max_norm": (
+        "it changes the table while the model runs; only a training step changes parameters.",
+        "leave it out; scale the rows of model.params after a step, and model.replace them.",
+    ),
+    "norm_type": ("it belongs to max_norm, which is not taken.", _LEAVE),
+    "scale_grad_by_freq": (
+        "a gradient is that of the function which is computed.",
+        "leave it out; divide the gradient by the counts of the indices in a step of your own.",
+    ),
+    "sparse": ("gradients are whole arrays, as parameters are.", _LEAVE),
+    "threshold": ("softplus is computed without overflow at every x.", _LEAVE),
+    "device": (
+        "a layer holds no arrays; JAX places them.",
+        "leave it out; a model is moved by jax.device_put(model, device).",
+    ),
+    "dtype": (
+        "a model has the dtype of the floats that go in.",
+        'leave it out; nn.build(layer, input=tm.shapes.Spec(("N", 3), "float64")).',
+    ),
+    "training": (
+        "a function has no mode.",
+        "leave it out; a layer asks self.training and calls what that means.",
+    ),
+    "F.batch_norm.momentum": (
+        "a function keeps no running statistics.",
+        "leave it out; nn.BatchNorm2d follows them.",
+    ),
+    **{f"{loss}.weight": _WEIGHTS for loss in _LOSSES},
+    "pos_weight": _WEIGHTS,
+    "ignore_index": (
+        "every target is a class.",
+        "pass a loss of your own: (output, target) -> (sum, count) of the rows that are left.",
+    ),
+    "label_smoothing": (
+        "targets may be probabilities.",
+        "give them: (1 - s) * jax.nn.one_hot(target, classes) + s / classes.",
+    ),
+    **dict.fromkeys(("reduction", "size_average", "reduce"), _PAIR),
+    "dampening": (
+        "momentum adds up whole gradients.",
+        "leave it out; lr * (1 - dampening) gives the same steps, but for the first gradient.",
+    ),
+    "amsgrad": (
+        "the mean squares forget, and their greatest is not kept.",
+        "leave it out; the nearer betas[1] is to 1, the slower they forget.",
+    ),
+    **dict.fromkeys(("foreach", "fused", "capturable", "differentiable"), _ONE_PROGRAM),
+    "decoupled_weight_decay": ("that rule has a name of its own.", "write optim.adamw(...)."),
+    "clip_grad_norm.norm_type": ("the norm is the Euclidean one.", _LEAVE),
+    "error_if_nonfinite": ("training stops where a value is not finite.", _LEAVE),
+    "params": (
+        "an optimizer is a description, which train.fit applies to model.params.",
+        "leave them out: train.fit(model, data, optimizer=optim.adam(1e-3)).",
+    ),
+    "optimizer": (
+        "a schedule is the learning rate of an optimizer.",
+        "put it there: optim.adam(optim.cosine_lr(1e-3, 100)).",
+    ),
+    "last_epoch": ("a run knows its step, also after train.resume.", _LEAVE),
+    "learning_rate": ("it has PyTorch's name here.", "write lr=..."),
+    "T_max": ("it has another name here.", "write total_steps=..., the number of steps."),
+    "eta_min": ("it has another name here.", "write min_lr=..."),
+}
+"""Arguments of PyTorch's that are not taken: why, and what to do instead."""
+
+NEXT: Mapping[str, str] = {
+    **dict.fromkeys(("Dropout", "LeakyReLU", "ReLU", "F.leaky_relu", "F.relu"), "inplace"),
+    **dict.fromkeys(("BatchNorm2d", "Conv2d", "LayerNorm", "Linear"), "device"),
+    **dict.fromkeys(("Embedding", "F.embedding"), "max_norm"),
+    **dict.fromkeys(("MaxPool2d", "F.max_pool2d"), "return_indices"),
+    **dict.fromkeys(("Softplus", "F.softplus"), "threshold"),
+    **dict.fromkeys(("F.batch_norm", "F.dropout"), "training"),
+    **dict.fromkeys(("bce_with_logits", "cross_entropy", "nll"), "weight"),
+    **dict.fromkeys(("l1", "mse"), "size_average"),
+    **dict.fromkeys(("adam", "adamw"), "amsgrad"),
+    "sgd": "dampening",
+    "clip_grad_norm": "norm_type",
+}
+"""What PyTorch takes at the place after the last one that is taken here."""
