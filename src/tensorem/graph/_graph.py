@@ -70,7 +70,7 @@ class Loop:
         return [*specs[:first], *stacks]
 
 
-_LOOP: Mapping[str, type] = {"length": int, "fixed": int, "carried": int, "reverse": bool}
+_LOOP: Mapping[str, type[int]] = {"length": int, "fixed": int, "carried": int, "reverse": bool}
 
 
 @dataclass(frozen=True)
