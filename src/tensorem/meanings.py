@@ -122,7 +122,8 @@ def evaluate(model: Readable, *xs: Any, dtype: str = "float32") -> Any:
 
     Args:
         model: A model, or a graph.
-        xs: Arrays; their numbers are taken exactly as they are. A list stands for its numbers in
+        xs: Arrays; floats are taken exactly as they are, for an input of integers its dtype must
+            hold the numbers. A list stands for its numbers in
             the dtype of the input, so that every reading sees the same ones. For "interval" an
             input may be a `domains.Interval`: the result then encloses the values on the box.
         dtype: "float32" and "float64" compute; "rational" is exact; "interval" is rounded outward,
@@ -133,7 +134,7 @@ def evaluate(model: Readable, *xs: Any, dtype: str = "float32") -> Any:
         A NumPy array, a `Rational` or an `Interval`, in the tree of the model's output.
 
     Raises:
-        DTypeError: There is no such meaning.
+        DTypeError: There is no such meaning, or the dtype of an input does not hold the numbers.
         ShapeError: A shape is not that of the model's input.
         ArgumentError: An op does not take these sizes, such as the last but one of a single entry.
         MeaningError: An op has no such meaning, such as an irrational function in rationals.
