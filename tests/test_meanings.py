@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -189,6 +190,72 @@ def test_an_index_out_of_range_is_an_error_in_every_reading(dtype: str) -> None:
         with pytest.raises(DataError, match="takes indices from 0 to 4, got -1") as caught:
             tm.evaluate(whole, [0, -1], dtype=dtype)
         assert caught.value.where == "index[1]"
+
+
+ARGUMENTS: dict[str, tuple[Any, Any, str]] = {
+    "a list beyond float32": ([[1e300, 0, 0]], "float32", "with values that float32 does not hold"),
+    "an array beyond float32": (np.full((1, 3), 1e300), "float32", "values that float32 does not"),
+    "JAX's integers": (jnp.ones((1, 3), jnp.int32), "float32", "takes float32, got int32"),
+    "JAX's halves": (jnp.ones((1, 3), jnp.float16), "float32", "takes float32, got float16"),
+    "half a number": ([[1.5, 0, 0]], "int32", "with values that int32 does not hold"),
+    "large numbers": (np.full((1, 3), 2**40), "int32", "with values that int32 does not hold"),
+    "text": ([["a", "b", "c"]], "float32", "takes numbers, got <U1"),
+}
+
+
+@pytest.mark.parametrize("name", ARGUMENTS)
+def test_a_model_and_its_graph_take_arguments_by_one_rule(name: str) -> None:
+    x, dtype, words = ARGUMENTS[name]
+    model = nn.build(nn.ReLU() if dtype == "float32" else Twice(), Spec(("N", 3), dtype))
+    said = []
+    for whole in (model, tm.GraphModel(tm.capture(model))):
+        with pytest.raises(DTypeError, match=words) as caught:
+            whole(x)
+        said.append((caught.value.what.split(" ", 2)[2], caught.value.help))
+    assert said[0] == said[1]
+
+
+class Twice(nn.Layer):
+    takes: ClassVar[str] = "integer"
+
+    def forward(self, x: Any) -> Any:
+        return x + x
+
+
+def test_a_graph_is_called_in_a_trace_like_its_model(model: nn.Model, x: Any) -> None:
+    whole = tm.GraphModel(tm.capture(model))
+    np.testing.assert_allclose(jax.jit(whole)(x), model(x), rtol=1e-6)
+    slope = jax.grad(lambda x: whole(x).sum())(jnp.asarray(x))
+    expected = jax.grad(lambda x: model(x).sum())(jnp.asarray(x))
+    np.testing.assert_allclose(slope, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "rational", "interval"])
+def test_an_index_that_is_no_whole_number_is_refused_in_every_reading(dtype: str) -> None:
+    model = nn.build(nn.Embedding(3, 2), Spec(("N",), "int32"))
+    for index in ([1.5], np.array([1.5])):
+        with pytest.raises(DTypeError, match="with values that int32 does not hold"):
+            tm.evaluate(model, index, dtype=dtype)
+
+
+def test_between_two_rows_there_is_none() -> None:
+    table = tm.capture(nn.build(nn.Embedding(3, 2), Spec(("N",), "int32")))
+    with pytest.raises(DataError, match="takes indices from 0 to 2, got 3/2"):
+        tm.evaluate(table, Rational.of([1, 1.5]), dtype="rational")
+    box = tm.evaluate(table, Interval.of([1.5, 1.0, 0.5], [1.5, 1.0, 1.5]), dtype="interval")
+    assert np.isinf(box.lower[0]).all() and np.isinf(box.upper[0]).all()
+    assert np.isfinite(box.lower[1:]).all() and np.array_equal(box.lower[1], box.upper[1])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "rational", "interval"])
+@pytest.mark.parametrize("sizes", [(0, 3, 2), (4, 0, 2), (4, 3, 0)])
+def test_an_empty_product_is_what_numpy_makes_of_it(dtype: str, sizes: Any) -> None:
+    n, m, k = sizes
+    whole = tm.capture(lambda x, y: x @ y, (n, m), (m, k))
+    y = tm.evaluate(whole, np.ones((n, m), np.float32), np.ones((m, k), np.float32), dtype=dtype)
+    assert y.shape == (np.ones((n, m)) @ np.ones((m, k))).shape
+    values = y.to_float() if isinstance(y, Rational) else getattr(y, "lower", y)
+    np.testing.assert_allclose(values, 0, atol=1e-300)
 
 
 def test_a_nan_that_is_no_wrong_index_is_a_nan() -> None:

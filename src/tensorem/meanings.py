@@ -24,7 +24,7 @@ from tensorem.graph import (
     unflatten,
 )
 from tensorem.shapes import Spec, named, solve
-from tensorem.shapes.dtypes import FLOATING, as_numbers, exactly
+from tensorem.shapes.dtypes import FLOATING, as_numbers, taken
 
 Values = dict[str, Any]
 """Arguments by the names of a graph's inputs."""
@@ -58,9 +58,9 @@ class GraphModel:
             ShapeError: A shape is not that of `input`.
             DTypeError: A dtype is not that of `input`, and the values do not survive conversion.
         """
-        values = _leaves(self.graph, xs)
+        values = _computed(self.graph, _leaves(self.graph, xs))
         run = self._compiled(_sizes(self.graph, values))
-        return run(*_arguments(self.graph, values))
+        return run(*_trees(self.graph, values))
 
     @property
     def input(self) -> Any:
@@ -122,7 +122,8 @@ def evaluate(model: Readable, *xs: Any, dtype: str = "float32") -> Any:
 
     Args:
         model: A model, or a graph.
-        xs: Arrays; their numbers are taken exactly as they are. A list stands for its numbers in
+        xs: Arrays; floats are taken exactly as they are, for an input of integers its dtype must
+            hold the numbers. A list stands for its numbers in
             the dtype of the input, so that every reading sees the same ones. For "interval" an
             input may be a `domains.Interval`: the result then encloses the values on the box.
         dtype: "float32" and "float64" compute; "rational" is exact; "interval" is rounded outward,
@@ -133,7 +134,7 @@ def evaluate(model: Readable, *xs: Any, dtype: str = "float32") -> Any:
         A NumPy array, a `Rational` or an `Interval`, in the tree of the model's output.
 
     Raises:
-        DTypeError: There is no such meaning.
+        DTypeError: There is no such meaning, or the dtype of an input does not hold the numbers.
         ShapeError: A shape is not that of the model's input.
         ArgumentError: An op does not take these sizes, such as the last but one of a single entry.
         MeaningError: An op has no such meaning, such as an irrational function in rationals.
@@ -154,7 +155,7 @@ def evaluate(model: Readable, *xs: Any, dtype: str = "float32") -> Any:
         run = model if isinstance(model, nn.Model) else GraphModel(_graph_of(model))
         return jax.tree.map(np.asarray, run(*xs))
     graph = _graph_of(model)
-    values = _leaves(graph, xs)
+    values = {k: _numbers(x, graph.specs[k].dtype) for k, x in _leaves(graph, xs).items()}
     return _MEANINGS[dtype](graph.bind(**_sizes(graph, values)), values)
 
 
@@ -170,7 +171,7 @@ def _require_float32(graph: Graph) -> None:
 
 def _in_float64(graph: Graph, values: Values) -> Any:
     wide = _widened(graph)
-    return jax.tree.map(np.asarray, to_jax(wide)(*_arguments(wide, values)))
+    return jax.tree.map(np.asarray, to_jax(wide)(*_trees(wide, _computed(wide, values))))
 
 
 def _in_rationals(graph: Graph, values: Values) -> Any:
@@ -236,8 +237,7 @@ def _leaves(graph: Graph, xs: tuple[Any, ...]) -> Values:
 
 def _pairs(graph: Graph, tree: Any, x: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(tree, str):
-        known = isinstance(x, Interval | Rational)
-        yield tree, x if known else _numbers(x, graph.specs[tree].dtype)
+        yield tree, x
     elif isinstance(tree, Mapping):
         if not isinstance(x, Mapping) or x.keys() != tree.keys():
             raise ShapeError(f"The graph takes a dict of {sorted(tree)}, got {type(x).__name__}.")
@@ -251,11 +251,12 @@ def _pairs(graph: Graph, tree: Any, x: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _numbers(x: Any, dtype: str) -> Any:
-    """An array as it is; a list in the dtype of the input, so that all meanings see the same."""
+    """The numbers of an array of floats as they are, all others as the graph takes them."""
+    if isinstance(x, Interval | Rational):
+        return x
     with named("The graph"):
-        array = as_numbers(x)
-    is_list = not hasattr(x, "dtype") and array.dtype.kind == "f"
-    return array.astype(dtype) if is_list and dtype in FLOATING else array
+        is_typed = hasattr(x, "dtype") and dtype in FLOATING
+        return as_numbers(x if is_typed else taken(x, dtype))
 
 
 def _sizes(graph: Graph, values: Values) -> dict[str, int]:
@@ -267,21 +268,24 @@ def _sizes(graph: Graph, values: Values) -> dict[str, int]:
     return sizes
 
 
-def _arguments(graph: Graph, values: Values) -> tuple[Any, ...]:
-    """The arguments in the trees that the graph takes, in the dtypes of its specs."""
-    cast = {name: _cast(x, graph.specs[name].dtype) for name, x in values.items()}
-    return tuple(unflatten(tree, cast) for tree in graph.takes)
+def _computed(graph: Graph, values: Values) -> Values:
+    """The arguments in the dtypes that the graph takes."""
+    return {name: _array(x, graph.specs[name].dtype) for name, x in values.items()}
 
 
-def _cast(x: Any, dtype: str) -> Any:
-    """The array in another dtype, if that holds its values."""
+def _array(x: Any, dtype: str) -> Any:
     if isinstance(x, Interval | Rational):
         raise DTypeError(
             f"Computing in {dtype} takes arrays, got a {type(x).__name__}.",
             help='write dtype="interval" or dtype="rational".',
         )
     with named("The graph"):
-        return exactly(x, dtype)
+        return taken(x, dtype)
+
+
+def _trees(graph: Graph, values: Values) -> tuple[Any, ...]:
+    """The arguments in the trees that the graph takes."""
+    return tuple(unflatten(tree, values) for tree in graph.takes)
 
 
 def _widened(graph: Graph) -> Graph:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import tensorem as tm
 from tensorem import graph, ops
 from tensorem.errors import ArgumentError, GraphError
 
@@ -71,6 +75,19 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "a shape that is none": (lambda d: d["specs"].pop("relu_1"), "`relu_1` has none"),
     "an input without a shape": (lambda d: d["specs"].pop("x0"), "`x0` has none"),
     "other arguments": (lambda d: d.update(takes=["relu_1"]), "`takes` holds the inputs in their"),
+    "an array that is an input": (
+        lambda d: (d["arrays"].append("x0"), d["nodes"][0].update(inputs=["x0", "x0"])),
+        "An input or array has a name of its own",
+    ),
+    "an input twice": (lambda d: d.update(inputs=["x0", "x0"]), "has a name of its own"),
+    "a version that is no number": (lambda d: d.update(version=True), "of graphs, got True"),
+    "a huge number": (lambda d: d["nodes"][1].update(attrs={"dim": 10**400}), "got 1000"),
+    "a huge size": (lambda d: d["specs"]["x0"].update(shape=[10**400]), "got 1000"),
+    "a truth value for a size": (lambda d: d["specs"]["x0"].update(shape=[True, 3]), "got True"),
+    "a truth value for a number": (
+        lambda d: d["nodes"][1].update(attrs={"dim": True}),
+        "The attribute `dim` takes a finite number, got True",
+    ),
     "two results": (
         lambda d: (d["nodes"][1].update(outputs=["a", "b"]), d["specs"].update(a=SPEC, b=SPEC)),
         "`relu` gives one value, got 2",
@@ -82,7 +99,7 @@ BROKEN: dict[str, tuple[Any, str]] = {
 def test_a_broken_document_is_one_clear_error(name: str) -> None:
     change, words = BROKEN[name]
     with pytest.raises(GraphError) as caught:
-        graph.from_json(edit(change), {"0.weight": W, "const.0": np.float32(2)})
+        graph.from_json(edit(change), {"0.weight": W, "const.0": np.float32(2), "x0": W})
     assert words in str(caught.value)
 
 
@@ -93,6 +110,88 @@ def test_text_that_is_no_json_is_one_clear_error() -> None:
         graph.from_json("[" * 100_000, {})
     with pytest.raises(GraphError, match="holds JSON"):
         graph.from_json("1" * 5000, {})
+
+
+def test_a_key_that_stands_twice_is_refused() -> None:
+    text = edit(lambda d: None)
+    twice = text.replace('"format": ', '"format": "x", "format": ', 1)
+    with pytest.raises(GraphError, match="holds every key once, got 'format' twice"):
+        graph.from_json(twice, {"0.weight": W, "const.0": np.float32(2)})
+
+
+def looped() -> graph.Graph:
+    turn = lambda c, row: (c * 0.5 + row, c)  # noqa: E731
+    return graph.capture(lambda x: jax.lax.scan(turn, jnp.zeros(2), x), (3, 2))
+
+
+def of_the_loop(**attrs: Any) -> Any:
+    return lambda d, loop: loop["attrs"].update(attrs)
+
+
+def passed(body: Any, names: list[str]) -> None:
+    body.update(outputs=names, gives=names)
+
+
+BROKEN_LOOPS: dict[str, tuple[Any, str]] = {
+    "no length": (
+        lambda d, loop: loop["attrs"].pop("length"),
+        "takes the attributes length, fixed, carried, reverse, got carried, fixed, reverse",
+    ),
+    "no attributes": (lambda d, loop: loop.update(attrs={}), "got none"),
+    "longer than its stacks": (of_the_loop(length=5), "takes float32 (), float32 (2,), float32 (5"),
+    "shorter": (of_the_loop(length=1), "the graph says float32 (), float32 (2,), float32 (3, 2)"),
+    "a huge length": (of_the_loop(length=10**400), "`length` takes a finite number, got 1000"),
+    "half a length": (of_the_loop(length=3.0), "`length` of a loop takes an integer of at least 0"),
+    "below 0": (of_the_loop(fixed=-1), "`fixed` of a loop takes an integer of at least 0, got -1"),
+    "a number for a truth value": (of_the_loop(reverse=1), "`reverse` takes true or false, got 1"),
+    "nothing carried": (of_the_loop(carried=0), "The loop takes float32 (), float32 (3, 2)"),
+    "too much carried": (of_the_loop(carried=9), "takes 10 operands or more and gives 9 or more"),
+    "too much fixed": (of_the_loop(fixed=3, carried=1), "takes 4 operands or more"),
+    "an operand less": (lambda d, loop: loop["inputs"].pop(), "the graph says float32 (), "),
+    "other results": (
+        lambda d, loop: [d["specs"][name].update(shape=[7, 7]) for name in loop["outputs"]],
+        "The loop gives float32 (2,), float32 (3, 2), the graph says float32 (7, 7)",
+    ),
+    "a result less": (
+        lambda d, loop: d.update(gives=[loop["outputs"].pop(0)], outputs=loop["outputs"]),
+        "the graph says float32 (3, 2).",
+    ),
+    "another state": (
+        lambda d, loop: passed(loop["body"], loop["body"]["inputs"][::2]),
+        "The loop passes on float32 (2,), the graph says float32 ().",
+    ),
+    "another version": (
+        lambda d, loop: loop["body"].update(version=2),
+        "This reads version 1 of graphs, got 2",
+    ),
+    "no body": (lambda d, loop: loop.pop("body"), "A loop has a body"),
+}
+
+
+@pytest.mark.parametrize("name", BROKEN_LOOPS)
+def test_a_broken_loop_is_one_clear_error(name: str) -> None:
+    change, words = BROKEN_LOOPS[name]
+    g = looped()
+    document = json.loads(graph.to_json(g))
+    [loop] = [node for node in document["nodes"] if node["op"] == "loop"]
+    change(document, loop)
+    with pytest.raises(GraphError) as caught:
+        graph.from_json(json.dumps(document), g.arrays)
+    assert words in str(caught.value)
+    if name not in ("no body", "another version"):
+        assert caught.value.where == ", ".join(loop["outputs"])
+
+
+def test_arrays_in_the_body_of_a_loop_are_refused() -> None:
+    g = looped()
+    [loop] = [node for node in g.nodes if node.body is not None]
+    assert loop.body is not None
+    zero = {"zero": np.zeros((), np.float32)}
+    specs = {**loop.body.specs, "zero": tm.Spec((), "float32")}
+    held = dataclasses.replace(loop, body=dataclasses.replace(loop.body, arrays=zero, specs=specs))
+    nodes = tuple(held if node is loop else node for node in g.nodes)
+    with pytest.raises(GraphError, match="The arrays of a loop are its operands"):
+        graph.check(dataclasses.replace(g, nodes=nodes))
 
 
 def test_arrays_of_another_shape_are_refused() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 from tensorem.errors import ArgumentError, CertificateError
 from tensorem.verify import Claim
-from tensorem.verify._claim import contains, decimal, float32_box, radius
+from tensorem.verify._claim import clip_range, contains, decimal, float32_box, radius
 
 
 def test_the_float32_box_lies_inside_the_exact_one() -> None:
@@ -31,6 +32,28 @@ def test_a_point_a_hair_outside_is_outside() -> None:
     assert contains(center, "0.0625", None, inside)
     assert not contains(center, "0.0624999999999999999999", None, inside)
     assert not contains(center, "0.0625", ("0", "0.5624"), inside)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_range_holds_its_ends_as_decimals_and_as_float32_and_no_other_float32(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    for end in (rng.uniform(-1, 1, 300) * 10.0 ** rng.integers(-44, 37, 300)).tolist():
+        for low, high in (clip_range((end, end)), clip_range((np.float32(end), np.float32(end)))):
+            near = np.float32(end)
+            assert Fraction(low) <= Fraction(float(near)) <= Fraction(high)
+            below, above = np.nextafter(near, [-np.inf, np.inf], dtype=np.float32).tolist()
+            assert Fraction(below) < Fraction(low) and Fraction(high) < Fraction(above)
+        low, high = clip_range((end, end))
+        assert Fraction(low) <= Fraction(str(end)) <= Fraction(high)
+
+
+def test_an_end_is_its_decimal_unless_float32_lies_further_out() -> None:
+    assert clip_range((0, 1)) == ("0", "1") and clip_range((0.0, 1.0)) == ("0", "1.0")
+    assert clip_range((-0.4242, 0.7)) == ("-0.4242", "0.7")
+    assert clip_range((0.7, 0.3 + 0.4)) == ("0.699999988", "0.7")
+    assert clip_range((0, 0.3)) == ("0", "0.300000012")
+    assert clip_range(("0.7", Decimal("0.7"))) == ("0.7", "0.7")
+    assert clip_range((16777217, 16777217)) == ("16777217", "16777217")
 
 
 def test_a_float_means_its_printed_decimal() -> None:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -159,8 +161,19 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "nested clip": ({"clip": ((0, 1), 1)}, ArgumentError, r"clip takes a number, got \(0, 1\)"),
     "no clip": ({"clip": 1}, ArgumentError, r"clip takes \(least, greatest\), got 1"),
     "clip by name": ({"clip": {0: 1, 1: 2}}, ArgumentError, r"clip takes \(least, greatest\)"),
-    "no array": ({"x": [[1], [1, 2]]}, ShapeError, "takes inputs that form an array"),
-    "text": ({"x": "abc"}, DTypeError, "takes float32 inputs, got str"),
+    "no array": ({"x": [[1], [1, 2]]}, ShapeError, "A proof takes an array, got a ragged"),
+    "text": ({"x": "abc"}, DTypeError, r"A proof takes numbers, got <U3 \(str\)"),
+    "large list": ({"x": [[[1e39] * 4] * 4]}, DTypeError, "values that float32 does not hold"),
+    "exact clip": (
+        {"x": np.full((1, 4, 4), 0.3, np.float32), "clip": ("0", "0.3")},
+        ArgumentError,
+        r"got 0.30000001192092896 to 0.30000001192092896.\n  help: +widen clip, or write its ends",
+    ),
+    "exact low clip": (
+        {"x": np.full((1, 4, 4), 0.7, np.float32), "clip": ("0.7", "1")},
+        ArgumentError,
+        r"within clip \('0.7', '1'\), got 0.699999988",
+    ),
 }
 
 
@@ -182,6 +195,29 @@ def test_a_model_that_does_not_classify_is_refused() -> None:
     with pytest.raises(MeaningError, match="that the checker can check"):
         layer = nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3))
         Prover.of(nn.build(layer, input=("N", 4)))
+
+
+EDGES: dict[str, tuple[list[float], Any]] = {
+    "the greatest above its decimal": ([0.1, 0.2, 0.3], (0, 0.3)),
+    "the least below its decimal": ([0.7, 0.8, 0.9], (0.7, 1)),
+    "normalised": ([-0.4242, 0.2, 2.8215], (-0.4242, 2.8215)),
+    "numbers of numpy": ([-0.4242, 0.2, 2.8215], (np.float32(-0.4242), np.float32(2.8215))),
+    "numbers of jax": ([-0.4242, 0.2, 2.8215], (jnp.float32(-0.4242), jnp.float32(2.8215))),
+    "tiny": ([-1e-30, 0.0, 1e-41], (-1e-30, 1e-41)),
+    "as text": ([0.1, 0.2, 0.3], ("0", "0.3000000119209289550781250")),
+}
+
+
+@pytest.mark.parametrize("name", EDGES)
+def test_a_pixel_on_the_edge_of_clip_is_proved(name: str) -> None:
+    values, clip = EDGES[name]
+    x = np.array(values, np.float32)
+    model = nn.build(nn.Sequential(nn.Linear(3, 6), nn.ReLU(), nn.Linear(6, 2)), ("N", 3), seed=1)
+    proof = robust(model, x, int(np.argmax(model(x[None]))), 1e-9, clip=clip)
+    assert proof.verdict == "proved" and proof.check()
+    assert proof.claim.clip is not None
+    low, high = map(Fraction, proof.claim.clip)
+    assert all(low <= Fraction(float(v)) <= high for v in x)
 
 
 def test_a_list_is_an_input_as_it_is_for_the_model() -> None:

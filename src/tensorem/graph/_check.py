@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from tensorem.errors import GraphError, TensoremError
-from tensorem.graph._graph import Graph, Node, flatten
-from tensorem.shapes import named
+from tensorem.graph._graph import Graph, Loop, Node, flatten
+from tensorem.shapes import Spec, named
 
 
 def check(graph: Graph) -> None:
@@ -14,7 +16,7 @@ def check(graph: Graph) -> None:
         GraphError: A value is used before it is made, made twice, missing, or of another shape or
             dtype than its op gives; the error names it.
     """
-    known = {*graph.inputs, *graph.arrays}
+    known = _check_given(graph)
     _check_arrays(graph)
     for node in graph.nodes:
         _check_node(graph, node, known)
@@ -26,6 +28,16 @@ def check(graph: Graph) -> None:
         raise GraphError("`gives` holds the outputs in their order.")
     if list(flatten(list(graph.takes))) != list(graph.inputs):
         raise GraphError("`takes` holds the inputs in their order.")
+
+
+def _check_given(graph: Graph) -> set[str]:
+    """The names of the inputs and arrays, which are no others' names."""
+    known: set[str] = set()
+    for name in (*graph.inputs, *graph.arrays):
+        if name in known:
+            raise GraphError("An input or array has a name of its own.", where=name)
+        known.add(name)
+    return known
 
 
 def _check_arrays(graph: Graph) -> None:
@@ -50,10 +62,47 @@ def _check_node(graph: Graph, node: Node, known: set[str]) -> None:
         if name not in graph.specs:
             raise GraphError(f"Every value has a spec, `{name}` has none.")
     if node.body is not None:
-        return check(node.body)
+        return _check_loop(graph, node, node.body)
     if len(node.outputs) != 1:
         raise GraphError(f"`{node.op}` gives one value, got {len(node.outputs)}.")
     _check_shape(graph, node)
+
+
+def _check_loop(graph: Graph, node: Node, body: Graph) -> None:
+    check(body)
+    try:
+        _check_state(node.loop, body)
+        _require("takes", node.loop.operands(body), _specs(graph, node.inputs))
+        _require("gives", node.loop.results(body), _specs(graph, node.outputs))
+    except GraphError as error:
+        raise error.with_notes(where=", ".join(node.outputs)) from None
+
+
+def _check_state(loop: Loop, body: Graph) -> None:
+    """What a reading passes on is what the next one takes."""
+    if body.arrays:
+        raise GraphError("The arrays of a loop are its operands, its body holds some.")
+    end = loop.fixed + loop.carried
+    if end > len(body.inputs) or loop.carried > len(body.outputs):
+        raise GraphError(
+            f"A loop takes {end} operands or more and gives {loop.carried} or more, its body takes "
+            f"{len(body.inputs)} and gives {len(body.outputs)}."
+        )
+    state = _specs(body, body.inputs[loop.fixed : end])
+    _require("passes on", state, _specs(body, body.outputs[: loop.carried]))
+
+
+def _require(verb: str, specs: list[Spec], stated: list[Spec]) -> None:
+    if stated != specs:
+        raise GraphError(f"The loop {verb} {_listed(specs)}, the graph says {_listed(stated)}.")
+
+
+def _specs(graph: Graph, names: Iterable[str]) -> list[Spec]:
+    return [graph.specs[name] for name in names]
+
+
+def _listed(specs: Iterable[Spec]) -> str:
+    return ", ".join(map(str, specs)) or "nothing"
 
 
 def _check_shape(graph: Graph, node: Node) -> None:
@@ -66,7 +115,7 @@ def _check_shape(graph: Graph, node: Node) -> None:
         raise GraphError(
             error.what, where=node.outputs[0], because=error.because, help=error.help
         ) from None
-    except (TypeError, ValueError, KeyError, IndexError) as error:
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
         raise GraphError(
             f"`{node.op}` cannot take these operands and attributes.", where=node.outputs[0],
             because=str(error),

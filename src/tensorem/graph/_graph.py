@@ -38,6 +38,40 @@ class Loop:
     carried: int
     reverse: bool
 
+    @staticmethod
+    def of(attrs: Mapping[str, Any]) -> Loop:
+        """The loop that the attributes of a node describe.
+
+        Raises:
+            GraphError: One is missing or unknown, or is no count (reverse: no truth value).
+        """
+        if attrs.keys() != _LOOP.keys():
+            got = ", ".join(sorted(attrs)) or "none"
+            raise GraphError(f"A loop takes the attributes {', '.join(_LOOP)}, got {got}.")
+        for name, kind in _LOOP.items():
+            value = attrs[name]
+            if type(value) is not kind or value < 0:
+                takes = "a truth value" if kind is bool else "an integer of at least 0"
+                raise GraphError(f"The attribute `{name}` of a loop takes {takes}, got {value!r}.")
+        return Loop(**attrs)
+
+    def operands(self, body: Graph) -> list[Spec]:
+        """The specs of what a loop with this body takes."""
+        return self._specs(body, body.inputs, self.fixed + self.carried)
+
+    def results(self, body: Graph) -> list[Spec]:
+        """The specs of what a loop with this body gives: the last state, then the stacks."""
+        return self._specs(body, body.outputs, self.carried)
+
+    def _specs(self, body: Graph, names: tuple[str, ...], first: int) -> list[Spec]:
+        """Those of the body's values, but stacks of them after the first few."""
+        specs = [body.specs[name] for name in names]
+        stacks = [Spec((self.length, *spec.shape), spec.dtype) for spec in specs[first:]]
+        return [*specs[:first], *stacks]
+
+
+_LOOP: Mapping[str, type[int]] = {"length": int, "fixed": int, "carried": int, "reverse": bool}
+
 
 @dataclass(frozen=True)
 class Node:
@@ -67,7 +101,7 @@ class Node:
     @property
     def loop(self) -> Loop:
         """How a loop is read."""
-        return Loop(**self.attrs)
+        return Loop.of(self.attrs)
 
 
 @dataclass(frozen=True)

@@ -22,8 +22,9 @@ from tensorem.shapes import Spec, parse_size
 FORMAT, VERSION = "tensorem.graph", 1
 _FIELDS = {"format", "version", "inputs", "outputs", "takes", "gives", "arrays", "specs", "nodes"}
 _NUMBERS = {"dim", "divisor", "eps", "exponent", "groups", "ndim", "negative_slope"}
-_NUMBERS |= {"carried", "fixed", "length", "reverse"}
-"""The attributes that are one number; the others are lists of sizes, and `dtype` is a name."""
+_NUMBERS |= {"carried", "fixed", "length"}
+"""The attributes that are one number; the others are lists of sizes, but for `dtype`, which is a
+name, and `reverse`, which is true or false."""
 
 
 def to_json(graph: Graph) -> str:
@@ -79,23 +80,42 @@ def from_json(text: str, arrays: Mapping[str, np.ndarray]) -> Graph:
           return mean_4
     """
     try:
-        document = json.loads(text)
+        document = json.loads(text, object_pairs_hook=_distinct)
+    except GraphError:
+        raise
     except (ValueError, RecursionError) as error:
         raise GraphError("A graph file holds JSON.", because=str(error)) from None
-    if not isinstance(document, dict) or document.get("format") != FORMAT:
-        raise GraphError(f'A graph file says "format": "{FORMAT}".')
-    if document.get("version") != VERSION:
-        raise GraphError(f"This reads version {VERSION} of graphs, got {document.get('version')}.")
+    _require_version(document)
     graph = _guarded(lambda: _graph(document, arrays))
     check(graph)
     return graph
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Of two values under one key, readers may take either."""
+    table = dict(pairs)
+    if len(table) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise GraphError(f"A graph file holds every key once, got {twice!r} twice.")
+    return table
+
+
+def _require_version(document: Any) -> None:
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise GraphError(f'A graph file says "format": "{FORMAT}".')
+    version = document.get("version")
+    if type(version) is not int or version != VERSION:
+        raise GraphError(f"This reads version {VERSION} of graphs, got {version!r:.40}.")
 
 
 def _guarded(make: Callable[[], Graph]) -> Graph:
     try:
         return make()
     except TensoremError as error:
-        raise GraphError("A graph file is malformed.", because=error.what) from None
+        raise GraphError(
+            "A graph file is malformed.", where=error.where, because=error.what
+        ) from None
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise GraphError("A graph file is malformed.", because=reason) from None
@@ -166,28 +186,53 @@ def _name(value: Any) -> str:
 
 def _read_node(node: dict[str, Any]) -> Node:
     _require_fields("A node", node, {"op", "inputs", "outputs", "attrs", "body"})
-    body = _graph(node["body"], {}) if "body" in node else None
+    body = _read_body(node["body"]) if "body" in node else None
     if (node["op"] == "loop") != (body is not None):
         raise GraphError(f"A loop has a body, and no other node has; got `{node['op']}`.")
+    outputs = tuple(map(_name, node["outputs"]))
     return Node(
         op=_name(node["op"]),
         inputs=tuple(map(_name, node["inputs"])),
-        outputs=tuple(map(_name, node["outputs"])),
-        attrs={_name(k): _read_attr(k, v) for k, v in node["attrs"].items()},
+        outputs=outputs,
+        attrs=_read_attrs(node["attrs"], ", ".join(outputs)),
         body=body,
     )
 
 
+def _read_body(document: Any) -> Graph:
+    _require_version(document)
+    return _graph(document, {})
+
+
+def _read_attrs(attrs: dict[str, Any], where: str) -> dict[str, Attr]:
+    try:
+        return {name: _read_attr(name, value) for name, value in attrs.items()}
+    except GraphError as error:
+        raise error.with_notes(where=where) from None
+
+
 def _read_attr(name: str, value: Any) -> Attr:
-    """A number, a list of sizes, or the name of a dtype, as the attribute demands."""
+    """A number, a truth value, a list of sizes, or the name of a dtype, as the name demands."""
     if name == "dtype":
         return _name(value)
-    if name in _NUMBERS and isinstance(value, int | float) and math.isfinite(value):
-        return value
-    if name not in _NUMBERS and isinstance(value, list):
-        return _sizes(value)
-    kind = "a finite number" if name in _NUMBERS else "a list"
-    raise GraphError(f"The attribute `{name}` takes {kind}, got {value!r}.")
+    if name == "reverse":
+        kind, fits = "true or false", isinstance(value, bool)
+    elif name in _NUMBERS:
+        kind, fits = "a finite number", _is_whole(value) or _is_finite(value)
+    else:
+        kind, fits = "a list", isinstance(value, list)
+    if not fits:
+        raise GraphError(f"The attribute `{name}` takes {kind}, got {value!r:.40}.")
+    return _sizes(value) if isinstance(value, list) else value
+
+
+def _is_finite(value: Any) -> bool:
+    return isinstance(value, float) and math.isfinite(value)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether it is an integer of 64 bits, as every size and place is."""
+    return type(value) is int and -(2**63) <= value < 2**63
 
 
 def _sizes(values: list[Any]) -> tuple[Any, ...]:
@@ -195,13 +240,13 @@ def _sizes(values: list[Any]) -> tuple[Any, ...]:
     for value in values:
         if isinstance(value, str):
             parse_size(value)
-        elif not isinstance(value, int | list):
-            raise GraphError(f"A list of sizes takes integers and texts, got {value!r}.")
+        elif not _is_whole(value) and not isinstance(value, list):
+            raise GraphError(f"A list of sizes takes integers and texts, got {value!r:.40}.")
     return tuple(_sizes(v) if isinstance(v, list) else v for v in values)
 
 
 def _read_spec(spec: dict[str, Any]) -> Spec:
     if not isinstance(spec["shape"], list):
         raise GraphError(f"A shape is a list of sizes, got {spec['shape']!r}.")
-    sizes = (n if isinstance(n, int) else parse_size(_name(n)) for n in spec["shape"])
+    sizes = (n if isinstance(n, int) else parse_size(n) for n in _sizes(spec["shape"]))
     return Spec(tuple(sizes), _name(spec["dtype"]))

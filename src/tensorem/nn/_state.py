@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
 
-import jax
 import jax.numpy as jnp
-import numpy as np
 
 from tensorem import functional as F
-from tensorem.errors import ArgumentError, DTypeError, PathError, ShapeError
+from tensorem.errors import ArgumentError, PathError, ShapeError
 from tensorem.shapes import Spec, format_shape, named, solve
-from tensorem.shapes.dtypes import FLOATING, as_numbers, exactly, is_floating
+from tensorem.shapes.dtypes import as_numbers, exactly, taken
 
 from ._bind import Array, Arrays
 from ._tree import join, parts
@@ -44,16 +42,8 @@ def _kind(x: Any) -> str:
 
 
 def _input(spec: Spec, x: Any, values: dict[str, int]) -> Array:
-    if not isinstance(x, jax.Array):
-        with named("The model"):
-            array = as_numbers(x)
-        x = _exact("The model's input", array, spec.dtype, isinstance(x, np.ndarray))
-    if x.dtype != spec.dtype:
-        raise DTypeError(
-            f"The model takes {spec.dtype}, got {x.dtype}.",
-            help=f"convert: x.astype({spec.dtype!r}).",
-        )
     with named("The model"):
+        x = taken(x, spec.dtype)
         _require_shape(spec.bind(values).shape, F.shape(x), values)
     return x
 
@@ -68,22 +58,6 @@ def _require_shape(wanted: Any, got: Any, values: dict[str, int]) -> None:
         values |= solve(wanted, got)
     elif len(wanted) != len(got):  # inside a trace with names of its own
         raise ShapeError(f"takes {format_shape(wanted)}, got {format_shape(got)}.")
-
-
-def _exact(what: str, array: Any, dtype: str, typed: bool) -> Any:
-    """The array in a dtype; one that has a dtype of its own must survive the conversion."""
-    if not typed and _rounds(array, dtype):
-        return array.astype(dtype)
-    with named(what):
-        return exactly(array, dtype)
-
-
-def _rounds(array: Any, dtype: str) -> bool:
-    """Whether floats become floats, and none of them infinite."""
-    if not is_floating(array.dtype) or dtype not in FLOATING:
-        return False
-    with np.errstate(all="ignore"):
-        return bool(np.array_equal(np.isfinite(array), np.isfinite(array.astype(dtype))))
 
 
 def loaded(layer: Any, own: Arrays, state: Mapping[str, Any]) -> Arrays:
@@ -107,7 +81,8 @@ def _entry(path: str, own: Array, value: Any) -> Array:
         raise ShapeError(
             f"{path} takes {format_shape(own.shape)}, got {format_shape(array.shape)}."
         )
-    return jnp.asarray(_exact(path, array, own.dtype.name, typed=True))
+    with named(path):
+        return jnp.asarray(exactly(array, own.dtype.name))
 
 
 def _require_names(own: Mapping[str, Any], state: Mapping[str, Any]) -> None:

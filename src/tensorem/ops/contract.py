@@ -191,7 +191,8 @@ def _dot_twin(x: Array, y: Array, *, contract: Pairs, batch: Pairs) -> Array:
 def _matrix(x: Array, contract: Dims, batch: Dims) -> tuple[Array, Dims]:
     free = tuple(i for i in range(x.ndim) if i not in contract + batch)
     sizes = tuple(x.shape[i] for i in free)
-    flat = (*(x.shape[i] for i in batch), math.prod(sizes), -1)
+    terms = math.prod(x.shape[i] for i in contract)
+    flat = (*(x.shape[i] for i in batch), math.prod(sizes), terms)
     return np.transpose(x, batch + free + contract).reshape(flat), sizes
 
 

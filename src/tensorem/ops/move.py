@@ -197,9 +197,9 @@ def _embedding(index: Array, weight: Array) -> Array:
 
 
 def _embedding_exact(index: Rational, weight: Rational) -> Rational:
-    rows = (index.num // index.den).astype(np.int64)
     with named("embedding"):
-        rules.check_rows(rows, weight.shape[0])
+        rules.check_rows(index.fractions(), weight.shape[0])
+    rows = (index.num // index.den).astype(np.int64)
     return weight.map(lambda num: num[rows])
 
 
@@ -208,7 +208,9 @@ def _embedding_interval(index: Interval, weight: Interval) -> Interval:
     xp, last = index.rounding.xp, weight.shape[0] - 1
     rows = xp.clip(index.lower, 0, last).astype(xp.int32)
     unknown = (index.lower != index.upper)[..., None]
-    none = xp.logical_or(index.lower < 0, index.upper > last)[..., None]
+    outside = xp.logical_or(index.lower < 0, index.upper > last)
+    between = xp.floor(index.upper) < index.lower
+    none = xp.logical_or(outside, between)[..., None]
     lower = xp.where(unknown, weight.lower.min(axis=0), weight.lower[rows])
     upper = xp.where(unknown, weight.upper.max(axis=0), weight.upper[rows])
     return Interval(xp.where(none, -xp.inf, lower), xp.where(none, xp.inf, upper))

@@ -115,6 +115,43 @@ def exactly(x: Any, dtype: str) -> Any:
     )
 
 
+def taken(x: Any, dtype: str) -> Any:
+    """What a user gives to a program, in the dtype that it takes.
+
+    A list is rounded, since its numbers have no dtype; an array is converted if its values survive.
+    One of JAX must have the dtype: it may stand in a trace, where nobody sees values.
+
+    Raises:
+        ShapeError: A list is ragged.
+        DTypeError: It holds no numbers, or the dtype does not hold them. The messages begin with
+            `takes`: the caller names who takes it (`shapes.named`).
+
+    Example:
+        >>> taken([1, 2.5], "float32")
+        array([1. , 2.5], dtype=float32)
+    """
+    import jax  # here, since the names of dtypes are there without it
+
+    if isinstance(x, jax.Array):
+        if x.dtype != dtype:
+            raise DTypeError(
+                f"takes {dtype}, got {x.dtype}.", help=f"convert: x.astype({dtype!r})."
+            )
+        return x
+    array = as_numbers(x)
+    if not hasattr(x, "dtype") and _rounds(array, dtype):
+        return array.astype(dtype)
+    return exactly(array, dtype)
+
+
+def _rounds(array: np.ndarray[Any, Any], dtype: str) -> bool:
+    """Whether floats become floats, and none of them infinite."""
+    if not is_floating(array.dtype) or dtype not in FLOATING:
+        return False
+    with np.errstate(all="ignore"):
+        return bool(np.array_equal(np.isfinite(array), np.isfinite(array.astype(dtype))))
+
+
 def executable(dtype: object) -> str:
     """The name of a dtype in which programs run.
 

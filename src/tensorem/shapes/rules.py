@@ -246,13 +246,13 @@ def check_rows(index: Any, rows: int) -> None:
     """Refuse an index of a row that a table does not have; the error says where it stands.
 
     Raises:
-        DataError: One is below 0, or beyond the last.
+        DataError: One is below 0, beyond the last, or no whole number.
     """
-    wrong = np.argwhere((index < 0) | (index >= rows))
+    wrong = np.argwhere((index < 0) | (index >= rows) | (index % 1 != 0))
     if len(wrong):
         at = tuple(int(i) for i in wrong[0])
         raise DataError(
-            f"takes indices from 0 to {rows - 1}, got {int(index[at])}.",
+            f"takes indices from 0 to {rows - 1}, got {index[at]}.",
             where=f"index[{', '.join(map(str, at))}]",
         )
 

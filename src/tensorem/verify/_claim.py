@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from tensorem.errors import ArgumentError, CertificateError
+from tensorem.shapes.dtypes import is_floating
 
 FORMAT, VERSION = "tensorem.certificate", 1
 _GREATEST, _PLACES = 37, 80
@@ -107,6 +108,41 @@ def radius(value: Any) -> str:
     return text
 
 
+def clip_range(clip: Any) -> tuple[str, str]:
+    """The ends of a range as exact decimals.
+
+    A float stands for its printed decimal. Where the nearest float32 lies outside of that, it
+    stands for this number, rounded outward to nine digits: so 0.3 is the end of data in float32
+    whose greatest value is 0.3.
+
+    Raises:
+        ArgumentError: It is no pair, or an end is no decimal, or the first is the greater.
+    """
+    ends = list(clip) if np.iterable(clip) and not isinstance(clip, str | dict | set) else []
+    if len(ends) != 2:
+        raise ArgumentError(f"clip takes (least, greatest), got {clip!r}.")
+    low, high = (decimal(end, "clip") for end in ends)
+    if Fraction(low) > Fraction(high):
+        raise ArgumentError(f"clip takes (least, greatest), got {clip}.")
+    return _outer(low, ends[0], ROUND_FLOOR), _outer(high, ends[1], ROUND_CEILING)
+
+
+def _outer(text: str, value: Any, rounding: str) -> str:
+    """A decimal, or the float32 that a float is, where this lies further out."""
+    if not is_floating(np.asarray(value).dtype):
+        return text
+    near = Decimal(float(np.float32(value)))
+    outside = near > Decimal(text) if rounding == ROUND_CEILING else near < Decimal(text)
+    return decimal(Context(9, rounding).create_decimal(near), "clip") if outside else text
+
+
+def float32_range(clip: tuple[str, str] | None) -> tuple[np.float32, np.float32]:
+    """The least and greatest float32 within a range."""
+    if clip is None:
+        return np.float32(-np.inf), np.float32(np.inf)
+    return _inside(Fraction(clip[0]), np.inf), _inside(Fraction(clip[1]), -np.inf)
+
+
 def float32_box(
     centers: np.ndarray, eps: str, clip: tuple[str, str] | None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -115,9 +151,8 @@ def float32_box(
     with np.errstate(over="ignore"):
         ends = [(centers + side * reach).astype(np.float32) for side in (-1, 1)]
     lower, upper = np.nextafter(ends[0], np.inf), np.nextafter(ends[1], -np.inf)
-    if clip is not None:
-        lower = np.maximum(lower, _inside(Fraction(clip[0]), np.inf))
-        upper = np.minimum(upper, _inside(Fraction(clip[1]), -np.inf))
+    low, high = float32_range(clip)
+    lower, upper = np.maximum(lower, low), np.minimum(upper, high)
     return np.minimum(lower, centers), np.maximum(upper, centers)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -16,10 +15,11 @@ from tensorem.domains import Diagonal
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
 from tensorem.graph import Captured, Graph, Node, Trained, to_program
 from tensorem.ops.pool import carrier, windows
-from tensorem.shapes import format_shape
+from tensorem.shapes import format_shape, named
+from tensorem.shapes.dtypes import as_numbers, taken
 from tensorem.verify._attack import worst
 from tensorem.verify._bounds import Bounds, Propagation
-from tensorem.verify._claim import Claim, decimal, float32_box, radius
+from tensorem.verify._claim import Claim, clip_range, float32_box, float32_range, radius
 from tensorem.verify._classifier import Classifier, Structure
 from tensorem.verify._proof import Proof
 
@@ -47,6 +47,10 @@ class Prover:
     def of(model: Trained | Captured | Graph, clip: tuple[float, float] | None = None) -> Prover:
         """A prover for a model or graph that classifies; the batch axis is bound to 1.
 
+        Args:
+            model: A model or graph.
+            clip: As `robust` takes it.
+
         Raises:
             ShapeError: It does not take one array and give (N, classes).
             MeaningError: One of its ops has no bounds, or is none that the checker knows.
@@ -55,7 +59,7 @@ class Prover:
         classifier = Classifier.of(model)
         Propagation.of(classifier.graph)
         _ = classifier.checker
-        return Prover(classifier, None if clip is None else _range(clip))
+        return Prover(classifier, None if clip is None else clip_range(clip))
 
     def robust(self, x: Any, label: int, eps: float | str, method: Method = "crown") -> Proof:
         """Is the output `label` strictly above all others, everywhere within eps of x?
@@ -71,6 +75,7 @@ class Prover:
 
         Raises:
             ShapeError: x is not one input of the model.
+            DTypeError: x is an array of another dtype than float32, or holds no such numbers.
             ArgumentError: The label, radius or method is out of its range, or x lies outside clip.
         """
         return self.robust_all(_array(x)[None], [label], eps, method)[0]
@@ -82,6 +87,7 @@ class Prover:
 
         Raises:
             ShapeError: The inputs are not a batch of inputs of the model, one for each label.
+            DTypeError: They are an array of another dtype than float32, or hold no such numbers.
             ArgumentError: A label, the radius or the method is out of its range, or an input
             outside clip.
         """
@@ -149,13 +155,20 @@ class Prover:
             one = format_shape(shape[1:])
             raise ShapeError(f"A proof takes inputs {one}, got {format_shape(xs.shape[1:])}.")
         centers: np.ndarray = xs.reshape(count, *shape).astype(np.float32, copy=False)
-        low, high = map(float, self.clip or ("-inf", "inf"))
-        if not (np.isfinite(centers).all() and (low <= centers).all() and (centers <= high).all()):
-            raise ArgumentError(
-                f"A proof takes finite inputs within clip {self.clip or 'none'}, got "
-                f"{centers.min()} to {centers.max()}."
-            )
+        self._require_within(centers)
         return centers
+
+    def _require_within(self, centers: np.ndarray) -> None:
+        """No claim is about nothing: a centre lies in its own box."""
+        least, greatest = float(centers.min()), float(centers.max())
+        low, high = float32_range(self.clip)
+        if not (low <= least and greatest <= high and np.isfinite([least, greatest]).all()):
+            raise ArgumentError(
+                f"A proof takes finite inputs within clip {self.clip or 'none'}, got {least} to "
+                f"{greatest}.",
+                help="widen clip, or write its ends as floats: 0.3 holds float32(0.3), the "
+                'decimal "0.3" does not.',
+            )
 
     def _labels(self, labels: Sequence[int]) -> list[int]:
         last = self.classifier.classes - 1
@@ -217,7 +230,9 @@ def robust(
         x: The centre, float32, without the batch axis or with one of size 1.
         label: Index of the output.
         eps: Radius in input units; a float means the decimal that Python prints for it.
-        clip: The least and greatest value that an input can have.
+        clip: The least and greatest value that an input can have, both included. A float means its
+            printed decimal, or the nearest float32 (rounded outward to nine digits) where that lies
+            further out, so that (0, 0.3) holds the pixel float32(0.3); a text is taken exactly.
         method: "crown", or "ibp" for interval bounds only.
 
     Returns:
@@ -226,6 +241,7 @@ def robust(
 
     Raises:
         ShapeError: The model is no classifier, or x is not one of its inputs.
+        DTypeError: The model or x is of another dtype than float32.
         ArgumentError: label, eps, clip or method is out of its range.
         MeaningError: One of the model's ops has no bounds.
 
@@ -297,19 +313,5 @@ def _carrier(ends: Array, node: Node) -> Array:
 
 def _array(x: Any) -> np.ndarray:
     """An array as it is; a list of numbers in float32, as a model takes it."""
-    try:
-        array = np.asarray(x)
-    except ValueError as error:
-        raise ShapeError("A proof takes inputs that form an array.", because=str(error)) from None
-    is_list = not hasattr(x, "dtype") and array.dtype.kind in "iuf"
-    return array.astype(np.float32) if is_list else array
-
-
-def _range(clip: tuple[float, float]) -> tuple[str, str]:
-    ends = list(clip) if np.iterable(clip) and not isinstance(clip, str | dict | set) else []
-    if len(ends) != 2:
-        raise ArgumentError(f"clip takes (least, greatest), got {clip!r}.")
-    low, high = (decimal(c, "clip") for c in ends)
-    if Fraction(low) > Fraction(high):
-        raise ArgumentError(f"clip takes (least, greatest), got {clip}.")
-    return low, high
+    with named("A proof"):
+        return as_numbers(x if hasattr(x, "dtype") else taken(x, "float32"))
