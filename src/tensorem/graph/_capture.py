@@ -16,7 +16,7 @@ import numpy as np
 
 from tensorem import runtime
 from tensorem.errors import CaptureError, ShapeError
-from tensorem.graph._graph import Graph, Node, constant_name, flatten
+from tensorem.graph._graph import Graph, Loop, Node, constant_name, flatten
 from tensorem.graph._known import computed, size_value
 from tensorem.graph._primitives import PRIMITIVES
 from tensorem.graph._recognise import recognised
@@ -228,10 +228,7 @@ class _Builder:
     def _loop_node(self, inputs: tuple[str, ...], attrs: Any, body: Graph) -> list[str]:
         name = f"loop_{len(self._nodes)}"
         outputs = tuple(self._fresh(f"{name}.{i}") for i in range(len(body.outputs)))
-        specs = [body.specs[name] for name in body.outputs]
-        stacks = [Spec((attrs["length"], *s.shape), s.dtype) for s in specs[attrs["carried"] :]]
-        node = Node("loop", inputs, outputs, attrs, body)
-        self._add(node, [*specs[: attrs["carried"]], *stacks])
+        self._add(Node("loop", inputs, outputs, attrs, body), Loop.of(attrs).results(body))
         return list(outputs)
 
 
