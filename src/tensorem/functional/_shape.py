@@ -7,9 +7,22 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, TypeVar, cast
 
+import jax
+import numpy as np
+
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.ops import Op
-from tensorem.shapes import Size, Spec, check_arrays, check_call, format_shape, named, sizes
+from tensorem.shapes import (
+    Size,
+    Spec,
+    check_array,
+    check_call,
+    format_shape,
+    named,
+    read_arrays,
+    sizes,
+)
+from tensorem.shapes.dtypes import as_numbers, exactly
 
 Array = Any
 F = TypeVar("F", bound=Callable[..., Any])
@@ -64,14 +77,25 @@ def called(f: F, name: str = "") -> F:
     """The function, with its name in front of errors whose message begins with `takes`.
 
     A call that does not fit its signature is such an error, and so is a list where an array is
-    annotated. Traced code pays for this once, while it is traced.
+    annotated. An array of NumPy is taken with all of its values, or not at all. Traced code pays
+    for this once, while it is traced.
     """
     signature, name = inspect.signature(f), name or f.__name__
 
     @wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         with named(name):
-            check_arrays(check_call(signature, args, kwargs))
-            return f(*args, **kwargs)
+            bound = check_call(signature, args, kwargs)
+            read_arrays(bound, _read)
+            return f(*bound.args, **bound.kwargs)
 
     return cast(F, call)
+
+
+def _read(value: Any, name: str) -> Array:
+    """An array; one of NumPy in the dtype that JAX has for it, if that holds its values."""
+    check_array(value, name)
+    if not isinstance(value, np.ndarray | np.generic):
+        return value
+    array = as_numbers(value)
+    return exactly(array, jax.dtypes.canonicalize_dtype(array.dtype).name, name)

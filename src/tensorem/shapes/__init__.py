@@ -3,8 +3,8 @@
 from . import dtypes as dtypes
 from . import rules as rules
 from ._call import check_array as check_array
-from ._call import check_arrays as check_arrays
 from ._call import check_call as check_call
+from ._call import read_arrays as read_arrays
 from ._equal import differ as differ
 from ._equal import unequal as unequal
 from ._named import named as named
@@ -61,7 +61,6 @@ __all__ = [
     "bind_size",
     "broadcast_shapes",
     "check_array",
-    "check_arrays",
     "check_call",
     "check_padding",
     "conv_size",
@@ -79,6 +78,7 @@ __all__ = [
     "parse_size",
     "pool_size",
     "pool_window",
+    "read_arrays",
     "require_equal",
     "reshape_shape",
     "rules",

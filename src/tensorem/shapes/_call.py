@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from inspect import BoundArguments, Parameter, Signature
 from types import NoneType
 from typing import Any
@@ -73,21 +73,22 @@ def check_call(
         raise ArgumentError(what, because=because, help=help) from None
 
 
-def check_arrays(call: BoundArguments) -> None:
-    """Raise unless there are arrays where the signature says so, in text: `Array`.
+def read_arrays(call: BoundArguments, read: Callable[[Any, str], Any]) -> None:
+    """Read what is given where the signature says, in text, that there are arrays: `Array`.
 
     `Array | float` takes numbers too, `Array | None` may be left out, `Sequence[Array]` holds some.
 
-    Raises:
-        DTypeError: There is something else. The message begins with `takes`.
+    Args:
+        call: The arguments; each array becomes what was read.
+        read: (what is given, its name) -> array; raises where it is none.
     """
     for name, value in call.arguments.items():
         said = call.signature.parameters[name].annotation
         if said == "Sequence[Array]" and isinstance(value, (list, tuple)):
-            for i, item in enumerate(value):
-                check_array(item, f"{name}[{i}]")
+            items = [read(item, f"{name}[{i}]") for i, item in enumerate(value)]
+            call.arguments[name] = items
         elif said in _ARRAYS and not isinstance(value, _ARRAYS[said]):
-            check_array(value, name)
+            call.arguments[name] = read(value, name)
 
 
 _ARRAYS: Mapping[Any, tuple[type, ...]] = {
