@@ -20,7 +20,8 @@ def to_jax(graph: Graph) -> Callable[..., Any]:
 
     It is compiled, and can be differentiated and captured again. It gives the same bits as the
     compiled original that takes its arrays as arguments. The compiler may round otherwise where the
-    original closes over an array of NumPy, which is a constant to it, and in a gradient of a loop.
+    original closes over an array of NumPy, which is a constant to it, casts to bfloat16 and back in
+    JAX's words, and in a gradient of a loop.
 
     Raises:
         GraphError: The graph has symbolic sizes; bind them first.
