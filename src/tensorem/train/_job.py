@@ -79,14 +79,14 @@ def trained(job: Job, at: Standing) -> Run:
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM came; what was done is saved.
-        DataError: The loss or a parameter is no finite number any more.
+        DataError: The loss, a parameter or a buffer is no finite number any more.
         FileError: A checkpoint cannot be written.
     """
     pace = Pace(every=job.folder.checkpoint_every if job.folder else None)
     with closing(job.display), job.signals:
         while len(at.history) < job.plan.epochs:
             at = _epoch(job, at, pace)
-        _require_finite_params(job, at)
+        _require_finite_arrays(job, at)
         return job.run(at)
 
 
@@ -134,7 +134,7 @@ def save(job: Job, at: Standing) -> None:
     """Write a checkpoint, unless this step has one."""
     if job.folder is None or job.saved == job.step(at):
         return
-    _require_finite_params(job, at)
+    _require_finite_arrays(job, at)
     arrays = named_arrays(at.state) | {"record": at.record.rows}
     job.folder.save(Checkpoint(arrays, {**job.facts, "history": list(at.history)}))
     job.saved = job.step(at)
@@ -186,12 +186,18 @@ def _require_finite_loss(job: Job, at: Standing, before: int) -> None:
         _stop(job, at, "the loss", bad, float(at.record.losses()[bad]))
 
 
-def _require_finite_params(job: Job, at: Standing) -> None:
+def _require_finite_arrays(job: Job, at: Standing) -> None:
     for name, array in at.state.params.items():
-        values = np.asarray(array, np.float64)
-        if not np.isfinite(values).all():
-            wrong = float(values[~np.isfinite(values)][0])
-            _stop(job, at, f"the parameter {name}", len(at.record) - 1, wrong)
+        _require_finite(job, at, f"the parameter {name}", array)
+    for name, array in at.state.buffers.items():
+        if np.isfinite(np.asarray(job.task.model.buffers[name], np.float64)).all():
+            _require_finite(job, at, f"the buffer {name}", array)  # a mask of -inf was given so
+
+
+def _require_finite(job: Job, at: Standing, what: str, array: Any) -> None:
+    values = np.asarray(array, np.float64)
+    if not np.isfinite(values).all():
+        _stop(job, at, what, len(at.record) - 1, float(values[~np.isfinite(values)][0]))
 
 
 def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
@@ -206,8 +212,8 @@ def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
         f"Training takes steps with finite values, got {value} in {what} at epoch {event.epoch}, "
         f"step {event.step}.",
         where=f"{path}, whose last checkpoint is of step {job.saved}" if path else "",
-        help=f"a smaller learning rate than {learning_rate(job.plan.optimizer, step)}, or "
-        "optim.chain(optim.clip_grad_norm(1.0), ...).",
+        help=f"a smaller learning rate than {learning_rate(job.plan.optimizer, step)}, inputs on a "
+        "smaller scale, or optim.chain(optim.clip_grad_norm(1.0), ...).",
     )
 
 
