@@ -205,7 +205,7 @@ def check_targets(name: str, output: Spec, target: Any) -> None:
 
 def _pair(values: Array, count: Any) -> Pair:
     """Sum and count, at least in float32: float16 counts to 65504, bfloat16 to 256."""
-    if values.dtype.name in ("float16", "bfloat16"):
+    if values.dtype.name in dtypes.HALF:
         values = ops.cast(values, dtype="float32")
     total = ops.sum(values, dims=tuple(range(values.ndim)))
     return total, jnp.asarray(count, total.dtype)

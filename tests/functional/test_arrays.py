@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -60,6 +61,54 @@ def test_numbers_are_taken_where_a_function_says_so() -> None:
     for call in (lambda: F.sum(1.0), lambda: F.linear(jnp.ones(2), 2.0), lambda: F.sigmoid(None)):
         with pytest.raises(DTypeError, match="takes arrays, got"):
             call()
+
+
+WIDE = {
+    "F.relu": lambda: F.relu(np.array([2**40])),
+    "F.sum": lambda: F.sum(np.array([2**40])),
+    "F.exp": lambda: F.exp(np.array([0.1])),
+    "F.mul": lambda: F.mul(jnp.ones(1), np.array([0.1])),
+    "F.cat": lambda: F.cat([jnp.ones(1), np.array([0.1])]),
+    "F.linear": lambda: F.linear(jnp.ones((1, 1)), weight=np.array([[1e30]])),
+    "mse": lambda: losses.mse(np.array([1e30]), np.array([0.0])),
+    "accuracy": lambda: metrics.accuracy(np.array([[0.1, 0.2]]), np.array([0])),
+}
+"""64 bits that 32 do not hold."""
+
+
+@pytest.mark.parametrize("name", WIDE)
+def test_an_array_of_numpy_is_never_rounded(name: str) -> None:
+    with pytest.raises(DTypeError) as caught:
+        WIDE[name]()
+    narrow, wide = ("int32", "int64") if name in ("F.relu", "F.sum") else ("float32", "float64")
+    given = {"F.mul": "y", "F.cat": "xs[1]", "F.linear": "weight"}.get(name, "x")
+    given = "output" if not name.startswith("F.") else given
+    assert str(caught.value) == (
+        f"{name} takes {narrow}, got {wide} with values that {narrow} does not hold.\n"
+        f"  help: round on purpose: {given}.astype('{narrow}')."
+    )
+
+
+def test_an_array_of_numpy_is_taken_where_its_values_are() -> None:
+    assert F.linear(np.ones((2, 3)), jnp.ones((4, 3))).dtype == jnp.float32
+    assert F.relu(np.array([2**30])).tolist() == [2**30]
+    assert F.mul(jnp.ones(1), np.float64(0.1)) == jnp.float32(0.1)  # a number of Python's
+    with jax.enable_x64(True):
+        assert F.exp(np.array([0.1])).dtype == jnp.float64
+        assert F.sum(np.array([2**40])) == 2**40
+
+
+@pytest.mark.parametrize(
+    ("x", "words"),
+    [
+        (np.array(["a"]), r"F.relu takes numbers, got <U1 \(ndarray\)"),
+        (np.array([1j]), r"F.relu takes numbers, got complex128 \(ndarray\)"),
+        (np.ma.array([1.0], mask=[1]), "F.relu takes numbers, got masked values"),
+    ],
+)
+def test_an_array_of_numpy_holds_numbers(x: Any, words: str) -> None:
+    with pytest.raises(DTypeError, match=words):
+        F.relu(x)
 
 
 def test_arrays_of_numpy_are_arrays() -> None:

@@ -9,9 +9,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from close import assert_close
 from tensorem import functional as F
 from tensorem import nn
 from tensorem.errors import DTypeError, LayerError, PathError, ShapeError
+from tensorem.shapes import Spec
 
 
 class Fusion(nn.Layer):
@@ -293,6 +295,43 @@ def test_a_switched_off_parameter_is_none() -> None:
 def test_batch_norm_needs_more_than_one_value_in_training() -> None:
     model = nn.build(nn.BatchNorm2d(2), ("N", 2, 1, 1))
     with pytest.raises(
-        ShapeError, match=r"more than one value per channel in training, got \(1, 2"
+        ShapeError, match=r"more than one value per channel to normalise by the batch, got \(1, 2"
     ):
         model.train_apply(model.params, model.buffers, jnp.ones((1, 2, 1, 1)))
+
+
+def test_batch_norm_without_running_statistics_needs_more_than_one_value() -> None:
+    layer = nn.BatchNorm2d(3, track_running_stats=False)
+    model = nn.build(layer, ("N", 3, 1, 1))
+    x = jnp.ones((1, 3, 1, 1))
+    for call in (lambda: model(x), lambda: model.train_apply(model.params, model.buffers, x)):
+        with pytest.raises(ShapeError) as caught:
+            call()
+        assert str(caught.value).startswith(
+            "BatchNorm2d takes more than one value per channel to normalise by the batch, got "
+            "(1, 3, 1, 1)."
+        )
+    with pytest.raises(ShapeError, match="more than one value per channel"):
+        nn.build(layer, (1, 3, 1, 1))
+    assert model(jnp.ones((2, 3, 1, 1))).shape == (2, 3, 1, 1)
+
+
+@pytest.mark.parametrize("momentum", [0.1, None])
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_running_statistics_of_16_bits_are_those_of_pytorch(
+    dtype: str, momentum: float | None
+) -> None:
+    torch = pytest.importorskip("torch")
+    x = np.array([300.0, -300.0, 150.0, 40.0]).reshape(4, 1, 1, 1)
+    theirs = torch.nn.BatchNorm2d(1, momentum=momentum).to(getattr(torch, dtype))
+    spec = Spec(("N", 1, 1, 1), dtype)
+    model = nn.build(nn.BatchNorm2d(1, momentum=momentum), spec)
+    buffers = model.buffers
+    for _ in range(3):
+        y = theirs(torch.tensor(x).to(getattr(torch, dtype)))
+        z, buffers = model.train_apply(model.params, buffers, jnp.asarray(x, dtype))
+    assert_close(z.astype(float), y.detach().double().numpy(), rtol=2 * float(jnp.finfo(dtype).eps))
+    for name in ("running_mean", "running_var"):
+        assert buffers[name].dtype.name == dtype
+        expected = getattr(theirs, name).double().numpy()
+        assert_close(buffers[name].astype(float), expected, rtol=2 * float(jnp.finfo(dtype).eps))

@@ -123,3 +123,32 @@ def test_what_float32_holds_goes_into_a_model_of_float32() -> None:
 def test_an_eps_that_is_zero_in_the_dtype_is_refused_before_the_run() -> None:
     with pytest.raises(ArgumentError, match="adam takes an eps that float16 holds, got 1e-08"):
         train.Runner(train.Task(narrow("float16")), optim.adam(1e-2))
+
+
+def test_a_buffer_that_is_not_finite_ends_the_run() -> None:
+    """A variance of 90000 is none of float16."""
+    layers = nn.Conv2d(1, 1, 1), nn.BatchNorm2d(1, momentum=1.0), nn.Flatten(), nn.Linear(4, 2)
+    model = nn.build(nn.Sequential(*layers), Spec(("N", 1, 2, 2), "float16"))
+    ones = {"0.weight": jnp.ones((1, 1, 1, 1), "float16"), "0.bias": jnp.zeros(1, "float16")}
+    model = model.replace(params={**model.params, **ones})
+    x = np.float16(300) * np.where(np.arange(80) % 2, 1, -1).reshape(20, 1, 2, 2)
+    with pytest.raises(DataError, match=r"got inf in the buffer 1.running_var at epoch 1") as e:
+        train.fit(
+            model, (x.astype("float16"), Y), optimizer=optim.sgd(0.0), epochs=1, progress="none"
+        )
+    assert "inputs on a smaller scale" in e.value.help
+
+
+def test_a_buffer_may_be_infinite_from_the_start() -> None:
+    class Masked(nn.Layer):
+        inner: nn.Linear
+
+        def buffers(self) -> Any:
+            return {"mask": nn.Buffer((2,), nn.init.constant(-np.inf))}
+
+        def forward(self, x: Any) -> Any:
+            return self.inner(x) + jnp.where(jnp.isfinite(self.mask), self.mask, 0)
+
+    model = nn.build(Masked(nn.Linear(3, 2)), ("N", 3))
+    run = train.fit(model, (X.astype("float32"), Y), epochs=1, progress="none")
+    assert np.isinf(run.model.buffers["mask"]).all()

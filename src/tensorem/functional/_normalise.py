@@ -62,6 +62,9 @@ def batch_norm(
     Shapes:
         x (N, C, ...), mean, var, weight and bias (C,)  ->  like x
 
+    Args:
+        mean: Of the dtype of x, or of float32 where x holds floats of 16 bits; so is var.
+
     Raises:
         ShapeError: The shapes do not fit.
         DTypeError: The operands have no common dtype of floats.
@@ -86,6 +89,8 @@ def batch_norm(
 def batch_moments(x: Array) -> tuple[Array, Array]:
     """Mean and biased variance of each channel, over the batch and the image.
 
+    They are float32 for floats of 16 bits, which do not hold their own squares.
+
     Shapes:
         x (N, C, ...)  ->  (C,), (C,)
 
@@ -99,6 +104,8 @@ def batch_moments(x: Array) -> tuple[Array, Array]:
     """
     if x.ndim < 2:
         raise ShapeError(f"takes (N, C, ...), got {format_shape(shape(x))}.")
+    if x.dtype.name in dtypes.HALF:
+        x = ops.cast(x, dtype="float32")
     dims = (0, *range(2, x.ndim))
     mean = ops.mean(x, dims=dims)
     centred = ops.sub(x, broadcast(mean, x.shape, (1,)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -102,8 +103,10 @@ def avg_pool2d(
         divisor = math.prod(attrs["kernel_size"])
     elif divisor is None:  # it differs from window to window
         divisor, counts = 1, _counts(x, counted, **attrs)
-    y = batched(lambda images: ops.avg_pool2d(images, **attrs, divisor=divisor), x)
-    return y if counts is None else div(y, jnp.asarray(counts, y.dtype))
+    shared = partial(ops.avg_pool2d, **attrs, divisor=divisor)
+    if counts is None:
+        return batched(shared, x)
+    return ops.rounded_once(lambda x: div(batched(shared, x), jnp.asarray(counts, x.dtype)))(x)
 
 
 def _window(x: Array, *numbers: Any) -> dict[str, Any]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
+import jax
+import numpy as np
+
 from tensorem import ops
+from tensorem.shapes import dtypes
 
 from ._move import reshape
 from ._shape import axes, checked
@@ -38,9 +43,19 @@ def mean(x: Array, dim: Dim = None, keepdim: bool = False) -> Array:
 
 @checked
 def sum(x: Array, dim: Dim = None, keepdim: bool = False) -> Array:
-    """The sum over axes; arguments, shapes and errors as in `mean`."""
+    """The sum over axes; arguments, shapes and errors as in `mean`.
+
+    Integers are added up in int64, or int32 where JAX has no 64 bits; `uint32` and `uint64` keep
+    their dtype where that does not hold them.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> sum(jnp.full(100, 100, jnp.int8)).item()
+        10000
+    """
     dims = _axes(x, dim)
-    return _kept(x, dims, ops.sum(x, dims=dims), keepdim)
+    total = ops.rounded_once(partial(ops.sum, dims=dims))(_counted(x))
+    return _kept(x, dims, total, keepdim)
 
 
 @checked
@@ -55,6 +70,13 @@ def amin(x: Array, dim: Dim = None, keepdim: bool = False) -> Array:
     """The smallest entry over axes; arguments, shapes and errors as in `mean`."""
     dims = _axes(x, dim)
     return _kept(x, dims, ops.amin(x, dims=dims), keepdim)
+
+
+def _counted(x: Array) -> Array:
+    """Integers in the dtype in which they are added up."""
+    wide = jax.dtypes.canonicalize_dtype(np.int64)
+    widens = x.dtype.name in dtypes.INTEGER and x.dtype != wide and np.can_cast(x.dtype, wide)
+    return ops.cast(x, dtype=wide.name) if widens else x
 
 
 def _axes(x: Array, dim: Dim) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from tensorem.errors import CaptureError
 from tensorem.graph import _indexing
 from tensorem.graph._rule import Builder, Rule, ints, plain
 from tensorem.shapes import broadcast_shapes, numel
+from tensorem.shapes.dtypes import HALF
 
 
 def _same(op: str) -> Rule:
@@ -64,6 +65,13 @@ def _squeeze(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     return b.node("reshape", xs[0], shape=ints(n for i, n in enumerate(shape) if i not in gone))
 
 
+def _reduce_precision(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
+    """Rounding to bfloat16 is a cast there and back; others flush small numbers, casts do not."""
+    if (p["exponent_bits"], p["mantissa_bits"]) != (8, 7):
+        return None
+    return b.node("cast", b.node("cast", xs[0], dtype="bfloat16"), dtype=b.spec(xs[0]).dtype)
+
+
 def _broadcast(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     return _stretch(b, xs[0], ints(p["shape"]), ints(p["broadcast_dimensions"]))
 
@@ -111,9 +119,13 @@ def _div(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
 
 
 def _mean(b: Builder, total: str, count: str) -> str | None:
-    """A sum that is divided by the number of its terms, before it is moved or after."""
+    """A sum that is divided by the number of its terms, before it is moved or after.
+
+    Floats of 16 bits are left as they are: a mean adds them up in float32.
+    """
     node = b.maker(total)
-    if node is None or node.op not in ("sum", "broadcast", "reshape"):
+    moves = node is not None and node.op in ("sum", "broadcast", "reshape")
+    if node is None or not moves or b.spec(total).dtype in HALF:
         return None
     x = node.inputs[0]
     if node.op != "sum":
@@ -199,6 +211,7 @@ PRIMITIVES: dict[str, Rule] = {
     "select_n": _select,
     "clamp": _clamp,
     "convert_element_type": _cast,
+    "reduce_precision": _reduce_precision,
     "broadcast_in_dim": _broadcast,
     "reshape": _reshape,
     "squeeze": _squeeze,

@@ -20,9 +20,9 @@ def to_jax(graph: Graph) -> Callable[..., Any]:
 
     It is compiled, and can be differentiated and captured again. It gives the same bits as the
     compiled original that takes its arrays as arguments. The compiler may round otherwise where the
-    original closes over an array of NumPy, which is a constant to it, in a gradient of a loop, in
-    a cumulative sum from the end, and in a mean of 16-bit floats. Derivatives are those of the ops:
-    a rule that the original brings along (`jax.custom_jvp`, `jax.nn.relu` at 0) is lost.
+    original closes over an array of NumPy, which is a constant to it, casts to bfloat16 and back in
+    JAX's words, or sums up from the end, and in a gradient of a loop. Derivatives are those of the
+    ops: a rule that the original brings along (`jax.custom_jvp`, `jax.nn.relu` at 0) is lost.
 
     Raises:
         GraphError: The graph has symbolic sizes; bind them first.

@@ -6,8 +6,6 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import jax.numpy as jnp
-
 from tensorem import functional as F
 from tensorem.errors import ShapeError
 from tensorem.shapes import Shape, format_shape, rules
@@ -36,8 +34,8 @@ class BatchNorm2d(Layer):
 
     Raises:
         ArgumentError: A number is out of range.
-        ShapeError: x is no batch of images of num_features channels, or in training has one value
-            per channel.
+        ShapeError: x is no batch of images of num_features channels, or has one value per channel
+            where the statistics are those of the batch.
 
     Source:
         Ioffe and Szegedy 2015, algorithms 1 and 2. The running variance is the unbiased one, as in
@@ -82,19 +80,25 @@ class BatchNorm2d(Layer):
         if self.track_running_stats and not self.training:
             mean, var = self.running_mean, self.running_var
         else:
-            mean, var = F.batch_moments(x)
+            mean, var = self._moments(x)
         if self.track_running_stats and self.training:
             self._follow(x, mean, var)
         return F.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps)
 
+    def _moments(self, x: Any) -> Any:
+        """Mean and variance of a batch."""
+        if _per_channel(x) == 1:
+            raise ShapeError(
+                "BatchNorm2d takes more than one value per channel to normalise by the batch, got "
+                f"{format_shape(F.shape(x))}.",
+                because="one value has no variance.",
+                help="a larger batch or image.",
+            )
+        return F.batch_moments(x)
+
     def _follow(self, x: Any, mean: Any, var: Any) -> None:
         """Move the running statistics towards those of a batch."""
-        n = x.shape[0] * x.shape[2] * x.shape[3]
-        if n == 1:
-            raise ShapeError(
-                f"takes more than one value per channel in training, got {format_shape(x.shape)}.",
-                because="one value has no variance.",
-            )
+        n = _per_channel(x)
         count = self.num_batches_tracked + 1
         m = 1.0 / count.astype(mean.dtype) if self.momentum is None else self.momentum
         unbiased = var * (n / (n - 1))
@@ -155,5 +159,11 @@ class LayerNorm(Layer):
         return (shape,) if isinstance(shape, int) else shape
 
 
+def _per_channel(x: Any) -> Any:
+    """How many values of an image batch one channel has."""
+    return x.shape[0] * x.shape[2] * x.shape[3]
+
+
 def _towards(old: Any, new: Any, weight: Any) -> Any:
-    return (1 - weight) * old + weight * jnp.asarray(new, old.dtype)
+    """Computed in the dtype of the new: a variance of float16 overflows before it is weighted."""
+    return ((1 - weight) * old.astype(new.dtype) + weight * new).astype(old.dtype)

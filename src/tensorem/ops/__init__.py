@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tensorem.runtime import prepare as _prepare
 
+from ._derive import rounded_once as rounded_once
 from ._op import CALLS as CALLS
 from ._op import MEANINGS as MEANINGS
 from ._op import Attr as Attr
@@ -223,6 +224,7 @@ __all__ = [
     "pow_int",
     "relu",
     "reshape",
+    "rounded_once",
     "rsqrt",
     "sigmoid",
     "sign",

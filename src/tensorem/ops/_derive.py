@@ -10,10 +10,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 
 from tensorem.domains import Diagonal, Interval, Linear, Lines, Map, Rational, equation, flat
 from tensorem.domains import _exact as exact
 from tensorem.domains import _interval as intervals
+from tensorem.shapes.dtypes import HALF
 
 from ._op import Cited, Op, Rule, Unsupported
 
@@ -23,6 +25,39 @@ Box = Interval | Array
 IRRATIONAL = Unsupported(
     "its values at rational numbers are irrational", help="read it as an interval"
 )
+
+
+# --- floats of 16 bits
+
+
+def rounded_once(rule: Rule) -> Rule:
+    """The rule, which for floats of 16 bits computes in float32 and rounds its result, as PyTorch.
+
+    Every other dtype runs the very program of the rule. A row that stands for a primitive of JAX is
+    not wrapped, or a captured program would not give the bits of its original.
+
+    Example:
+        >>> bool(jnp.isinf(jnp.square(jnp.float16(300)) / 300))
+        True
+        >>> rounded_once(lambda x: jnp.square(x) / 300)(jnp.float16(300)).item()
+        300.0
+    """
+
+    def run(*arrays: Any, **attrs: Any) -> Array:
+        dtype = jax.tree.leaves(arrays)[0].dtype
+        if dtype.name not in HALF:
+            return rule(*arrays, **attrs)
+        wide = jax.tree.map(lambda x: x.astype(jnp.float32), arrays)
+        return rounded(rule(*wide, **attrs), dtype)
+
+    return run
+
+
+def rounded(x: Array, dtype: Any) -> Array:
+    """A cast. XLA skips one to bfloat16 that is followed by one back, unless told to round."""
+    if dtype == jnp.bfloat16 and x.dtype in (jnp.float32, jnp.float64):
+        x = lax.reduce_precision(x, exponent_bits=8, mantissa_bits=7)
+    return lax.convert_element_type(x, jnp.dtype(dtype))
 
 
 # --- constants among the operands
@@ -334,20 +369,27 @@ CALL = Reader("call")
 """Reads a definition as calls of the ops, so that a derivative shows them by name."""
 
 
-def composite(name: str, arity: int, shape: Rule, definition: Rule, **direct: Any) -> Op:
+def composite(
+    name: str, arity: int, shape: Rule, definition: Rule, jvp: Rule | None = None, **direct: Any
+) -> Op:
     """A row whose meanings are those of its definition, unless a direct one is given as tighter.
+
+    It runs, and is differentiated, `rounded_once`.
 
     Args:
         name: The op's name.
         arity: The number of operands.
         shape: The shape rule.
         definition: (read, operands, attrs) -> result, in calls of `read(op, ...)`.
+        jvp: The derivative, where it is not that of the definition.
         direct: Columns that replace the derived ones.
     """
-    derived = {
-        m: Cited(partial(definition, Reader(m)), "its definition, op by op")
-        for m in ("run", "exact", "interval")
+    readings: dict[str, Rule] = {
+        "run": rounded_once(partial(definition, Reader("run"))),
+        **{m: partial(definition, Reader(m)) for m in ("exact", "interval")},
     }
+    derived = {m: Cited(rule, "its definition, op by op") for m, rule in readings.items()}
     lines = enclosed(direct.get("interval", derived["interval"]))
     columns: dict[str, Any] = {**derived, "lines": lines, **direct}
-    return Op(name, arity, shape, **columns, definition=definition)
+    jvp = None if jvp is None else rounded_once(jvp)
+    return Op(name, arity, shape, **columns, jvp=jvp, definition=definition)

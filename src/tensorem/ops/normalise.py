@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from tensorem.domains import Diagonal, Interval, Linear, Lines, equation
 from tensorem.errors import ShapeError
 from tensorem.shapes import format_shape
+from tensorem.shapes.dtypes import HALF
 
 from . import _specs
 from ._derive import CALL, Box, Reader, composite, enclosed, value, varies
@@ -39,6 +40,9 @@ def _batch_norm_shape(x: Any, weight: Any, bias: Any, mean: Any, var: Any, *, ep
         raise ShapeError(f"takes (N, C, *), got {format_shape(x.shape)}.")
     for p in (weight, bias, mean, var):
         _specs.equal((x.shape[1],), p.shape)
+    if x.dtype in HALF and mean.dtype == "float32":  # 16 bits do not hold the variance of a batch
+        _specs.floating(mean, var)
+        return _specs.floating(x, weight, bias)
     return _specs.floating(x, weight, bias, mean, var)
 
 

@@ -17,7 +17,7 @@ from tensorem.errors import ArgumentError
 from tensorem.shapes import pool_size
 
 from . import _pooling, _specs
-from ._derive import Box, Total, affine, boxed
+from ._derive import Box, Total, affine, boxed, rounded_once
 from ._op import Cited, Op, Rule
 
 Array = Any
@@ -177,6 +177,6 @@ max_pool2d = Op(
 avg_pool2d = affine(
     "avg_pool2d",
     _avg_pool_shape,
-    _pooling.over_names("avg_pool2d", _avg_pool),
+    _pooling.over_names("avg_pool2d", rounded_once(_avg_pool)),
     Total(_window_sums, terms=_window_size, share=_divisor),
 )

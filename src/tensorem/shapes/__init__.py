@@ -4,7 +4,6 @@ from . import dtypes as dtypes
 from . import rules as rules
 from ._call import called as called
 from ._call import check_array as check_array
-from ._call import check_arrays as check_arrays
 from ._call import check_call as check_call
 from ._equal import differ as differ
 from ._equal import unequal as unequal
@@ -63,7 +62,6 @@ __all__ = [
     "broadcast_shapes",
     "called",
     "check_array",
-    "check_arrays",
     "check_call",
     "check_padding",
     "conv_size",

@@ -8,10 +8,13 @@ from inspect import BoundArguments, Parameter, Signature, signature
 from types import NoneType
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from tensorem.errors import ArgumentError, DTypeError
 
 from ._named import named
 from ._not_taken import NEXT, NOT_TAKEN
+from .dtypes import as_numbers, exactly
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -20,15 +23,17 @@ def called(f: F, name: str = "") -> F:
     """The function, with its name in front of errors whose message begins with `takes`.
 
     A call that does not fit its signature is such an error, and so is a list where an array is
-    annotated. Traced code pays for this once, while it is traced.
+    annotated. An array of NumPy is taken with all of its values, or not at all. Traced code pays
+    for this once, while it is traced.
     """
     form, owner = signature(f), name or f.__name__
 
     @wraps(f)
     def call(*args: Any, **kwargs: Any) -> Any:
         with named(owner):
-            check_arrays(check_call(form, args, kwargs, owner))
-            return f(*args, **kwargs)
+            bound = check_call(form, args, kwargs, owner)
+            _read_arrays(bound)
+            return f(*bound.args, **bound.kwargs)
 
     return cast(F, call)
 
@@ -61,21 +66,17 @@ def check_call(
         raise ArgumentError(f"takes {_form(form)}: {what}.", because=because, help=help) from None
 
 
-def check_arrays(call: BoundArguments) -> None:
-    """Raise unless there are arrays where the signature says so, in text: `Array`.
+def _read_arrays(call: BoundArguments) -> None:
+    """Read what is given where the signature says, in text, that there are arrays: `Array`.
 
     `Array | float` takes numbers too, `Array | None` may be left out, `Sequence[Array]` holds some.
-
-    Raises:
-        DTypeError: There is something else. The message begins with `takes`.
     """
     for name, value in call.arguments.items():
         said = call.signature.parameters[name].annotation
         if said == "Sequence[Array]" and isinstance(value, (list, tuple)):
-            for i, item in enumerate(value):
-                check_array(item, f"{name}[{i}]")
+            call.arguments[name] = [_read(x, f"{name}[{i}]") for i, x in enumerate(value)]
         elif said in _ARRAYS and not isinstance(value, _ARRAYS[said]):
-            check_array(value, name)
+            call.arguments[name] = _read(value, name)
 
 
 _ARRAYS: Mapping[Any, tuple[type, ...]] = {
@@ -84,6 +85,17 @@ _ARRAYS: Mapping[Any, tuple[type, ...]] = {
     "Array | None": (NoneType,),
 }
 """Annotation -> what is taken in place of an array."""
+
+
+def _read(value: Any, name: str) -> Any:
+    """An array; one of NumPy in the dtype that JAX has for it, if that holds its values."""
+    check_array(value, name)
+    if not isinstance(value, np.ndarray | np.generic):
+        return value
+    import jax  # here, since calls without arrays do without it
+
+    array = as_numbers(value)
+    return exactly(array, jax.dtypes.canonicalize_dtype(array.dtype).name, name)
 
 
 def check_array(value: object, name: str = "x") -> None:

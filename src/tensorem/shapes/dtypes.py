@@ -11,6 +11,9 @@ from tensorem.errors import DTypeError, ShapeError
 FLOATING = ("float32", "float64", "bfloat16", "float16")
 """Real numbers that run and train."""
 
+HALF = ("bfloat16", "float16")
+"""Floats of 16 bits, which hold no sum of many of them."""
+
 INTEGER = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64")
 """Indices, labels and counts."""
 
@@ -91,8 +94,11 @@ def as_numbers(x: Any) -> np.ndarray[Any, Any]:
     return array
 
 
-def exactly(x: Any, dtype: str) -> Any:
+def exactly(x: Any, dtype: str, name: str = "x") -> Any:
     """The array in a dtype that holds all of its values.
+
+    Args:
+        name: What the help calls the array.
 
     Raises:
         DTypeError: A value would be another. The message begins with `takes`: the caller names who
@@ -111,7 +117,7 @@ def exactly(x: Any, dtype: str) -> Any:
         return converted
     raise DTypeError(
         f"takes {dtype}, got {x.dtype} with values that {dtype} does not hold.",
-        help=f"round on purpose: x.astype({dtype!r}).",
+        help=f"round on purpose: {name}.astype({dtype!r}).",
     )
 
 

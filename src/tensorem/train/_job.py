@@ -77,14 +77,14 @@ def trained(job: Job, at: Standing) -> Run:
 
     Raises:
         Interrupted: Ctrl-C or SIGTERM came; what was done is saved.
-        DataError: The loss or a parameter is no finite number any more.
+        DataError: The loss, a parameter or a buffer is no finite number any more.
         FileError: A checkpoint cannot be written.
     """
     pace = Pace(every=job.folder.checkpoint_every if job.folder else None)
     with closing(job.display), job.signals:
         while len(at.history) < job.plan.epochs:
             at = _epoch(job, at, pace)
-        _require_finite_params(job, at)
+        _require_finite_arrays(job, at)
         return job.run(at)
 
 
@@ -139,7 +139,7 @@ def save(job: Job, at: Standing) -> None:
     """Write a checkpoint, unless this step has one."""
     if job.folder is None or job.saved == job.step(at):
         return
-    _require_finite_params(job, at)
+    _require_finite_arrays(job, at)
     arrays = named_arrays(at.state) | {"record": at.record.rows}
     job.folder.save(Checkpoint(arrays, {**job.facts, "history": list(at.history)}))
     job.saved = job.step(at)
@@ -209,11 +209,15 @@ def _require_count(job: Job, at: Standing, index: int) -> None:
         )
 
 
-def _require_finite_params(job: Job, at: Standing) -> None:
-    found = nonfinite(at.state.params)
-    if found is not None:
-        name, value = found
-        _stop(job, at, f"the parameter {name}", len(at.record) - 1, value)
+def _require_finite_arrays(job: Job, at: Standing) -> None:
+    """A buffer that was given as it is, such as a mask of -inf, is nobody's mistake."""
+    given = job.task.model.buffers
+    sound = {k: a for k, a in at.state.buffers.items() if nonfinite({k: given[k]}) is None}
+    for kind, arrays in (("parameter", at.state.params), ("buffer", sound)):
+        found = nonfinite(arrays)
+        if found is not None:
+            name, value = found
+            _stop(job, at, f"the {kind} {name}", len(at.record) - 1, value)
 
 
 def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
@@ -228,8 +232,8 @@ def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
         f"Training takes steps with finite values, got {value} in {what} at epoch {event.epoch}, "
         f"step {event.step}.",
         where=f"{path}, whose last checkpoint is of step {job.saved}" if path else "",
-        help=f"a smaller learning rate than {learning_rate(job.plan.optimizer, step)}, or "
-        "optim.chain(optim.clip_grad_norm(1.0), ...).",
+        help=f"a smaller learning rate than {learning_rate(job.plan.optimizer, step)}, inputs on a "
+        "smaller scale, or optim.chain(optim.clip_grad_norm(1.0), ...).",
     )
 
 
