@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,6 +37,56 @@ def test_intervals_prove_less_than_lines(name: str) -> None:
 def test_intervals_need_no_slopes_and_take_none() -> None:
     case = as_ibp(mlp(1, "0.0001"))
     assert verdict(case).accepted
+
+
+def integer_net(rng: Any) -> Case:
+    """A small net of integers with three layers of bends, many of whose bounds are 0 exactly."""
+    net = Net((1, 2))
+
+    def linear(h: str, out: int, least: int) -> str:
+        weight = rng.integers(least, 3, (out, net.shape_of(h)[1]))
+        return net.op("linear", h, net.array(f"w{len(net.arrays)}", weight))
+
+    def bend(h: str) -> str:
+        match rng.integers(3):
+            case 0:
+                return net.op("relu", h)
+            case 1:
+                return net.op("leaky_relu", h, negative_slope=float(rng.choice([0.25, 1])))
+            case _:
+                image = net.op("reshape", h, shape=[1, 1, 2, 2])
+                sides = {"kernel_size": [1, 2], "stride": [1, 1], "padding": [[0, 0], [1, 0]]}
+                return net.flatten(net.op("max_pool2d", image, **sides, dilation=[1, 1]))
+
+    h = bend(linear("x", 4, -2))
+    h = bend(linear(h, 4, int(rng.choice([-1, 0]))))
+    h = bend(linear(h, 4, 0))
+    net.op("add", linear(h, 2, -2), net.array("bias", 5 * rng.normal(size=(1, 2))))
+    case = certify(net, rng.integers(-1, 2, (1, 2)), "0.5", rng)
+    for name, given in case.tensors.items():
+        if name.startswith("slope"):
+            case.tensors[name] = rng.integers(0, 2, given.shape).astype(np.float32)
+    return case
+
+
+def test_exact_arithmetic_proves_what_float64_proves_where_bounds_are_zero() -> None:
+    rng, accepted = np.random.default_rng(0), 0
+    for _ in range(300):
+        case = integer_net(rng)
+        rounded, exact = verdict(case), verdict(case, "exact")
+        assert rounded.margin is not None and exact.margin is not None
+        assert rounded.margin <= exact.margin <= rounded.margin + 1e-9
+        accepted += exact.accepted
+    assert 30 < accepted < 270
+
+
+def test_a_dot_over_all_axes_is_a_number() -> None:
+    net = Net((1, 2))
+    both = net.array("c", [1, 2, 3])
+    dot = net.op("dot", both, both, contract=[[0], [0]], batch=[[], []])
+    net.op("add", "x", net.op("broadcast", dot, shape=[1, 2], dims=[]))
+    case = certify(net, [[1, 2]], "0.25", np.random.default_rng(0))
+    assert verdict(case).margin == pytest.approx(0.5, rel=1e-9)
 
 
 def test_a_stable_net_is_bounded_by_its_vertices_exactly() -> None:

@@ -62,18 +62,18 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     ),
     "one end of a chord": (
         "_steps.py",
-        "np.maximum((chord - leak) * -low, (1 - chord) * high)",
-        "(chord - leak) * -low",
+        "np.maximum((upper - step.leak) * -x.lower, (1 - upper) * x.upper)",
+        "(upper - step.leak) * -x.lower",
     ),
     "a lower slope below the leak": (
         "_steps.py",
-        "np.maximum(a.numbers(slopes), leak)",
-        "a.numbers(slopes)",
+        "np.maximum(given.astype(np.float64), leak)",
+        "given.astype(np.float64)",
     ),
     "the certificate's slope where the sign is known": (
         "_steps.py",
-        "np.where(open_, np.maximum(a.numbers(slopes), leak), settled)",
-        "np.maximum(a.numbers(slopes), leak)",
+        "np.where(open_, lower, itself)",
+        "lower",
     ),
     "no error of relu lines": (
         "_steps.py",
@@ -82,14 +82,38 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     ),
     "lower and upper slopes swapped": (
         "_steps.py",
-        "return Lines(step.read, lower, step.read, np.where(open_, chord, settled), offset, noise)",
-        "return Lines(step.read, np.where(open_, chord, settled), step.read, lower, offset, noise)",
+        "return Lines(step.read, lower, step.read, upper, offset, noise)",
+        "return Lines(step.read, upper, step.read, lower, offset, noise)",
     ),
-    "a max offset that is not enlarged": ("_steps.py", "rise + 2 * slop, 0", "rise, 0"),
+    "a max offset that is not enlarged": (
+        "_steps.py",
+        "itself, 0, rise + 2 * slop",
+        "itself, 0, rise",
+    ),
+    "a max of which one cell is the largest, whatever the slope": (
+        "_steps.py",
+        "itself = (rest <= low) & (slope == 1)",
+        "itself = rest <= low",
+    ),
+    "a chord that is no number": (
+        "_steps.py",
+        "np.fmin(np.fmax(slope, least), 1)",
+        "np.minimum(np.maximum(slope, least), 1)",
+    ),
+    "exact lines of other slopes than the rounded ones": (
+        "_check.py",
+        "lines(step, x, values.lines[i].slopes, lined, a)",
+        "lines(step, x, slopes(step, x.map(lambda v: v.astype(float)), lined), lined, a)",
+    ),
+    "pairs of axes that are matched as one list": (
+        "_ops.py",
+        "matching = lead == y_lead and x_last == y_last",
+        "matching = lead + x_last == y_lead + y_last",
+    ),
     "a max that takes padding for cells": (
         "_steps.py",
-        "other = step.inside & (np.arange(window) != upper_pick[:, None])",
-        "other = np.arange(window) == upper_pick[:, None]",
+        "other = step.inside & (np.arange(window) != pick[:, None])",
+        "other = np.arange(window) == pick[:, None]",
     ),
     "no error of max lines": (
         "_steps.py",

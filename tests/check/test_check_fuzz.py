@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import itertools
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from checker_cases import CASES, write
+from checker_cases import CASES, TILES, Net, write
 
-from tensorem.check import MalformedError, UnsupportedError, check, check_files
+from tensorem.check import MalformedError, UnsupportedError, check, check_files, prepare
+from tensorem.check._ops import OPS
 
 ODD: list[Any] = [None, True, 0, -1, 2, 10**6, 2**63, 10**40, 0.5, 1e308, "", "x", "N", "8*N-7"]
 ODD += ["v0", [], [[]], [0], [1, 1], [-1, 2**40], {}, {"a": 1}, "\ud800", "1e400", [None], [["N"]]]
@@ -38,6 +41,61 @@ def assert_documents_are_survived(count: int, seed: int) -> None:
             case.rehash()
         with contextlib.suppress(MalformedError, UnsupportedError):
             check(case.document, case.arrays, case.claim, case.tensors)
+
+
+def images() -> Net:
+    """Every op that takes attributes, once."""
+    rng, net = np.random.default_rng(0), Net((1, 2, 4, 4))
+    h = net.norm(net.conv("x", 2, rng, groups=2), rng)
+    h = net.op("leaky_relu", h, negative_slope=0.5)
+    h = net.op("max_pool2d", h, **TILES | {"stride": [1, 1]}, dilation=[1, 1])
+    h = net.op("avg_pool2d", h, **TILES | {"stride": [1, 1]}, divisor=4)
+    h = net.op("flip", net.op("permute", h, dims=[0, 3, 1, 2]), dims=[1, 2])
+    h = net.op("slice", h, start=[0, 0, 0, 0], stop=[1, 2, 2, 2], step=[1, 1, 1, 1])
+    four = {"low": [0, 1, 0, 0], "high": [0, 0, 1, 0], "interior": [0, 0, 0, 1]}
+    h = net.op("pad", h, net.array("zero", 0.0), **four)
+    h = net.op("concat", h, h, dim=1)
+    h = net.op("mean", net.op("sum", h, dims=[1]), dims=[-1])
+    h = net.op("cast", net.op("broadcast", h, shape=[1, 2, 3], dims=[0, 2]), dtype="float32")
+    kernel = net.array("k", rng.normal(size=(2, 3, 2)))
+    h = net.op("dot", h, kernel, contract=[[2], [1]], batch=[[1], [0]])
+    net.op("reshape", h, shape=[1, 4])
+    return net
+
+
+def changes(value: Any) -> Iterator[Any]:
+    """The value negated, longer, shorter, and with each of its leaves odd."""
+    if not isinstance(value, list):
+        yield from ODD
+        yield from [] if isinstance(value, str) else [-value, value + 1]
+        return
+    yield from ([], [*value, *value], value[:-1], [*value, 0], value[::-1])
+    yield [[-n for n in v] if isinstance(v, list) else -v for v in value]
+    for i, part in enumerate(value):
+        yield from ([*value[:i], other, *value[i + 1 :]] for other in changes(part))
+
+
+def paired(attrs: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The attributes with one changed, and with two lists of axes changed at once."""
+    for name, value in attrs.items():
+        yield from (attrs | {name: other} for other in changes(value))
+    axes: list[Any] = [[], [0], [1], [1, 2]]
+    if "contract" in attrs:
+        for a, b, c, d in itertools.product(axes, repeat=4):
+            yield {"contract": [a, b], "batch": [c, d]}
+
+
+def test_odd_attributes_of_every_op_are_survived() -> None:
+    net = images()
+    prepare(net.document, net.arrays)
+    taken = {op for op, (_, _, attrs) in OPS.items() if attrs}
+    assert taken == {node["op"] for node in net.document["nodes"] if node["attrs"]}
+    for node in net.document["nodes"]:
+        for attrs in paired(node["attrs"]):
+            other = copy.deepcopy(net.document)
+            other["nodes"][net.document["nodes"].index(node)]["attrs"] = attrs
+            with contextlib.suppress(MalformedError, UnsupportedError):
+                prepare(other, net.arrays)
 
 
 def assert_files_are_survived(count: int, seed: int, folder: Path) -> None:

@@ -144,25 +144,51 @@ def test_lemma_5_relu(leak: Fraction, rng: Any) -> None:
 
 @pytest.mark.parametrize("leak", [Fraction(0), Fraction(1, 4)])
 def test_lemma_7_relu_lines(leak: Fraction, rng: Any) -> None:
-    x, slopes = interval(rng, 30), rng.integers(0, 9, 30) / np.float32(8)
-    line = _steps.relu_lines(Relu(line_of(30), leak, "y"), x, slopes, LOUD)
-    open_, t = (x.lower < 0) & (x.upper > 0), line.upper_slope
-    assert open_.any() and not open_.all()
-    rise = np.maximum((t - leak) * -x.lower, (1 - t) * x.upper)
-    assert_equal(line.offset, np.where(open_, rise + 2 * (g(4) * rise + TAU), 0))
-    settled = np.where(x.lower >= 0, 1, leak)
-    assert_equal(line.lower_slope, np.where(open_, np.maximum(fractions(slopes), leak), settled))
-    assert_equal(t[~open_], settled[~open_])
+    x, step = interval(rng, 30), Relu(line_of(30), leak, "y")
+    lower, t = np.maximum(fractions(rng.integers(0, 9, (2, 30))) / 8, leak)
+    line = _steps.lines(step, x, (lower, t), {}, LOUD)
+    ends = np.stack([x.lower, x.upper])
+    rise = (np.maximum(ends, leak * ends) - t * ends).max(axis=0)
+    assert_equal(line.offset, rise + 2 * (g(4) * rise + TAU))
+    assert_equal(line.lower_slope, lower)
+    assert_equal(line.upper_slope, t)
     assert_equal(line.noise, g(1) * x.size + g(30) * line.offset + TAU)
+
+
+@pytest.mark.parametrize("leak", [0.0, 0.25])
+def test_relu_slopes_are_the_given_ones_and_the_chords_where_the_sign_is_open(
+    leak: float, rng: Any
+) -> None:
+    x, given = rounded(interval(rng, 30)), rng.integers(0, 9, 30) / np.float32(8)
+    lower, upper = _steps.slopes(Relu(line_of(30), leak, "y"), x, {"slope.y": given})
+    open_, itself = (x.lower < 0) & (x.upper > 0), np.where(x.lower >= 0, 1, leak)
+    assert open_.any() and not open_.all()
+    assert_equal(lower, np.where(open_, np.maximum(given, leak), itself))
+    chord = (x.upper - leak * x.lower) / (x.upper - x.lower)
+    assert upper == pytest.approx(np.where(open_, chord, itself))
+
+
+def test_a_chord_that_overflows_is_a_slope_all_the_same() -> None:
+    huge = np.full(1, 1.7e308)
+    with np.errstate(all="ignore"):
+        x = bounds(-huge, huge, FLOAT64)
+        chosen = _steps.slopes(Relu(line_of(1), 0.25, "y"), x, {"slope.y": np.ones(1, np.float32)})
+    assert_equal(chosen[1], [0.25])
+
+
+def rounded(x: Bounds) -> Bounds:
+    return bounds(x.lower.astype(float), x.upper.astype(float), FLOAT64)
 
 
 def test_lemma_7_max_lines(rng: Any) -> None:
     x, inside = interval(rng, 80), rng.random((20, 4)) < 0.7
-    inside[:, 1] = True
+    inside[:4], inside[:, 1] = False, True
     picks = np.array([rng.choice(np.flatnonzero(row), 2) for row in inside]).T
-    places = rng.permutation(80)
-    line = _steps.max_lines(_steps.Max(read(places), inside, "y"), x, *picks, LOUD)
-    cells, t = np.arange(20) * 4 + picks, line.upper_slope
+    places, t = rng.permutation(80), fractions(rng.integers(0, 5, 20)) / 4
+    t[:4] = [0, 1, Fraction(1, 4), 1]
+    step = _steps.Max(read(places), inside, "y")
+    line = _steps.max_lines(step, x, *picks, (t, t), LOUD)
+    cells = np.arange(20) * 4 + picks
     low, high = x.lower[cells[1]], x.upper[cells[1]]
     others = x.upper.reshape(20, 4)
     rest = np.array([
@@ -171,8 +197,9 @@ def test_lemma_7_max_lines(rng: Any) -> None:
     ])  # fmt: skip
     rise = np.maximum(rest - t * low, np.maximum(high, rest) - t * high)
     rise = rise + 2 * (g(4) * (abs(rest) + abs(low) + abs(high)) + TAU)
-    assert_equal(line.offset, np.where(rest > low, rise, 0))
-    assert_equal(t[rest <= low], np.ones(sum(rest <= low)))
+    itself = (rest == low) & (t == 1)
+    assert np.all(itself[:4] == [False, True, False, True])
+    assert_equal(line.offset, np.where(itself, 0, rise))
     assert_equal(line.lower.at, places[cells[0]])
     assert_equal(line.upper.at, places[cells[1]])
     sizes = x.size[cells[0]] + x.size[cells[1]]
@@ -185,7 +212,10 @@ def program_of(*steps: Any, tightened: Any = frozenset()) -> Program:
 
 
 def passed(program: Program, x: Bounds, rows: Array, tensors: Any = None) -> tuple[Array, Values]:
-    values = propagate(program, x, tensors, LOUD)
+    def relax(_: int, step: Any, x: Bounds) -> Any:
+        return _steps.lines(step, x, _steps.slopes(step, rounded(x), tensors), tensors, LOUD)
+
+    values = propagate(program, x, relax if tensors else None, LOUD)
     return lowest(program, values, program.output, rows, LOUD), values
 
 
@@ -269,15 +299,19 @@ def sum_of(signs: list[int], count: int, a: Any) -> Affine:
     return affine(read(at), count, bounds(weight, weight, a), bounds(zero, zero, a), a)
 
 
+def no_bends(*_: Any) -> Any:
+    raise AssertionError("there is no bend to relax")
+
+
 def test_tightened_bounds_are_the_better_of_both(rng: Any) -> None:
     """x - x is 0 backward and far from it forward; where errors are charged, forward is better."""
     x = interval(rng, 5)
     program = program_of(Box(5), sum_of([1, -1], 5, EXACT), tightened=frozenset({1}))
-    values = propagate(program, x, {}, EXACT)
+    values = propagate(program, x, no_bends, EXACT)
     assert_equal(values.bounds.upper[5:], fractions(np.zeros(5)))
     alone = sum_of([1], 5, LOUD)
     for tightened in (frozenset({1}), frozenset[int]()):
-        found = propagate(program_of(Box(5), alone, tightened=tightened), x, {}, LOUD)
+        found = propagate(program_of(Box(5), alone, tightened=tightened), x, no_bends, LOUD)
         assert_equal(found.bounds.lower[5:], _steps.forward(alone, x, LOUD)[0])
 
 

@@ -18,6 +18,7 @@ from checker_cases import (
     TILES,
     Case,
     Net,
+    as_ibp,
     certify,
     cnn,
     mlp,
@@ -26,7 +27,15 @@ from checker_cases import (
     write,
 )
 
-from tensorem.check import MalformedError, UnsupportedError, _bounds, check, check_files, prepare
+from tensorem.check import (
+    MalformedError,
+    UnsupportedError,
+    __main__,
+    _bounds,
+    check,
+    check_files,
+    prepare,
+)
 from tensorem.check.__main__ import main
 
 ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
@@ -219,8 +228,13 @@ GRAPHS: list[tuple[Callable[[Case], Any], type[Exception], str]] = [
     (set_attr("groups", 0), MalformedError, "groups that divide"),
     (set_attr("groups", 2), MalformedError, "as many channels as the kernel reads"),
     (set_attr("kernel_size", [3, 3]), MalformedError, "the graph records"),
-    (set_attr("shape", [1, 9]), MalformedError, "takes a shape of as many entries"),
+    (set_attr("shape", [1, 9]), MalformedError, r"has shape \(1, 9\), the graph records \(1, 8\)"),
     (set_attr("shape", [2, 4]), MalformedError, "has shape"),
+    (set_attr("shape", [-1, -8]), MalformedError, r"`v3` has shape \(-1, -8\), the graph records"),
+    (set_attr("shape", [-1, 8, -1]), MalformedError, r"has shape \(-1, 8, -1\)"),
+    (set_attr("shape", ["-N", -8]), MalformedError, r"has shape \(-1, -8\)"),
+    (set_attr("shape", [1] * 99 + [8]), MalformedError, "has shape"),
+    (set_attr("shape", [2**47] * 9), MalformedError, "has shape"),
 ]
 
 
@@ -258,6 +272,39 @@ def test_a_graph_that_is_no_data() -> None:
     cycle["a"] = cycle
     with pytest.raises(MalformedError, match="the graph is not JSON"):
         prepare(cycle, {})
+
+
+def test_a_reshape_makes_no_entries() -> None:
+    case = cnn(1)
+    case.document["specs"]["v3"]["shape"] = node_with(case, "shape")["attrs"]["shape"] = [1, 9]
+    with pytest.raises(MalformedError, match="takes a shape of as many entries"):
+        prepare(case.document, case.arrays)
+
+
+@pytest.mark.parametrize(
+    ("contract", "batch", "words"),
+    [
+        ([[1], [1, 2]], [[0], []], "equal sizes on contracted and batch axes"),
+        ([[1, 2], [1]], [[], [0]], "equal sizes on contracted and batch axes"),
+        ([[1], [2]], [[0], []], "equal sizes on contracted and batch axes"),
+        ([[1], [1]], [[0], [0]], "equal sizes on contracted and batch axes"),
+        ([[1], [1], [1]], [[0], [0]], "pairs as `contract` and `batch`"),
+        ([[1], 2], [[0], [0]], "axes as `contract`"),
+        ([[1, -2], [2, 2]], [[0], [0]], "axes as `contract`"),
+        ([[1], [2]], [[True], [0]], "axes as `batch`"),
+        ([[1], [2]], [[2**70], [0]], "axes as `batch`"),
+        ([[1, 0], [2, 0]], [[0], [0]], "an axis only once"),
+    ],
+)
+def test_a_malformed_dot(contract: Any, batch: Any, words: str) -> None:
+    net = Net((2, 3, 5))
+    weight = net.array("w", np.ones((2, 2, 3)))
+    net.op("dot", "x", weight, contract=[[1], [2]], batch=[[0], [0]])
+    net.op("reshape", "v0", shape=[1, 20])
+    assert prepare(net.document, net.arrays)
+    net.document["nodes"][0]["attrs"].update(contract=contract, batch=batch)
+    with pytest.raises(MalformedError, match=words):
+        prepare(net.document, net.arrays)
 
 
 def one_op(op: str, *operands: Any, **attrs: Any) -> Net:
@@ -580,6 +627,8 @@ def test_numbers_that_overflow_are_rejected() -> None:
     case.tensors["outputs"] = np.ones((1, 2), np.float32)
     result = run(case)
     assert not result.accepted and "not finite" in result.reason
+    assert run(case, "exact").reason == result.reason
+    case = as_ibp(case)
     assert run(case, "exact").reason.endswith("does not give the recorded outputs: off by inf")
     case.tensors["center"], case.claim["eps"] = np.zeros((1, 2), np.float32), "1"
     case.tensors["outputs"] = np.zeros((1, 2), np.float32)
@@ -625,6 +674,23 @@ def test_exit_codes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     wrong.document["nodes"][1]["op"] = "exp"
     assert main(write(wrong, tmp_path)) == 2
     assert capsys.readouterr().err.startswith("unsupported: op `exp`")
+
+
+@pytest.mark.parametrize("error", [ValueError("a\n\u20ac"), RecursionError(), BrokenPipeError()])
+def test_an_exception_of_python_is_no_verdict(
+    error: Exception,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fails(*_: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr(__main__, "check_files", fails)
+    assert main(write(cnn(1), tmp_path)) == 70
+    out, err = capsys.readouterr()
+    assert out == "" and err.startswith(f"failed: {type(error).__name__}: '")
+    assert err.isascii() and err.count("\n") == 1
 
 
 def test_the_command_runs(tmp_path: Path) -> None:

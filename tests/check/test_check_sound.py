@@ -15,7 +15,15 @@ from tensorem.check import _bounds, _claim, _steps
 from tensorem.check._bounds import lowest, propagate
 from tensorem.check._graph import parse_graph
 from tensorem.check._lower import lower
-from tensorem.check._numbers import EXACT, FLOAT64, Arithmetic, bounds, float_above, square_root
+from tensorem.check._numbers import (
+    EXACT,
+    FLOAT64,
+    Arithmetic,
+    Bounds,
+    bounds,
+    float_above,
+    square_root,
+)
 
 
 def binades(rng: Any, shape: tuple[int, ...], low: int = -30, high: int = 30) -> Array:
@@ -126,14 +134,25 @@ def assert_encloses(case: Case, a: Arithmetic, seed: int = 0, count: int = 6) ->
 def both_bounds(case: Case, a: Arithmetic) -> list[tuple[Array, Array]]:
     """Interval bounds of the output, and the linear ones from a backward pass."""
     program = lower(parse_graph(case.document), case.arrays, a)
-    claim = _claim.parse_claim(case.claim)
-    box = _claim.box(claim, case.tensors["center"], a)
-    values = propagate(program, box, case.tensors, a)
+    values = propagated(case, a)
     found = values.bounds.map(lambda v: v[program.output.at])
     rows = a.numbers(np.eye(found.lower.size))
     low = lowest(program, values, program.output, rows, a)
     high = -lowest(program, values, program.output, -rows, a)
     return [(found.lower, found.upper), (low, high)]
+
+
+def propagated(case: Case, a: Arithmetic) -> _bounds.Values:
+    """What is known on the box of the claim; exact lines have the slopes of the rounded ones."""
+    program = lower(parse_graph(case.document), case.arrays, a)
+    box = _claim.box(_claim.parse_claim(case.claim), case.tensors["center"], a)
+    first = propagated(case, FLOAT64) if a is EXACT else None
+
+    def relax(i: int, step: Any, x: Bounds) -> _steps.Lines:
+        given = first.lines[i].slopes if first else _steps.slopes(step, x, case.tensors)
+        return _steps.lines(step, x, given, case.tensors, a)
+
+    return propagate(program, box, relax, a)
 
 
 # --- the laws
@@ -231,13 +250,22 @@ def test_middle_and_radius_contain_the_bounds() -> None:
 
 @pytest.mark.parametrize("leak", [0.0, 0.01, 0.5, 1.0])
 def test_relu_lines_hold_at_the_ends(leak: float) -> None:
+    """With the slopes that are chosen for them, and with any others, of whatever sign x is."""
     rng = np.random.default_rng(7)
-    low, high = -np.abs(binades(rng, (500,))), np.abs(binades(rng, (500,)))
-    x = bounds(low.astype(float), high.astype(float), FLOAT64)
+    ends = np.sort(np.stack([binades(rng, (500,)) for _ in range(2)]).astype(float), 0)
+    x = bounds(*ends, FLOAT64)
     step = _steps.Relu(_steps.read(np.arange(500)), np.float64(leak), "y")
-    line = _steps.relu_lines(step, x, rng.uniform(0, 1, 500).astype(np.float32), FLOAT64)
+    tensors = {"slope.y": rng.uniform(0, 1, 500).astype(np.float32)}
+    chosen = _steps.slopes(step, x, tensors)
+    assert all(np.all((leak <= s) & (s <= 1)) for s in chosen)
+    assert_relu_lines(step, x, chosen, leak)
+    assert_relu_lines(step, x, tuple(rng.uniform(leak, 1, (2, 500))), leak)
+
+
+def assert_relu_lines(step: _steps.Relu, x: Bounds, slopes: Any, leak: float) -> None:
+    line = _steps.relu_lines(step, x, slopes, FLOAT64)
     slope, chord, offset = (fractions(v) for v in (line.lower_slope, line.upper_slope, line.offset))
-    for end in map(fractions, (x.lower, x.upper, 0 * x.lower)):
+    for end in map(fractions, (x.lower, x.upper, np.clip(0, x.lower, x.upper))):
         y = np.maximum(end, Fraction(leak) * end)
         assert np.all(slope * end <= y) and np.all(y <= chord * end + offset)
 
@@ -248,7 +276,14 @@ def test_max_lines_hold_at_the_ends() -> None:
     x = bounds(ends[0].ravel(), ends[1].ravel(), FLOAT64)
     step = _steps.Max(_steps.read(np.arange(1600)), np.ones((400, 4), bool), "y")
     picks = rng.integers(0, 4, (2, 400))
-    line = _steps.max_lines(step, x, *picks, FLOAT64)
+    tensors = {"pick_lower.y": picks[0], "pick_upper.y": picks[1]}
+    chosen = _steps.slopes(step, x, tensors)
+    assert all(np.all((s >= 0) & (s <= 1)) for s in chosen)
+    for slopes in (chosen, (chosen[0], rng.uniform(0, 1, 400))):
+        assert_max_lines(_steps.lines(step, x, slopes, tensors, FLOAT64), ends)
+
+
+def assert_max_lines(line: _steps.Lines, ends: Array) -> None:
     chord, offset = fractions(line.upper_slope), fractions(line.offset)
     low, high = fractions(ends[0]), fractions(ends[1])
     for corner in range(16):

@@ -7,7 +7,7 @@ Functions", theorem 3.2, with the rounding terms of docs/checker.md.
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -28,7 +28,6 @@ from ._steps import (
     bend_backward,
     collected,
     forward,
-    lines,
     read,
 )
 
@@ -90,29 +89,30 @@ class Values:
         self.floor.append(floor)
 
 
-Tensors = Mapping[str, Array]
+Relax = Callable[[int, Bend, Bounds], Lines]
+"""The lines of a bend: the number of the step, the step, and the bounds of what it reads."""
 
 
-def propagate(program: Program, box: Bounds, tensors: Tensors | None, a: Arithmetic) -> Values:
-    """Bounds of every value for inputs in the box; intervals only where no slopes are given."""
+def propagate(program: Program, box: Bounds, relax: Relax | None, a: Arithmetic) -> Values:
+    """Bounds of every value for inputs in the box; intervals only where bends are not relaxed."""
     values = Values(Bounds(*(a.zeros(program.starts[-1]) for _ in fields(Bounds))))
     for i, step in enumerate(program.steps):
         if isinstance(step, Box):
             found = box if step.bounds is None else step.bounds
             values.append(program.entries(i), found, 0 * found.size, a.tiny)
         else:
-            _append(values, program.entries(i), step, tensors, a)
-        if tensors is not None and i in program.tightened:
+            _append(values, program.entries(i), step, relax, a)
+        if relax is not None and i in program.tightened:
             values.put(program.entries(i), _tightened(program, values, i, a))
     return values
 
 
 def _append(
-    values: Values, entries: slice, step: Affine | Bend, tensors: Tensors | None, a: Arithmetic
+    values: Values, entries: slice, step: Affine | Bend, relax: Relax | None, a: Arithmetic
 ) -> None:
     x = values.bounds.map(lambda v: v[step.read.at])
-    if tensors is not None and isinstance(step, Relu | Max):
-        values.lines[len(values.noise)] = lines(step, x, tensors, a)
+    if relax is not None and isinstance(step, Relu | Max):
+        values.lines[len(values.noise)] = relax(len(values.noise), step, x)
     lower, upper, noise = forward(step, x, a)
     values.append(entries, bounds(lower, upper, a), noise, a.tiny * (1 + x.size.sum()))
 

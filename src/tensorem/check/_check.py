@@ -10,14 +10,24 @@ from typing import Any
 
 import numpy as np
 
-from ._bounds import Program, Tensors, least, propagate
+from ._bounds import Program, Values, least, propagate
 from ._claim import Claim, box, parse_claim, point
 from ._errors import MalformedError, RejectedError, UnsupportedError
 from ._files import graph_hash, parse_json, parse_safetensors, read_bytes, weights_hash
 from ._graph import Graph, Shape, parse_graph
 from ._lower import lower
-from ._numbers import EXACT, FLOAT64, Arithmetic, Array, assert_gradual_underflow, float_above
-from ._steps import Max, Relu
+from ._numbers import (
+    EXACT,
+    FLOAT64,
+    Arithmetic,
+    Array,
+    Bounds,
+    assert_gradual_underflow,
+    float_above,
+)
+from ._steps import Max, Relu, lines, slopes
+
+Tensors = Mapping[str, Array]
 
 MODES: dict[str, Arithmetic] = {"float64": FLOAT64, "exact": EXACT}
 
@@ -58,7 +68,8 @@ class Checker:
         Args:
             claim: The claim, as JSON text or parsed.
             tensors: `center`, `outputs`, and for the method crown `slope.*` and `pick_*.*`.
-            mode: "float64" with proved error terms, or "exact" in rationals.
+            mode: "float64" with proved error terms, or "exact" in rationals, along lines of the
+                same slopes.
 
         Raises:
             MalformedError: The claim or a tensor is not of its form.
@@ -159,9 +170,9 @@ def _margin(checker: Checker, claim: Claim, tensors: Tensors, a: Arithmetic) -> 
     program = checker.program(a.name)
     _check_tensors(tensors, _wanted(checker.graph, program, claim.method))
     _check_numbers(tensors, program)
-    lines = tensors if claim.method == "crown" else None
-    _replay(program, tensors, lines, a)
-    values = propagate(program, box(claim, tensors["center"], a), lines, a)
+    lined = tensors if claim.method == "crown" else None
+    _replay(checker, tensors, lined, a)
+    values = _values(checker, lambda a: box(claim, tensors["center"], a), lined, a)
     margins = least(program, values, program.output, classes - 1, _against(claim.label, classes), a)
     _require(a.finite(margins), "a margin is not finite")
     return -float_above(-min(margins))
@@ -189,14 +200,38 @@ def _require(true: Any, otherwise: str) -> None:
         raise RejectedError(otherwise)
 
 
-def _replay(program: Program, tensors: Tensors, lines: Tensors | None, a: Arithmetic) -> None:
+def _values(
+    checker: Checker, box_in: Callable[[Arithmetic], Bounds], lined: Tensors | None, a: Arithmetic
+) -> Values:
+    """Bounds of every value on a box, along lines whose slopes are those of the float64 mode."""
+    if lined is None:
+        return propagate(checker.program(a.name), box_in(a), None, a)
+    first = MODES["float64"]
+    values = propagate(
+        checker.program(first.name),
+        box_in(first),
+        lambda _, step, x: lines(step, x, slopes(step, x, lined), lined, first),
+        first,
+    )
+    if a is first:
+        return values
+    return propagate(
+        checker.program(a.name),
+        box_in(a),
+        lambda i, step, x: lines(step, x, values.lines[i].slopes, lined, a),
+        a,
+    )
+
+
+def _replay(checker: Checker, tensors: Tensors, lined: Tensors | None, a: Arithmetic) -> None:
     """Refuse recorded outputs unless the graph gives them at the centre, up to float32 noise."""
     recorded = a.numbers(tensors["outputs"].ravel().astype(np.float64))
     tolerance = REPLAY_TOLERANCE * (1 + np.abs(recorded).max())
     # Intervals first: at a point they nearly always suffice, and cost no backward pass.
-    for given in (None, lines):
-        real = propagate(program, point(tensors["center"], a), given, a).bounds
-        lower, upper = real.lower[program.output.at], real.upper[program.output.at]
+    output = checker.program(a.name).output
+    for given in (None, lined):
+        real = _values(checker, lambda a: point(tensors["center"], a), given, a).bounds
+        lower, upper = real.lower[output.at], real.upper[output.at]
         off = np.max(np.maximum(recorded - lower, upper - recorded))
         if off <= tolerance:
             return

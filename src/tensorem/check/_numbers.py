@@ -44,7 +44,6 @@ class Arithmetic:
         half: One half.
         up: Numbers -> the next ones above, to cover one rounding.
         root: Positive numbers -> numbers below and above their square roots.
-        ratio: Float64 numbers near quotients between 0 and 1, for slopes that may be any.
         matmul: Products of matrices, in any order of summation.
         finite: Whether all numbers are finite; exact ones are refused if they are too long.
         work_limit: The most multiplications that a check may cost.
@@ -59,7 +58,6 @@ class Arithmetic:
     half: Any
     up: Callable[[Array], Array]
     root: Callable[[Array], tuple[Array, Array]]
-    ratio: Callable[[Array, Array], Array]
     matmul: Callable[[Array, Array], Array]
     finite: Callable[[Array], bool]
     work_limit: int
@@ -157,7 +155,6 @@ FLOAT64 = Arithmetic(
     half=0.5,
     up=_float_up,
     root=_float_root,
-    ratio=np.divide,
     matmul=np.matmul,
     finite=lambda x: bool(np.all(np.isfinite(x))),
     work_limit=2**42,
@@ -197,10 +194,6 @@ def _object_array(values: list[Any], shape: tuple[int, ...]) -> Array:
     return array.reshape(shape)
 
 
-def _exact_ratio(x: Array, y: Array) -> Array:
-    return to_exact((to_exact(x) / to_exact(y)).astype(np.float64))
-
-
 def _exact_finite(x: Array) -> bool:
     for v in x.ravel().tolist():
         _require_short(v.numerator)
@@ -222,7 +215,6 @@ EXACT = Arithmetic(
     half=Fraction(1, 2),
     up=lambda x: x,
     root=_exact_root,
-    ratio=_exact_ratio,
     matmul=_exact_matmul,
     finite=_exact_finite,
     work_limit=2**30,

@@ -21,7 +21,7 @@ from ._steps import Max, Relu, affine
 
 
 def _reshape(c: Call) -> Value:
-    shape = sizes(c.node.attrs["shape"])
+    shape = c.expect(sizes(c.node.attrs["shape"]))
     c.require(math.prod(shape) == math.prod(c.xs[0].shape), "a shape of as many entries")
     return c.move(lambda x: x.reshape(shape))
 
@@ -184,27 +184,29 @@ def _matmul(c: Call) -> Value:
 
 def _contract(c: Call, contract: Any, batch: Any) -> Value:
     """dot_general with one constant side: result axes are batch, free of x, free of y."""
-    (x, x_free, x_sizes), (y, y_free, y_sizes) = (
+    (x, x_free, lead, x_last), (y, y_free, y_lead, y_last) = (
         _matrix(c, i, contract[i], batch[i]) for i in (0, 1)
     )
-    c.require(x_sizes == y_sizes, "equal sizes on contracted and batch axes")
+    matching = lead == y_lead and x_last == y_last
+    c.require(matching, "equal sizes on contracted and batch axes")
     if isinstance(y, Bounds):
         z = _affine(c, x, y.map(lambda w: w.swapaxes(1, 2)))
     else:
         c.constant(0)
         z = c.move(lambda v: v.swapaxes(1, 2), _affine(c, y, x.map(lambda w: w.swapaxes(1, 2))))
-    return c.move(lambda v: v.reshape(*x_sizes[: len(batch[0])], *x_free, *y_free), z)
+    return c.move(lambda v: v.reshape(lead + x_free + y_free), z)
 
 
-def _matrix(c: Call, i: int, contract: Any, batch: Any) -> tuple[Any, Shape, list[int]]:
-    """Operand i as (batch, free, contracted); its free sizes; the batch and contracted sizes."""
+def _matrix(c: Call, i: int, contract: Any, batch: Any) -> tuple[Any, Shape, Shape, Shape]:
+    """Operand i as (batch, free, contracted); its free, its batch and its contracted sizes."""
     shape = c.xs[i].shape
     lead, last = c.axes(batch, "batch", len(shape)), c.axes(contract, "contract", len(shape))
     c.require(not set(lead) & set(last), "an axis only once")
     free = tuple(d for d in range(len(shape)) if d not in lead + last)
-    whole = (math.prod(shape[d] for d in lead), -1, math.prod(shape[d] for d in last))
+    rest, batches, summed = (tuple(shape[d] for d in axes) for axes in (free, lead, last))
+    whole = (math.prod(batches), -1, math.prod(summed))
     matrix = c.move(lambda x: x.transpose(lead + free + last).reshape(whole), c.xs[i])
-    return matrix, tuple(shape[d] for d in free), [shape[d] for d in lead + last]
+    return matrix, rest, batches, summed
 
 
 def _reduce(c: Call, divided: bool) -> Value:

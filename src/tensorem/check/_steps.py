@@ -153,7 +153,54 @@ def _product(x: Array, weight: Array, a: Arithmetic) -> Array:
     return (x * weight if one_by_one else a.matmul(x, weight)).ravel()
 
 
-# --- lines: the certificate's numbers, completed to lines that hold on the bounds of what is read
+# --- slopes: the certificate's and the chords', chosen on the float64 bounds of what is read
+
+
+Slopes = tuple[Array, Array]
+"""The slopes of the lower and of the upper lines of a bend."""
+
+
+def slopes(step: Bend, x: Bounds, tensors: Mapping[str, Array]) -> Slopes:
+    """Slopes for lines that lie close to a bend; any are sound (lemma 7)."""
+    if isinstance(step, Relu):
+        return relu_slopes(step, x, tensors[f"slope.{step.name}"].ravel())
+    return max_slopes(step, x, tensors[f"pick_upper.{step.name}"].ravel())
+
+
+def relu_slopes(step: Relu, x: Bounds, given: Array) -> Slopes:
+    """Where the sign is open: the given one, and the chord's; elsewhere that of y itself."""
+    leak, low, high = float(step.leak), x.lower, x.upper
+    open_ = (low < 0) & (high > 0)
+    itself = np.where(low >= 0, 1, leak)
+    chord = _between(leak, np.where(open_, (high - leak * low), 1) / np.where(open_, high - low, 1))
+    lower = np.maximum(given.astype(np.float64), leak)
+    return np.where(open_, lower, itself), np.where(open_, chord, itself)
+
+
+def max_slopes(step: Max, x: Bounds, upper_pick: Array) -> Slopes:
+    """One for the lower pick; for the upper one, the chord's of max(it, the others' bound)."""
+    low, high, rest = _picked(step, x, upper_pick)
+    open_ = (rest > low) & (rest < high)
+    chord = _between(0, np.where(open_, high - rest, 1) / np.where(open_, high - low, 1))
+    upper = np.where(open_, chord, np.where(rest > low, 0, 1))
+    return np.ones_like(upper), upper
+
+
+def _between(least: float, slope: Array) -> Array:
+    """The slope within [least, 1]; least where it is no number, the quotient of overflows."""
+    return np.fmin(np.fmax(slope, least), 1)
+
+
+def _picked(step: Max, x: Bounds, pick: Array) -> tuple[Array, Array, Array]:
+    """The bounds of the picked cell, and the largest of its lower and the others' upper bounds."""
+    count, window = step.inside.shape
+    cell = np.arange(count) * window + pick
+    low, high = x.lower[cell], x.upper[cell]
+    other = step.inside & (np.arange(window) != pick[:, None])
+    return low, high, np.where(other, x.upper.reshape(count, window), low[:, None]).max(axis=1)
+
+
+# --- lines: slopes completed to lines that hold on the bounds of what is read
 
 
 @dataclass(frozen=True)
@@ -167,49 +214,49 @@ class Lines:
     offset: Array
     noise: Array
 
+    @property
+    def slopes(self) -> Slopes:
+        return self.lower_slope, self.upper_slope
 
-def lines(step: Bend, x: Bounds, tensors: Mapping[str, Array], a: Arithmetic) -> Lines:
-    """Lines around a bend; their slopes are taken from the certificate, their offsets are not."""
+
+def lines(
+    step: Bend, x: Bounds, slopes: Slopes, tensors: Mapping[str, Array], a: Arithmetic
+) -> Lines:
+    """Lines around a bend, of slopes that are taken as given; their offsets are not."""
+    lower, upper = map(a.numbers, slopes)
     if isinstance(step, Relu):
-        return relu_lines(step, x, tensors[f"slope.{step.name}"].ravel(), a)
-    lower, upper = (tensors[f"pick_{side}.{step.name}"].ravel() for side in ("lower", "upper"))
-    return max_lines(step, x, lower, upper, a)
+        return relu_lines(step, x, (lower, upper), a)
+    picks = [tensors[f"pick_{side}.{step.name}"].ravel() for side in ("lower", "upper")]
+    return max_lines(step, x, picks[0], picks[1], (lower, upper), a)
 
 
-def relu_lines(step: Relu, x: Bounds, slopes: Array, a: Arithmetic) -> Lines:
-    """Where the sign is open: y >= slope * x, and the chord; elsewhere y is x or leak * x."""
-    leak, low, high = step.leak, x.lower, x.upper
-    open_ = (low < 0) & (high > 0)
-    settled = np.where(low >= 0, 1, leak)
-    chord = a.ratio(np.where(open_, high - leak * low, 1), np.where(open_, high - low, 1))
-    chord = np.minimum(np.maximum(chord, leak), 1)
-    rise = np.maximum((chord - leak) * -low, (1 - chord) * high)
-    offset = np.where(open_, rise + 2 * (a.gamma(4) * rise + a.tiny), 0)
-    lower = np.where(open_, np.maximum(a.numbers(slopes), leak), settled)
+def relu_lines(step: Relu, x: Bounds, slopes: Slopes, a: Arithmetic) -> Lines:
+    """For slopes in [leak, 1], whatever the signs: y - upper * x is largest at an end."""
+    lower, upper = slopes
+    rise = np.maximum((upper - step.leak) * -x.lower, (1 - upper) * x.upper)
+    offset = rise + 2 * (a.gamma(4) * rise + a.tiny)
     noise = a.gamma(1) * x.size + a.gamma(offset.size) * offset + a.tiny
-    return Lines(step.read, lower, step.read, np.where(open_, chord, settled), offset, noise)
+    return Lines(step.read, lower, step.read, upper, offset, noise)
 
 
-def max_lines(step: Max, x: Bounds, lower_pick: Array, upper_pick: Array, a: Arithmetic) -> Lines:
-    """y >= x[lower cell]; y <= max(x[upper cell], the others' upper bounds), and its chord."""
+def max_lines(
+    step: Max, x: Bounds, lower_pick: Array, upper_pick: Array, slopes: Slopes, a: Arithmetic
+) -> Lines:
+    """y >= x[lower pick]; and y <= max(x[upper pick], rest), for a slope in [0, 1]."""
     count, window = step.inside.shape
-    first = np.arange(count) * window
-    lower_cell, upper_cell = first + lower_pick, first + upper_pick
-    low, high = x.lower[upper_cell], x.upper[upper_cell]
-    other = step.inside & (np.arange(window) != upper_pick[:, None])
-    rest = np.where(other, x.upper.reshape(count, window), low[:, None]).max(axis=1)
-    top = np.maximum(high, rest)
-    open_ = (rest > low) & (rest < high)
-    chord = a.ratio(np.where(open_, high - rest, 1), np.where(open_, high - low, 1))
-    chord = np.where(open_, np.minimum(np.maximum(chord, 0), 1), np.where(rest > low, 0, 1))
-    rise = np.maximum(rest - chord * low, top - chord * high)
+    lower_cell, upper_cell = (np.arange(count) * window + pick for pick in (lower_pick, upper_pick))
+    low, high, rest = _picked(step, x, upper_pick)
+    lower_slope, slope = slopes
+    rise = np.maximum(rest - slope * low, np.maximum(high, rest) - slope * high)
     slop = a.gamma(4) * (np.abs(rest) + np.abs(low) + np.abs(high)) + a.tiny
-    offset = np.where(rest > low, rise + 2 * slop, 0)
+    itself = (rest <= low) & (slope == 1)
+    offset = np.where(itself, 0, rise + 2 * slop)
     size = x.size[lower_cell] + x.size[upper_cell]
     noise = a.gamma(1) * size + a.gamma(count) * np.abs(offset) + a.tiny
     cells = np.r_[step.read.at]
-    lower, upper = read(cells[lower_cell]), read(cells[upper_cell])
-    return Lines(lower, 0 * chord + 1, upper, chord, offset, noise)
+    return Lines(
+        read(cells[lower_cell]), lower_slope, read(cells[upper_cell]), slope, offset, noise
+    )
 
 
 # --- backward: rows of coefficients on what is made -> a constant, and rows on what is read
