@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -292,6 +293,9 @@ def test_what_is_no_run_is_refused(command: str, tmp_path: Path, capsys: Capture
     assert "A run is a folder with model.safetensors" in told and "tensorem train makes one" in told
     (tmp_path / "state.safetensors").write_text("")
     told = refused(capsys, command, str(tmp_path))
+    assert "it is a run of train.fit: run = train.resume(path, model, data)" in told
+    (tmp_path / "recipe.json").write_text("{}")
+    told = refused(capsys, command, str(tmp_path))
     assert f"it was stopped; tensorem train --resume {tmp_path} goes on with it." in told
 
 
@@ -321,10 +325,45 @@ def test_a_run_without_a_recipe_takes_its_data_from_the_command(run: Path, capsy
     assert said(capsys, "eval", str(run), "--data", "iris")["examples"] == 30
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "graph.json", "recipe.json", "report.html"])
+@pytest.mark.parametrize("command", ["train", "demo"])
+def test_a_new_run_replaces_nothing(
+    command: str, name: str, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / name).write_text("mine")
+    told = refused(capsys, command, "--epochs", "1", "--path", str(tmp_path))
+    assert f"{tmp_path} takes a new run, got a folder that holds {name}." in told
+    assert (tmp_path / name).read_text() == "mine" and len(list(tmp_path.iterdir())) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[" * 100_000, "nested too deeply"),
+        ("[]", "it holds no object"),
+        ('{"classes": "cat", "hidden": [4]}', "classes is 'cat'"),
+    ],
+)
+def test_what_is_no_recipe_is_refused(text: str, words: str, run: Path, capsys: Capture) -> None:
+    (run / "recipe.json").write_text(text)
+    assert words in refused(capsys, "eval", str(run))
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="there are no pipes")
+def test_a_pipe_is_no_file(tmp_path: Path, capsys: Capture) -> None:
+    pipe = tmp_path / "rows.csv"
+    os.mkfifo(pipe)
+    told = refused(capsys, "train", "--data", str(pipe))
+    assert f"{pipe} cannot be read: it is a device or a pipe, which may never end." in told
+
+
 def test_a_run_that_never_began_is_said_to(run: Path, capsys: Capture) -> None:
     (run / "recipe.json").unlink()
     told = refused(capsys, "train", "--resume", str(run))
-    assert f"{run} holds no recipe.json" in told and "remove the folder and train again" in told
+    assert (
+        f"{run} holds no recipe.json" in told
+        and "one that never began is trained again in another folder" in told
+    )
 
 
 CSV = "a,b,kind\n" + "".join(f"{i},{i % 3},{'red' if i % 2 else 'green'}\n" for i in range(10))

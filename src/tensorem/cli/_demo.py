@@ -19,7 +19,7 @@ from ._digits import RECIPE, model_of, plan_of
 from ._eval import scores_of
 from ._flags import Count, Place, Radii, Seed
 from ._processes import Checking, Victim
-from ._runs import next_run
+from ._runs import next_run, require_new
 from ._show import radii_table
 from ._terminal import console, show, step
 from ._train import save_scores
@@ -51,7 +51,7 @@ class Demo:
     """Where initial values and the order of the examples come from."""
 
     epochs: Count = 20
-    """How often every digit is visited."""
+    """How often the digits are visited, in whole batches of 32."""
 
     path: Place = None
     """The run folder to make; runs/demo-0001 if not given."""
@@ -65,7 +65,7 @@ class Demo:
     def run(self) -> int:
         from tensorem import data, report, verify
 
-        digits, path = data.digits(), self.path or next_run("demo")
+        digits, path = data.digits(), require_new(self.path or next_run("demo"))
         _require(self, len(digits.test))
         with Victim(path, self.seed, self.epochs) as victim, ExitStack() as checks:
             run = _trained(self, digits.train, path, victim)

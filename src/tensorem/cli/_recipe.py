@@ -68,11 +68,16 @@ class Recipe:
         if not (run / FILE).is_file():
             raise FileError(
                 f"{run} holds no {FILE}, so it is no run of tensorem train that began.",
-                help="remove the folder and train again, or choose another path.",
+                help="name the folder of a run; one of train.fit goes on with train.resume(path, "
+                "model, data), and one that never began is trained again in another folder.",
             )
         try:
-            found = json.loads(disk.read_whole(run / FILE))
+            found = disk.parse_json(disk.read_whole(run / FILE))
+            if not isinstance(found, dict):
+                raise ValueError("it holds no object")
             for name in ("classes", "hidden"):
+                if not isinstance(found[name], list):
+                    raise ValueError(f"{name} is {found[name]!r}")
                 found[name] = tuple(found[name])
             recipe = Recipe(**found)
             recipe._require_kinds()

@@ -17,6 +17,14 @@ if TYPE_CHECKING:
     from tensorem.data import Dataset
 
 
+STATE = "state.safetensors"
+_WRITTEN = (
+    "model.safetensors", "graph.json", FILE, "scores.json", "robustness.json",
+    "counterexamples.safetensors", "certificates", "report.html",
+)  # fmt: skip
+"""What the commands write into a run folder, beside what training writes."""
+
+
 def next_run(name: str, root: Path = Path("runs")) -> Path:
     """The first of runs/NAME-0001, runs/NAME-0002, ... that does not exist."""
     number = 1
@@ -32,12 +40,33 @@ def require_run(run: Path) -> Path:
         FileError: It does not.
     """
     if not (run / "model.safetensors").is_file():
-        stopped = (run / "state.safetensors").is_file()
-        goes_on = f"it was stopped; tensorem train --resume {quote(str(run))} goes on with it."
         raise FileError(
             f"A run is a folder with model.safetensors and graph.json, got {run}.",
-            help=goes_on if stopped else "tensorem train makes one; so does tensorem demo.",
+            help=_how_to_get_one(run),
         )
+    return run
+
+
+def _how_to_get_one(run: Path) -> str:
+    if not (run / STATE).is_file():
+        return "tensorem train makes one; so does tensorem demo."
+    if (run / FILE).is_file():
+        return f"it was stopped; tensorem train --resume {quote(str(run))} goes on with it."
+    return "it is a run of train.fit: run = train.resume(path, model, data), then run.model."
+
+
+def require_new(run: Path) -> Path:
+    """The folder, if a new run replaces nothing there.
+
+    Raises:
+        FileError: It would; of a folder that holds a run, training says so itself.
+    """
+    for name in () if (run / STATE).is_file() else _WRITTEN:
+        if (run / name).exists():
+            raise FileError(
+                f"{run} takes a new run, got a folder that holds {name}.",
+                help="choose another path.",
+            )
     return run
 
 

@@ -12,7 +12,7 @@ from tensorem.errors import ArgumentError
 from . import _exit
 from ._flags import Count, Names, Place, Rate, Seed, Total, Widths
 from ._recipe import BUNDLED, Recipe, layers, signed, splits
-from ._runs import next_run
+from ._runs import next_run, require_new
 from ._terminal import print_json, show
 
 if TYPE_CHECKING:
@@ -92,7 +92,7 @@ def _begun(given: Train) -> tuple[Run, dict[str, float]]:
     found = splits(recipe)
     recipe = signed(recipe)
     model = nn.build(layers(recipe, found), input=found.train.input, seed=given.seed)
-    path = given.path or next_run(Path(given.data).stem)
+    path = require_new(given.path or next_run(Path(given.data).stem))
     if not given.json:
         show(model)
     makers: dict[str, Any] = {"adam": optim.adam, "adamw": optim.adamw, "sgd": optim.sgd}

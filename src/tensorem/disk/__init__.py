@@ -8,6 +8,7 @@ from ._arrays import unpack as unpack
 from ._whole import append as append
 from ._whole import exists as exists
 from ._whole import make_folder as make_folder
+from ._whole import parse_json as parse_json
 from ._whole import path_of as path_of
 from ._whole import read_whole as read_whole
 from ._whole import write_together as write_together
@@ -19,6 +20,7 @@ __all__ = [
     "exists",
     "make_folder",
     "pack",
+    "parse_json",
     "path_of",
     "raw",
     "read_arrays",

@@ -6,10 +6,12 @@ Written under a temporary name beside it, flushed to the disk, then renamed.
 from __future__ import annotations
 
 import errno
+import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tensorem.errors import ArgumentError, FileError
 
@@ -84,9 +86,23 @@ def read_whole(path: Path) -> bytes:
         FileError: It is missing or cannot be read.
     """
     try:
+        if path.exists() and not (path.is_file() or path.is_dir()):
+            raise OSError("it is a device or a pipe, which may never end")
         return path.read_bytes()
     except (OSError, ValueError) as error:
         raise FileError(f"{path} cannot be read: {_reason(error)}.") from error
+
+
+def parse_json(text: str | bytes) -> Any:
+    """The value that a text holds.
+
+    Raises:
+        ValueError: It is no JSON, or nested too deeply.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 def make_folder(path: Path) -> None:

@@ -165,7 +165,7 @@ def _counterexamples(path: Path) -> tuple[Counterexample, ...]:
         return ()
     arrays, texts = disk.read_arrays(path)
     try:
-        cases = [_case(json.loads(text), arrays, key) for key, text in texts.items()]
+        cases = [_case(disk.parse_json(text), arrays, key) for key, text in texts.items()]
     except (ValueError, KeyError, TypeError) as error:
         raise FileError(f"{path} holds no counterexamples.", because=str(error)) from None
     return tuple(sorted(cases, key=lambda case: (float(case.eps), case.test)))
@@ -182,7 +182,7 @@ def _json(path: Path) -> Row:
     if not path.exists():
         return {}
     try:
-        found = json.loads(disk.read_whole(path))
+        found = disk.parse_json(disk.read_whole(path))
     except ValueError as error:
         raise FileError(f"{path} takes JSON, got something else.", because=str(error)) from None
     if not isinstance(found, dict):
@@ -211,7 +211,7 @@ def _rows(path: Path) -> tuple[Row, ...]:
         return ()
     lines = disk.read_whole(path).split(b"\n")[:-1]
     try:
-        rows = [json.loads(line) for line in lines]
+        rows = [disk.parse_json(line) for line in lines]
         return tuple(_numbers(row, path) for row in rows if "epoch" in row)
     except (ValueError, TypeError, AttributeError) as error:
         raise FileError(f"{path} takes a JSON object a line.", because=str(error)) from None

@@ -71,7 +71,7 @@ class Robustness:
             FileError: The file is not of this format.
         """
         try:
-            fields: dict[str, Any] = json.loads(disk.read_whole(path))
+            fields: dict[str, Any] = disk.parse_json(disk.read_whole(path))
             if (fields.pop("format"), fields.pop("version")) != (FORMAT, VERSION):
                 raise ValueError("another format or version")
             radii = tuple(Radius(**row) for row in fields.pop("radii"))

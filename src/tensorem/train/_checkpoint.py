@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorem.disk import pack, raw, read_arrays, write_whole
+from tensorem.disk import pack, parse_json, raw, read_arrays, write_whole
 from tensorem.errors import FileError
 
 FORMAT, VERSION = "tensorem.run", 1
@@ -55,7 +55,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     """
     try:
         arrays, texts = read_arrays(path)
-        facts = json.loads(texts["run"])
+        facts = parse_json(texts["run"])
     except (FileError, ValueError, KeyError) as error:
         if not path.is_file():
             raise

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tensorem.disk import exists, make_folder, path_of, read_whole, write_whole
+from tensorem.disk import exists, make_folder, parse_json, path_of, read_whole, write_whole
 from tensorem.errors import FileError, ResumeError
 
 from ._arguments import positive
@@ -119,7 +119,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
     """
     file = path_of(path) / CONFIG
     try:
-        config = json.loads(read_whole(file))
+        config = parse_json(read_whole(file))
     except ValueError as error:
         raise FileError(f"{file} takes JSON, got something else: {error}.") from None
     if not isinstance(config, dict):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
-from tensorem.disk import append, read_whole, write_whole
+from tensorem.disk import append, parse_json, read_whole, write_whole
 from tensorem.errors import FileError
 
 from ._checkpoint import canonical
@@ -48,7 +47,7 @@ def read_rows(path: Path) -> list[Row]:
 
 def _row(path: Path, number: int, line: bytes) -> Row:
     try:
-        row = json.loads(line)
+        row = parse_json(line)
     except ValueError:
         row = None
     if not isinstance(row, dict) or not isinstance(row.get("step"), int):
