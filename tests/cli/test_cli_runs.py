@@ -479,6 +479,16 @@ def test_layers_come_from_a_file_of_ones_own(tmp_path: Path, capsys: Capture) ->
     assert "A cnn takes images" in refused(capsys, "train", "--data", "iris", "--layers", "cnn")
 
 
+def test_a_layer_of_ones_own_that_raises_is_said_to(tmp_path: Path, capsys: Capture) -> None:
+    file = tmp_path / "own.py"
+    file.write_text(
+        "from tensorem import nn\n\nclass Own(nn.Layer):\n"
+        "    def forward(self, x):\n        return x.nope\n\nown = Own()\n"
+    )
+    told = refused(capsys, "train", "--layers", f"{file}:own", "--path", str(tmp_path / "x"))
+    assert "which raises AttributeError." in told and f"where:   {file}, line 5" in told
+
+
 def test_a_file_that_raises_is_said_to(tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / "mine.py"
     file.write_text("\n1 / 0\n")

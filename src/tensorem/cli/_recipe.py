@@ -10,11 +10,11 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tensorem.errors import ArgumentError, DataError, FileError
+from tensorem.errors import ArgumentError, DataError, FileError, TensoremError
 
 if TYPE_CHECKING:
     from tensorem.data import Dataset, Splits
-    from tensorem.nn import Layer
+    from tensorem.nn import Layer, Model
 
 FILE = "recipe.json"
 BUNDLED = ("digits", "iris")
@@ -193,6 +193,30 @@ def layers(recipe: Recipe, examples: Splits) -> Layer:
     if recipe.layers not in makers:
         raise ArgumentError(f"--layers takes cnn, mlp or FILE.py:NAME, got {recipe.layers!r}.")
     return makers[recipe.layers](examples.train.x.shape[1:], outputs, recipe.hidden)
+
+
+def built(recipe: Recipe, examples: Splits, seed: int = 0) -> Model:
+    """The model of a recipe, with its initial values.
+
+    Raises:
+        ArgumentError: There are no such layers, or those of a file of the user's own raise.
+    """
+    from tensorem import nn
+
+    layer, file = layers(recipe, examples), recipe.layers.partition(":")[0]
+    try:
+        return nn.build(layer, input=examples.train.input, seed=seed)
+    except TensoremError:
+        raise
+    except Exception as error:
+        if not file.endswith(".py"):
+            raise
+        raise ArgumentError(
+            f"--layers takes a layer that builds, got {recipe.layers!r}, which raises "
+            f"{type(error).__name__}.",
+            where=_line(error, file),
+            because=str(error),
+        ) from error
 
 
 def _with_classes(found: Dataset) -> Dataset:

@@ -11,7 +11,7 @@ from tensorem.errors import ArgumentError
 
 from . import _exit
 from ._flags import Count, Names, Place, Rate, Seed, Total, Widths
-from ._recipe import BUNDLED, Recipe, layers, signed, splits
+from ._recipe import BUNDLED, Recipe, built, signed, splits
 from ._runs import next_run, require_new
 from ._terminal import print_json, show
 
@@ -86,12 +86,12 @@ class Train:
 
 
 def _begun(given: Train) -> tuple[Run, dict[str, float]]:
-    from tensorem import nn, optim, train
+    from tensorem import optim, train
 
     recipe = _recipe(given)
     found = splits(recipe)
     recipe = signed(recipe)
-    model = nn.build(layers(recipe, found), input=found.train.input, seed=given.seed)
+    model = built(recipe, found, given.seed)
     path = require_new(given.path or next_run(Path(given.data).stem))
     if not given.json:
         show(model)
@@ -116,13 +116,13 @@ def _recipe(given: Train) -> Recipe:
 
 
 def _resumed(given: Train) -> tuple[Run, dict[str, float]]:
-    from tensorem import nn, train
+    from tensorem import train
 
     assert given.resume is not None
     _require_alone(given)
     recipe = Recipe.load(given.resume)
     found = splits(recipe)
-    model = nn.build(layers(recipe, found), input=found.train.input)
+    model = built(recipe, found)
     run = train.resume(
         given.resume, model, found.train, epochs=given.epochs,
         progress="none" if given.json else "auto", hooks=_saving(recipe),
