@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Union
 import numpy as np
 
 from tensorem.errors import ArgumentError
-from tensorem.shapes import called
+from tensorem.shapes import called, positive
 
 if TYPE_CHECKING:
     import optax
@@ -255,7 +255,7 @@ def step_lr(lr: float, step_size: int, gamma: float = 0.1) -> Schedule:
         torch.optim.lr_scheduler.StepLR, stepped after each optimizer step.
     """
     _check_least("lr", lr)
-    _check_count("step_size", step_size)
+    positive("takes step_size", step_size)
     _check_positive("gamma", gamma)
     return Schedule("step_lr", _named(locals()))
 
@@ -294,7 +294,7 @@ def cosine_lr(lr: float, total_steps: int, min_lr: float = 0.0) -> Schedule:
         Loshchilov and Hutter 2017, equation 5, without restarts.
     """
     _check_positive("lr", lr)
-    _check_count("total_steps", total_steps)
+    positive("takes total_steps", total_steps)
     _check_least("min_lr", min_lr)
     if min_lr > lr:
         raise ArgumentError(f"takes min_lr up to lr = {lr}, got {min_lr}.")
@@ -526,11 +526,6 @@ def _check_least(name: str, value: Any, other: str = "") -> None:
 def _check_positive(name: str, value: Any) -> None:
     if not _is_number(value) or value <= 0:
         raise ArgumentError(f"takes {name} above 0, got {value!r}.")
-
-
-def _check_count(name: str, value: Any) -> None:
-    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
-        raise ArgumentError(f"takes {name} as an integer of at least 1, got {value!r}.")
 
 
 def _check_fraction(name: str, value: Any) -> None:

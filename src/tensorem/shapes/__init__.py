@@ -5,6 +5,7 @@ from . import rules as rules
 from ._call import called as called
 from ._call import check_array as check_array
 from ._call import check_call as check_call
+from ._call import positive as positive
 from ._equal import differ as differ
 from ._equal import unequal as unequal
 from ._named import named as named
@@ -78,6 +79,7 @@ __all__ = [
     "parse_size",
     "pool_size",
     "pool_window",
+    "positive",
     "require_equal",
     "reshape_shape",
     "rules",

@@ -109,6 +109,24 @@ def check_array(value: object, name: str = "x") -> None:
         raise DTypeError(f"takes arrays, got {type(value).__name__}.", help=help)
 
 
+def positive(takes: str, value: object) -> int:
+    """The integer of at least 1 that a value is; those of NumPy are integers too.
+
+    Args:
+        takes: The beginning of the error, such as "Training takes batch_size".
+
+    Raises:
+        ArgumentError: It is none.
+
+    Example:
+        >>> positive("Training takes batch_size", np.int64(8))
+        8
+    """
+    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1:
+        return int(value)
+    raise ArgumentError(f"{takes} as an integer of at least 1, got {value!r}.")
+
+
 def _form(form: Signature) -> str:
     """The signature without its types."""
     bare = [p.replace(annotation=Parameter.empty) for p in form.parameters.values()]

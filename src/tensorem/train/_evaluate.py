@@ -13,8 +13,8 @@ import numpy as np
 from tensorem import nn
 from tensorem.data import array_of
 from tensorem.errors import DataError
+from tensorem.shapes import positive
 
-from ._arguments import positive
 from ._checks import checked, checked_inputs
 from ._feed import Examples, examples
 from ._record import Record

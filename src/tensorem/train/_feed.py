@@ -16,8 +16,7 @@ from tensorem import rand
 from tensorem.data import Dataset, array_of
 from tensorem.disk import raw
 from tensorem.errors import ArgumentError, DataError
-
-from ._arguments import positive
+from tensorem.shapes import positive
 
 Array = Any
 Inputs = tuple[Array, ...]

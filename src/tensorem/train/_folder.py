@@ -9,8 +9,8 @@ from typing import Any
 
 from tensorem.disk import exists, make_folder, parse_json, path_of, read_whole, write_whole
 from tensorem.errors import FileError, ResumeError
+from tensorem.shapes import positive
 
-from ._arguments import positive
 from ._checkpoint import NAME as STATE
 from ._checkpoint import Checkpoint, canonical, read_checkpoint, write_checkpoint
 from ._log import NAME as LOG

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from ._arguments import positive
+from tensorem.shapes import positive
 
 
 @dataclass(eq=False)

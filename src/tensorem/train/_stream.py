@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem.errors import ArgumentError, DataError
+from tensorem.shapes import positive
 
-from ._arguments import positive
 from ._feed import Examples, Inputs, Piece, examples
 
 T = TypeVar("T")
