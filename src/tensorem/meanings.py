@@ -123,9 +123,9 @@ def evaluate(model: Readable, *xs: Any, dtype: str = "float32") -> Any:
     Args:
         model: A model, or a graph.
         xs: Arrays; floats are taken exactly as they are, for an input of integers its dtype must
-            hold the numbers. A list stands for its numbers in
-            the dtype of the input, so that every reading sees the same ones. For "interval" an
-            input may be a `domains.Interval`: the result then encloses the values on the box.
+            hold the numbers. A list stands for its numbers in the dtype of the input, so that every
+            reading sees the same ones. For "interval" an input may be a `domains.Interval`: the
+            result then encloses the values on the box.
         dtype: "float32" and "float64" compute; "rational" is exact; "interval" is rounded outward,
             so that it encloses the exact value. In both, integers have no largest one: where int32
             would overflow, they say what the sum or product is.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._recipe import Recipe, layers
+from ._recipe import Recipe, built
 
 if TYPE_CHECKING:
     from tensorem.nn import Model
@@ -17,9 +17,9 @@ STEPS = 1437 // _BATCH
 
 def model_of(seed: int) -> Model:
     """A convolution, a maximum over windows, a linear map."""
-    from tensorem import data, nn
+    from tensorem import data
 
-    return nn.build(layers(RECIPE, data.digits()), input=("N", 1, 8, 8), seed=seed)
+    return built(RECIPE, data.digits(), seed)
 
 
 def plan_of(seed: int, epochs: int) -> dict[str, Any]:

@@ -186,7 +186,7 @@ def layers(recipe: Recipe, examples: Splits) -> Layer:
     Raises:
         ArgumentError: There are no such layers, or they do not take such examples.
     """
-    if recipe.layers.partition(":")[0].endswith(".py"):
+    if _is_of_the_user(recipe.layers):
         return _from_file(recipe.layers)
     outputs = _classes(examples) if recipe.loss == "cross_entropy" else 1
     makers = {"cnn": _cnn, "mlp": _mlp}
@@ -203,20 +203,19 @@ def built(recipe: Recipe, examples: Splits, seed: int = 0) -> Model:
     """
     from tensorem import nn
 
-    layer, file = layers(recipe, examples), recipe.layers.partition(":")[0]
+    layer = layers(recipe, examples)
     try:
         return nn.build(layer, input=examples.train.input, seed=seed)
     except TensoremError:
         raise
     except Exception as error:
-        if not file.endswith(".py"):
+        if not _is_of_the_user(recipe.layers):
             raise
-        raise ArgumentError(
-            f"--layers takes a layer that builds, got {recipe.layers!r}, which raises "
-            f"{type(error).__name__}.",
-            where=_line(error, file),
-            because=str(error),
-        ) from error
+        raise _raised("a layer that builds", recipe.layers, error) from error
+
+
+def _is_of_the_user(place: str) -> bool:
+    return place.partition(":")[0].endswith(".py")
 
 
 def _with_classes(found: Dataset) -> Dataset:
@@ -282,11 +281,7 @@ def _from_file(place: str) -> Layer:
     try:
         found = runpy.run_path(file).get(name)
     except (Exception, SystemExit) as error:
-        raise ArgumentError(
-            f"--layers takes FILE.py:NAME, got {place!r}, which raises {type(error).__name__}.",
-            where=_line(error, file),
-            because=str(error),
-        ) from error
+        raise _raised("FILE.py:NAME", place, error) from error
     if not isinstance(found, nn.Layer):
         kind = "not there" if found is None else f"of type {type(found).__name__}"
         raise ArgumentError(
@@ -294,6 +289,15 @@ def _from_file(place: str) -> Layer:
             help=f"define it in the file, for example: {name or 'layer'} = nn.Sequential(...).",
         )
     return found
+
+
+def _raised(takes: str, place: str, error: BaseException) -> ArgumentError:
+    """What code of the user's own raises is bad input, and said with its line."""
+    return ArgumentError(
+        f"--layers takes {takes}, got {place!r}, which raises {type(error).__name__}.",
+        where=_line(error, place.partition(":")[0]),
+        because=str(error),
+    )
 
 
 def _line(error: BaseException, file: str) -> str:
