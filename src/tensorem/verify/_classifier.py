@@ -67,7 +67,7 @@ class Classifier:
         graph = stored.bind(**dict.fromkeys(stored.names, 1))
         _require_classes(graph)
         _require_float32(graph)
-        is_graph = isinstance(getattr(model, "graph", model), Graph)
+        is_graph = stored is getattr(model, "graph", model)
         return Classifier(stored, graph, to_jax(graph) if is_graph else model)  # type: ignore[arg-type]
 
     @property

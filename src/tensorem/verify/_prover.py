@@ -126,6 +126,7 @@ class Prover:
     ) -> dict[Method, list[Proof]]:
         reach, labels = radius(eps), self._labels(labels)
         found = self._search(xs, labels, reach)
+        found["outputs"] = np.stack([self.classifier.outputs(x) for x in found["center"]])
         rows = [jax.tree.map(lambda a, i=i: a[i], found) for i in range(len(labels))]
         return {
             method: [
@@ -207,7 +208,7 @@ class Prover:
                 return proof
         if margin > 0:
             evidence = found["evidence"] if claim.method == "crown" else {}
-            arrays = {"center": center, "outputs": own.outputs(center), **evidence}
+            arrays = {"center": center, "outputs": found["outputs"], **evidence}
             proof = Proof("proved", claim, center, margin, own, arrays=arrays)
             if proof.check():
                 return proof
