@@ -208,6 +208,7 @@ def test_a_changed_graph_is_noticed(copy: Path) -> None:
     ("layers", "words"),
     [
         ("{", "describes its layers in JSON"),
+        ("[" * 100_000, "nested too deeply"),
         ("7", "names a layer"),
         ('{"layer": "Nothing", "arguments": {}}', "names layers of tensorem.nn, got 'Nothing'"),
         ('{"layer": "Linear", "arguments": {"in": 3}}', "malformed"),

@@ -16,6 +16,7 @@ from tensorem import report
 from tensorem.cli import _demo, main
 from tensorem.cli._digits import model_of, plan_of
 from tensorem.cli._processes import Checking, Victim
+from tensorem.cli._runs import _WRITTEN
 from tensorem.errors import ResumeError
 
 Capture = pytest.CaptureFixture[str]
@@ -64,6 +65,8 @@ def test_the_run_folder_is_complete(told: tuple[Path, str]) -> None:
         "model.safetensors", "graph.json", "config.json", "log.jsonl", "certificates",
         "report.html", "state.safetensors", "recipe.json", "robustness.json",
     } <= names  # fmt: skip
+    # `require_new` keeps a new run from replacing any of these.
+    assert names - {"state.safetensors", "config.json", "log.jsonl"} <= {*_WRITTEN}
     assert not any(name.startswith(("killed", ".")) for name in names)
     assert isinstance(tm.load(path), tm.nn.Model)
     facts = report.gather(path)

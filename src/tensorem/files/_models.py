@@ -180,11 +180,13 @@ def _parsed(path: Path, arrays: disk.Arrays) -> Graph:
 
 def _layers(text: str, path: Path) -> nn.Layer:
     try:
-        return described(json.loads(text))
-    except json.JSONDecodeError as error:
+        description = disk.parse_json(text)
+    except ValueError as error:
         raise FileError(
             f"{path} describes its layers in JSON, got other text.", because=str(error)
         ) from None
+    try:
+        return described(description)
     except FileError as error:
         raise error.with_notes(where=str(path)) from None
 

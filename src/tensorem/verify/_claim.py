@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tensorem.disk import parse_json
 from tensorem.errors import ArgumentError, CertificateError
 from tensorem.shapes.dtypes import is_floating
 
@@ -57,7 +58,7 @@ class Claim:
             CertificateError: The text is not a claim of this version.
         """
         try:
-            fields = json.loads(text)
+            fields = parse_json(text)
             kind = tuple(fields.pop(k) for k in ("format", "version", "property"))
             clip = fields.pop("clip")
             claim = Claim(**fields, clip=tuple(clip) if clip is not None else None)
