@@ -13,8 +13,9 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "tensorem"
 DESIGN = Path(__file__).parents[1] / "docs" / "design.md"
 
-TRUNK = ["errors", "disk", "shapes", "runtime", "rand", "domains", "ops"]
-NETWORKS = ["functional", "losses", "metrics", "nn", "optim", "data", "train"]
+LOW = ["errors", "dtypes", "calls", "shapes", "rules", "runtime", "rand", "disk"]
+TRUNK = [*LOW, "domains", "ops"]
+NETWORKS = ["functional", "losses", "metrics", "layer", "nn", "optim", "data", "train"]
 PROOFS = ["graph", "verify"]
 ROOF = ["meanings", "files", "report", "cli"]
 APART = ["check"]

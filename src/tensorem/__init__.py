@@ -9,13 +9,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import calls as calls
     from . import check as check
     from . import data as data
     from . import domains as domains
+    from . import dtypes as dtypes
     from . import errors as errors
     from . import files as files
     from . import functional as functional
     from . import graph as graph
+    from . import layer as layer
     from . import losses as losses
     from . import meanings as meanings
     from . import metrics as metrics
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from . import optim as optim
     from . import rand as rand
     from . import report as report
+    from . import rules as rules
     from . import runtime as runtime
     from . import shapes as shapes
     from . import train as train
@@ -41,15 +45,18 @@ __all__ = [
     "GraphModel",
     "Spec",
     "__version__",
+    "calls",
     "capture",
     "check",
     "data",
     "domains",
+    "dtypes",
     "errors",
     "evaluate",
     "files",
     "functional",
     "graph",
+    "layer",
     "load",
     "losses",
     "meanings",
@@ -59,6 +66,7 @@ __all__ = [
     "optim",
     "rand",
     "report",
+    "rules",
     "runtime",
     "save",
     "shapes",

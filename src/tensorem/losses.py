@@ -13,7 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from tensorem import ops
+from tensorem import dtypes, ops
+from tensorem.calls import called
 from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tensorem.functional import broadcast, shape
 from tensorem.shapes import (
@@ -22,8 +23,6 @@ from tensorem.shapes import (
     Shape,
     Size,
     Spec,
-    called,
-    dtypes,
     format_shape,
     require_equal,
     same_shape,

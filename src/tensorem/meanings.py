@@ -12,7 +12,9 @@ import numpy as np
 
 from tensorem import graph as graphs
 from tensorem import nn
+from tensorem.calls import named
 from tensorem.domains import Interval, Rational
+from tensorem.dtypes import FLOATING, as_numbers, taken
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
 from tensorem.graph import (
     Graph,
@@ -23,8 +25,7 @@ from tensorem.graph import (
     to_jax,
     unflatten,
 )
-from tensorem.shapes import Spec, named, solve
-from tensorem.shapes.dtypes import FLOATING, as_numbers, taken
+from tensorem.shapes import Spec, solve
 
 Values = dict[str, Any]
 """Arguments by the names of a graph's inputs."""

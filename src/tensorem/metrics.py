@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from tensorem import ops
+from tensorem import dtypes, ops
+from tensorem.calls import called
 from tensorem.errors import ArgumentError
 from tensorem.functional import shape
 from tensorem.losses import check_class_form, check_classes
-from tensorem.shapes import called, dtypes, format_shape, require_equal
+from tensorem.shapes import format_shape, require_equal
 
 Array = Any
 Pair = tuple[Array, Array]

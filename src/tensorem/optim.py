@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
+from tensorem.calls import called, positive
 from tensorem.errors import ArgumentError
-from tensorem.shapes import called, positive
 
 if TYPE_CHECKING:
     import optax

@@ -6,7 +6,7 @@ import jax
 import pytest
 
 from tensorem import nn
-from tensorem.nn import _tree
+from tensorem.layer import _tree
 from tensorem.shapes import Spec, shape_of
 
 CASES = [

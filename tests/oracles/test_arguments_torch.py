@@ -8,12 +8,12 @@ from typing import Any
 
 import jax.numpy as jnp
 import pytest
+from tensorem.shapes._not_taken import NEXT
 
 from tensorem import functional as F
 from tensorem import losses, nn, optim
+from tensorem.calls import check_call
 from tensorem.errors import ArgumentError
-from tensorem.shapes import check_call
-from tensorem.shapes._not_taken import NEXT
 
 OWN = {"Input", "Layer", "Residual", "Sequential"}
 """Layers that PyTorch does not have, or that take layers."""

@@ -7,15 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tensorem.errors import ShapeError
-from tensorem.shapes import (
-    UNKNOWN,
-    Poly,
-    Size,
-    bind_size,
-    parse_size,
-    same_size,
-    size_of,
-)
+from tensorem.shapes import UNKNOWN, Poly, Size, bind_size, parse_size, same_size, size_of
 
 POINTS = [{"N": n, "M": m, "H": h} for n in (1, 2, 5) for m in (1, 3) for h in (1, 4, 7)]
 

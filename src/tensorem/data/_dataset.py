@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tensorem import rand
+from tensorem import dtypes, rand
 from tensorem.errors import ArgumentError, DataError, DTypeError
-from tensorem.shapes import Spec, dtypes, format_shape
+from tensorem.shapes import Spec, format_shape
 
 Array = NDArray[Any]
 

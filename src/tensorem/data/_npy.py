@@ -12,9 +12,11 @@ from typing import IO, Any
 import numpy as np
 from numpy.lib import format as npy
 
+from tensorem import dtypes
+from tensorem.calls import named
 from tensorem.disk import path_of, read_whole
 from tensorem.errors import DTypeError, FileError, ShapeError
-from tensorem.shapes import dtypes, named, shape_of, solve
+from tensorem.shapes import shape_of, solve
 
 from ._dataset import Array
 

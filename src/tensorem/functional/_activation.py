@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from tensorem import ops
+from tensorem import ops, rules
 from tensorem.errors import ArgumentError
-from tensorem.shapes import rules
 
 from ._arithmetic import div, mul
 from ._shape import checked, shape

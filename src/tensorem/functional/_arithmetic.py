@@ -7,9 +7,9 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from tensorem import ops
+from tensorem import dtypes, ops
 from tensorem.errors import DTypeError
-from tensorem.shapes import broadcast_shapes, dtypes
+from tensorem.shapes import broadcast_shapes
 
 from ._move import broadcast
 from ._shape import checked, shape

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from tensorem import ops
+from tensorem import dtypes, ops, rules
 from tensorem.errors import DTypeError, ShapeError
-from tensorem.shapes import conv_window, dtypes, format_shape, require_equal, rules
+from tensorem.rules import conv_window
+from tensorem.shapes import format_shape, require_equal
 
 from ._move import broadcast, reshape
 from ._shape import applied, checked, shape

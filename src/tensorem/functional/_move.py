@@ -8,9 +8,10 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from tensorem import ops
+from tensorem import ops, rules
 from tensorem.errors import ArgumentError, ShapeError
-from tensorem.shapes import PADDING_MODES, Spec, check_padding, reshape_shape, rules, sizes
+from tensorem.rules import PADDING_MODES, check_padding
+from tensorem.shapes import Spec, reshape_shape, sizes
 
 from ._shape import applied, axes, checked, shape, static
 

@@ -7,9 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tensorem import ops, rand
+from tensorem import dtypes, ops, rand, rules
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
-from tensorem.shapes import dtypes, format_shape, require_equal, rules, sizes
+from tensorem.shapes import format_shape, require_equal, sizes
 
 from ._move import broadcast
 from ._shape import checked, shape

@@ -9,9 +9,10 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from tensorem import ops
+from tensorem import ops, rules
 from tensorem.errors import ShapeError
-from tensorem.shapes import format_shape, pair, pool_window, rules, window_counts
+from tensorem.rules import pair, pool_window, window_counts
+from tensorem.shapes import format_shape
 
 from ._arithmetic import div
 from ._contract import Numbers, batched

@@ -8,8 +8,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from tensorem import ops
-from tensorem.shapes import dtypes
+from tensorem import dtypes, ops
 
 from ._move import reshape
 from ._shape import axes, checked

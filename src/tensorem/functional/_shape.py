@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+from tensorem.calls import called
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.ops import Op
-from tensorem.shapes import Size, Spec, called, format_shape, sizes
+from tensorem.shapes import Size, Spec, format_shape, sizes
 
 Array = Any
 F = TypeVar("F", bound=Callable[..., Any])

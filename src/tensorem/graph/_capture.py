@@ -15,6 +15,7 @@ import jax
 import numpy as np
 
 from tensorem import runtime
+from tensorem.calls import named
 from tensorem.errors import CaptureError, ShapeError
 from tensorem.graph._graph import Graph, Loop, Node, constant_name, flatten
 from tensorem.graph._known import computed, size_value
@@ -24,7 +25,7 @@ from tensorem.graph._rewrite import drop_dead
 from tensorem.graph._rule import Values, ints, plain
 from tensorem.graph._trace import abstract, trace
 from tensorem.ops._op import Attr
-from tensorem.shapes import Size, Spec, named, parse_size, spec_of
+from tensorem.shapes import Size, Spec, parse_size, spec_of
 
 INLINED = {
     "custom_jvp_call": "call_jaxpr",

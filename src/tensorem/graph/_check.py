@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from tensorem.calls import named
 from tensorem.errors import GraphError, TensoremError
 from tensorem.graph._graph import Graph, Loop, Node, flatten
-from tensorem.shapes import Spec, named
+from tensorem.shapes import Spec
 
 
 def check(graph: Graph) -> None:

@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from tensorem.dtypes import HALF
 from tensorem.errors import CaptureError
 from tensorem.graph import _indexing
 from tensorem.graph._rule import Builder, Rule, ints, plain
 from tensorem.shapes import broadcast_shapes, numel
-from tensorem.shapes.dtypes import HALF
 
 
 def _same(op: str) -> Rule:

@@ -8,11 +8,11 @@ from typing import Any
 import jax
 from jax import lax
 
+from tensorem.dtypes import INTEGER
 from tensorem.errors import ShapeError
 from tensorem.graph._graph import Graph, Node, flatten, is_constant, unflatten
 from tensorem.graph._read import read, require_bound
 from tensorem.ops import holds_nan
-from tensorem.shapes.dtypes import INTEGER
 
 
 def to_jax(graph: Graph) -> Callable[..., Any]:

@@ -1,4 +1,13 @@
-"""Layers, and the models that `build` makes of them."""
+"""The layers, family by family, and `build`, which makes models of them."""
+
+from tensorem.layer import EVALUATION as EVALUATION
+from tensorem.layer import Buffer as Buffer
+from tensorem.layer import Context as Context
+from tensorem.layer import Layer as Layer
+from tensorem.layer import Model as Model
+from tensorem.layer import Parameter as Parameter
+from tensorem.layer import build as build
+from tensorem.layer import eager as eager
 
 from . import _init as init
 from ._activation import Flatten as Flatten
@@ -9,10 +18,6 @@ from ._activation import Sigmoid as Sigmoid
 from ._activation import Softmax as Softmax
 from ._activation import Softplus as Softplus
 from ._activation import Tanh as Tanh
-from ._bind import EVALUATION as EVALUATION
-from ._bind import Context as Context
-from ._bind import eager as eager
-from ._build import build as build
 from ._combine import Input as Input
 from ._combine import Residual as Residual
 from ._combine import Sequential as Sequential
@@ -20,11 +25,7 @@ from ._combine import share as share
 from ._conv import Conv2d as Conv2d
 from ._dropout import Dropout as Dropout
 from ._embedding import Embedding as Embedding
-from ._layer import Buffer as Buffer
-from ._layer import Layer as Layer
-from ._layer import Parameter as Parameter
 from ._linear import Linear as Linear
-from ._model import Model as Model
 from ._norm import BatchNorm2d as BatchNorm2d
 from ._norm import LayerNorm as LayerNorm
 from ._pool import AvgPool2d as AvgPool2d

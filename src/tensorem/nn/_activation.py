@@ -6,10 +6,10 @@ import math
 from typing import Any, ClassVar
 
 from tensorem import functional as F
-from tensorem.shapes import Shape, rules
-
-from ._arguments import integers, refused, within
-from ._layer import Layer
+from tensorem import rules
+from tensorem.calls import integers, refused, within
+from tensorem.layer import Layer
+from tensorem.shapes import Shape
 
 
 class Identity(Layer):

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 from tensorem import functional as F
 from tensorem.errors import LayerError, ShapeError
+from tensorem.layer import Call, Layer, Log, join, ruled, shape_tree
 from tensorem.shapes import (
     UNKNOWN,
     UNKNOWN_RANK,
@@ -20,12 +21,6 @@ from tensorem.shapes import (
     same_shape,
     shape_of,
 )
-
-from ._check import ruled
-from ._layer import Layer
-from ._log import Call, Log
-from ._specs import shape_tree
-from ._tree import join
 
 
 class Input(Layer):
@@ -105,6 +100,10 @@ class Sequential(Layer):
 
     def output_shape(self, *shapes: Any) -> Any:
         return _chain(list(_steps(self, "")), shapes or (UNKNOWN_RANK,))
+
+    @property
+    def stated_input(self) -> Any:
+        return None if self.input is None else self.input.output_shape()
 
     def forward(self, *xs: Any) -> Any:
         for layer in (self.input, *self.layers) if self.input else self.layers:

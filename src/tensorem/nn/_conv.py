@@ -7,12 +7,14 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tensorem import functional as F
+from tensorem import rules
+from tensorem.calls import among, at_least, flags, named
 from tensorem.errors import ArgumentError
-from tensorem.shapes import PADDING_MODES, Shape, Window, conv_window, named, rules
+from tensorem.layer import Layer, Parameter
+from tensorem.rules import PADDING_MODES, Window, conv_window
+from tensorem.shapes import Shape
 
-from ._arguments import among, at_least, flags
 from ._init import kaiming_uniform, uniform
-from ._layer import Layer, Parameter
 
 Numbers = int | tuple[int, int]
 

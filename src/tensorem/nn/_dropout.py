@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tensorem import functional as F
-from tensorem.shapes import Shape, rules
-
-from ._arguments import within
-from ._layer import Layer
+from tensorem import rules
+from tensorem.calls import within
+from tensorem.layer import Layer
+from tensorem.shapes import Shape
 
 
 class Dropout(Layer):

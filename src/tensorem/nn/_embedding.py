@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tensorem import functional as F
-from tensorem.shapes import Shape, named, rules
+from tensorem import rules
+from tensorem.calls import at_least, named
+from tensorem.layer import Layer, Parameter
+from tensorem.shapes import Shape
 
-from ._arguments import at_least
 from ._init import normal, zero_row
-from ._layer import Layer, Parameter
 
 
 class Embedding(Layer):

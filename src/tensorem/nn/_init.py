@@ -8,22 +8,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tensorem import rand
 from tensorem.errors import ArgumentError
+from tensorem.layer import Initialiser
 
 Floats = NDArray[Any]
 Shape = tuple[int, ...]
-
-
-class Initialiser(Protocol):
-    """Shape and seed -> the values that an array starts with, in float64."""
-
-    def __call__(self, shape: Shape, seed: int) -> Floats: ...
 
 
 @dataclass(frozen=True)

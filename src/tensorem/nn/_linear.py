@@ -7,11 +7,12 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tensorem import functional as F
-from tensorem.shapes import Shape, rules
+from tensorem import rules
+from tensorem.calls import at_least, flags
+from tensorem.layer import Layer, Parameter
+from tensorem.shapes import Shape
 
-from ._arguments import at_least, flags
 from ._init import kaiming_uniform, uniform
-from ._layer import Layer, Parameter
 
 
 class Linear(Layer):

@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tensorem import functional as F
+from tensorem import rules
+from tensorem.calls import at_least, flags, is_integer, refused, within
 from tensorem.errors import ShapeError
-from tensorem.shapes import Shape, format_shape, rules
+from tensorem.layer import Buffer, Layer, Parameter
+from tensorem.shapes import Shape, format_shape
 
-from ._arguments import at_least, flags, is_integer, refused, within
 from ._init import ones, zeros
-from ._layer import Buffer, Layer, Parameter
 
 
 class BatchNorm2d(Layer):

@@ -6,10 +6,11 @@ from dataclasses import field
 from typing import Any, ClassVar
 
 from tensorem import functional as F
-from tensorem.shapes import UNKNOWN, Shape, named, pool_window, rules
-
-from ._arguments import at_least, flags
-from ._layer import Layer
+from tensorem import rules
+from tensorem.calls import at_least, flags, named
+from tensorem.layer import Layer
+from tensorem.rules import pool_window
+from tensorem.shapes import UNKNOWN, Shape
 
 Numbers = int | tuple[int, int]
 

@@ -15,7 +15,7 @@ from jax import lax
 from tensorem.domains import Diagonal, Interval, Linear, Lines, Map, Rational, equation, flat
 from tensorem.domains import _exact as exact
 from tensorem.domains import _interval as intervals
-from tensorem.shapes.dtypes import HALF
+from tensorem.dtypes import HALF
 
 from ._op import Cited, Op, Rule, Unsupported
 

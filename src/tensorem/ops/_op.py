@@ -11,8 +11,9 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 
+from tensorem.calls import check_array, named
 from tensorem.errors import ArgumentError, MeaningError, TensoremError
-from tensorem.shapes import Spec, check_array, named, sizes
+from tensorem.shapes import Spec, sizes
 
 Attr = int | float | str | bool | tuple["Attr", ...]
 Rule = Callable[..., Any]

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
+from tensorem.dtypes import FLOATING, INTEGER
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
 from tensorem.shapes import Size, Spec, format_shape, require_equal, same_size
-from tensorem.shapes.dtypes import FLOATING, INTEGER
 
 Dims = tuple[int, ...]
 

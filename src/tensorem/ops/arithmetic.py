@@ -13,9 +13,9 @@ from jax import lax
 from tensorem.domains import Diagonal, Interval, Lines, Map, Rational, equation
 from tensorem.domains import _exact as exact
 from tensorem.domains import _interval as intervals
+from tensorem.dtypes import INTEGER
 from tensorem.errors import DTypeError, MeaningError
 from tensorem.shapes import Spec
-from tensorem.shapes.dtypes import INTEGER
 
 from . import _curve, _specs
 from ._derive import (

@@ -12,7 +12,8 @@ import numpy as np
 from jax import lax
 
 from tensorem.errors import ArgumentError, ShapeError
-from tensorem.shapes import conv_size, format_shape, require_equal
+from tensorem.rules import conv_size
+from tensorem.shapes import format_shape, require_equal
 
 from . import _convolution, _specs
 from ._derive import Product, biased, bilinear

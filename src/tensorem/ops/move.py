@@ -11,17 +11,11 @@ import numpy as np
 from jax import lax
 from jax.core import Tracer
 
+from tensorem import rules
+from tensorem.calls import named
 from tensorem.domains import Interval, Lines, Rational, equation
 from tensorem.errors import ArgumentError, ShapeError
-from tensorem.shapes import (
-    format_shape,
-    is_negative,
-    named,
-    require_equal,
-    reshape_shape,
-    rules,
-    shape_of,
-)
+from tensorem.shapes import format_shape, is_negative, require_equal, reshape_shape, shape_of
 
 from . import _specs
 from ._derive import Box, additive, enclosed, move, value, varies

@@ -10,9 +10,9 @@ import jax
 import jax.numpy as jnp
 
 from tensorem.domains import Diagonal, Interval, Linear, Lines, equation
+from tensorem.dtypes import HALF
 from tensorem.errors import ShapeError
 from tensorem.shapes import format_shape
-from tensorem.shapes.dtypes import HALF
 
 from . import _specs
 from ._derive import CALL, Box, Reader, composite, enclosed, value, varies

@@ -14,7 +14,7 @@ from jax import lax
 
 from tensorem.domains import Interval, Linear, Lines
 from tensorem.errors import ArgumentError
-from tensorem.shapes import pool_size
+from tensorem.rules import pool_size
 
 from . import _pooling, _specs
 from ._derive import Box, Total, affine, boxed, rounded_once

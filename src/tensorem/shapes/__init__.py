@@ -1,15 +1,7 @@
 """Sizes, shapes and specs: what an array looks like, before there is one."""
 
-from . import dtypes as dtypes
-from . import rules as rules
-from ._call import called as called
-from ._call import check_array as check_array
-from ._call import check_call as check_call
-from ._call import positive as positive
 from ._equal import differ as differ
 from ._equal import unequal as unequal
-from ._named import named as named
-from ._named import set_by as set_by
 from ._shape import UNKNOWN_RANK as UNKNOWN_RANK
 from ._shape import OpenShape as OpenShape
 from ._shape import Shape as Shape
@@ -37,19 +29,9 @@ from ._size import size_of as size_of
 from ._traced import misfit as misfit
 from ._traced import sizes as sizes
 from ._traced import undecided as undecided
-from ._window import PADDING_MODES as PADDING_MODES
-from ._window import Window as Window
-from ._window import check_padding as check_padding
-from ._window import conv_size as conv_size
-from ._window import conv_window as conv_window
-from ._window import pair as pair
-from ._window import pool_size as pool_size
-from ._window import pool_window as pool_window
-from ._window import window_counts as window_counts
 
 __all__ = [
     "OpenShape",
-    "PADDING_MODES",
     "Poly",
     "Shape",
     "Size",
@@ -57,35 +39,20 @@ __all__ = [
     "UNKNOWN",
     "UNKNOWN_RANK",
     "Unknown",
-    "Window",
     "bind",
     "bind_size",
     "broadcast_shapes",
-    "called",
-    "check_array",
-    "check_call",
-    "check_padding",
-    "conv_size",
-    "conv_window",
     "differ",
-    "dtypes",
     "format_shape",
     "is_negative",
     "misfit",
-    "named",
     "names_in",
     "numel",
-    "pair",
     "parse_size",
-    "pool_size",
-    "pool_window",
-    "positive",
     "require_equal",
     "reshape_shape",
-    "rules",
     "same_shape",
     "same_size",
-    "set_by",
     "shape_of",
     "size_of",
     "sizes",
@@ -93,5 +60,4 @@ __all__ = [
     "spec_of",
     "undecided",
     "unequal",
-    "window_counts",
 ]

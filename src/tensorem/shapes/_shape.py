@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Union
 
+from tensorem.dtypes import dtype_name
 from tensorem.errors import ShapeError
 
 from ._equal import differ, unequal
 from ._size import UNKNOWN, Poly, Size, Unknown, bind_size, same_size, size_of
-from .dtypes import dtype_name
 
 
 @dataclass(frozen=True)
@@ -277,7 +277,7 @@ class Spec:
 
     Args:
         shape: Sizes; integers, texts such as "N" or "8*N", None for unknown.
-        dtype: The name of a dtype, see `shapes.dtypes`.
+        dtype: The name of a dtype, see `tensorem.dtypes`.
 
     Example:
         >>> Spec(("N", 1, 8, 8))

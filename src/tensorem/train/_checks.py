@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorem import losses, nn
+from tensorem.calls import named
+from tensorem.dtypes import exactly, is_floating, is_numeric
 from tensorem.errors import DataError, DTypeError, ShapeError
-from tensorem.shapes import Spec, named, solve
-from tensorem.shapes.dtypes import exactly, is_floating, is_numeric
+from tensorem.shapes import Spec, solve
 
 from ._feed import Examples
 from ._task import Scores, Task

@@ -11,9 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem import nn
+from tensorem.calls import positive
 from tensorem.data import array_of
 from tensorem.errors import DataError
-from tensorem.shapes import positive
 
 from ._checks import checked, checked_inputs
 from ._feed import Examples, examples

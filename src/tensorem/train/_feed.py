@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorem import rand
+from tensorem.calls import positive
 from tensorem.data import Dataset, array_of
 from tensorem.disk import raw
 from tensorem.errors import ArgumentError, DataError
-from tensorem.shapes import positive
 
 Array = Any
 Inputs = tuple[Array, ...]

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from tensorem.calls import positive
 from tensorem.disk import exists, make_folder, parse_json, path_of, read_whole, write_whole
 from tensorem.errors import FileError, ResumeError
-from tensorem.shapes import positive
 
 from ._checkpoint import NAME as STATE
 from ._checkpoint import Checkpoint, canonical, read_checkpoint, write_checkpoint

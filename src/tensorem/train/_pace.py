@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tensorem.shapes import positive
+from tensorem.calls import positive
 
 
 @dataclass(eq=False)

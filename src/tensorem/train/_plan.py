@@ -10,8 +10,8 @@ import numpy as np
 
 from tensorem import losses, optim, rand
 from tensorem import metrics as known_metrics
+from tensorem.calls import positive
 from tensorem.errors import ArgumentError, ResumeError
-from tensorem.shapes import positive
 
 from ._runner import Backend, require_rule
 from ._task import Score, as_tuple, full_name

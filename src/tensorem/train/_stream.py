@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 import jax.numpy as jnp
 import numpy as np
 
+from tensorem.calls import positive
 from tensorem.errors import ArgumentError, DataError
-from tensorem.shapes import positive
 
 from ._feed import Examples, Inputs, Piece, examples
 

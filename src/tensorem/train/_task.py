@@ -11,10 +11,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem import losses, metrics
+from tensorem.dtypes import FLOATING
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.nn import Layer, Model
 from tensorem.shapes import Spec
-from tensorem.shapes.dtypes import FLOATING
 
 Pair = losses.Pair
 Score = Callable[[Any, Any], Pair]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from tensorem.disk import parse_json
+from tensorem.dtypes import is_floating
 from tensorem.errors import ArgumentError, CertificateError
-from tensorem.shapes.dtypes import is_floating
 
 FORMAT, VERSION = "tensorem.certificate", 1
 _GREATEST, _PLACES = 37, 80

@@ -11,12 +11,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tensorem.calls import named
 from tensorem.domains import Diagonal
+from tensorem.dtypes import as_numbers, taken
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
 from tensorem.graph import Captured, Graph, Node, Trained, to_program
 from tensorem.ops.pool import carrier, windows
-from tensorem.shapes import format_shape, named
-from tensorem.shapes.dtypes import as_numbers, taken
+from tensorem.shapes import format_shape
 from tensorem.verify._attack import worst
 from tensorem.verify._bounds import Bounds, Propagation
 from tensorem.verify._claim import Claim, clip_range, float32_box, float32_range, radius

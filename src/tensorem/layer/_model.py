@@ -6,15 +6,14 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
-from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import jax
 
 from tensorem import ops, rand
-from tensorem.shapes import named
-from tensorem.shapes.dtypes import INTEGER
+from tensorem.calls import named
+from tensorem.dtypes import INTEGER
 
 from ._bind import EVALUATION, Array, Arrays, Context
 from ._held import Held
@@ -177,17 +176,6 @@ class Model:
         """All arrays by the names of a PyTorch state dict."""
         return {**self.params, **self.buffers}
 
-    def save(self, folder: str | Path) -> Path:
-        """Write the model into a folder; `tm.load` reads it. The same as `tm.save(model, folder)`.
-
-        Raises:
-            CaptureError: A layer does something that no graph can say.
-            FileError: The files cannot be written; what was there before is still there.
-        """
-        import tensorem  # the lazy root: files stand above nn, and nn does not know them
-
-        return tensorem.save(self, folder)
-
     def load_state_dict(self, state: Mapping[str, Any]) -> Model:
         """The same model with the arrays of a state dict, also one of PyTorch.
 
@@ -250,6 +238,7 @@ _INSTEAD = {
     "forward": "model(x) calls it",
     "eval": "model(x) is evaluation, model.train_apply(...) training",
     "train": "train.fit(model, data) trains, and returns run.model",
+    "save": "tm.save(model, folder) writes it",
     "zero_grad": "gradients are values: jax.grad of a function of model.params",
     "to": "it computes where JAX does; a dtype is chosen by nn.build(layer, Spec(shape, dtype))",
 }

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import fields, replace
 from typing import Any
 
 from tensorem.errors import ShapeError, TensoremError
-from tensorem.shapes import UNKNOWN, OpenShape, Size, numel, same_size, set_by
+from tensorem.shapes import (
+    UNKNOWN,
+    OpenShape,
+    Shape,
+    Size,
+    format_shape,
+    names_in,
+    numel,
+    same_size,
+)
 
 from ._log import Call, Log
 from ._specs import is_shape, text
@@ -197,3 +206,21 @@ def _changed(layer: Any, old: list[Any], new: int) -> Iterator[Any]:
                 yield replace(layer, **{name: new})
             except TensoremError:
                 continue
+
+
+def set_by(names: Iterable[str], inputs: Iterable[tuple[str, Shape]]) -> str:
+    """Which input sets which name.
+
+    Example:
+        >>> from tensorem.shapes import shape_of
+        >>> set_by(["M", "N"], [("the input", shape_of(("N", "M", 3)))])
+        'M and N are set by the input (N, M, 3)'
+    """
+    left, found = set(names), []
+    for label, shape in inputs:
+        here = sorted(left & names_in(shape))
+        left -= set(here)
+        if here:
+            verb = "is" if len(here) == 1 else "are"
+            found.append(f"{' and '.join(here)} {verb} set by {label} {format_shape(shape)}")
+    return ", ".join(found)

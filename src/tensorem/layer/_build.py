@@ -13,14 +13,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem import rand
+from tensorem.dtypes import FLOATING, executable
 from tensorem.errors import ArgumentError, LayerError, PathError, ShapeError
 from tensorem.shapes import Spec, format_shape, require_equal, spec_of
-from tensorem.shapes.dtypes import FLOATING, executable
 
 from ._bind import Array, Arrays, Context
-from ._combine import Sequential
-from ._init import Initialiser
-from ._layer import Buffer, Layer, Parameter
+from ._layer import Buffer, Initialiser, Layer, Parameter
 from ._log import Call, Log
 from ._model import Built, Model, Row
 from ._specs import abstract, is_shape, leaves, precision, spec_tree, text
@@ -118,13 +116,12 @@ def _require_layer(layer: object) -> None:
 def _inputs(layer: Layer, given: Any) -> tuple[Any, ...]:
     """One tree of specs for each input of forward."""
     if given is None:
-        stated = layer.input if isinstance(layer, Sequential) else None
-        if stated is None:
+        given = layer.stated_input
+        if given is None:
             raise ShapeError(
                 "build takes an input, got none.",
                 help='say what goes in: nn.build(layer, input=("N", 1, 8, 8)).',
             )
-        given = stated.output_shape()
     specs = spec_of(given)
     inputs = specs if isinstance(specs, tuple) else (specs,)
     for spec in leaves(inputs):

@@ -8,16 +8,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import wraps
 from types import MappingProxyType
-from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
+from typing import Any, ClassVar, NoReturn, Protocol, Self, dataclass_transform
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tensorem.calls import check_call, named
 from tensorem.errors import LayerError
-from tensorem.shapes import UNKNOWN_RANK, check_call, named
+from tensorem.shapes import UNKNOWN_RANK
 
 from ._bind import EVALUATION, Array, Arrays, Context, Frame, Run
-from ._init import Initialiser
 from ._tree import Part, is_leaf, mapped
+
+
+class Initialiser(Protocol):
+    """Shape and seed -> the values that an array starts with, in float64."""
+
+    def __call__(self, shape: tuple[int, ...], seed: int) -> NDArray[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -102,6 +109,11 @@ class Layer(Part):
     def buffers(self) -> Mapping[str, Buffer | None]:
         """The buffers of this layer itself by name; None for one that is switched off."""
         return {}
+
+    @property
+    def stated_input(self) -> Any:
+        """The shape that goes in, where the layer says it itself; None where `build` is told."""
+        return None
 
     # Typed as fields, so that a subclass may write `def forward(self, x, mask)`.
 

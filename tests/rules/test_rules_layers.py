@@ -8,26 +8,28 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tensorem import rules
+from tensorem.calls import named
 from tensorem.errors import ArgumentError, ShapeError
+from tensorem.rules import (
+    check_padding,
+    conv_size,
+    conv_window,
+    pair,
+    pool_size,
+    pool_window,
+    window_counts,
+)
 from tensorem.shapes import (
     UNKNOWN,
     UNKNOWN_RANK,
     OpenShape,
     Shape,
     bind_size,
-    check_padding,
-    conv_size,
-    conv_window,
     format_shape,
-    named,
-    pair,
     parse_size,
-    pool_size,
-    pool_window,
-    rules,
     same_shape,
     shape_of,
-    window_counts,
 )
 
 ends = st.tuples(st.integers(0, 3), st.integers(0, 3))

@@ -91,7 +91,7 @@ def test_eager_runs_give_gradients() -> None:
 
 
 def test_equal_leaves_share_one_compiled_program() -> None:
-    from tensorem.nn import _bind
+    from tensorem.layer import _bind
 
     layer = nn.Sequential(nn.Linear(9, 9), nn.Tanh(), nn.Linear(9, 9))
     model = nn.build(layer, ("N", 9))

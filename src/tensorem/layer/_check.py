@@ -9,9 +9,10 @@ from typing import Any
 import jax
 import numpy as np
 
+from tensorem.calls import named
+from tensorem.dtypes import FLOATING, INTEGER
 from tensorem.errors import DTypeError, LayerError, ShapeError, TensoremError
-from tensorem.shapes import Shape, misfit, named, undecided
-from tensorem.shapes.dtypes import FLOATING, INTEGER
+from tensorem.shapes import Shape, misfit, undecided
 
 from ._explain import explained, named_by
 from ._log import Log, ids

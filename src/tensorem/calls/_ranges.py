@@ -1,9 +1,11 @@
-"""Hyper-parameters, checked where the layer is written."""
+"""Arguments out of their range."""
 
 from __future__ import annotations
 
 import math
 from typing import Any
+
+import numpy as np
 
 from tensorem.errors import ArgumentError
 
@@ -53,3 +55,21 @@ def refused(layer: Any, name: str, form: str) -> ArgumentError:
 def is_integer(value: object) -> bool:
     """Whether this is an integer and not a truth value."""
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def positive(takes: str, value: object) -> int:
+    """The integer of at least 1 that a value is; those of NumPy are integers too.
+
+    Args:
+        takes: The beginning of the error, such as "Training takes batch_size".
+
+    Raises:
+        ArgumentError: It is none.
+
+    Example:
+        >>> positive("Training takes batch_size", np.int64(8))
+        8
+    """
+    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1:
+        return int(value)
+    raise ArgumentError(f"{takes} as an integer of at least 1, got {value!r}.")

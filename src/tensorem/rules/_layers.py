@@ -3,7 +3,7 @@
 One small pure function per layer, and the only statement of what the layer takes: `build`, a call
 at run time and a type checker all read these. A rule checks what is known and lets the rest pass;
 a size with a name is known: it must be right for all values of the name.
-The message of an error begins with `takes`: the layer puts its own name in front (`shapes.named`).
+The message of an error begins with `takes`: the layer puts its own name in front (`calls.named`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,19 @@ from typing import Any
 import numpy as np
 
 from tensorem.errors import ArgumentError, DataError, ShapeError
+from tensorem.shapes import (
+    UNKNOWN,
+    UNKNOWN_RANK,
+    OpenShape,
+    Shape,
+    Size,
+    differ,
+    format_shape,
+    is_negative,
+    numel,
+    require_equal,
+)
 
-from ._equal import differ
-from ._shape import UNKNOWN_RANK, OpenShape, Shape, format_shape, numel, require_equal
-from ._size import UNKNOWN, Size, is_negative
 from ._window import (
     Pair,
     Window,

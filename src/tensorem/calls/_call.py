@@ -10,11 +10,11 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
+from tensorem.dtypes import as_numbers, exactly
 from tensorem.errors import ArgumentError, DTypeError
 
 from ._named import named
 from ._not_taken import NEXT, NOT_TAKEN
-from .dtypes import as_numbers, exactly
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -107,24 +107,6 @@ def check_array(value: object, name: str = "x") -> None:
     if not hasattr(value, "shape") or not hasattr(value, "dtype"):
         help = "jax.random.key(0)." if name == "key" else f"jnp.asarray({name})."
         raise DTypeError(f"takes arrays, got {type(value).__name__}.", help=help)
-
-
-def positive(takes: str, value: object) -> int:
-    """The integer of at least 1 that a value is; those of NumPy are integers too.
-
-    Args:
-        takes: The beginning of the error, such as "Training takes batch_size".
-
-    Raises:
-        ArgumentError: It is none.
-
-    Example:
-        >>> positive("Training takes batch_size", np.int64(8))
-        8
-    """
-    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1:
-        return int(value)
-    raise ArgumentError(f"{takes} as an integer of at least 1, got {value!r}.")
 
 
 def _form(form: Signature) -> str:

@@ -73,7 +73,7 @@ def as_numbers(x: Any) -> np.ndarray[Any, Any]:
     Raises:
         ShapeError: A list is ragged.
         DTypeError: It holds something else than numbers and truth values, or hides some.
-            All messages begin with `takes`: the caller names who takes it (`shapes.named`).
+            All messages begin with `takes`: the caller names who takes it (`calls.named`).
 
     Example:
         >>> as_numbers([[1, 2.5]])
@@ -102,7 +102,7 @@ def exactly(x: Any, dtype: str, name: str = "x") -> Any:
 
     Raises:
         DTypeError: A value would be another. The message begins with `takes`: the caller names who
-            takes it (`shapes.named`).
+            takes it (`calls.named`).
 
     Example:
         >>> exactly(np.array([1.0, 2.0]), "float32").dtype.name
@@ -130,7 +130,7 @@ def taken(x: Any, dtype: str) -> Any:
     Raises:
         ShapeError: A list is ragged.
         DTypeError: It holds no numbers, or the dtype does not hold them. The messages begin with
-            `takes`: the caller names who takes it (`shapes.named`).
+            `takes`: the caller names who takes it (`calls.named`).
 
     Example:
         >>> taken([1, 2.5], "float32")

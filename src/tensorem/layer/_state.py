@@ -9,9 +9,10 @@ from typing import Any
 import jax.numpy as jnp
 
 from tensorem import functional as F
+from tensorem.calls import named
+from tensorem.dtypes import as_numbers, exactly, taken
 from tensorem.errors import ArgumentError, PathError, ShapeError
-from tensorem.shapes import Spec, format_shape, named, solve
-from tensorem.shapes.dtypes import as_numbers, exactly, taken
+from tensorem.shapes import Spec, format_shape, solve
 
 from ._bind import Array, Arrays
 from ._tree import join, parts

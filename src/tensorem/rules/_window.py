@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Generic, NamedTuple, TypeVar
 
 from tensorem.errors import ArgumentError, ShapeError
-
-from ._size import Size, Unknown, is_negative
+from tensorem.shapes import Size, Unknown, is_negative
 
 Pair = tuple[int, int]
 Ends = tuple[Size, Size]

@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tensorem import dtypes
 from tensorem.errors import DTypeError
-from tensorem.shapes import dtypes
 
 
 @pytest.mark.parametrize("name", [n for n in dtypes.EXECUTABLE if n != "bfloat16"])

@@ -1,0 +1,41 @@
+"""What makes layers work: the layer, one forward pass, `build`, and the model that comes of it."""
+
+from ._bind import EVALUATION as EVALUATION
+from ._bind import Context as Context
+from ._bind import eager as eager
+from ._build import build as build
+from ._build import declarations as declarations
+from ._check import ruled as ruled
+from ._held import Held as Held
+from ._layer import Buffer as Buffer
+from ._layer import Initialiser as Initialiser
+from ._layer import Layer as Layer
+from ._layer import Parameter as Parameter
+from ._log import Call as Call
+from ._log import Log as Log
+from ._model import Built as Built
+from ._model import Model as Model
+from ._specs import shape_tree as shape_tree
+from ._summary import Row as Row
+from ._tree import join as join
+
+__all__ = [
+    "Buffer",
+    "Built",
+    "Call",
+    "Context",
+    "EVALUATION",
+    "Held",
+    "Initialiser",
+    "Layer",
+    "Log",
+    "Model",
+    "Parameter",
+    "Row",
+    "build",
+    "declarations",
+    "eager",
+    "join",
+    "ruled",
+    "shape_tree",
+]
