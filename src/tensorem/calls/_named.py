@@ -13,7 +13,7 @@ def named(name: str) -> Iterator[None]:
     """Put a name in front of errors raised inside whose message begins with `takes`.
 
     Example:
-        >>> from tensorem.shapes import rules
+        >>> from tensorem import rules
         >>> with named("Linear(127 -> 10)"):
         ...     rules.linear((5, 128), 127, 10)
         Traceback (most recent call last):
