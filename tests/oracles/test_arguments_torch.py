@@ -8,7 +8,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import pytest
-from tensorem.shapes._not_taken import NEXT
+from tensorem.calls._not_taken import NEXT
 
 from tensorem import functional as F
 from tensorem import losses, nn, optim
