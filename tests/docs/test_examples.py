@@ -20,7 +20,8 @@ MODULES = sorted(
     for p in SOURCE.rglob("*.py")
     if p.name != "__main__.py"
 )
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = ROOT / "README.md"
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -41,7 +42,7 @@ def blocks(page: Path) -> list[tuple[str, str | None]]:
     ]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [README, *PAGES], ids=lambda page: page.name)
 def test_every_block_of_code_is_one_that_runs(page: Path) -> None:
     fences = re.findall(r"^ *```(.*)$", page.read_text(), re.MULTILINE)
     assert set(fences) <= {"", "python"}
@@ -55,10 +56,19 @@ def test_the_examples_of_a_page_print_what_it_says(
     monkeypatch.chdir(tmp_path)
     names: dict[str, Any] = {"__name__": "example"}
     for code, output in blocks(page):
-        printed = io.StringIO()
-        with contextlib.redirect_stdout(printed):
-            exec(compile(code, page.name, "exec"), names)
-        assert output is None or tidy(printed.getvalue()) == tidy(output)
+        check_printed(page, code, output, names)
+
+
+@pytest.mark.parametrize("number", range(len(blocks(README))))
+def test_a_block_of_the_readme_runs_when_it_is_pasted_alone(number: int) -> None:
+    check_printed(README, *blocks(README)[number], {"__name__": "example"})
+
+
+def check_printed(page: Path, code: str, output: str | None, names: dict[str, Any]) -> None:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile(code, page.name, "exec"), names)
+    assert output is None or tidy(printed.getvalue()) == tidy(output)
 
 
 def tidy(text: str) -> str:
