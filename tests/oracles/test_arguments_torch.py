@@ -8,11 +8,11 @@ from typing import Any
 
 import jax.numpy as jnp
 import pytest
-from tensorem.calls._not_taken import NEXT
 
 from tensorem import functional as F
 from tensorem import losses, nn, optim
 from tensorem.calls import check_call
+from tensorem.calls._not_taken import NEXT
 from tensorem.errors import ArgumentError
 
 OWN = {"Input", "Layer", "Residual", "Sequential"}
