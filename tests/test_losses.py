@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 
@@ -74,10 +75,78 @@ def test_classes_may_have_more_than_one_batch_axis() -> None:
     assert count == 6
 
 
-def test_extreme_logits_stay_finite() -> None:
-    big = jnp.asarray([[1e4, -1e4]])
-    assert float(losses.cross_entropy(big, jnp.asarray([1]))[0]) == 2e4
-    assert float(losses.bce_with_logits(big, jnp.zeros((1, 2)))[0]) == 1e4
+INF = np.inf
+ROWS = [
+    ([-INF, 0.0, 1.0], [0.0, 1.0, 0.0]),
+    ([-INF, 0.0, 1.0], [0.0, 0.25, 0.75]),
+    ([-INF, -INF, 3.0], [0.0, 0.0, 1.0]),
+    ([1e4, -1e4, 0.0], [1.0, 0.0, 0.0]),
+    ([1e4, -1e4, 0.0], [0.0, 1.0, 0.0]),
+    ([-1e4, 1e4, 1e4], [0.25, 0.25, 0.5]),
+    ([1.0, -INF, 0.0], [0.5, 0.5, 0.0]),  # what cannot happen does
+]
+"""Logits of a row, and its probabilities."""
+BITS = [(x, y) for x in (1e4, -1e4, 30.0, -30.0) for y in (0.0, 0.25, 1.0)]
+BITS += [(INF, 1.0), (-INF, 0.0), (INF, 0.0), (-INF, 0.5)]
+V = jnp.array([0.5, -1.0, 2.0])
+
+
+def _derivatives(f: Any, x: Any, v: Any) -> list[Any]:
+    """The gradient, the derivative along v, and what the gradient changes along v, twice."""
+    slope = lambda a: jnp.sum(jax.grad(f)(a) * v)  # noqa: E731
+    along = jax.jvp(f, (x,), (v,))[1], jax.jvp(jax.grad(f), (x,), (v,))[1]
+    return [jax.grad(f)(x), *along, jax.grad(slope)(x)]
+
+
+def _surprise(z: list[float], p: list[float]) -> float:
+    """The sum of p log(1 / softmax z) over the classes that can happen, in 300 bits."""
+    with mpmath.workprec(300):
+        total = mpmath.log(mpmath.fsum(mpmath.exp(a) for a in z))
+        return float(mpmath.fsum(b * (total - a) for a, b in zip(z, p, strict=True) if b))
+
+
+def _assert_cost(found: Any, true: float) -> None:
+    assert float(found) == true == INF or abs(float(found) - true) <= 1e-6 * abs(true)
+
+
+@pytest.mark.parametrize(("z", "p"), ROWS)
+def test_what_has_probability_0_costs_nothing_at_any_logit(z: list[float], p: list[float]) -> None:
+    logits, q = jnp.array(z), jnp.array(p)
+    share = jax.nn.softmax(logits)
+    bend = share * (V - jnp.sum(share * V))
+
+    def checked(f: Any, target: Any) -> None:
+        _assert_cost(f(logits), _surprise(z, p))
+        slope = share - target
+        found = _derivatives(f, logits, V)
+        for value, true in zip(found, (slope, jnp.sum(slope * V), bend, bend), strict=True):
+            assert_close(value, true)
+
+    checked(lambda a: losses.cross_entropy(a, q)[0], q)
+    checked(lambda a: losses.nll(jax.nn.log_softmax(a), q)[0], q)
+    if max(p) == 1:
+        hot = jnp.argmax(q)
+        checked(lambda a: losses.cross_entropy(a, hot)[0], q)
+        checked(lambda a: losses.nll(jax.nn.log_softmax(a), hot)[0], q)
+
+
+@pytest.mark.parametrize(("x", "y"), BITS)
+def test_bits_at_any_logit(x: float, y: float) -> None:
+    f = lambda a: losses.bce_with_logits(a, jnp.array(y))[0]  # noqa: E731
+    share = float(1 / (1 + mpmath.exp(-x)))
+    kinds = [[x, 0.0], [0.0, -x]]  # the same two shares; one of the pairs has no logit of +inf
+    _assert_cost(f(jnp.array(x)), _surprise(kinds[int(x > 0)], [y, 1 - y]))
+    slope, bend = share - y, share * (1 - share)
+    found = _derivatives(f, jnp.array(x), jnp.array(1.0))
+    for value, true in zip(found, (slope, slope, bend, bend), strict=True):
+        assert_close(value, true)
+
+
+def test_a_probability_that_moves_away_from_0_is_not_lost() -> None:
+    """The derivative in the target is -log p, also where the target is 0."""
+    z = jnp.array([0.0, 1.0])
+    found = jax.grad(lambda p: losses.cross_entropy(z, p)[0])(jnp.array([0.0, 1.0]))
+    assert_close(found, -jax.nn.log_softmax(z))
 
 
 @pytest.mark.parametrize("name", ["mse", "l1", "bce_with_logits"])

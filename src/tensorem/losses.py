@@ -73,7 +73,7 @@ def l1(output: Array, target: Array) -> Pair:
 
 @called
 def bce_with_logits(output: Array, target: Array) -> Pair:
-    """The cross entropy of independent bits, per entry: softplus(x) - x y for logits x.
+    """The cross entropy of independent bits, per entry: -y log σ(x) - (1 - y) log σ(-x), logits x.
 
     Shapes:
         output, target (...), equal  ->  sum (), count ()
@@ -90,7 +90,9 @@ def bce_with_logits(output: Array, target: Array) -> Pair:
         (Array(100., dtype=float32), Array(2., dtype=float32))
     """
     _alike("bce_with_logits", output, target)
-    return _entries(ops.sub(ops.softplus(output), ops.mul(output, target)))
+    other = ops.sub(jnp.ones_like(target), target)
+    one, zero = ops.softplus(ops.neg(output)), ops.softplus(output)
+    return _entries(ops.add(_weighted(one, target), _weighted(zero, other)))
 
 
 @called
@@ -255,10 +257,18 @@ def check_class_form(name: str, output: Array, target: Array) -> None:
 def _nll(name: str, logp: Array, target: Array) -> Pair:
     if target.dtype.name in dtypes.FLOATING:
         _same_dtype(name, logp, target)
-        picked = ops.mul(logp, target)
+        picked = _weighted(logp, target)
     else:
         picked = _picked(name, logp, target)
     return _pair(ops.neg(picked), logp.size // logp.shape[-1])
+
+
+def _weighted(x: Array, weight: Array) -> Array:
+    """x · weight, where 0 · ∞ is 0: what has probability 0 costs nothing."""
+    most = jnp.finfo(x.dtype).max  # type: ignore[no-untyped-call]
+    finite = ops.minimum(ops.maximum(x, jnp.full_like(x, -most)), jnp.full_like(x, most))
+    # Not `ops.mul`: its derivative along x alone has the term x · 0.
+    return ops.where(ops.equal(weight, jnp.zeros_like(weight)), finite, x) * weight
 
 
 def _picked(name: str, logp: Array, target: Array) -> Array:
