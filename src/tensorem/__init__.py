@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .files import save as save
     from .meanings import GraphModel as GraphModel
     from .meanings import capture as capture
+    from .meanings import coverage as coverage
     from .meanings import evaluate as evaluate
     from .shapes import Spec as Spec
 
@@ -48,6 +49,7 @@ __all__ = [
     "calls",
     "capture",
     "check",
+    "coverage",
     "data",
     "domains",
     "dtypes",
@@ -78,6 +80,7 @@ _HOMES = {
     "GraphModel": "meanings",
     "Spec": "shapes",
     "capture": "meanings",
+    "coverage": "meanings",
     "evaluate": "meanings",
     "load": "files",
     "save": "files",

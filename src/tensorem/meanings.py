@@ -10,8 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 
+from tensorem import check, nn
 from tensorem import graph as graphs
-from tensorem import nn
 from tensorem.calls import named
 from tensorem.domains import Interval, Rational
 from tensorem.dtypes import FLOATING, as_numbers, taken
@@ -25,6 +25,7 @@ from tensorem.graph import (
     to_jax,
     unflatten,
 )
+from tensorem.ops import Unsupported
 from tensorem.shapes import Spec, solve
 
 Values = dict[str, Any]
@@ -310,3 +311,38 @@ def _wide_spec(spec: Spec) -> Spec:
 
 def _wide(dtype: Any) -> Any:
     return "float64" if dtype in FLOATING else dtype
+
+
+# --- what there is
+
+
+def coverage(model: Readable) -> dict[str, str]:
+    """For each reading of a model "" where there is one, or what stands in its way.
+
+    "exact", "interval" and "lines" are the readings of `evaluate` and of bounds; "checker" is
+    whether the independent checker knows every op.
+
+    Raises:
+        CaptureError: A layer does something that no graph can say.
+
+    Example:
+        >>> model = nn.build(nn.Sequential(nn.Linear(3, 2), nn.Tanh()), input=("N", 3))
+        >>> coverage(model)["exact"], coverage(model)["interval"]
+        ('tanh: its values at rational numbers are irrational', '')
+    """
+    nodes = tuple(_all_nodes(graph_of(model)))
+    unknown = (f"{n.op}: the checker does not know it" for n in nodes if n.op not in check.KNOWN)
+    readings = {meaning: _hole(nodes, meaning) for meaning in ("exact", "interval", "lines")}
+    return {**readings, "checker": next(unknown, "")}
+
+
+def _all_nodes(graph: Graph) -> Iterator[Node]:
+    """The nodes of a graph, and of the bodies of its loops in their place."""
+    for node in graph.nodes:
+        yield from _all_nodes(node.body) if node.body is not None else (node,)
+
+
+def _hole(nodes: tuple[Node, ...], meaning: str) -> str:
+    """The first op that does not have a meaning, and why; "" if all have it."""
+    rules = ((node.op, getattr(node.row, meaning)) for node in nodes)
+    return next((f"{op}: {r.because}" for op, r in rules if isinstance(r, Unsupported)), "")

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from layer_cases import CASES, torch_results
+from layer_oracle import CASES, torch_results
 
 FILE = Path(__file__).with_name("reference.npz")
 

@@ -348,3 +348,6 @@ OPS: dict[str, tuple[Rule, tuple[int, ...], set[str]]] = {
     "sum": (lambda c: _reduce(c, False), (1,), {"dims"}),
 }
 """Op -> its rule, the numbers of operands (none: any from 1), and the attributes that it takes."""
+
+KNOWN = frozenset(OPS)
+"""The names of the ops that are checked; a graph with another one is refused."""

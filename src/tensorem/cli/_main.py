@@ -17,6 +17,7 @@ from ._check import Check
 from ._demo import Demo
 from ._doctor import Doctor
 from ._eval import Eval
+from ._layers import Layers
 from ._ops import Ops
 from ._predict import Predict
 from ._refusals import refusals
@@ -34,6 +35,7 @@ COMMANDS: dict[str, type[Command]] = {
     "verify": Verify,
     "check": Check,
     "show": Show,
+    "layers": Layers,
     "ops": Ops,
     "doctor": Doctor,
 }

@@ -10,6 +10,7 @@ from tensorem.layer import build as build
 from tensorem.layer import eager as eager
 
 from . import _init as init
+from . import examples as examples
 from ._activation import Flatten as Flatten
 from ._activation import Identity as Identity
 from ._activation import LeakyReLU as LeakyReLU
@@ -59,6 +60,7 @@ __all__ = [
     "Tanh",
     "build",
     "eager",
+    "examples",
     "init",
     "share",
 ]

@@ -134,12 +134,11 @@ class Propagation:
             if a is not None:
                 total = total + _through(a, node, bounds.lines[node.outputs[0]], rest)
         box = bounds.boxes[self.graph.inputs[0]]
-        a = rest[self.graph.inputs[0]]
-        return (
-            total
-            + _contract(jnp.maximum(a, 0), box.lower)
-            + _contract(jnp.minimum(a, 0), box.upper)
-        )
+        a = rest.get(self.graph.inputs[0])
+        if a is None:  # the lines on the way are flat
+            return total
+        low, high = _contract(jnp.maximum(a, 0), box.lower), _contract(jnp.minimum(a, 0), box.upper)
+        return total + low + high
 
     def _start(self, lower: Array, upper: Array) -> Bounds:
         """The input's box, and every value that does not depend on it."""

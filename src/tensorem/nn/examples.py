@@ -1,0 +1,164 @@
+"""Every layer in use, once or more: what `tensorem layers` prints and what all laws are tested on.
+
+Who adds a layer adds an example, and its oracle and laws come with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from tensorem.layer import Layer
+from tensorem.shapes import Spec
+
+from ._activation import (
+    Flatten,
+    Identity,
+    LeakyReLU,
+    ReLU,
+    Sigmoid,
+    Softmax,
+    Softplus,
+    Tanh,
+)
+from ._combine import Input, Residual, Sequential, share
+from ._conv import Conv2d
+from ._dropout import Dropout
+from ._embedding import Embedding
+from ._linear import Linear
+from ._norm import BatchNorm2d, LayerNorm
+from ._pool import AvgPool2d, MaxPool2d
+
+Given = Spec | tuple[int | str, ...]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A layer, and what goes in.
+
+    Args:
+        layer: The layer.
+        input: What `build` takes: a shape or Spec, or a tuple of these for several inputs. The
+            tests put numbers in place of names.
+        name: What tells it from other examples of the layer.
+        twin: The same in PyTorch, as an expression in the names of `torch.nn`; None where the call
+            that makes the layer is one, "" where there is none or the tests hold it.
+        steps: Training steps that are compared; 0 for evaluation.
+        below: Above 0, inputs of integers are drawn below it.
+        holes: Laws that it does not keep, with the reason.
+    """
+
+    layer: Layer
+    input: Given | tuple[Given, ...]
+    name: str = ""
+    twin: str | None = None
+    steps: int = 0
+    below: int = 0
+    holes: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def title(self) -> str:
+        """The class of the layer, and what tells this example from others of it."""
+        return f"{type(self.layer).__name__} {self.name}".strip()
+
+
+_ROOTS = {"exact": "the root of a variance is rational for squares alone"}
+_VECTORS = ("N", 4)
+_INDICES = Spec(("N", 3), "int32")
+_MODES = ("zeros", "reflect", "replicate", "circular")
+
+_LINEAR = (
+    Example(Linear(5, 3), ("N", 5)),
+    Example(Linear(5, 3, False), ("N", 4, 5), "3d"),
+)
+_ACTIVATIONS = (
+    Example(ReLU(), _VECTORS),
+    Example(LeakyReLU(0.2), _VECTORS),
+    Example(Sigmoid(), _VECTORS),
+    Example(Tanh(), _VECTORS),
+    Example(Softplus(), _VECTORS),
+    Example(Softplus(3.5), _VECTORS, "steep"),
+    Example(Softmax(-1), _VECTORS),
+    Example(Softmax(1), ("N", 5, 3), "over axis 1"),
+    Example(Identity(), _VECTORS),
+    Example(Flatten(), ("N", 3, 4)),
+    Example(Flatten(1, 2), ("N", 3, 4, 5), "of two axes"),
+    Example(Dropout(0.3), _VECTORS),
+)
+_CONVOLUTIONS = (
+    Example(Conv2d(2, 3, 3), ("N", 2, 6, 5)),
+    Example(
+        Conv2d(4, 6, (3, 2), (2, 1), (1, 2), (1, 2), 2, bias=False), ("N", 4, 7, 6), "with all"
+    ),
+    Example(Conv2d(1, 2, 3, padding="same", dilation=2), ("N", 1, 6, 6), "same"),
+    Example(Conv2d(2, 3, (2, 4), padding="same", dilation=(1, 3)), ("N", 2, 6, 7), "uneven same"),
+    *(Example(Conv2d(2, 4, 3, 2, (2, 1), 1, 2, True, m), ("N", 2, 7, 6), m) for m in _MODES),
+    Example(
+        Conv2d(1, 2, (2, 4), padding="same", padding_mode="circular"),
+        (1, 5, 6),
+        "uneven same circular",
+    ),
+    Example(Conv2d(2, 3, 2), (2, 4, 4), "of one image"),
+)
+_POOLS = (
+    Example(MaxPool2d(2), ("N", 3, 6, 4)),
+    Example(MaxPool2d(3, 2, 1), ("N", 2, 7, 6), "overlapping"),
+    Example(MaxPool2d((2, 3)), ("N", 1, 5, 7), "odd"),
+    Example(MaxPool2d(3, 1, 1, 2), ("N", 2, 7, 6), "dilated"),
+    Example(MaxPool2d((2, 3), (1, 2), (1, 0), (3, 2)), ("N", 2, 7, 8), "dilated unevenly"),
+    Example(MaxPool2d(2, ceil_mode=True), ("N", 3, 7, 5), "ceil"),
+    Example(MaxPool2d(2, ceil_mode=True), ("N", 2, "2*H", "4*T+1"), "ceil of names", ""),
+    Example(MaxPool2d(3, 2, 1, ceil_mode=True), ("N", 2, 6, 7), "ceil padded"),
+    Example(MaxPool2d(2, 3, 1, ceil_mode=True), ("N", 2, 5, 4), "ceil without the last window"),
+    Example(
+        MaxPool2d((3, 2), (2, 3), (1, 1), (2, 3), ceil_mode=True), ("N", 2, 8, 9), "ceil dilated"
+    ),
+    Example(MaxPool2d(3, 2, ceil_mode=True), ("N", 2, 2, 3), "ceil larger than the image"),
+    Example(AvgPool2d(2), ("N", 3, 4, 4)),
+    Example(AvgPool2d(3, 1, 1), ("N", 2, 4, 5), "padded"),
+    Example(AvgPool2d(2, None, 0, True), ("N", 3, 5, 7), "ceil"),
+    Example(AvgPool2d(3, 2, 1, True), ("N", 2, 6, 7), "ceil padded"),
+    Example(AvgPool2d(3, 2, 1, True, False), ("N", 2, 6, 7), "ceil padded, padding not counted"),
+    Example(AvgPool2d(2, 3, 1, True), (2, 4, 5), "ceil, a step beyond the window"),
+    Example(AvgPool2d((3, 2), (1, 2), 1, False, False), ("N", 2, 4, 5), "padding not counted"),
+    Example(AvgPool2d(2, 1, 1, False, True, 3), ("N", 2, 4, 4), "with a divisor"),
+    Example(AvgPool2d(3, 2, (0, 1), True, False, 7), ("N", 2, 6, 5), "with a divisor of all"),
+)
+_NORMS = (
+    Example(BatchNorm2d(3), ("N", 3, 4, 2), holes=_ROOTS),
+    Example(BatchNorm2d(3), ("N", 3, 4, 2), "in training", steps=3),
+    Example(BatchNorm2d(3, momentum=None, affine=False), ("N", 3, 2, 2), "plain mean", steps=3),
+    Example(BatchNorm2d(3, track_running_stats=False), ("N", 3, 2, 2), "untracked"),
+    Example(LayerNorm(6), ("N", 3, 6), holes=_ROOTS),
+    Example(LayerNorm((3, 6), eps=1e-3, bias=False), ("N", 3, 6), "of two axes"),
+)
+_EMBEDDINGS = (
+    Example(Embedding(7, 3), _INDICES, below=7),
+    Example(Embedding(4, 3, -2), _INDICES, "with padding", below=4),
+)
+_CNN = Sequential(
+    Conv2d(1, 4, 3, padding=1, bias=False),
+    BatchNorm2d(4),
+    ReLU(),
+    MaxPool2d(2),
+    Flatten(),
+    Linear(4 * 3 * 3, 5),
+)
+_COMBINED = (
+    Example(Input(4), _VECTORS, twin="Identity()"),
+    Example(share(Linear(4, 4)), _VECTORS, twin=""),
+    Example(Residual(Linear(4, 4)), _VECTORS, twin=""),
+    Example(Sequential(Linear(4, 3), ReLU(), Linear(3, 2)), _VECTORS),
+    Example(_CNN, ("N", 1, 6, 6), "cnn", steps=2),
+)
+
+EXAMPLES: tuple[Example, ...] = (
+    *_LINEAR,
+    *_ACTIVATIONS,
+    *_CONVOLUTIONS,
+    *_POOLS,
+    *_NORMS,
+    *_EMBEDDINGS,
+    *_COMBINED,
+)
+"""At least one example of every layer; the first of each stands for it in the table."""
