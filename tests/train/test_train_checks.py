@@ -126,7 +126,7 @@ def test_a_fixed_number_of_examples_is_refused() -> None:
         ({"epochs": 2.5}, "takes epochs as an integer of at least 1, got 2.5"),
         ({"batch_size": 0}, "takes batch_size as an integer of at least 1, got 0"),
         ({"backend": "fast"}, "backend takes compiled, eager, got 'fast'"),
-        ({"loss": "hinge"}, "A loss takes a name of .*, got 'hinge'"),
+        ({"loss": "quadratic"}, "A loss takes a name of .*, got 'quadratic'"),
         ({"loss": 3}, "A loss takes a name or a function, got 3"),
         ({"metrics": ("f1",)}, "A metric takes a name of .*, got 'f1'"),
         ({"optimizer": 0.1}, "takes an optimizer of tensorem.optim, got 0.1"),

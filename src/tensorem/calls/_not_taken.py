@@ -8,13 +8,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _LEAVE = "leave it out."
-_PAIR = ("a loss gives a sum and a count.", "leave it out; losses.mean(pair) is their quotient.")
+_REDUCTION = (
+    "one argument says what becomes of the entries.",
+    'write reduction="mean", "sum" or "none".',
+)
 _ONE_PROGRAM = ("a step is one compiled program, in which values are arrays.", _LEAVE)
 _WEIGHTS = (
-    "every example counts once.",
+    "every entry counts once.",
     "pass a loss of your own: (output, target) -> (sum of weights * losses, sum of weights).",
 )
-_LOSSES = ("bce_with_logits", "cross_entropy", "l1", "mse", "nll")
 
 NOT_TAKEN: Mapping[str, tuple[str, str]] = {
     "inplace": (
@@ -52,17 +54,8 @@ NOT_TAKEN: Mapping[str, tuple[str, str]] = {
         "a function keeps no running statistics.",
         "leave it out; nn.BatchNorm2d follows them.",
     ),
-    **{f"{loss}.weight": _WEIGHTS for loss in _LOSSES},
-    "pos_weight": _WEIGHTS,
-    "ignore_index": (
-        "every target is a class.",
-        "pass a loss of your own: (output, target) -> (sum, count) of the rows that are left.",
-    ),
-    "label_smoothing": (
-        "targets may be probabilities.",
-        "give them: (1 - s) * jax.nn.one_hot(target, classes) + s / classes.",
-    ),
-    **dict.fromkeys(("reduction", "size_average", "reduce"), _PAIR),
+    **{f"{loss}.weight": _WEIGHTS for loss in ("l1", "mse", "huber")},
+    **dict.fromkeys(("size_average", "reduce"), _REDUCTION),
     "dampening": (
         "momentum adds up whole gradients.",
         "leave it out; lr * (1 - dampening) gives the same steps, but for the first gradient.",
@@ -97,7 +90,6 @@ NEXT: Mapping[str, str] = {
     **dict.fromkeys(("MaxPool2d", "F.max_pool2d"), "return_indices"),
     **dict.fromkeys(("Softplus", "F.softplus"), "threshold"),
     **dict.fromkeys(("F.batch_norm", "F.dropout"), "training"),
-    **dict.fromkeys(("bce_with_logits", "cross_entropy", "nll"), "weight"),
     **dict.fromkeys(("l1", "mse"), "size_average"),
     **dict.fromkeys(("adam", "adamw"), "amsgrad"),
     "sgd": "dampening",

@@ -87,10 +87,11 @@ class Op:
     jvp: Rule | None = None
     definition: Rule | None = None
 
-    def __call__(self, *operands: Any, **attrs: Attr) -> Any:
+    def __call__(self, *operands: Any, **attrs: Attr) -> jax.Array:
         self.check_arity(len(operands))
         try:
-            return _callable(self, tuple(sorted(attrs.items())))(*operands)
+            result: jax.Array = _callable(self, tuple(sorted(attrs.items())))(*operands)
+            return result
         except TensoremError as error:
             raise error.with_notes() from None  # a new one, without JAX's words about its frames
 

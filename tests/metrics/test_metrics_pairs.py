@@ -42,7 +42,7 @@ def test_shapes_and_names_are_checked() -> None:
         metrics.accuracy(OUTPUT, jnp.ones(4, bool))
     with pytest.raises(ShapeError, match=r"equal shapes, got \(4, 2\) and \(4,\)"):
         metrics.binary_accuracy(OUTPUT, jnp.zeros(4))
-    with pytest.raises(ArgumentError, match="a name of accuracy, binary_accuracy, got 'f1'"):
+    with pytest.raises(ArgumentError, match=r"a name of accuracy, .*, got 'f1'"):
         metrics.by_name("f1")
 
 
