@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from law_curves import CURVES
+
 Array = Any
 Ends = tuple[Array, Array]
 
@@ -90,10 +92,11 @@ CASES: dict[str, list[Case]] = {
         *(_unary(exponent=n)[0] for n in (0, 1, 2, 3, 4, 5)),
     ],
     "cast": [*_unary(dtype="float32"), *_unary(dtype="int32"), *_unary(dtype="bool")],
-    **{name: _unary("positive") for name in ("sqrt", "rsqrt", "log")},
-    "log1p": _unary("above"),
-    **{name: _unary() for name in ("exp", "expm1", "tanh", "sigmoid", "erf", "softplus")},
-    **{name: _unary() for name in ("sin", "cos", "relu")},
+    **{
+        name: [Case(((2, 5),), attrs, (curve.kind,)) for attrs in curve.attrs]
+        for name, curve in CURVES.items()
+    },
+    "relu": _unary(),
     "leaky_relu": [*_unary(negative_slope=0.01), *_unary(negative_slope=1.5)],
     **{name: _binary() for name in ("equal", "not_equal", "less", "less_equal")},
     **{name: _binary() for name in ("greater", "greater_equal")},

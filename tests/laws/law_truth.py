@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from fractions import Fraction
+from functools import partial
 from typing import Any
 
 import mpmath
 import numpy as np
 
+from law_curves import CURVES
 from tensorem import ops
 from tensorem.domains import Rational
 from tensorem.ops import move
@@ -23,21 +25,6 @@ def _each(f: Callable[[Any], Any]) -> Callable[[Array], Array]:
     return np.frompyfunc(f, 1, 1)
 
 
-CURVES: dict[str, Callable[[Any], Any]] = {
-    "sqrt": mpmath.sqrt,
-    "rsqrt": lambda x: 1 / mpmath.sqrt(x),
-    "exp": mpmath.exp,
-    "log": mpmath.log,
-    "log1p": mpmath.log1p,
-    "expm1": mpmath.expm1,
-    "tanh": mpmath.tanh,
-    "sigmoid": lambda x: 1 / (1 + mpmath.exp(-x)),
-    "erf": mpmath.erf,
-    "sin": mpmath.sin,
-    "cos": mpmath.cos,
-    "softplus": lambda x: mpmath.log1p(mpmath.exp(x)),
-}
-
 NUMBERS: dict[str, Callable[..., Array]] = {
     "add": np.add,
     "sub": np.subtract,
@@ -48,7 +35,7 @@ NUMBERS: dict[str, Callable[..., Array]] = {
     "mean": lambda x, *, dims: x.sum(axis=dims) / math.prod(x.shape[d] for d in dims),
     "amax": lambda x, *, dims: x.max(axis=dims),
     "broadcast": move._broadcast_twin,
-    **{name: _each(f) for name, f in CURVES.items()},
+    **{name: _each(case.exact) for name, case in CURVES.items()},
 }
 """The rows that definitions are written in, on arrays of mpmath numbers."""
 
@@ -68,7 +55,7 @@ def truth(op: ops.Op, values: list[Array], attrs: dict[str, Any]) -> Array:
     if op.definition is not None:
         return np.asarray(op.definition(MpReader(), *map(_mp, values), **attrs), object)
     if op.name in CURVES:
-        return np.asarray(_each(CURVES[op.name])(_mp(values[0])), object)
+        return np.asarray(_each(partial(CURVES[op.name].exact, **attrs))(_mp(values[0])), object)
     result: Rational = op.meaning("exact")(*map(Rational.of, values), **attrs)
     return result.fractions()
 

@@ -52,7 +52,7 @@ def test_every_bound_says_where_it_comes_from(meaning: str) -> None:
     [
         ("relu", "interval", "rising: its ends, nothing is rounded"),
         ("relu", "lines", "Zhang et al. 2018 (CROWN), 3.3: chord, and adaptive slope"),
-        ("rsqrt", "interval", "falling: its ends, 2 ulp outward (held against mpmath)"),
+        ("rsqrt", "interval", "monotone: its ends, 2 ulp outward (held against mpmath)"),
         ("conv2d", "interval", "Rump 1999: midpoint and radius; rounding: Higham 2002, 3.1"),
         ("conv2d", "lines", "linear over a constant operand; else McCormick 1976"),
         ("mean", "interval", "sums of its ends; rounding: Higham 2002, 4.2"),

@@ -135,9 +135,12 @@ class Interval:
         low, high = f(Interval.point(self.lower)), f(Interval.point(self.upper))
         return Interval(low.lower, high.upper)
 
-    def values(self, f: Callable[[Array], Array], ulps: int) -> Interval:
-        """A rising function whose computed values are off by this many units at most."""
-        around = partial(self.rounding.around, f, ulps=ulps)
+    def values(self, f: Callable[[Array], Array], ulps: int, grain: float = 0.0) -> Interval:
+        """A rising function whose computed values are off by this many units at most.
+
+        The units are those of the last place, and of values below `grain` those of `grain`.
+        """
+        around = partial(self.rounding.around, f, ulps=ulps, grain=grain)
         return _clean(around(self.lower)[0], around(self.upper)[1])
 
     def sums(self, f: Callable[[Array], Array], terms: int) -> Interval:
@@ -313,10 +316,10 @@ def _div(a: Array, b: Array) -> Ends:
     return np.where(zero, 0.0, _down(q)), np.where(zero, 0.0, _up(q))
 
 
-def _around(f: Callable[[Array], Array], a: Array, ulps: int) -> Ends:
+def _around(f: Callable[[Array], Array], a: Array, ulps: int, grain: float) -> Ends:
     with np.errstate(all="ignore"):
         y = _float64(f(a))
-        reach = ulps * np.spacing(np.abs(y))
+        reach = ulps * np.spacing(np.maximum(np.abs(y), grain))
         finite = np.isfinite(y)
         return (
             np.where(finite, _down(y - reach), np.where(y > 0, np.finfo(np.float64).max, y)),
@@ -399,7 +402,7 @@ FAST = Rounding(
     lambda a, b: _both(a + b),
     lambda a, b: _both(a * b),
     lambda a, b: _both(a / b),
-    lambda f, a, ulps: _both(f(a)),
+    lambda f, a, ulps, grain: _both(f(a)),
     lambda f, a, terms: _both(f(a)),
     _fast_products,
 )

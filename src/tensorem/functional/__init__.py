@@ -4,15 +4,26 @@
 """
 
 from ._activation import abs as abs
+from ._activation import celu as celu
+from ._activation import elu as elu
 from ._activation import exp as exp
+from ._activation import gelu as gelu
+from ._activation import hardswish as hardswish
+from ._activation import hardtanh as hardtanh
 from ._activation import leaky_relu as leaky_relu
 from ._activation import log as log
 from ._activation import log_softmax as log_softmax
+from ._activation import logsigmoid as logsigmoid
+from ._activation import mish as mish
 from ._activation import neg as neg
 from ._activation import relu as relu
+from ._activation import relu6 as relu6
+from ._activation import selu as selu
 from ._activation import sigmoid as sigmoid
+from ._activation import silu as silu
 from ._activation import softmax as softmax
 from ._activation import softplus as softplus
+from ._activation import softsign as softsign
 from ._activation import sqrt as sqrt
 from ._activation import tanh as tanh
 from ._arithmetic import add as add
@@ -54,33 +65,44 @@ __all__ = [
     "batch_norm",
     "broadcast",
     "cat",
+    "celu",
     "conv2d",
     "div",
     "dropout",
+    "elu",
     "embedding",
     "exp",
     "flatten",
+    "gelu",
+    "hardswish",
+    "hardtanh",
     "layer_norm",
     "leaky_relu",
     "linear",
     "log",
     "log_softmax",
+    "logsigmoid",
     "matmul",
     "max_pool2d",
     "maximum",
     "mean",
     "minimum",
+    "mish",
     "mul",
     "narrow",
     "neg",
     "pad",
     "permute",
     "relu",
+    "relu6",
     "reshape",
+    "selu",
     "shape",
     "sigmoid",
+    "silu",
     "softmax",
     "softplus",
+    "softsign",
     "sqrt",
     "sub",
     "sum",

@@ -44,6 +44,178 @@ def leaky_relu(x: Array | float, negative_slope: float = 0.01) -> Array:
 
 
 @checked
+def gelu(x: Array | float, approximate: str = "none") -> Array:
+    """x Φ(x), of the normal distribution; 0 at -inf.
+
+    Args:
+        approximate: "none", or "tanh": Φ(x) as (1 + tanh(sqrt(2 / π) (x + 0.044715 x³))) / 2.
+
+    Raises:
+        ArgumentError: approximate is another word.
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> gelu(jnp.array([-100.0, 0.0, 100.0])).tolist()
+        [-0.0, 0.0, 100.0]
+    """
+    return ops.gelu(x, approximate=approximate)
+
+
+@checked
+def silu(x: Array | float) -> Array:
+    """x sigmoid(x), also known as swish; 0 at -inf.
+
+    Raises:
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> silu(jnp.array([0.0, 100.0])).tolist()
+        [0.0, 100.0]
+    """
+    return ops.silu(x)
+
+
+@checked
+def mish(x: Array | float) -> Array:
+    """x tanh(softplus(x)); 0 at -inf.
+
+    Raises:
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> mish(jnp.array([0.0, 100.0])).tolist()
+        [0.0, 100.0]
+    """
+    return ops.mish(x)
+
+
+@checked
+def hardswish(x: Array | float) -> Array:
+    """x relu6(x + 3) / 6; the derivative is 0 at -3 and 1 at 3.
+
+    Raises:
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> hardswish(jnp.array([-1.5, 3.0])).tolist()
+        [-0.375, 3.0]
+    """
+    return ops.hardswish(x)
+
+
+@checked
+def elu(x: Array | float, alpha: float = 1.0) -> Array:
+    """x where x > 0, alpha (exp(x) - 1) elsewhere.
+
+    Raises:
+        ArgumentError: alpha is not finite.
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> elu(jnp.array([-100.0, 2.0]), 0.5).tolist()
+        [-0.5, 2.0]
+    """
+    return ops.elu(x, alpha=float(alpha))
+
+
+@checked
+def celu(x: Array | float, alpha: float = 1.0) -> Array:
+    """x where x > 0, alpha (exp(x / alpha) - 1) elsewhere: smooth at 0.
+
+    Raises:
+        ArgumentError: alpha is not finite, or not above 0.
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> celu(jnp.array([-100.0, 2.0]), 0.5).tolist()
+        [-0.5, 2.0]
+    """
+    return ops.celu(x, alpha=float(alpha))
+
+
+@checked
+def selu(x: Array | float) -> Array:
+    """1.0507 elu(x, 1.6733), which keeps mean 0 and variance 1 (Klambauer et al. 2017).
+
+    Raises:
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> selu(jnp.array([0.0, 1.0])).tolist()
+        [0.0, 1.0507010221481323]
+    """
+    return ops.selu(x)
+
+
+@checked
+def hardtanh(x: Array | float, min_val: float = -1.0, max_val: float = 1.0) -> Array:
+    """x between two numbers, else the nearer of them; the derivative at both is 0.
+
+    Raises:
+        ArgumentError: min_val lies above max_val.
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> hardtanh(jnp.array([-2.0, 0.5, 3.0])).tolist()
+        [-1.0, 0.5, 1.0]
+    """
+    return ops.hardtanh(x, min_val=float(min_val), max_val=float(max_val))
+
+
+@checked
+def relu6(x: Array | float) -> Array:
+    """x between 0 and 6, else the nearer of them; the derivative at both is 0.
+
+    Raises:
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> relu6(jnp.array([-1.0, 3.0, 8.0])).tolist()
+        [0.0, 3.0, 6.0]
+    """
+    return ops.hardtanh(x, min_val=0.0, max_val=6.0)
+
+
+@checked
+def softsign(x: Array | float) -> Array:
+    """x / (1 + |x|).
+
+    Raises:
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> softsign(jnp.array([-1.0, 0.0, jnp.inf])).tolist()
+        [-0.5, 0.0, 1.0]
+    """
+    return ops.softsign(x)
+
+
+@checked
+def logsigmoid(x: Array | float) -> Array:
+    """log(sigmoid(x)), without overflow.
+
+    Raises:
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> logsigmoid(jnp.array([-200.0, 200.0])).tolist()
+        [-200.0, -0.0]
+    """
+    return ops.logsigmoid(x)
+
+
+@checked
 def neg(x: Array | float) -> Array:
     """-x.
 

@@ -22,9 +22,10 @@ from tensorem.shapes import Spec, parse_size
 FORMAT, VERSION = "tensorem.graph", 1
 _FIELDS = {"format", "version", "inputs", "outputs", "takes", "gives", "arrays", "specs", "nodes"}
 _NUMBERS = {"dim", "divisor", "eps", "exponent", "groups", "ndim", "negative_slope"}
-_NUMBERS |= {"carried", "fixed", "length"}
-"""The attributes that are one number; the others are lists of sizes, but for `dtype`, which is a
-name, and `reverse`, which is true or false."""
+_NUMBERS |= {"alpha", "carried", "fixed", "length", "max_val", "min_val"}
+_TEXTS = {"approximate", "dtype"}
+"""The attributes that are one number, and those that are a text; the others are lists of sizes, but
+for `reverse`, which is true or false."""
 
 
 def to_json(graph: Graph) -> str:
@@ -212,8 +213,8 @@ def _read_attrs(attrs: dict[str, Any], where: str) -> dict[str, Attr]:
 
 
 def _read_attr(name: str, value: Any) -> Attr:
-    """A number, a truth value, a list of sizes, or the name of a dtype, as the name demands."""
-    if name == "dtype":
+    """A number, a truth value, a list of sizes, or a text, as the name demands."""
+    if name in _TEXTS:
         return _name(value)
     if name == "reverse":
         kind, fits = "true or false", isinstance(value, bool)

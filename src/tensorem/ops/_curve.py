@@ -1,7 +1,8 @@
-"""Rows of functions of one number, from facts: where they rise, how they bend."""
+"""Rows of functions of one number, from facts: where they turn, where and how they bend."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem.domains import Diagonal, Interval, Lines
+from tensorem.shapes import Spec
 
 from . import _specs
 from ._derive import IRRATIONAL, Box, boxed
@@ -20,8 +22,61 @@ from ._op import Cited, Op
 Array = Any
 Function = Callable[[Array], Array]
 Line = tuple[Array, Array]
-Bend = Callable[[Function, Array, Array], tuple[Line, Line]]
-"""(function, low, high) -> the line below it and the line above."""
+"""Slope and offset."""
+
+
+# --- facts
+
+
+@dataclass(frozen=True)
+class Turn:
+    """A place where a curve turns from falling to rising, or back.
+
+    Args:
+        low: The place lies here ...
+        high: ... or between here and there.
+        value: A number not above the least value there, or not below the greatest.
+    """
+
+    low: float
+    high: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Bends:
+    """The pieces on which a function bends one way, from left to right.
+
+    Args:
+        kinds: Of each piece: "convex", "concave" or "linear".
+        joints: Where they meet, at inflections and kinks. The bend beside a rounded inflection is
+            as small as the rounding, so a piece may be off by that much.
+        period: The function repeats after so much. Then a piece begins at every joint.
+    """
+
+    kinds: tuple[str, ...]
+    joints: tuple[float, ...] = ()
+    period: float = math.inf
+
+    def unrolled(self, x: Interval) -> tuple[tuple[str, ...], Array]:
+        """Kinds, and the ends of the pieces within boxes: (pieces + 1, *shape)."""
+        if self.period == math.inf:
+            kinds, joints = self.kinds, [jnp.full_like(x.lower, j) for j in self.joints]
+        else:
+            start = self.period * jnp.floor((x.lower - self.joints[0]) / self.period)
+            turns = (start, start + self.period)
+            kinds, joints = self.kinds * 2, [t + j for t in turns for j in self.joints][1:]
+        inner = [jnp.clip(j, x.lower, x.upper) for j in joints]
+        return kinds, jnp.stack([x.lower, *inner, x.upper])
+
+    def fit(self, x: Interval) -> Array:
+        """Where the pieces are known: of a periodic function on less than a period, not far off."""
+        return (x.upper - x.lower < self.period) & ~_far(self.period, x)
+
+
+CONVEX = Bends(("convex",))
+CONCAVE = Bends(("concave",))
+S_SHAPED = Bends(("convex", "concave"), (0.0,))
 
 
 @dataclass(frozen=True)
@@ -29,11 +84,13 @@ class Curve:
     """What is known of a function of one number.
 
     Args:
-        run: The function in JAX.
-        wide: The function in NumPy float64.
+        run: The function in JAX, with its limits at both infinities.
+        wide: The same in NumPy float64.
         ulps: How far a value of `wide` is off at most, in units of its last place (tested).
-        rising: It rises everywhere; otherwise it falls everywhere.
-        bend: "convex", "concave", or "s" (convex below 0, concave above).
+        grain: The units of smaller values are those of this one.
+        slope: The derivative in JAX; without it that of `run`.
+        bends: Where and how it bends.
+        turns: Every place where it turns, within a period.
         above: The function is defined for numbers above this one ...
         closed: ... and at it.
         least: No value lies below.
@@ -43,167 +100,218 @@ class Curve:
     run: Function
     wide: Function
     ulps: int
-    rising: bool = True
-    bend: str = "convex"
-    above: float = -np.inf
+    grain: float = 0.0
+    slope: Function | None = None
+    bends: Bends = CONVEX
+    turns: tuple[Turn, ...] = ()
+    above: float = -math.inf
     closed: bool = False
-    least: float = -np.inf
-    greatest: float = np.inf
+    least: float = -math.inf
+    greatest: float = math.inf
 
 
 def curve(name: str, facts: Curve, **rest: Any) -> Op:
     """A row of a function of one number, from facts about it."""
-    return Op(
-        name,
-        1,
-        _specs.floats,
-        Cited(facts.run, "as JAX computes it; no bound of its error is claimed"),
-        **{
-            "exact": IRRATIONAL,
-            "interval": Cited(partial(monotone, facts), _monotone_source(facts)),
-            "lines": Cited(partial(bent, facts), _BENT_SOURCES[facts.bend]),
-            **rest,
-        },
-    )
+    return family(name, lambda: facts, **rest)
 
 
-def _monotone_source(facts: Curve) -> str:
-    way = "rising" if facts.rising else "falling"
-    return f"{way}: its ends, {facts.ulps} ulp outward (held against mpmath)"
+def family(name: str, facts: Callable[..., Curve], **rest: Any) -> Op:
+    """A row of curves with attributes: attrs -> facts. The defaults name one of them."""
+    one = facts()
+    interval = rest.get("interval", Cited(lambda x, **a: values(facts(**a), x), _source(one)))
+
+    def shape(x: Spec, **attrs: Any) -> Spec:
+        facts(**attrs)  # says which attributes there are
+        return _specs.floats(x)
+
+    def run(x: Array, **attrs: Any) -> Array:
+        return facts(**attrs).run(x)
+
+    def lines(box: Box, **attrs: Any) -> Lines:
+        x, f = boxed(box), facts(**attrs)
+        return supported(f.run, f.slope or derivative(f.run), f.bends, x, interval(x, **attrs))
+
+    def jvp(y: Array, xs: Any, ts: Any, **attrs: Any) -> Array:
+        slope = facts(**attrs).slope
+        assert slope is not None
+        return slope(xs[0]) * ts[0]
+
+    columns = {
+        "exact": IRRATIONAL,
+        "interval": interval,
+        "lines": Cited(lines, SUPPORT),
+        "jvp": None if one.slope is None else jvp,
+    }
+    return Op(name, 1, shape, Cited(run, _RUN), **{**columns, **rest})
 
 
-CONVEX = "convex: chord above, tangent at the middle below"
-_BENT_SOURCES = {
-    "convex": CONVEX,
-    "concave": "concave: tangent at the middle above, chord below",
-    "s": "Zhang et al. 2018 (CROWN), table 2: tangents and chords",
-}
+def _source(facts: Curve) -> str:
+    turns = "its ends, and the turning points inside" if facts.turns else "monotone: its ends"
+    return f"{turns}, {facts.ulps} ulp outward (held against mpmath)"
 
 
-def monotone(facts: Curve, x: Interval) -> Interval:
-    """A rising or falling function, read at both ends; the whole line where it is not defined."""
+_RUN = "as JAX computes it; no bound of its error is claimed"
+SUPPORT = "tangents and chords, as Zhang et al. 2018 (CROWN), table 2; of least area"
+
+
+# --- intervals
+
+
+def values(facts: Curve, x: Interval) -> Interval:
+    """Values at both ends and at turning points inside; the whole line where there are none."""
     f = facts.wide if x.is_rigorous else facts.run
-    y = x.values(f, facts.ulps) if facts.rising else -(x.values(lambda a: -f(a), facts.ulps))
+    ends = (Interval.point(end).values(f, facts.ulps, facts.grain) for end in (x.lower, x.upper))
+    low, high = ends
+    y = low.hull(high)
+    for turn in facts.turns:
+        y = y.hull(_turned(turn, facts.bends.period, x, y))
     return y.clip(facts.least, facts.greatest).unless(_outside(facts, x.lower))
+
+
+def _turned(turn: Turn, period: float, x: Interval, y: Interval) -> Interval:
+    """The value of a turning point that may lie inside, else a value that is there anyway."""
+    value = x.rounding.xp.where(_passes(turn, period, x), turn.value, y.lower)
+    return Interval(value, value)
+
+
+def _passes(turn: Turn, period: float, x: Interval) -> Array:
+    """The curve may turn inside. The slack covers the rounding of a period below `_FAR`."""
+    if period == math.inf:
+        return (x.lower <= turn.high) & (x.upper >= turn.low)
+    first = x.rounding.xp.ceil((x.lower - turn.high) / period - _SLACK)
+    return _far(period, x) | (first <= (x.upper - turn.low) / period + _SLACK)
+
+
+def _far(period: float, x: Interval) -> Array:
+    return (x.rounding.xp.maximum(-x.lower, x.upper) > _FAR) & (period < math.inf)
+
+
+_FAR = 2.0**20
+_SLACK = 1e-9  # the quotients are off by 3 · 2^-53 · 2^18 at most
 
 
 def _outside(facts: Curve, a: Array) -> Array:
     return a < facts.above if facts.closed else a <= facts.above
 
 
-def bent(facts: Curve, box: Box) -> Lines:
-    """Lines of a function whose bend is known; infinite where it is not defined."""
-    x = boxed(box)
-    lower, upper = _BENDS[facts.bend](facts.run, x.lower, x.upper)
-    return between(lower, upper, monotone(facts, x))
+# --- lines
 
 
-def between(lower: Line, upper: Line, values: Interval) -> Lines:
-    """Lines with these slopes and offsets; the ends of the values where a line is not finite."""
-    low, floor = _finite(lower, values, values.lower)
-    high, roof = _finite(upper, values, values.upper)
-    return Lines((Diagonal(low),), (Diagonal(high),), floor, roof)
+def supported(f: Function, slope: Function, bends: Bends, x: Interval, y: Interval) -> Lines:
+    """Lines of a function with these bends, where its values on the box x lie in y.
+
+    The area between two lines over a box is its width times their distance at the middle. So the
+    best line above is least there: it supports the concave hull. Any slope is sound, as its offset
+    is taken over all pieces; slopes are searched for, and the flat line is the first.
+    """
+    kinds, ends = bends.unrolled(x)
+    known = bends.fit(x) & (jnp.isfinite(y.lower) | jnp.isfinite(y.upper))
+    over = partial(_roof, middle=x.lower / 2 + x.upper / 2, known=known)
+    high, roof = over(_Hull(f, slope, *_split(kinds, ends, "concave")), y.upper)
+    under = _Hull(lambda a: -f(a), lambda a: -slope(a), *_split(kinds, ends, "convex"))
+    low, floor = over(under, -y.lower)
+    return Lines((Diagonal(-low),), (Diagonal(high),), -floor, roof)
 
 
-def _finite(line: Line, values: Interval, end: Array) -> Line:
-    good = jnp.isfinite(line[0]) & jnp.isfinite(line[1]) & jnp.isfinite(values.upper)
-    return jnp.where(good, line[0], 0), jnp.where(good, line[1], end)
+def derivative(f: Function) -> Function:
+    """The derivative of a function of one number."""
+    return lambda x: jax.jvp(f, (x,), (jnp.ones_like(x),))[1]
 
 
-def tangent(f: Function, at: Array) -> Line:
-    """The line that touches a curve at a point."""
-    y, slope = jax.jvp(f, (at,), (jnp.ones_like(at),))
-    return slope, y - slope * at
+@dataclass(frozen=True)
+class _Hull:
+    """A function over a box: on its humps it is concave, elsewhere greatest at the ends of pieces.
+
+    Args:
+        f: The function.
+        slope: Its derivative.
+        ends: The ends of all pieces (pieces + 1, *shape).
+        humps: Lower and upper ends of the humps (2, humps, *shape).
+        trials: How many slopes are worth a trial.
+    """
+
+    f: Function
+    slope: Function
+    ends: Array
+    humps: Array
+    trials: int
+
+    def chord(self, left: Array, right: Array) -> Array:
+        """The slope of a chord; the derivative where there is none."""
+        width = right - left
+        steep = (self.f(right) - self.f(left)) / jnp.where(width > 0, width, 1)
+        return jnp.where(width > 0, steep, self.slope(left))
+
+    def highest(self, steep: Array) -> Line:
+        """Where f(x) - steep x is greatest, and a number that it does not exceed."""
+        tops = self.f(self.ends) - steep * self.ends
+        if not self.humps.shape[1]:
+            return _greatest(self.ends, tops)
+        places, peaks = self._peaks(steep)
+        return _greatest(*map(jnp.concatenate, ([self.ends, places], [tops, peaks])))
+
+    def _peaks(self, steep: Array) -> Line:
+        """The same on each hump, by bisection for the derivative."""
+
+        def halve(_: int, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+            middle = (ends[0] + ends[1]) / 2
+            rises = self.slope(middle) > steep
+            return jnp.where(rises, middle, ends[0]), jnp.where(rises, ends[1], middle)
+
+        low, high = jax.lax.fori_loop(0, _HALVINGS, halve, (self.humps[0], self.humps[1]))
+        at = (low + high) / 2
+        # A concave function lies below its tangent at `at`, to both ends of what is left.
+        rest = jnp.abs(self.slope(at) - steep) * (high - low) / 2
+        return at, self.f(at) - steep * at + rest
 
 
-def chord(f: Function, low: Array, high: Array) -> Line:
-    """The line through two points of a curve; its tangent where they are too close to tell."""
-    width = high - low
-    close = width <= 1e-6 * jnp.maximum(jnp.abs(low), jnp.abs(high))
-    slope, offset = tangent(f, low)
-    steep = (f(high) - f(low)) / jnp.where(close, 1, width)
-    return pick(close, (slope, offset), (steep, f(low) - steep * low))
+_HALVINGS = 24
+_TRIALS = 8
 
 
-def pick(mask: Array, x: Line, y: Line) -> Line:
+def _split(kinds: tuple[str, ...], ends: Array, hump: str) -> tuple[Array, Array, int]:
+    """All ends, those of humps, and the number of trials: the tangent alone, chords, or both."""
+    at = np.array([i for i, kind in enumerate(kinds) if kind == hump], int)
+    trials = _TRIALS if 0 < len(at) < len(kinds) else (0 if len(at) == 1 else len(kinds))
+    return ends, jnp.stack([ends[at], ends[at + 1]]), trials
+
+
+def _greatest(places: Array, heights: Array) -> Line:
+    """The place of the greatest height, and that height."""
+    best = jnp.argmax(heights, axis=0)[None]
+    pick = partial(jnp.take_along_axis, indices=best, axis=0)
+    return pick(places)[0], pick(heights)[0]
+
+
+def _roof(hull: _Hull, flat: Array, *, middle: Array, known: Array) -> Line:
+    """The line above that is least at the middle: cutting planes (Kelley 1960) for its slope.
+
+    The chord between the best places left and right of the middle is too steep on one side; where
+    the function is highest above it is the next place.
+    """
+
+    def tried(steep: Array, best: Line) -> tuple[Array, Line]:
+        at, offset = hull.highest(steep)
+        better = known & (steep * middle + offset < best[0] * middle + best[1])
+        return at, _pick(better, (steep, offset), best)
+
+    def step(_: int, state: tuple[Line, Line]) -> tuple[Line, Line]:
+        (left, right), best = state
+        at, best = tried(hull.chord(left, right), best)
+        return _pick(at <= middle, (at, right), (left, at)), best
+
+    _, best = tried(hull.slope(middle), (jnp.zeros_like(flat), flat))
+    ends = hull.ends[0], hull.ends[-1]
+    line: Line = jax.lax.fori_loop(0, hull.trials, step, (ends, best))[1]
+    return line
+
+
+def _pick(mask: Array, x: Line, y: Line) -> Line:
     """One line where the mask holds, the other elsewhere."""
     return jnp.where(mask, x[0], y[0]), jnp.where(mask, x[1], y[1])
 
 
-def convex(f: Function, low: Array, high: Array) -> tuple[Line, Line]:
-    """Tangent at the middle below, chord above."""
-    return tangent(f, (low + high) / 2), _roof(f, low, high)
-
-
-def _roof(f: Function, low: Array, high: Array) -> Line:
-    """The chord of a convex function, lifted where it is too short to be computed well."""
-    slope, offset = chord(f, low, high)
-    return slope, jnp.maximum(offset, jnp.maximum(f(low) - slope * low, f(high) - slope * high))
-
-
-def s_shaped(f: Function, low: Array, high: Array) -> tuple[Line, Line]:
-    """Convex below 0 and concave above: tangents through the far ends where it bends both ways."""
-    lower, upper = convex(f, low, high)
-    inner, outer = concave(f, low, high)
-    left, right = high <= 0, low >= 0
-    return (
-        pick(left, lower, pick(right, inner, _under(f, low, high))),
-        pick(left, upper, pick(right, outer, _over(f, low, high))),
-    )
-
-
-def upside_down(bound: Bend) -> Bend:
-    """The lines of functions that bend the other way everywhere."""
-
-    def flipped(f: Function, low: Array, high: Array) -> tuple[Line, Line]:
-        lower, upper = bound(lambda x: -f(x), low, high)
-        return _minus(upper), _minus(lower)
-
-    return flipped
-
-
-concave = upside_down(convex)
-flipped_s = upside_down(s_shaped)
-
-
-def _over(f: Function, low: Array, high: Array) -> Line:
-    """The least line above an s on [low, high], low < 0 < high: from (low, f(low)) to a tangent.
-
-    The touching point is found by bisection; its upper end is taken, whose tangent lies above.
-    """
-
-    def below(d: Array) -> Array:
-        slope, offset = tangent(f, d)
-        return slope * low + offset < f(low)
-
-    def halve(_: int, ends: Line) -> Line:
-        middle = (ends[0] + ends[1]) / 2
-        under = below(middle)
-        return jnp.where(under, middle, ends[0]), jnp.where(under, ends[1], middle)
-
-    start = (jnp.clip(0.0, low, high), high)
-    _, touch = jax.lax.fori_loop(0, _HALVINGS, halve, start)
-    return pick(below(high), _roof(f, low, high), tangent(f, touch))
-
-
-_HALVINGS = 24
-
-
-def _under(f: Function, low: Array, high: Array) -> Line:
-    """The greatest line below: the same s, turned by half a circle."""
-    slope, offset = _over(lambda x: -f(-x), -high, -low)
-    return slope, -offset
-
-
-def _minus(line: Line) -> Line:
-    return -line[0], -line[1]
-
-
-_BENDS: dict[str, Bend] = {
-    "convex": convex,
-    "concave": concave,
-    "s": s_shaped,
-}
+# --- kinks
 
 
 def kink(left: float, right: float, box: Box) -> Lines:

@@ -102,19 +102,13 @@ def _pow_exact(x: Rational, *, exponent: int) -> Rational:
 
 
 def _pow_lines(box: Box, *, exponent: int) -> Lines:
-    """Convex for even exponents, an s upside down for odd ones; by its sign beside a pole."""
-    x = boxed(box)
+    """Convex for even exponents; odd ones bend the other way below 0."""
     if exponent == 1:
         return combination(1.0)(box)
-    f = partial(lax.integer_pow, y=exponent)
-    lower, upper = _curve.convex(f, x.lower, x.upper)
-    if exponent % 2 and exponent > 0:
-        lower, upper = _curve.flipped_s(f, x.lower, x.upper)
-    if exponent % 2 and exponent < 0:
-        floor, roof = _curve.concave(f, x.lower, x.upper)
-        left = x.upper < 0
-        lower, upper = _curve.pick(left, floor, lower), _curve.pick(left, roof, upper)
-    return _curve.between(lower, upper, _pow_interval(x, exponent=exponent))
+    x, f = boxed(box), partial(lax.integer_pow, y=exponent)
+    bends = _curve.Bends(("concave" if exponent % 2 else "convex", "convex"), (0.0,))
+    y = _pow_interval(x, exponent=exponent)
+    return _curve.supported(f, _curve.derivative(f), bends, x, y)
 
 
 # --- casts and signs
@@ -278,7 +272,7 @@ square = Op(
     run=lax.square,
     exact=lambda x: _pow_exact(x, exponent=2),
     interval=Cited(Interval.square, "rising in |x|; rounding: as mul"),
-    lines=Cited(partial(_pow_lines, exponent=2), _curve.CONVEX),
+    lines=Cited(partial(_pow_lines, exponent=2), _curve.SUPPORT),
 )
 pow_int = Op(
     "pow_int",
@@ -287,9 +281,7 @@ pow_int = Op(
     run=lambda x, *, exponent: lax.integer_pow(x, exponent),
     exact=_pow_exact,
     interval=Cited(_pow_interval, "rising in x or |x|; rounding: as mul"),
-    lines=Cited(
-        _pow_lines, "chord and tangent by the sign of its bend; across 0 as tanh, upside down"
-    ),
+    lines=Cited(_pow_lines, _curve.SUPPORT),
 )
 cast = Op(
     "cast",
