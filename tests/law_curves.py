@@ -51,9 +51,7 @@ def _celu(x: Any, *, alpha: float) -> Any:
 
 _SCALE = mpf("1.0507009873554804934193349852946")
 _ALPHA = mpf("1.6732632423543772848170429916717")
-_ALPHAS = tuple({"alpha": a} for a in (1.0, 0.3, 2.5))
 _FORMS = ({"approximate": "none"}, {"approximate": "tanh"})
-_RANGES = ({"min_val": -1.0, "max_val": 1.0}, {"min_val": 0.0, "max_val": 6.0})
 
 CURVES: dict[str, CurveCase] = {
     "sqrt": CurveCase(mpmath.sqrt, kind="positive", high=1000),
@@ -72,10 +70,13 @@ CURVES: dict[str, CurveCase] = {
     "gelu": CurveCase(_gelu, _FORMS, high=5, turns=(-0.75,)),
     "silu": CurveCase(lambda x: x * _sigmoid(x), turns=(-1.28,)),
     "mish": CurveCase(lambda x: x * mpmath.tanh(mpmath.log1p(mpmath.exp(x))), turns=(-1.19,)),
-    "elu": CurveCase(_elu, (*_ALPHAS, {"alpha": -0.5})),
-    "celu": CurveCase(_celu, _ALPHAS),
+    "elu": CurveCase(_elu, ({"alpha": 2.5}, {"alpha": -0.5})),
+    "celu": CurveCase(_celu, ({"alpha": 0.3},)),
     "selu": CurveCase(lambda x: _SCALE * _elu(x, alpha=_ALPHA)),
     "softsign": CurveCase(lambda x: x / (1 + abs(x)), high=1000),
     "hardswish": CurveCase(lambda x: x * min(max(x + 3, 0), 6) / 6, high=1000, turns=(-1.5,)),
-    "hardtanh": CurveCase(lambda x, *, min_val, max_val: min(max(x, min_val), max_val), _RANGES),
+    "hardtanh": CurveCase(
+        lambda x, *, min_val, max_val: min(max(x, min_val), max_val),
+        ({"min_val": -1.0, "max_val": 2.0},),
+    ),
 }

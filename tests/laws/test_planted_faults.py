@@ -20,7 +20,8 @@ import laws
 from tensorem import ops
 from tensorem.domains import Diagonal, Interval, Linear, Lines, Rational
 from tensorem.domains import _interval as intervals
-from tensorem.ops import _convolution, _specs
+from tensorem.ops import _convolution, _curve, _specs, activations, curves
+from tensorem.ops._curve import Bends, Turn
 from tensorem.ops.pool import windows
 from tensorem.shapes import Spec
 
@@ -165,12 +166,48 @@ def _caught(law: Any, name: str, **columns: Any) -> None:
                 law(faulty, case, seed)
             except AssertionError:
                 return
-    raise AssertionError(f"{law.__name__} accepts a wrong {name}")
+    raise AssertionError(f"{law} accepts a wrong {name}")
 
 
 @pytest.mark.parametrize(("name", "rule", "fault"), ENCLOSURE, ids=[e[2] for e in ENCLOSURE])
 def test_enclosure_catches(name: str, rule: Any, fault: str) -> None:
     _caught(laws.enclosure, name, interval=rule)
+
+
+def _curved(name: str, facts: Any, **wrong: Any) -> ops.Op:
+    """The row of a curve with other facts than its own."""
+    return _curve.family(name, lambda **attrs: replace(facts, **wrong))
+
+
+TURNS = [
+    ("gelu", activations._GELU, (), "no turning point"),
+    ("gelu", activations._GELU, (Turn(-0.9, -0.9, -0.17),), "too far left"),
+    ("gelu", activations._GELU, (Turn(-0.7, -0.7, -0.17),), "too far right"),
+    ("silu", activations._SILU, (Turn(-1.3, -1.2, -0.2784),), "a value that is too high"),
+    ("hardswish", activations._HARDSWISH, (Turn(-1.5, -1.5, 0.375),), "another sign"),
+]
+
+
+@pytest.mark.parametrize(("name", "facts", "turns", "fault"), TURNS, ids=[t[3] for t in TURNS])
+def test_enclosure_catches_a_wrong_turning_point(
+    name: str, facts: Any, turns: Any, fault: str
+) -> None:
+    faulty = _curved(name, facts, turns=turns)
+    _caught(partial(laws.enclosure, tries=100), name, interval=faulty.interval)
+
+
+_HILL = ("concave", "convex", "concave")
+BENDS = [
+    ("gelu", activations._GELU, Bends(_HILL, (-1.0, 1.0)), "inflections too near"),
+    ("mish", activations._MISH, Bends(_HILL, (-2.26, 2.26)), "inflections of another curve"),
+    ("tanh", curves._TANH, Bends(("convex", "concave"), (0.5,)), "an inflection beside its own"),
+    ("sin", curves._SINE, replace(curves._SINE.bends, joints=(0.5, 3.6)), "a phase"),
+]
+
+
+@pytest.mark.parametrize(("name", "facts", "bends", "fault"), BENDS, ids=[b[3] for b in BENDS])
+def test_lines_catches_a_wrong_bend(name: str, facts: Any, bends: Any, fault: str) -> None:
+    _caught(partial(laws.lines, tries=20), name, lines=_curved(name, facts, bends=bends).lines)
 
 
 def test_enclosure_catches_a_wrong_exact_rule() -> None:

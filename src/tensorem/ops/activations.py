@@ -245,8 +245,8 @@ def _exponential(below: float, above: float, width: float) -> Curve:
 
 
 def _left(x: Array) -> Array:
-    """The derivative of a minimum would be a half at 0."""
-    return jnp.where(x > 0, jnp.zeros_like(x), x)
+    """min(x, 0), of derivative 0 at 0: PyTorch's second derivatives are 0 there."""
+    return jnp.where(x < 0, x, jnp.zeros_like(x))
 
 
 def _elu(alpha: float = 1.0) -> Curve:

@@ -48,6 +48,9 @@ def _wave(run: Function, wide: Function, peak: float) -> Curve:
 
 
 _ROOTS = "of squares of rationals; other roots are irrational"
+_TANH = Curve(lax.tanh, np.tanh, ulps=4, bends=S_SHAPED, least=-1.0, greatest=1.0)
+_SINE = _wave(lax.sin, np.sin, peak=math.pi / 2)
+_COSINE = _wave(lax.cos, np.cos, peak=0.0)
 
 sqrt = curve(
     "sqrt",
@@ -63,10 +66,10 @@ exp = curve("exp", Curve(lax.exp, np.exp, ulps=4, least=0.0))
 log = curve("log", Curve(lax.log, np.log, ulps=4, bends=CONCAVE, above=0.0))
 log1p = curve("log1p", Curve(lax.log1p, np.log1p, ulps=4, bends=CONCAVE, above=-1.0))
 expm1 = curve("expm1", Curve(lax.expm1, np.expm1, ulps=4, least=-1.0))
-tanh = curve("tanh", Curve(lax.tanh, np.tanh, ulps=4, bends=S_SHAPED, least=-1.0, greatest=1.0))
+tanh = curve("tanh", _TANH)
 sigmoid = curve(
     "sigmoid", Curve(lax.logistic, sigmoid64, ulps=8, bends=S_SHAPED, least=0.0, greatest=1.0)
 )
 erf = curve("erf", Curve(lax.erf, _erf, ulps=4, bends=S_SHAPED, least=-1.0, greatest=1.0))
-sin = curve("sin", _wave(lax.sin, np.sin, peak=math.pi / 2))
-cos = curve("cos", _wave(lax.cos, np.cos, peak=0.0))
+sin = curve("sin", _SINE)
+cos = curve("cos", _COSINE)
