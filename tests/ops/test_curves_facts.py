@@ -15,6 +15,7 @@ import pytest
 from law_curves import CURVES
 from tensorem import ops
 from tensorem.domains import Interval, Rational
+from tensorem.graph import capture
 from tensorem.ops import activations
 from tensorem.ops._curve import Curve
 
@@ -74,6 +75,12 @@ def test_the_figure_of_gelu() -> None:
     assert float(read(Interval(jnp.full(1, -3.0), jnp.full(1, 3.0)))[0]) == pytest.approx(
         0, abs=1e-6
     )
+
+
+def test_a_curve_is_found_again_in_a_batch() -> None:
+    for name, case in CURVES.items():
+        batched = jax.vmap(partial(ops.TABLE[name], **case.attrs[0]))
+        assert [node.op for node in capture(batched, (2, 3)).nodes] == [name]
 
 
 @pytest.mark.parametrize("name", ["hardswish", "softsign", "hardtanh"])

@@ -232,14 +232,20 @@ _HARDSWISH = Curve(
 
 def _exponential(below: float, above: float, width: float) -> Curve:
     """above · x over 0, below · (exp(x / width) - 1) elsewhere."""
-    bend = "convex" if below > 0 else "concave"
+
+    def run(x: Array) -> Array:
+        return jnp.where(x > 0, above * x, below * jnp.expm1(jnp.minimum(x, 0) / width))
+
+    def slope(x: Array) -> Array:
+        return jnp.where(x > 0, above, below / width * exp(_left(x) / width))
+
     return Curve(
-        run=lambda x: jnp.where(x > 0, above * x, below * jnp.expm1(_left(x) / width)),
+        run=rounded_once(run),
         wide=lambda x: np.where(x > 0, above * x, below * np.expm1(np.minimum(x, 0) / width)),
         ulps=8,
         grain=width * 2.0**-1000,
-        slope=lambda x: jnp.where(x > 0, above, below / width * exp(_left(x) / width)),
-        bends=Bends((bend, "linear"), (0.0,)),
+        slope=rounded_once(slope),
+        bends=Bends(("convex" if below > 0 else "concave", "linear"), (0.0,)),
         turns=(Turn(0.0, 0.0, 0.0),) if below < 0 else (),
     )
 
