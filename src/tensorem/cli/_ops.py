@@ -10,7 +10,7 @@ from . import _exit
 from ._terminal import print_json, show, table
 
 Stated = Mapping[str, str]
-Rows = Mapping[str, Mapping[str, Stated]]
+Coverage = Mapping[str, Mapping[str, Stated]]
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Ops:
         return _exit.OK
 
 
-def _print_table(rows: Rows, meanings: tuple[str, ...]) -> None:
+def _print_table(rows: Coverage, meanings: tuple[str, ...]) -> None:
     marks = ((name, *(_mark(row[m]) for m in meanings)) for name, row in rows.items())
     show(table(("op", *meanings), marks))
     cells = [(name, m, row[m].get("because")) for name, row in rows.items() for m in meanings]

@@ -21,7 +21,7 @@ from ._robustness import Robustness
 ROBUSTNESS, COUNTEREXAMPLES = "robustness.json", "counterexamples.safetensors"
 _HASHED = ("model.safetensors", "graph.json", "config.json", "log.jsonl")
 
-Row = dict[str, Any]
+Json = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,8 +64,8 @@ class Facts:
 
     run: Path
     model: nn.Model | GraphModel
-    config: Row
-    history: tuple[Row, ...]
+    config: Json
+    history: tuple[Json, ...]
     scores: dict[str, float]
     robustness: Robustness | None
     counterexamples: tuple[Counterexample, ...]
@@ -73,7 +73,7 @@ class Facts:
     stale: tuple[str, ...]
     hashes: dict[str, str]
 
-    def to_json(self) -> Row:
+    def to_json(self) -> Json:
         """The facts without the arrays, as JSON values."""
         from dataclasses import asdict
 
@@ -178,7 +178,7 @@ def _case(said: list[Any], arrays: disk.Arrays, key: str) -> Counterexample:
     )
 
 
-def _json(path: Path) -> Row:
+def _json(path: Path) -> Json:
     if not path.exists():
         return {}
     try:
@@ -190,14 +190,14 @@ def _json(path: Path) -> Row:
     return found
 
 
-def _config(path: Path) -> Row:
+def _config(path: Path) -> Json:
     found = _json(path)
     if not isinstance(found.get("plan", {}), dict):
         raise FileError(f"{path} takes a JSON object as its plan, got {found['plan']!r}.")
     return found
 
 
-def _numbers(row: Row, path: Path) -> Row:
+def _numbers(row: Json, path: Path) -> Json:
     """A row whose values are numbers; null where one was not measured."""
     for name, value in row.items():
         if not (value is None or type(value) in (int, float)):
@@ -205,7 +205,7 @@ def _numbers(row: Row, path: Path) -> Row:
     return row
 
 
-def _rows(path: Path) -> tuple[Row, ...]:
+def _rows(path: Path) -> tuple[Json, ...]:
     """The rows of the epochs; a last line without its end was never written whole."""
     if not path.exists():
         return ()
