@@ -72,8 +72,11 @@ def _read_arrays(call: BoundArguments) -> None:
     `Array | float` takes numbers too, `Array | None` may be left out, `Sequence[Array]` holds some.
     """
     for name, value in call.arguments.items():
-        said = call.signature.parameters[name].annotation
-        if said == "Sequence[Array]" and isinstance(value, (list, tuple)):
+        parameter = call.signature.parameters[name]
+        said = parameter.annotation
+        if parameter.kind is Parameter.VAR_POSITIONAL and said == "Array":
+            call.arguments[name] = tuple(_read(x, f"{name}[{i}]") for i, x in enumerate(value))
+        elif said == "Sequence[Array]" and isinstance(value, (list, tuple)):
             call.arguments[name] = [_read(x, f"{name}[{i}]") for i, x in enumerate(value)]
         elif said in _ARRAYS and not isinstance(value, _ARRAYS[said]):
             call.arguments[name] = _read(value, name)

@@ -36,6 +36,10 @@ from ._contract import conv2d as conv2d
 from ._contract import embedding as embedding
 from ._contract import linear as linear
 from ._contract import matmul as matmul
+from ._einsum import einsum as einsum
+from ._measure import cosine_similarity as cosine_similarity
+from ._measure import norm as norm
+from ._measure import normalize as normalize
 from ._move import broadcast as broadcast
 from ._move import cat as cat
 from ._move import flatten as flatten
@@ -53,6 +57,14 @@ from ._reduce import amax as amax
 from ._reduce import amin as amin
 from ._reduce import mean as mean
 from ._reduce import sum as sum
+from ._resample import interpolate as interpolate
+from ._resample import pixel_shuffle as pixel_shuffle
+from ._resample import pixel_unshuffle as pixel_unshuffle
+from ._resample import unfold as unfold
+from ._select import clamp as clamp
+from ._select import cumsum as cumsum
+from ._select import one_hot as one_hot
+from ._select import where as where
 from ._shape import shape as shape
 
 __all__ = [
@@ -66,9 +78,13 @@ __all__ = [
     "broadcast",
     "cat",
     "celu",
+    "clamp",
     "conv2d",
+    "cosine_similarity",
+    "cumsum",
     "div",
     "dropout",
+    "einsum",
     "elu",
     "embedding",
     "exp",
@@ -76,6 +92,7 @@ __all__ = [
     "gelu",
     "hardswish",
     "hardtanh",
+    "interpolate",
     "layer_norm",
     "leaky_relu",
     "linear",
@@ -91,8 +108,13 @@ __all__ = [
     "mul",
     "narrow",
     "neg",
+    "norm",
+    "normalize",
+    "one_hot",
     "pad",
     "permute",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "relu",
     "relu6",
     "reshape",
@@ -107,4 +129,6 @@ __all__ = [
     "sub",
     "sum",
     "tanh",
+    "unfold",
+    "where",
 ]

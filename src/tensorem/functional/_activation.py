@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+import jax
 
 from tensorem import ops, rules
 from tensorem.errors import ArgumentError
@@ -10,7 +10,7 @@ from tensorem.errors import ArgumentError
 from ._arithmetic import div, mul
 from ._shape import checked, shape
 
-Array = Any
+Array = jax.Array
 
 
 @checked

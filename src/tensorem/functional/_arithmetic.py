@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -14,7 +15,7 @@ from tensorem.shapes import broadcast_shapes
 from ._move import broadcast
 from ._shape import checked, shape
 
-Array = Any
+Array = jax.Array
 
 
 @checked
@@ -32,7 +33,7 @@ def add(x: Array | float, y: Array | float) -> Array:
         >>> add(jnp.ones((2, 3)), jnp.array([1.0, 2.0, 3.0])).tolist()
         [[2.0, 3.0, 4.0], [2.0, 3.0, 4.0]]
     """
-    return ops.add(*_common(x, y))
+    return ops.add(*common(x, y))
 
 
 @checked
@@ -47,7 +48,7 @@ def sub(x: Array | float, y: Array | float) -> Array:
         >>> sub(jnp.array([3.0, 4.0]), 1).tolist()
         [2.0, 3.0]
     """
-    return ops.sub(*_common(x, y))
+    return ops.sub(*common(x, y))
 
 
 @checked
@@ -62,7 +63,7 @@ def mul(x: Array | float, y: Array | float) -> Array:
         >>> mul(2, jnp.array([3.0, 4.0])).tolist()
         [6.0, 8.0]
     """
-    return ops.mul(*_common(x, y))
+    return ops.mul(*common(x, y))
 
 
 @checked
@@ -77,7 +78,7 @@ def div(x: Array | float, y: Array | float) -> Array:
         >>> div(jnp.array([3.0, 4.0]), 2).tolist()
         [1.5, 2.0]
     """
-    return ops.div(*_common(x, y))
+    return ops.div(*common(x, y))
 
 
 @checked
@@ -92,7 +93,7 @@ def maximum(x: Array | float, y: Array | float) -> Array:
         >>> maximum(jnp.array([3.0, 4.0]), jnp.array([5.0, 1.0])).tolist()
         [5.0, 4.0]
     """
-    return ops.maximum(*_common(x, y))
+    return ops.maximum(*common(x, y))
 
 
 @checked
@@ -107,10 +108,10 @@ def minimum(x: Array | float, y: Array | float) -> Array:
         >>> minimum(jnp.array([3.0, 4.0]), jnp.array([5.0, 1.0])).tolist()
         [3.0, 1.0]
     """
-    return ops.minimum(*_common(x, y))
+    return ops.minimum(*common(x, y))
 
 
-def _common(x: Array, y: Array) -> tuple[Array, Array]:
+def common(x: Array | float, y: Array | float) -> tuple[Array, Array]:
     """Both operands with one dtype and one shape; every broadcast is an op of its own."""
     x, y = _as_array(x, y), _as_array(y, x)
     if x.dtype != y.dtype:
@@ -125,7 +126,7 @@ def _common(x: Array, y: Array) -> tuple[Array, Array]:
     return _spread(x, target), _spread(y, target)
 
 
-def _as_array(x: Array, other: Array) -> Array:
+def _as_array(x: Array | float, other: Array | float) -> Array:
     """A Python number takes the dtype of the other operand, if that holds it."""
     if not isinstance(x, (int, float)) or not hasattr(other, "dtype"):
         return jnp.asarray(x)

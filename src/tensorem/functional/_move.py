@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jax import lax
 
@@ -15,7 +16,7 @@ from tensorem.shapes import Spec, reshape_shape, sizes
 
 from ._shape import applied, axes, checked, shape, static
 
-Array = Any
+Array = jax.Array
 
 
 @checked

@@ -14,7 +14,7 @@ from tensorem.shapes import format_shape, require_equal, sizes
 from ._move import broadcast
 from ._shape import checked, shape
 
-Array = Any
+Array = jax.Array
 
 
 @checked

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import jax
 import numpy as np
@@ -13,7 +12,7 @@ from tensorem import dtypes, ops
 from ._move import reshape
 from ._shape import axes, checked
 
-Array = Any
+Array = jax.Array
 Dim = int | tuple[int, ...] | None
 
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
+import jax
+
 from tensorem.calls import called
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.ops import Op
 from tensorem.shapes import Size, Spec, format_shape, sizes
 
-Array = Any
+Array = jax.Array
 F = TypeVar("F", bound=Callable[..., Any])
 
 

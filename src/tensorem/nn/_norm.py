@@ -153,7 +153,8 @@ class LayerNorm(Layer):
         return rules.layer_norm(x, self._last())
 
     def forward(self, x: Any) -> Any:
-        return F.layer_norm(x, self._last(), self.weight, self.bias, self.eps)
+        bias: Any = self.bias  # in forward the array, or None
+        return F.layer_norm(x, self._last(), self.weight, bias, self.eps)
 
     def _last(self) -> tuple[int, ...]:
         shape = self.normalized_shape

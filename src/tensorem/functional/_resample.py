@@ -1,0 +1,254 @@
+"""Images in another resolution: each axis is a linear map, or a move of entries."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from tensorem import ops
+from tensorem.errors import ArgumentError, ShapeError
+from tensorem.rules import conv_size, conv_window
+from tensorem.shapes import format_shape
+
+from ._contract import Numbers
+from ._move import cat, narrow, pad, permute, reshape
+from ._shape import checked, shape, static
+
+Array = jax.Array
+Mode = Literal["nearest", "linear", "bilinear", "trilinear"]
+Places = NDArray[np.floating[Any]]
+_RANKS = {"linear": 1, "bilinear": 2, "trilinear": 3}
+
+
+@checked
+def interpolate(
+    x: Array,
+    size: int | Sequence[int] | None = None,
+    scale_factor: float | Sequence[float] | None = None,
+    mode: Mode = "nearest",
+    align_corners: bool = False,
+) -> Array:
+    """Entries between those of an image, or every so many of them.
+
+    Shapes:
+        (N, C, *image)  ->  (N, C, *size), for images of 1, 2 or 3 axes
+
+    Args:
+        size: The new size, one number for all axes or one for each.
+        scale_factor: In place of size: by how much it grows; sizes are rounded down.
+        mode: "nearest", or "linear", "bilinear", "trilinear" for images of 1, 2, 3 axes.
+        align_corners: Whether first and last entries stay where they are, in linear modes.
+
+    Raises:
+        ShapeError: x is no batch of images whose sizes are numbers.
+        ArgumentError: Neither or both of size and scale_factor are given, or one does not fit; the
+            mode is unknown, or one of another rank.
+
+    Example:
+        >>> interpolate(jnp.array([[[0.0, 1.0]]]), scale_factor=2, mode="linear").tolist()
+        [[[0.0, 0.25, 0.75, 1.0]]]
+
+    Source:
+        PyTorch, aten/src/ATen/native/UpSample.h, area_pixel_compute_source_index.
+    """
+    image = _image(x, mode)
+    factors = _each(scale_factor, len(image), "scale_factor")
+    new = _each(size, len(image), "size")
+    if (factors is None) == (new is None):
+        raise ArgumentError("takes either size or scale_factor, got both or none.")
+    if align_corners and mode == "nearest":
+        raise ArgumentError('takes align_corners in linear modes, got mode="nearest".')
+    for axis, old in enumerate(image):
+        factor = None if factors is None else float(factors[axis])
+        to = math.floor(old * factor) if factor is not None else int((new or ())[axis])
+        if to < 1:
+            raise ArgumentError(f"takes a new size of at least 1, got {to}.")
+        places = _places(old, to, factor, mode, align_corners)
+        x = _mapped(x, 2 + axis, places) if mode != "nearest" else _picked(x, 2 + axis, places)
+    return x
+
+
+@checked
+def pixel_shuffle(x: Array, upscale_factor: int) -> Array:
+    """r² channels become an r times as wide and high image.
+
+    Shapes:
+        (*, C r², H, W)  ->  (*, C, H r, W r)
+
+    Raises:
+        ArgumentError: The factor is below 1.
+        ShapeError: There are fewer than three axes, or r² does not divide the channels.
+
+    Example:
+        >>> pixel_shuffle(jnp.arange(4.0).reshape(4, 1, 1), 2).tolist()
+        [[[0.0, 1.0], [2.0, 3.0]]]
+
+    Source:
+        Shi et al. 2016, equation 4.
+    """
+    r = _factor(upscale_factor)
+    *lead, channels, height, width = _last_three(x)
+    if not isinstance(channels, int) or channels % r**2:
+        raise ShapeError(f"takes channels that {r**2} divides, got {format_shape(shape(x))}.")
+    x = reshape(x, (*lead, channels // r**2, r, r, height, width))
+    n = len(lead)
+    x = permute(x, (*range(n), n, n + 3, n + 1, n + 4, n + 2))
+    return reshape(x, (*lead, channels // r**2, height * r, width * r))
+
+
+@checked
+def pixel_unshuffle(x: Array, downscale_factor: int) -> Array:
+    """The inverse of `pixel_shuffle`.
+
+    Shapes:
+        (*, C, H r, W r)  ->  (*, C r², H, W)
+
+    Raises:
+        ArgumentError: The factor is below 1.
+        ShapeError: There are fewer than three axes, or r does not divide height and width.
+
+    Example:
+        >>> pixel_unshuffle(jnp.arange(4.0).reshape(1, 2, 2), 2).ravel().tolist()
+        [0.0, 1.0, 2.0, 3.0]
+    """
+    r = _factor(downscale_factor)
+    *lead, channels, height, width = _last_three(x)
+    if not static((height, width)) or height % r or width % r:
+        raise ShapeError(f"takes images that {r} divides, got {format_shape(shape(x))}.")
+    n = len(lead)
+    x = reshape(x, (*lead, channels, height // r, r, width // r, r))
+    x = permute(x, (*range(n), n, n + 2, n + 4, n + 1, n + 3))
+    return reshape(x, (*lead, channels * r**2, height // r, width // r))
+
+
+@checked
+def unfold(
+    x: Array,
+    kernel_size: Numbers,
+    dilation: Numbers = 1,
+    padding: Numbers = 0,
+    stride: Numbers = 1,
+) -> Array:
+    """The windows of an image, each as a column.
+
+    Shapes:
+        (N, C, H, W) or (C, H, W)  ->  (N, C · kernel, windows) or (C · kernel, windows)
+
+    Raises:
+        ShapeError: x is no image whose sizes are numbers, or it is smaller than the kernel.
+        ArgumentError: A number is out of its range.
+
+    Example:
+        >>> unfold(jnp.arange(4.0).reshape(1, 2, 2), (1, 2)).tolist()
+        [[0.0, 2.0], [1.0, 3.0]]
+    """
+    window = conv_window(kernel_size, stride, padding, dilation)
+    *lead, _, height, width = _last_three(x)
+    if not static((height, width)) or len(lead) > 1:
+        raise ShapeError(f"takes (N, C, H, W) or (C, H, W), got {format_shape(shape(x))}.")
+    axes = zip((height, width), window.kernel_size, window.stride, window.padding, window.dilation,
+               strict=True)  # fmt: skip
+    counts = [int(str(conv_size(*axis))) for axis in axes]
+    (top, bottom), (left, right) = window.padding
+    x = pad(x, (left, right, top, bottom))
+    parts = [
+        _strided(x, (i, j), counts, window.stride)
+        for i in range(0, window.kernel_size[0] * window.dilation[0], window.dilation[0])
+        for j in range(0, window.kernel_size[1] * window.dilation[1], window.dilation[1])
+    ]
+    columns = [reshape(p, (*p.shape[:-2], 1, counts[0] * counts[1])) for p in parts]
+    stacked = cat(columns, dim=-2)
+    return reshape(stacked, (*stacked.shape[:-3], -1, stacked.shape[-1]))
+
+
+def _image(x: Array, mode: str) -> tuple[int, ...]:
+    image = x.shape[2:]
+    if not 1 <= len(image) <= 3 or not static(image):
+        form = "takes (N, C, *image) with 1 to 3 sizes that are numbers"
+        raise ShapeError(f"{form}, got {format_shape(shape(x))}.")
+    if mode != "nearest" and _RANKS.get(mode) != len(image):
+        known = ", ".join(("nearest", *_RANKS))
+        raise ArgumentError(
+            f"takes a mode of {known}, that of its {len(image)} axes, got {mode!r}."
+        )
+    return tuple(map(int, image))
+
+
+def _each(value: object, count: int, name: str) -> Sequence[float] | None:
+    """One number for each axis; sizes are integers."""
+    if value is None:
+        return None
+    each = list(value) if isinstance(value, (tuple, list)) else [value] * count
+    kinds = (int,) if name == "size" else (int, float)
+    numbers = [v for v in each if isinstance(v, kinds) and not isinstance(v, bool)]
+    if not len(numbers) == len(each) == count:
+        raise ArgumentError(f"takes {name} as a number or {count} of them, got {value!r}.")
+    return numbers
+
+
+def _places(old: int, new: int, factor: float | None, mode: str, align: bool) -> Places:
+    """Where each new entry lies among the old ones, in float32 as PyTorch computes it."""
+    at = np.arange(new, dtype=np.float32)
+    if align:
+        return at * np.float32((old - 1) / (new - 1) if new > 1 else 0.0)
+    step = np.float32(1 / factor if factor is not None else old / new)
+    if mode == "nearest":
+        return np.asarray(np.minimum(np.floor(at * step), old - 1))
+    return np.asarray(np.maximum((at + np.float32(0.5)) * step - np.float32(0.5), 0))
+
+
+def _mapped(x: Array, axis: int, places: Places) -> Array:
+    """Each new entry as a mean of its two neighbours: one matrix along the axis."""
+    old = int(x.shape[axis])
+    low = np.minimum(np.floor(places).astype(int), old - 1)
+    share = (places - low).astype(np.float32)
+    matrix = np.zeros((len(places), old), np.float32)
+    rows = np.arange(len(places))
+    np.add.at(matrix, (rows, low), 1 - share)
+    np.add.at(matrix, (rows, np.minimum(low + 1, old - 1)), share)
+    y = ops.dot(x, jnp.asarray(matrix, x.dtype), contract=((axis,), (1,)), batch=((), ()))
+    last = x.ndim - 1
+    return permute(
+        y, tuple(d if d < axis else (last if d == axis else d - 1) for d in range(x.ndim))
+    )
+
+
+def _picked(x: Array, axis: int, places: Places) -> Array:
+    """Old entries by their number, along an axis: runs of equal ones are widened, not gathered."""
+    index = places.astype(int)
+    old, new = int(x.shape[axis]), len(index)
+    if new % old == 0 and np.array_equal(index, np.arange(new) // (new // old)):
+        times = new // old
+        wide = ops.broadcast(
+            x,
+            shape=(*x.shape[: axis + 1], times, *x.shape[axis + 1 :]),
+            dims=tuple(d if d <= axis else d + 1 for d in range(x.ndim)),
+        )
+        return reshape(wide, (*x.shape[:axis], new, *x.shape[axis + 1 :]))
+    return cat([narrow(x, axis, int(i), 1) for i in index], dim=axis)
+
+
+def _strided(x: Array, start: tuple[int, int], counts: list[int], stride: tuple[int, int]) -> Array:
+    n = x.ndim - 2
+    stop = tuple(s + (c - 1) * k + 1 for s, c, k in zip(start, counts, stride, strict=True))
+    return ops.slice(
+        x, start=(0,) * n + start, stop=(*x.shape[:n], *stop), step=(1,) * n + tuple(stride)
+    )
+
+
+def _factor(value: object) -> int:
+    if type(value) is int and value >= 1:
+        return value
+    raise ArgumentError(f"takes a factor of at least 1, got {value!r}.")
+
+
+def _last_three(x: Array) -> tuple[int, ...]:
+    if x.ndim < 3:
+        raise ShapeError(f"takes (*, C, H, W), got {format_shape(shape(x))}.")
+    return tuple(x.shape)
