@@ -111,9 +111,9 @@ def minimum(x: Array | float, y: Array | float) -> Array:
     return ops.minimum(*common(x, y))
 
 
-def common(x: Array | float, y: Array | float) -> tuple[Array, Array]:
+def common(a: Array | float, b: Array | float) -> tuple[Array, Array]:
     """Both operands with one dtype and one shape; every broadcast is an op of its own."""
-    x, y = _as_array(x, y), _as_array(y, x)
+    x, y = _as_array(a, b), _as_array(b, a)
     if x.dtype != y.dtype:
         raise DTypeError(
             f"takes operands of one dtype, got {x.dtype} and {y.dtype}.",
@@ -128,7 +128,7 @@ def common(x: Array | float, y: Array | float) -> tuple[Array, Array]:
 
 def _as_array(x: Array | float, other: Array | float) -> Array:
     """A Python number takes the dtype of the other operand, if that holds it."""
-    if not isinstance(x, (int, float)) or not hasattr(other, "dtype"):
+    if not isinstance(x, (int, float)) or isinstance(other, (int, float)):
         return jnp.asarray(x)
     if other.dtype.name not in dtypes.FLOATING and not _holds(other.dtype, x):
         raise DTypeError(
