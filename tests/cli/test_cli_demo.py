@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 import tensorem as tm
-from tensorem import report
+from tensorem import disk, report
 from tensorem.cli import _demo, main
 from tensorem.cli._digits import model_of, plan_of
 from tensorem.cli._processes import Checking, Victim
-from tensorem.cli._runs import _WRITTEN
+from tensorem.cli._runs import written
 from tensorem.errors import ResumeError
 
 Capture = pytest.CaptureFixture[str]
@@ -50,7 +50,7 @@ def test_it_tells_the_whole_tour(told: tuple[Path, str]) -> None:
 
 
 def test_every_radius_adds_up(told: tuple[Path, str]) -> None:
-    found = report.Robustness.load(told[0] / report.ROBUSTNESS)
+    found = report.Robustness.load(disk.RunFiles(told[0]).robustness)
     assert [r.eps for r in found.radii] == ["0.01", "0.05"] and found.count == 20
     for r in found.radii:
         assert r.crown + r.refuted + r.unknown == 20
@@ -66,7 +66,9 @@ def test_the_run_folder_is_complete(told: tuple[Path, str]) -> None:
         "report.html", "state.safetensors", "recipe.json", "robustness.json",
     } <= names  # fmt: skip
     # `require_new` keeps a new run from replacing any of these.
-    assert names - {"state.safetensors", "config.json", "log.jsonl"} <= {*_WRITTEN}
+    assert names - {"state.safetensors", "config.json", "log.jsonl"} <= {
+        file.name for file in written(disk.RunFiles(path))
+    }
     assert not any(name.startswith(("killed", ".")) for name in names)
     assert isinstance(tm.load(path), tm.nn.Model)
     facts = report.gather(path)

@@ -43,9 +43,9 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     x, y = np.zeros((4, 1, 4, 4), np.float32), np.arange(4, dtype=np.int32) % 3
     train.fit(model, (x, y), optimizer=optim.sgd(0.1), epochs=3, path=path, progress="none")
     tm.save(model, path)
-    about(model).save(path / report.ROBUSTNESS)
+    about(model).save(disk.RunFiles(path).robustness)
     cases = (a_case(5, "0.1"), a_case(5, "0.01"), a_case(2, "0.1"))
-    report.save_counterexamples(path / report.COUNTEREXAMPLES, cases)
+    report.save_counterexamples(disk.RunFiles(path).counterexamples, cases)
     return path
 
 
@@ -100,7 +100,7 @@ def test_what_is_about_other_weights_is_stale_and_not_counted(run: Path, tmp_pat
         path = copy / "certificates" / "eps-0.1" / f"{name}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(disk.pack({}, {"claim": claim.to_json()}))
-    replace(FOUND, weights="0" * 64).save(copy / report.ROBUSTNESS)
+    replace(FOUND, weights="0" * 64).save(disk.RunFiles(copy).robustness)
     facts = report.gather(copy)
     assert facts.certificates == 1 and facts.robustness is None and not facts.counterexamples
     assert list(facts.stale) == facts.to_json()["stale"] == [
@@ -203,7 +203,7 @@ def test_a_malformed_file_is_refused(name: str, content: bytes, words: str, tmp_
 def test_verdicts_that_cannot_be_are_refused(
     change: dict[str, Any], words: str, tmp_path: Path
 ) -> None:
-    path = tmp_path / report.ROBUSTNESS
+    path = disk.RunFiles(tmp_path).robustness
     FOUND.save(path)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(FileError, match=words):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
+from tensorem.disk import RunFiles, is_folder
 from tensorem.errors import CertificateError, FileError
 
 from . import _exit
@@ -51,16 +52,17 @@ def _files(given: tuple[Path, ...]) -> tuple[Path, Path, list[Path]]:
     """The graph, the weights and the certificates that were named."""
     if len(given) == 1:
         run = given[0]
-        if not run.is_dir():
+        if not is_folder(run):
             raise FileError(f"tensorem check takes a run folder, got {run}, which is no folder.")
-        return run / "graph.json", run / "model.safetensors", _inside(run / "certificates")
+        files = RunFiles(run)
+        return files.graph, files.weights, _inside(files.certificates)
     if len(given) != 3:
         raise FileError(
             f"tensorem check takes a run folder, or three paths, got {len(given)}.",
             help="tensorem check graph.json model.safetensors certificate",
         )
     graph, weights, certificates = given
-    return graph, weights, _inside(certificates) if certificates.is_dir() else [certificates]
+    return graph, weights, _inside(certificates) if is_folder(certificates) else [certificates]
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING
 
+from tensorem.disk import RunFiles
 from tensorem.errors import ArgumentError
 
 from . import _exit
@@ -19,7 +20,7 @@ from ._digits import RECIPE, model_of, plan_of
 from ._eval import scores_of
 from ._flags import Count, Place, Radii, Seed
 from ._processes import Checking, Victim
-from ._runs import next_run, require_new
+from ._runs import new_run
 from ._show import radii_table
 from ._terminal import console, show, step
 from ._train import save_scores
@@ -65,9 +66,11 @@ class Demo:
     def run(self) -> int:
         from tensorem import data, report, verify
 
-        digits, path = data.digits(), require_new(self.path or next_run("demo"))
+        digits = data.digits()
         _require(self, len(digits.test))
-        with Victim(path, self.seed, self.epochs) as victim, ExitStack() as checks:
+        with ExitStack() as checks:
+            path = checks.enter_context(new_run(self.path, "demo"))
+            victim = checks.enter_context(Victim(path, self.seed, self.epochs))
             run = _trained(self, digits.train, path, victim)
             step("3 Test", _tested(run.model, digits.test, path))
             step("4 Prove", ABOUT.format(self.images))
@@ -110,19 +113,15 @@ def _trained(given: Demo, examples: Dataset, path: Path, victim: Victim) -> Run:
     show(model)
     step("2 Train", f"on {len(examples)} real digits, bundled")
     plan = plan_of(given.seed, given.epochs)
-    hooks = train.Hooks(on_save=partial(_begun, victim))
+    hooks = train.Hooks(on_save=partial(_begun, victim), on_begin=RECIPE.save)
     run = train.fit(model, examples, path=path, hooks=hooks, **plan)
     files.save(run.model, path)
     return run
 
 
 def _begun(victim: Victim, run: Run) -> None:
-    """At the first checkpoint, when the run folder is ours.
-
-    With the recipe in it `tensorem train --resume` can continue a stopped demo.
-    """
-    if run.step == 0 and run.path is not None:
-        RECIPE.save(run.path)
+    """At the first checkpoint, when the run folder is ours."""
+    if run.step == 0:
         victim.start()
 
 
@@ -150,9 +149,10 @@ def _resumed(victim: Victim, run: Run, examples: Dataset) -> bool:
 
     killed = victim.wait()
     train.resume(killed, run.task.model, examples, progress="none")
-    names = ("state.safetensors", "log.jsonl")
     assert run.path is not None
-    return all((killed / name).read_bytes() == (run.path / name).read_bytes() for name in names)
+    ours, theirs = RunFiles(run.path), RunFiles(killed)
+    pairs = ((ours.state, theirs.state), (ours.log, theirs.log))
+    return all(one.read_bytes() == other.read_bytes() for one, other in pairs)
 
 
 # --- proofs
@@ -250,9 +250,10 @@ def _failures(found: Robustness, resumed: bool) -> list[str]:
 def _save(found: Robustness, proofs: list[list[Proof]], model: Model, path: Path) -> None:
     from tensorem import report
 
-    found.save(path / report.ROBUSTNESS)
+    files = RunFiles(path)
+    found.save(files.robustness)
     cases = tuple(case for of_radius in proofs for case in _cases(of_radius, model))
-    report.save_counterexamples(path / report.COUNTEREXAMPLES, cases)
+    report.save_counterexamples(files.counterexamples, cases)
     page = report.write(report.gather(path))
     step("6 Saved", ", ".join(sorted(file.name for file in path.iterdir())))
     print(f"\nReport: {page}\nTry next:")

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from tensorem.disk import RunFiles
 from tensorem.errors import CertificateError, ResumeError, TensoremError
 
 from ._digits import STEPS, model_of, plan_of
@@ -123,7 +124,8 @@ class Checking:
     _process: subprocess.Popen[bytes] = field(init=False)
 
     def __enter__(self) -> Checking:
-        files = (self.run / "graph.json", self.run / "model.safetensors", self.folder)
+        own = RunFiles(self.run)
+        files = (own.graph, own.weights, self.folder)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "tensorem", "check", *map(str, files), "--json"],
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,

@@ -10,13 +10,13 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tensorem import disk
 from tensorem.errors import ArgumentError, DataError, FileError, TensoremError
 
 if TYPE_CHECKING:
     from tensorem.data import Dataset, Splits
     from tensorem.nn import Layer, Model
 
-FILE = "recipe.json"
 BUNDLED = ("digits", "iris")
 LOSSES = ("cross_entropy", "mse")
 
@@ -48,9 +48,9 @@ class Recipe:
 
     def save(self, run: Path) -> None:
         """Write it into a run folder."""
-        from tensorem import disk
-
-        disk.write_whole(run / FILE, (json.dumps(asdict(self), indent=1) + "\n").encode())
+        disk.write_whole(
+            disk.RunFiles(run).recipe, (json.dumps(asdict(self), indent=1) + "\n").encode()
+        )
 
     @staticmethod
     def load(run: Path) -> Recipe:
@@ -59,20 +59,19 @@ class Recipe:
         Raises:
             FileError: It is missing or malformed.
         """
-        from tensorem import disk
-
-        if not run.is_dir():
+        if not disk.is_folder(run):
             raise FileError(
                 f"A run is a folder that tensorem train made, got {run}, which is no folder."
             )
-        if not (run / FILE).is_file():
+        file = disk.RunFiles(run).recipe
+        if not disk.is_file(file):
             raise FileError(
-                f"{run} holds no {FILE}, so it is no run of tensorem train that began.",
+                f"{run} holds no {file.name}, so it is no run of tensorem train that began.",
                 help="name the folder of a run; one of train.fit goes on with train.resume(path, "
                 "model, data), and one that never began is trained again in another folder.",
             )
         try:
-            found = disk.parse_json(disk.read_whole(run / FILE))
+            found = disk.parse_json(disk.read_whole(file))
             if not isinstance(found, dict):
                 raise ValueError("it holds no object")
             for name in ("classes", "hidden"):
@@ -82,9 +81,7 @@ class Recipe:
             recipe = Recipe(**found)
             recipe._require_kinds()
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise FileError(
-                f"{run / FILE} is not the recipe of a run.", because=str(error)
-            ) from None
+            raise FileError(f"{file} is not the recipe of a run.", because=str(error)) from None
         return recipe
 
     def _require_kinds(self) -> None:
@@ -110,8 +107,6 @@ def signed(recipe: Recipe) -> Recipe:
 
 
 def _sha256(path: str) -> str:
-    from tensorem import disk
-
     return hashlib.sha256(disk.read_whole(Path(path))).hexdigest()
 
 
@@ -276,7 +271,7 @@ def _from_file(place: str) -> Layer:
     from tensorem import nn
 
     file, _, name = place.partition(":")
-    if not Path(file).is_file():
+    if not disk.is_file(Path(file)):
         raise FileError(f"--layers takes FILE.py:NAME, got {place!r}: there is no file {file}.")
     try:
         found = runpy.run_path(file).get(name)

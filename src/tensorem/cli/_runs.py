@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
+from tensorem.disk import RunFiles, exists, is_file, make_folder, make_new_folder
 from tensorem.errors import ArgumentError, DataError, FileError
 
-from ._recipe import FILE, Recipe, splits, unseen
+from ._recipe import Recipe, splits, unseen
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -17,20 +20,33 @@ if TYPE_CHECKING:
     from tensorem.data import Dataset
 
 
-STATE = "state.safetensors"
-_WRITTEN = (
-    "model.safetensors", "graph.json", FILE, "scores.json", "robustness.json",
-    "counterexamples.safetensors", "certificates", "report.html",
-)  # fmt: skip
-"""What the commands write into a run folder, beside what training writes."""
+@contextmanager
+def new_run(path: Path | None, name: str) -> Iterator[Path]:
+    """The folder for a new run: one that was named, or else the next of runs/NAME-0001, ...
+
+    The next one is made, so that it is nobody else's, and removed if nothing comes into it.
+
+    Raises:
+        FileError: A new run would replace something in it, or it cannot be made.
+    """
+    if path is not None:
+        yield _require_new(RunFiles(path))
+        return
+    made = _made(name)
+    try:
+        yield made
+    finally:
+        with suppress(OSError):
+            made.rmdir()
 
 
-def next_run(name: str, root: Path = Path("runs")) -> Path:
-    """The first of runs/NAME-0001, runs/NAME-0002, ... that does not exist."""
-    number = 1
-    while (root / f"{name}-{number:04}").exists():
-        number += 1
-    return root / f"{name}-{number:04}"
+def _made(name: str, root: Path = Path("runs")) -> Path:
+    """What exists is passed over when making it fails: to look first would let two find one."""
+    make_folder(root)
+    for number in count(1):
+        with suppress(FileExistsError):
+            return make_new_folder(root / f"{name}-{number:04}")
+    raise AssertionError
 
 
 def require_run(run: Path) -> Path:
@@ -39,35 +55,55 @@ def require_run(run: Path) -> Path:
     Raises:
         FileError: It does not.
     """
-    if not (run / "model.safetensors").is_file():
+    files = RunFiles(run)
+    if not is_file(files.weights):
         raise FileError(
-            f"A run is a folder with model.safetensors and graph.json, got {run}.",
-            help=_how_to_get_one(run),
+            f"A run is a folder with {files.weights.name} and {files.graph.name}, got {run}.",
+            help=_how_to_get_one(files),
         )
     return run
 
 
-def _how_to_get_one(run: Path) -> str:
-    if not (run / STATE).is_file():
+def _how_to_get_one(files: RunFiles) -> str:
+    run = files.folder
+    if not is_file(files.state):
         return "tensorem train makes one; so does tensorem demo."
-    if (run / FILE).is_file():
+    if is_file(files.recipe):
         return f"it was stopped; tensorem train --resume {quote(str(run))} goes on with it."
     return "it is a run of train.fit: run = train.resume(path, model, data), then run.model."
 
 
-def require_new(run: Path) -> Path:
+def _require_new(files: RunFiles) -> Path:
     """The folder, if a new run replaces nothing there.
 
-    Raises:
-        FileError: It would; of a folder that holds a run, training says so itself.
+    Of a folder that holds a run, training says so itself; one that was killed before its first
+    checkpoint left a recipe alone, and may begin again.
     """
-    for name in () if (run / STATE).is_file() else _WRITTEN:
-        if (run / name).exists():
+    if is_file(files.state) or _is_recipe(files):
+        return files.folder
+    for file in written(files):
+        if exists(file):
             raise FileError(
-                f"{run} takes a new run, got a folder that holds {name}.",
+                f"{files.folder} takes a new run, got a folder that holds {file.name}.",
                 help="choose another path.",
             )
-    return run
+    return files.folder
+
+
+def _is_recipe(files: RunFiles) -> bool:
+    others = [file for file in written(files) if file != files.recipe]
+    try:
+        return not any(map(exists, others)) and bool(Recipe.load(files.folder))
+    except FileError:
+        return False
+
+
+def written(files: RunFiles) -> tuple[Path, ...]:
+    """What the commands write into a run folder, beside what training writes."""
+    return (
+        files.weights, files.graph, files.recipe, files.scores, files.robustness,
+        files.counterexamples, files.certificates, files.report,
+    )  # fmt: skip
 
 
 def examples(run: Path, data: str | None) -> Dataset:
@@ -77,9 +113,10 @@ def examples(run: Path, data: str | None) -> Dataset:
         FileError: Neither the command nor the run names any.
         DataError: The run's own file is not the one that it was trained on.
     """
-    if data is None and not (run / FILE).is_file():
+    known = is_file(RunFiles(run).recipe)
+    if data is None and not known:
         raise FileError(f"{run} does not say what its data is.", help="pass --data digits.")
-    recipe = Recipe.load(run) if (run / FILE).is_file() else Recipe()
+    recipe = Recipe.load(run) if known else Recipe()
     return splits(recipe).test if data is None else unseen(recipe, data)
 
 

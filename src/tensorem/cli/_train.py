@@ -12,7 +12,7 @@ from tensorem.errors import ArgumentError
 from . import _exit
 from ._flags import Count, Names, Place, Rate, Seed, Total, Widths
 from ._recipe import BUNDLED, Recipe, built, signed, splits
-from ._runs import next_run, require_new
+from ._runs import new_run
 from ._terminal import print_json, show
 
 if TYPE_CHECKING:
@@ -92,15 +92,15 @@ def _begun(given: Train) -> tuple[Run, dict[str, float]]:
     found = splits(recipe)
     recipe = signed(recipe)
     model = built(recipe, found, given.seed)
-    path = require_new(given.path or next_run(Path(given.data).stem))
-    if not given.json:
-        show(model)
     makers: dict[str, Any] = {"adam": optim.adam, "adamw": optim.adamw, "sgd": optim.sgd}
-    run = train.fit(
-        model, found.train, given.loss, makers[given.optimizer](given.lr), given.epochs or 20,
-        given.batch_size, given.seed, backend=given.backend, path=path,
-        progress="none" if given.json else "auto", hooks=_saving(recipe),
-    )  # fmt: skip
+    with new_run(given.path, Path(given.data).stem) as path:
+        if not given.json:
+            show(model)
+        run = train.fit(
+            model, found.train, given.loss, makers[given.optimizer](given.lr), given.epochs or 20,
+            given.batch_size, given.seed, backend=given.backend, path=path,
+            progress="none" if given.json else "auto", hooks=_saving(recipe),
+        )  # fmt: skip
     return run, train.evaluate(run.model, found.test, given.loss)
 
 
@@ -151,7 +151,7 @@ def save_scores(scores: dict[str, float], run: Path) -> None:
 
     from tensorem import disk
 
-    disk.write_whole(run / "scores.json", (json.dumps(scores, indent=1) + "\n").encode())
+    disk.write_whole(disk.RunFiles(run).scores, (json.dumps(scores, indent=1) + "\n").encode())
 
 
 def _saving(recipe: Recipe) -> Any:
@@ -160,8 +160,6 @@ def _saving(recipe: Recipe) -> Any:
 
     def save(run: Run) -> None:
         assert run.path is not None
-        if run.step == 0:
-            recipe.save(run.path)
         files.save(run.model, run.path)
 
-    return train.Hooks(on_save=save)
+    return train.Hooks(on_save=save, on_begin=recipe.save)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import tyro
 
+from tensorem.disk import RunFiles
 from tensorem.errors import ArgumentError
 
 from . import _exit
@@ -89,7 +90,7 @@ def save_certificates(proofs: dict[int, Proof], run: Path) -> list[Path]:
 
 def _place(run: Path, i: int, proof: Proof) -> Path:
     name = f"test-{i:04}-{proof.claim.method}.safetensors"
-    return run / "certificates" / f"eps-{proof.claim.eps}" / name
+    return RunFiles(run).certificates / f"eps-{proof.claim.eps}" / name
 
 
 def _chosen(index: tuple[int, ...], count: int, size: int) -> list[int]:

@@ -1,6 +1,7 @@
 """Files that are whole: a kill at any instant leaves the old file or the new one, never a half.
 
-Written under a temporary name beside it, flushed to the disk, then renamed.
+Written under a temporary name beside it, flushed to the disk, then renamed. That name is always the
+same, so a kill leaves one such file at most; and one process at a time writes in a folder.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,12 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
     Raises:
         FileError: One cannot be written; what was there before is still there.
     """
+    with alone(*contents):
+        write_alone(contents)
+
+
+def write_alone(contents: Mapping[Path, bytes]) -> None:
+    """The same, for who is alone in the folders."""
     drafts: dict[Path, Path] = {}
     path = Path()
     try:
@@ -53,6 +60,35 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
         for draft in drafts.values():
             with suppress(OSError):
                 draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def alone(*paths: Path) -> Iterator[None]:
+    """Wait until no other process writes beside these files; one that dies waits no more.
+
+    Where the system has no locks for folders, nobody waits.
+    """
+    with ExitStack() as open_folders:
+        for folder in _folders(paths):
+            _lock(folder, open_folders)
+        yield
+
+
+def _folders(paths: tuple[Path, ...]) -> list[Path]:
+    """Each folder once, in an order that is the same for all who wait."""
+    try:
+        return sorted({Path(os.path.realpath(path)).parent for path in paths})
+    except ValueError:  # a name that no file can have; who writes says so
+        return []
+
+
+def _lock(folder: Path, open_folders: ExitStack) -> None:
+    with suppress(ImportError, OSError):
+        import fcntl
+
+        handle = os.open(folder, os.O_RDONLY)
+        open_folders.callback(os.close, handle)
+        fcntl.flock(handle, fcntl.LOCK_EX)
 
 
 def _target(path: Path) -> Path:
@@ -105,6 +141,22 @@ def parse_json(text: str | bytes) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
+def make_new_folder(path: Path) -> Path:
+    """Make a folder that was not there.
+
+    Raises:
+        FileExistsError: Something is there.
+        FileError: It cannot be made.
+    """
+    try:
+        path.mkdir()
+    except FileExistsError:
+        raise
+    except (OSError, ValueError) as error:
+        raise unwritable(path, error) from error
+    return path
+
+
 def make_folder(path: Path) -> None:
     """Make a folder and those above it.
 
@@ -142,6 +194,16 @@ def exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):
         return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether a file is there, no folder and no device."""
+    return exists(path) and path.is_file()
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a folder is there."""
+    return exists(path) and path.is_dir()
 
 
 def path_of(value: object) -> Path:

@@ -2,15 +2,11 @@
 
 from ._describe import described as described
 from ._describe import description as description
-from ._models import GRAPH as GRAPH
-from ._models import WEIGHTS as WEIGHTS
 from ._models import load as load
 from ._models import load_graph as load_graph
 from ._models import save as save
 
 __all__ = [
-    "GRAPH",
-    "WEIGHTS",
     "described",
     "description",
     "load",

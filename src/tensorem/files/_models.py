@@ -31,8 +31,6 @@ from tensorem.meanings import GraphModel
 from ._compare import difference
 from ._describe import described, description
 
-WEIGHTS, GRAPH = "model.safetensors", "graph.json"
-
 
 def save(model: nn.Model | GraphModel | Graph, folder: str | Path) -> Path:
     """Write model.safetensors and graph.json into a folder; files of these names are replaced.
@@ -58,7 +56,8 @@ def save(model: nn.Model | GraphModel | Graph, folder: str | Path) -> Path:
     texts["sha256"] = _sha256(arrays, texts)
     folder = disk.path_of(folder)
     disk.make_folder(folder)
-    contents = {folder / WEIGHTS: disk.pack(arrays, texts), folder / GRAPH: to_json(graph).encode()}
+    files = disk.RunFiles(folder)
+    contents = {files.weights: disk.pack(arrays, texts), files.graph: to_json(graph).encode()}
     disk.write_together(contents)
     return folder
 
@@ -101,7 +100,7 @@ def _of_layer(layer: nn.Layer, graph: Graph, arrays: disk.Arrays, folder: Path) 
 
 def _of_description(graph: Graph, arrays: disk.Arrays, text: str, folder: Path) -> nn.Model:
     """The model of the layers that the file itself describes."""
-    layer = _layers(text, folder / WEIGHTS)
+    layer = _layers(text, disk.RunFiles(folder).weights)
     try:
         model = _filled(layer, graph, arrays)
     except TensoremError as error:
@@ -112,8 +111,9 @@ def _of_description(graph: Graph, arrays: disk.Arrays, text: str, folder: Path) 
 
 
 def _other_layers(folder: Path, because: str) -> FileError:
+    files = disk.RunFiles(folder)
     return FileError(
-        f"{folder / WEIGHTS} describes other layers than {folder / GRAPH}.",
+        f"{files.weights} describes other layers than {files.graph}.",
         because=because,
         help="the graph alone still computes what was saved: "
         "tm.GraphModel(tensorem.files.load_graph(folder)).",
@@ -138,29 +138,31 @@ def load_graph(folder: str | Path) -> Graph:
 
 
 def _read(folder: Path) -> tuple[Graph, disk.Arrays, dict[str, str]]:
-    _require_files(folder)
-    arrays, texts = disk.read_arrays(folder / WEIGHTS)
+    files = disk.RunFiles(folder)
+    _require(files)
+    arrays, texts = disk.read_arrays(files.weights)
     if texts.get("sha256", stated := _sha256(arrays, texts)) != stated:
         raise FileError(
-            f"{folder / WEIGHTS} is not what its own hash says.",
+            f"{files.weights} is not what its own hash says.",
             because="it was changed or damaged after it was written.",
             help="take another copy of it.",
         )
-    graph = _parsed(folder / GRAPH, arrays)
+    graph = _parsed(files.graph, arrays)
     if texts.get("graph", graph_hash(graph)) != graph_hash(graph):
         raise FileError(
-            f"{folder / WEIGHTS} belongs to another graph than {folder / GRAPH}.",
+            f"{files.weights} belongs to another graph than {files.graph}.",
             because="one of the two files was replaced, or changed after it was written.",
         )
     return graph, arrays, texts
 
 
-def _require_files(folder: Path) -> None:
-    for name in (WEIGHTS, GRAPH):
-        if not (folder / name).is_file():
+def _require(files: disk.RunFiles) -> None:
+    for file in (files.weights, files.graph):
+        if not disk.is_file(file):
             raise FileError(
-                f"A saved model is a folder with {WEIGHTS} and {GRAPH}, got {folder}.",
-                because=f"{folder / name} is missing.",
+                f"A saved model is a folder with {files.weights.name} and {files.graph.name}, got "
+                f"{files.folder}.",
+                because=f"{file} is missing.",
             )
 
 

@@ -1,12 +1,9 @@
 """What a run folder says, gathered, and as one self-contained page."""
 
-from ._gather import COUNTEREXAMPLES as COUNTEREXAMPLES
-from ._gather import ROBUSTNESS as ROBUSTNESS
 from ._gather import Counterexample as Counterexample
 from ._gather import Facts as Facts
 from ._gather import gather as gather
 from ._gather import save_counterexamples as save_counterexamples
-from ._page import REPORT as REPORT
 from ._page import page as page
 from ._page import told_stale as told_stale
 from ._page import write as write
@@ -14,11 +11,8 @@ from ._robustness import Radius as Radius
 from ._robustness import Robustness as Robustness
 
 __all__ = [
-    "COUNTEREXAMPLES",
     "Counterexample",
     "Facts",
-    "REPORT",
-    "ROBUSTNESS",
     "Radius",
     "Robustness",
     "gather",

@@ -10,16 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from tensorem import disk, files, nn
+from tensorem import disk, nn
+from tensorem.disk import RunFiles, exists
 from tensorem.errors import CertificateError, FileError
+from tensorem.files import load, load_graph
 from tensorem.graph import Graph, graph_hash, weights_hash
 from tensorem.meanings import GraphModel
 from tensorem.verify import Claim
 
 from ._robustness import Robustness
-
-ROBUSTNESS, COUNTEREXAMPLES = "robustness.json", "counterexamples.safetensors"
-_HASHED = ("model.safetensors", "graph.json", "config.json", "log.jsonl")
 
 Json = dict[str, Any]
 
@@ -96,18 +95,19 @@ def gather(run: Path) -> Facts:
         FileError: One of its files is malformed.
         CertificateError: A certificate is.
     """
-    proved = _proved(run)
+    files, proved = RunFiles(run), _proved(RunFiles(run))
+    hashed = (files.weights, files.graph, files.config, files.log)
     return Facts(
         run=run,
-        model=files.load(run),
-        config=_config(run / "config.json"),
-        history=_rows(run / "log.jsonl"),
-        scores=_numbers(_json(run / "scores.json"), run / "scores.json"),
+        model=load(run),
+        config=_config(files.config),
+        history=_rows(files.log),
+        scores=_numbers(_json(files.scores), files.scores),
         robustness=proved.robustness,
         counterexamples=proved.counterexamples,
         certificates=proved.certificates,
         stale=proved.stale,
-        hashes={n: _sha256(run / n) for n in _HASHED if (run / n).exists()},
+        hashes={file.name: _sha256(file) for file in hashed if exists(file)},
     )
 
 
@@ -121,17 +121,18 @@ class _Proved:
     stale: tuple[str, ...]
 
 
-def _proved(run: Path) -> _Proved:
-    model = _named(files.load_graph(run))
-    robustness = Robustness.load(run / ROBUSTNESS) if (run / ROBUSTNESS).exists() else None
-    cases = _counterexamples(run / COUNTEREXAMPLES)
-    certificates = sorted((run / "certificates").rglob("*.safetensors"))
+def _proved(files: RunFiles) -> _Proved:
+    model = _named(load_graph(files.folder))
+    robustness = Robustness.load(files.robustness) if exists(files.robustness) else None
+    cases = _counterexamples(files.counterexamples)
+    certificates = sorted(files.certificates.rglob("*.safetensors"))
     stale = [path for path in certificates if _claimed(path) != model]
     count = len(certificates) - len(stale)
     if robustness is not None and (robustness.graph, robustness.weights) != model:
-        stale += [run / name for name in (ROBUSTNESS, COUNTEREXAMPLES) if (run / name).exists()]
+        stale += list(filter(exists, (files.robustness, files.counterexamples)))
         robustness, cases = None, ()
-    return _Proved(robustness, cases, count, tuple(str(path.relative_to(run)) for path in stale))
+    inside = tuple(str(path.relative_to(files.folder)) for path in stale)
+    return _Proved(robustness, cases, count, inside)
 
 
 def _named(graph: Graph) -> tuple[str, str]:
@@ -161,7 +162,7 @@ def save_counterexamples(path: Path, found: tuple[Counterexample, ...]) -> None:
 
 
 def _counterexamples(path: Path) -> tuple[Counterexample, ...]:
-    if not path.exists():
+    if not exists(path):
         return ()
     arrays, texts = disk.read_arrays(path)
     try:
@@ -179,7 +180,7 @@ def _case(said: list[Any], arrays: disk.Arrays, key: str) -> Counterexample:
 
 
 def _json(path: Path) -> Json:
-    if not path.exists():
+    if not exists(path):
         return {}
     try:
         found = disk.parse_json(disk.read_whole(path))
@@ -207,7 +208,7 @@ def _numbers(row: Json, path: Path) -> Json:
 
 def _rows(path: Path) -> tuple[Json, ...]:
     """The rows of the epochs; a last line without its end was never written whole."""
-    if not path.exists():
+    if not exists(path):
         return ()
     lines = disk.read_whole(path).split(b"\n")[:-1]
     try:

@@ -19,7 +19,6 @@ from . import _draw
 from ._gather import Counterexample, Facts
 from ._robustness import Radius, Robustness
 
-REPORT = "report.html"
 DRAWN = 12
 """How many counterexamples are drawn."""
 
@@ -65,7 +64,7 @@ def write(facts: Facts) -> Path:
     Raises:
         FileError: It cannot be written.
     """
-    path = facts.run / REPORT
+    path = disk.RunFiles(facts.run).report
     disk.write_whole(path, page(facts).encode(errors="replace"))  # a file name may be no text
     return path
 
@@ -149,7 +148,8 @@ def _stale(facts: Facts) -> str:
 
 def told_stale(stale: Sequence[str]) -> str:
     """What files about other weights are worth, in a sentence."""
-    inside = [path for path in stale if Path(path).parts[0] == "certificates"]
+    folder = disk.RunFiles(Path()).certificates.name
+    inside = [path for path in stale if Path(path).parts[0] == folder]
     count = (f"{len(inside)} certificate{'s' * (len(inside) > 1)}",) if inside else ()
     names = ", ".join((*count, *(path for path in stale if path not in inside)))
     return (

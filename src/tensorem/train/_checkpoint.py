@@ -15,11 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from tensorem.disk import pack, parse_json, raw, read_arrays, write_whole
+from tensorem.disk import is_file, pack, parse_json, raw, read_arrays, write_whole
 from tensorem.errors import FileError
 
 FORMAT, VERSION = "tensorem.run", 1
-NAME = "state.safetensors"
 _HELP = "take another copy of it, or train again with train.fit."
 
 
@@ -57,7 +56,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         arrays, texts = read_arrays(path)
         facts = parse_json(texts["run"])
     except (FileError, ValueError, KeyError) as error:
-        if not path.is_file():
+        if not is_file(path):
             raise
         reason = error.because or error.what if isinstance(error, FileError) else str(error)
         raise FileError(

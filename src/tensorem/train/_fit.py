@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from tensorem import nn, optim, runtime
-from tensorem.disk import path_of
+from tensorem.disk import held, path_of
 from tensorem.errors import ArgumentError, DataError, ResumeError
 
 from ._checkpoint import canonical
 from ._checks import checked
 from ._feed import Batches, Examples, examples, feed
 from ._fingerprint import check_fingerprint, fingerprint
-from ._folder import FORMAT, Folder, opened
+from ._folder import FORMAT, Folder, opened, required
 from ._job import Job, Standing, save, trained
 from ._plan import Plan, plan_of
 from ._progress import Display, display_of
@@ -78,7 +78,7 @@ def fit(
         DTypeError: The dtypes do not fit.
         DataError: A value, label or parameter is wrong, or the loss stops being finite.
         ArgumentError: An argument is out of its range.
-        FileError: The folder holds a run, or cannot be written.
+        FileError: The folder holds a run, another process trains in it, or it cannot be written.
         Interrupted: Ctrl-C or SIGTERM came; a `KeyboardInterrupt` that carries the run so far.
 
     Example:
@@ -95,10 +95,14 @@ def fit(
     with model.precision():
         job = _job(task, plan, data, validation, folder, progress, hooks)
         at = Standing(job.runner.init(plan.seed), Record.empty(task.names))
-        if folder:
+        if folder is None:
+            return trained(job, at)
+        with held(folder.path):
             folder.create(_config(job, folder))
+            if hooks.on_begin:
+                hooks.on_begin(folder.path)
             save(job, at)
-        return trained(job, at)
+            return trained(job, at)
 
 
 def resume(
@@ -134,28 +138,29 @@ def resume(
     Raises:
         ResumeError: Something differs from what was recorded; the message says what.
         ArgumentError: More epochs than epochs=... are begun: an earlier state is not kept.
-        FileError: The checkpoint is missing or malformed.
+        FileError: The checkpoint is malformed, or another process trains in the folder.
         Interrupted: As in `fit`.
     """
-    folder, checkpoint = opened(path_of(path))
-    facts, arrays = checkpoint.facts, dict(checkpoint.arrays)
-    rows = arrays.pop("record")
-    plan = plan_of(facts["plan"], loss, metrics, epochs)
-    _require_epochs(plan, len(facts["history"]) + (len(rows) > 0))
-    if not anyway:
-        check_fingerprint(facts["fingerprint"], str(path))
-    task = _task(model, plan.loss, plan.metrics)
-    with model.precision():
-        job = _job(task, plan, data, validation, folder, progress, hooks)
-        _require_same(facts, job.facts)
-        state = with_arrays(job.runner.init(plan.seed), arrays, str(path))
-        at = Standing(state, Record(task.names, rows), tuple(facts["history"]))
-        folder.describe(_config(job, folder))
-        folder.rewind(job.step(at), at.history)
-        if canonical(facts["plan"]) == canonical(job.facts["plan"]):
-            job.saved = job.step(at)
-        save(job, at)  # another total of epochs holds from now on, whatever happens to this run
-        return trained(job, at)
+    with held(required(path_of(path))):
+        folder, checkpoint = opened(path_of(path))
+        facts, arrays = checkpoint.facts, dict(checkpoint.arrays)
+        rows = arrays.pop("record")
+        plan = plan_of(facts["plan"], loss, metrics, epochs)
+        _require_epochs(plan, len(facts["history"]) + (len(rows) > 0))
+        if not anyway:
+            check_fingerprint(facts["fingerprint"], str(path))
+        task = _task(model, plan.loss, plan.metrics)
+        with model.precision():
+            job = _job(task, plan, data, validation, folder, progress, hooks)
+            _require_same(facts, job.facts)
+            state = with_arrays(job.runner.init(plan.seed), arrays, str(path))
+            at = Standing(state, Record(task.names, rows), tuple(facts["history"]))
+            folder.describe(_config(job, folder))
+            folder.rewind(job.step(at), at.history)
+            if canonical(facts["plan"]) == canonical(job.facts["plan"]):
+                job.saved = job.step(at)
+            save(job, at)  # another total of epochs holds from now on, whatever happens to this run
+            return trained(job, at)
 
 
 def _task(model: Any, loss: Any, metrics: Any) -> Task:

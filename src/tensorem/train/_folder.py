@@ -8,16 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from tensorem.calls import positive
-from tensorem.disk import exists, make_folder, parse_json, path_of, read_whole, write_whole
+from tensorem.disk import RunFiles, exists, parse_json, path_of, read_whole, write_whole
 from tensorem.errors import FileError, ResumeError
 
-from ._checkpoint import NAME as STATE
 from ._checkpoint import Checkpoint, canonical, read_checkpoint, write_checkpoint
-from ._log import NAME as LOG
 from ._log import Row, append_rows, keep_rows
 
-CONFIG = "config.json"
-"""What was asked for, for people and programs to read; resuming reads the state alone."""
 FORMAT = "tensorem.config"
 
 
@@ -41,6 +37,11 @@ class Folder:
             if value is not None:
                 object.__setattr__(self, name, positive(f"Training takes {name}", value))
 
+    @property
+    def files(self) -> RunFiles:
+        """The files in it."""
+        return RunFiles(self.path)
+
     def create(self, config: dict[str, Any]) -> None:
         """Begin a run in an empty place.
 
@@ -48,40 +49,39 @@ class Folder:
             FileError: A run is kept there already, or nothing can be written there.
         """
         self._require_free()
-        make_folder(self.path)
         self.describe(config)
-        write_whole(self.path / LOG, b"")
+        write_whole(self.files.log, b"")
 
     def describe(self, config: dict[str, Any]) -> None:
         """Say what the run is: at its beginning, and where it is continued in another way."""
         text = json.dumps(config, indent=2, sort_keys=True) + "\n"
-        write_whole(self.path / CONFIG, text.encode())
+        write_whole(self.files.config, text.encode())
 
     def _require_free(self) -> None:
         """Nothing is lost: only a run that never began, so without a state, is begun again."""
-        if exists(self.path / STATE):
+        if exists(self.files.state):
             raise FileError(
                 f"{self.path} takes a new run, got a folder that holds one.",
                 help=f"train.resume({str(self.path)!r}, model, data), or choose another path.",
             )
-        for name in (CONFIG, LOG):
-            if exists(self.path / name) and not _is_run(self.path):
+        for file in (self.files.config, self.files.log):
+            if exists(file) and not _is_run(self.path):
                 raise FileError(
-                    f"{self.path} takes a new run, got a folder with another {name}.",
+                    f"{self.path} takes a new run, got a folder with another {file.name}.",
                     help="choose another path.",
                 )
 
     def save(self, checkpoint: Checkpoint) -> None:
         """Replace the checkpoint in one step."""
-        write_checkpoint(self.path / STATE, checkpoint)
+        write_checkpoint(self.files.state, checkpoint)
 
     def log(self, rows: list[Row]) -> None:
         """Add rows to the log."""
-        append_rows(self.path / LOG, rows)
+        append_rows(self.files.log, rows)
 
     def rewind(self, last_step: int, history: tuple[Row, ...]) -> None:
         """Make the log agree with a checkpoint."""
-        keep_rows(self.path / LOG, last_step, history)
+        keep_rows(self.files.log, last_step, history)
 
 
 def _is_run(path: Path) -> bool:
@@ -92,22 +92,32 @@ def _is_run(path: Path) -> bool:
         return False
 
 
+def required(path: Path) -> Path:
+    """The folder, if it holds a run.
+
+    Raises:
+        ResumeError: It does not.
+    """
+    state = RunFiles(path).state
+    if not exists(state):
+        raise ResumeError(
+            f"train.resume takes the folder of a run, got {path}.",
+            because=f"it has no {state.name}.",
+        )
+    return path
+
+
 def opened(path: Path) -> tuple[Folder, Checkpoint]:
     """The folder of a run and its last checkpoint.
 
     Raises:
-        ResumeError: There is no run.
         FileError: A file of it is malformed.
     """
-    if not exists(path / STATE):
-        raise ResumeError(
-            f"train.resume takes the folder of a run, got {path}.",
-            because=f"it has no {STATE}.",
-        )
+    files = RunFiles(path)
     saving = read_config(path).get("saving")
     if not isinstance(saving, dict) or saving.keys() != {"checkpoint_every", "log_every"}:
-        raise FileError(f"{path / CONFIG} takes an entry `saving` with two intervals, got none.")
-    return Folder(path, **saving), read_checkpoint(path / STATE)
+        raise FileError(f"{files.config} takes an entry `saving` with two intervals, got none.")
+    return Folder(path, **saving), read_checkpoint(files.state)
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
@@ -117,7 +127,7 @@ def read_config(path: str | Path) -> dict[str, Any]:
         ArgumentError: The path is no text and no Path.
         FileError: It is missing or malformed.
     """
-    file = path_of(path) / CONFIG
+    file = RunFiles(path_of(path)).config
     try:
         config = parse_json(read_whole(file))
     except ValueError as error:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from tensorem.disk import append, parse_json, read_whole, write_whole
+from tensorem.disk import append, exists, parse_json, read_whole, write_whole
 from tensorem.errors import FileError
 
 from ._checkpoint import canonical
-
-NAME = "log.jsonl"
 
 Row = dict[str, Any]
 
@@ -31,7 +29,7 @@ def keep_rows(path: Path, last_step: int, history: tuple[Row, ...]) -> None:
     Raises:
         FileError: A line that was complete is not a row.
     """
-    rows = read_rows(path) if path.exists() else list(history)
+    rows = read_rows(path) if exists(path) else list(history)
     write_whole(path, _lines([row for row in rows if row["step"] <= last_step]))
 
 

@@ -97,6 +97,8 @@ class Hooks:
         on_save: Called with the run after each checkpoint is on the disk.
         on_epoch: Called with the run after each epoch.
         on_nonfinite: Called before the run stops with an error.
+        on_begin: Called with the folder of a new run, once it is ours and before its first
+            checkpoint.
 
     Raises:
         ArgumentError: One is no function.
@@ -105,9 +107,10 @@ class Hooks:
     on_save: Callable[[Run], None] | None = None
     on_epoch: Callable[[Run], None] | None = None
     on_nonfinite: Callable[[NonFinite], None] | None = None
+    on_begin: Callable[[Path], None] | None = None
 
     def __post_init__(self) -> None:
-        for name in ("on_save", "on_epoch", "on_nonfinite"):
+        for name in ("on_save", "on_epoch", "on_nonfinite", "on_begin"):
             hook = getattr(self, name)
             if hook is not None and not callable(hook):
                 raise ArgumentError(f"Hooks takes {name} as a function, got {hook!r}.")
