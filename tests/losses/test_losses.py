@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import jax
@@ -140,6 +141,39 @@ def test_bits_at_any_logit(x: float, y: float) -> None:
     found = _derivatives(f, jnp.array(x), jnp.array(1.0))
     for value, true in zip(found, (slope, slope, bend, bend), strict=True):
         assert_close(value, true)
+
+
+def test_of_nothing_expected_nothing_counted_costs_nothing() -> None:
+    rate, slope = jnp.array(-INF), jnp.array(1.0)
+    for count, cost in ((0.0, 0.0), (2.0, INF)):
+        f = partial(losses.poisson_nll, target=jnp.array(count), reduction="sum")
+        _assert_cost(f(rate), cost)
+        for value, true in zip(_derivatives(f, rate, slope), (-count, -count, 0, 0), strict=True):
+            assert_close(value, true)
+
+
+def test_a_label_that_cannot_be_does_not_touch_the_rest_of_a_sequence() -> None:
+    torch = pytest.importorskip("torch")
+    logits = np.random.default_rng(0).normal(size=(6, 2, 4)).astype(np.float32)
+    logits[:, :, 3] = -INF
+    lengths = np.array([6, 5]), np.array([2, 1])
+
+    def cost(x: Any, labels: Any) -> Any:
+        logp = jax.nn.log_softmax(x)
+        return losses.ctc(logp, jnp.asarray(labels), *map(jnp.asarray, lengths), reduction="sum")
+
+    labels = np.array([[1, 2], [2, 1]])
+    leaf = torch.tensor(logits[:, :, :3], requires_grad=True)  # with it, PyTorch's gradient is NaN
+    given = (torch.tensor(labels), *map(torch.tensor, lengths))
+    expected = torch.nn.functional.ctc_loss(leaf.log_softmax(-1), *given, reduction="sum")
+    expected.backward()
+    f = partial(cost, labels=labels)
+    assert_close(f(jnp.asarray(logits)), expected.detach().numpy(), rtol=1e-5)
+    v = jnp.asarray(np.isfinite(logits), jnp.float32)
+    slope, *rest = _derivatives(f, jnp.asarray(logits), v)
+    assert_close(slope, np.pad(leaf.grad.numpy(), ((0, 0), (0, 0), (0, 1))))
+    assert all(np.isfinite(value).all() for value in rest)
+    assert cost(jnp.asarray(logits), np.array([[1, 3], [2, 1]])) == INF
 
 
 def test_a_probability_that_moves_away_from_0_is_not_lost() -> None:

@@ -66,15 +66,18 @@ def ctc(
         _beyond(log_probs.shape[0], input_lengths),
         _beyond(targets.shape[1], target_lengths),
     )
-    logits = jnp.swapaxes(log_probs, 0, 1)
+    # optax multiplies by one-hot rows, and has a large number for the logarithm of no path.
+    logits = jnp.swapaxes(jnp.maximum(log_probs, _NEVER), 0, 1)
     found = ctc_loss(logits, beyond, targets, unused, blank_id=blank)
-    # optax stands in for log 0 by a large number.
-    values = jnp.where(
-        _fits(targets, input_lengths, target_lengths), found, 0.0 if zero_infinity else jnp.inf
-    )
+    possible = _fits(targets, input_lengths, target_lengths) & (found < -_NEVER / 2)
+    values = jnp.where(possible, found, 0.0 if zero_infinity else jnp.inf)
     if reduction in ("mean", "pair"):
         values = values / jnp.maximum(target_lengths, 1)
     return reduced(values.astype(log_probs.dtype), reduction)
+
+
+_NEVER = -1e30
+"""In the place of log 0: 0 · ∞ is no number."""
 
 
 def _beyond(size: int, lengths: Array) -> Array:

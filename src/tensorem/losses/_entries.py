@@ -204,7 +204,7 @@ def poisson_nll(
     check_alike(output, target)
     _require_above_0("eps", eps)
     if log_input:
-        values = ops.sub(ops.exp(output), ops.mul(target, output))
+        values = ops.sub(ops.exp(output), weighted(output, target))
     else:
         log = ops.log(ops.add(output, jnp.full_like(output, eps)))
         values = ops.sub(output, ops.mul(target, log))
