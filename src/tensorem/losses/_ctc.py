@@ -41,7 +41,7 @@ def ctc(
         input_lengths: How many places of each sequence count.
         target_lengths: How many labels each row has.
         blank: The class that spells nothing.
-        zero_infinity: Whether a sequence that is too short for its labels costs 0 and not ∞.
+        zero_infinity: Whether a sequence that cannot spell its labels costs 0 and not ∞.
 
     Raises:
         ShapeError: The shapes do not fit.
@@ -66,9 +66,9 @@ def ctc(
         _beyond(log_probs.shape[0], input_lengths),
         _beyond(targets.shape[1], target_lengths),
     )
-    # optax multiplies by one-hot rows, and has a large number for the logarithm of no path.
+    # optax multiplies by one-hot rows, and adds up logarithms of no path.
     logits = jnp.swapaxes(jnp.maximum(log_probs, _NEVER), 0, 1)
-    found = ctc_loss(logits, beyond, targets, unused, blank_id=blank)
+    found = ctc_loss(logits, beyond, targets, unused, blank_id=blank, log_epsilon=_NEVER)
     possible = _fits(targets, input_lengths, target_lengths) & (found < -_NEVER / 2)
     values = jnp.where(possible, found, 0.0 if zero_infinity else jnp.inf)
     if reduction in ("mean", "pair"):
