@@ -9,7 +9,8 @@ from tensorem.errors import ShapeError
 
 from ._size import Poly, Size, Unknown, same_size
 
-Pair = tuple[Size, Size]
+Equation = tuple[Size, Size]
+"""Two sizes that must be equal."""
 Choice = Mapping[str, Size]
 _MOST_DIVISORS = 10**5
 
@@ -27,28 +28,28 @@ def differ(a: Size, b: Size) -> bool:
     return not isinstance(a, Unknown) and not isinstance(b, Unknown) and a != b
 
 
-def unequal(what: str, pairs: Iterable[Pair], help: str = "") -> ShapeError:
+def unequal(what: str, equations: Iterable[Equation], help: str = "") -> ShapeError:
     """The error of sizes that must be equal and are not; its help says what to write for names.
 
     Args:
         what: The sentence of the error.
-        pairs: What came and what it must be equal to; pairs that are do not count.
+        equations: What came and what it must be equal to; those that hold do not count.
         help: What to do where no names stand in the way.
     """
-    apart = [pair for pair in pairs if differ(*pair)]
-    names = sorted(set().union(*(_names(size) for pair in apart for size in pair)))
-    never = [pair for pair in apart if _names_of(pair) and _choice(*pair) == {}]
+    apart = [equation for equation in equations if differ(*equation)]
+    names = sorted(set().union(*(_names(size) for equation in apart for size in equation)))
+    never = [equation for equation in apart if _names_of(equation) and _choice(*equation) == {}]
     if never:
         return ShapeError(what, because=_never(*never[0]), help=help, names=names)
     return ShapeError(what, help=_in_place_of_names(apart) or help, names=names)
 
 
-def _in_place_of_names(apart: list[Pair]) -> str:
-    """What to write in place of names, so that all pairs are equal; "" if there is no such way."""
+def _in_place_of_names(apart: list[Equation]) -> str:
+    """What to write in place of names, so that all equations hold; "" if there is none."""
     phrases: list[str] = []
     chosen: dict[str, Size] = {}
-    for pair in dict.fromkeys(apart):
-        a, b = (_put(size, chosen) for size in pair)  # names that were chosen before are gone
+    for equation in dict.fromkeys(apart):
+        a, b = (_put(size, chosen) for size in equation)  # names that were chosen before are gone
         if differ(a, b):
             choice = _choice(a, b)
             if choice == {}:
@@ -115,12 +116,12 @@ def _names(size: Size) -> frozenset[str]:
     return size.names if isinstance(size, Poly) else frozenset()
 
 
-def _names_of(pair: Pair) -> frozenset[str]:
-    return _names(pair[0]) | _names(pair[1])
+def _names_of(equation: Equation) -> frozenset[str]:
+    return _names(equation[0]) | _names(equation[1])
 
 
-def _listed(pair: Pair) -> str:
-    return " and ".join(sorted(_names_of(pair)))
+def _listed(equation: Equation) -> str:
+    return " and ".join(sorted(_names_of(equation)))
 
 
 def _never(a: Size, b: Size) -> str:
