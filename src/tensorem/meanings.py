@@ -26,6 +26,7 @@ from tensorem.graph import (
     unflatten,
 )
 from tensorem.ops import Unsupported
+from tensorem.ops._kinds import DTYPE
 from tensorem.shapes import Spec, solve
 
 Values = dict[str, Any]
@@ -301,7 +302,7 @@ def _widened(graph: Graph) -> Graph:
 
 
 def _wide_node(node: Node) -> Node:
-    attrs = {k: _wide(v) if k == "dtype" else v for k, v in node.attrs.items()}
+    attrs = {k: _wide(v) if node.kinds[k] is DTYPE else v for k, v in node.attrs.items()}
     return replace(node, attrs=attrs, body=_widened(node.body) if node.body else None)
 
 

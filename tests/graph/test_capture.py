@@ -71,7 +71,6 @@ def ops_of(g: graph.Graph) -> set[str]:
 def test_ops_are_recognised_and_the_graph_computes_the_same(name: str) -> None:
     f, expected = TRANSFORMS[name]
     g = graph.capture(f, (4, 4))
-    graph.check(g)
     assert expected <= ops_of(g) and NAMED & ops_of(g) == NAMED & expected
     ours, theirs = jax.tree.leaves(graph.to_jax(g)(X)), jax.tree.leaves(jax.jit(f)(X))
     for a, e in zip(ours, theirs, strict=True):
@@ -115,7 +114,6 @@ def test_sizes_stay_symbolic_and_are_bound_by_name() -> None:
     assert g.names == {"N", "H"}
     bound = g.bind(N=3, H=5)
     assert bound.specs[g.outputs[0]].shape == (3, 10)
-    graph.check(bound)
 
 
 def test_trees_of_arguments_and_results_keep_their_form() -> None:

@@ -19,7 +19,7 @@ W = np.ones((2, 3), np.float32)
 
 
 def example() -> graph.Graph:
-    f = lambda w, x: ops.relu(ops.linear(x, w["0.weight"])) * 2.0  # noqa: E731
+    f = lambda w, x: ops.softmax(ops.relu(ops.linear(x, w["0.weight"])), dim=1) * 2.0  # noqa: E731
     return graph.capture(f, ("N", 3), weights={"0.weight": W})
 
 
@@ -39,6 +39,14 @@ def test_the_hash_does_not_see_white_space_but_sees_everything_else() -> None:
     assert graph.weights_hash({"a": W}) != graph.weights_hash({"a": W.reshape(3, 2)})
 
 
+def of_softmax(dim: Any) -> Any:
+    return lambda d: d["nodes"][2].update(attrs={"dim": dim})
+
+
+def of_the_broadcast(shape: Any) -> Any:
+    return lambda d: d["nodes"][3]["attrs"].update(shape=shape)
+
+
 def edit(change: Any) -> str:
     document = json.loads(graph.to_json(example()))
     change(document)
@@ -55,17 +63,27 @@ BROKEN: dict[str, tuple[Any, str]] = {
     "shape": (lambda d: d["specs"]["relu_1"].update(shape=[7]), "the graph says"),
     "dtype": (lambda d: d["specs"]["relu_1"].update(dtype="int32"), "the graph says"),
     "operands": (lambda d: d["nodes"][1].update(inputs=[]), "takes 1 operands, got 0"),
-    "attribute": (lambda d: d["nodes"][1].update(attrs={"dim": 1}), "cannot take these operands"),
+    "attribute": (
+        lambda d: d["nodes"][1].update(attrs={"dim": 1}),
+        "`relu` takes the attributes none, got dim",
+    ),
+    "no attribute": (
+        lambda d: d["nodes"][2].update(attrs={}),
+        "takes the attributes dim, got none",
+    ),
     "array": (lambda d: d["arrays"].append("2.weight"), "`2.weight`, which is missing"),
     "twice": (lambda d: d["nodes"].append(d["nodes"][1]), "is made twice"),
-    "size": (lambda d: d["specs"]["x0"].update(shape=["N N"]), "malformed"),
+    "size": (
+        lambda d: d["specs"]["x0"].update(shape=["N N"]),
+        "A shape is a list of sizes, got ['N N']",
+    ),
     "missing key": (lambda d: d.pop("takes"), "malformed"),
-    "null": (lambda d: d["nodes"][1].update(attrs={"k": None}), "got None"),
-    "text for a number": (lambda d: d["nodes"][1].update(attrs={"eps": "x"}), "a finite number"),
-    "no number": (lambda d: d["nodes"][1].update(attrs={"eps": 1e999}), "a finite number, got inf"),
-    "a number for sizes": (lambda d: d["nodes"][1].update(attrs={"dims": 1}), "a list, got 1"),
-    "half a size": (lambda d: d["nodes"][1].update(attrs={"dims": [0.5]}), "got 0.5"),
-    "code for a size": (lambda d: d["nodes"][1].update(attrs={"dims": ["f()"]}), "got 'f()'"),
+    "null": (of_softmax(None), "The attribute `dim` of `softmax` takes an integer, got None"),
+    "text for a number": (of_softmax("x"), "takes an integer, got 'x'"),
+    "no number": (of_softmax(1e999), "takes an integer, got inf"),
+    "a number for sizes": (of_the_broadcast(1), "takes a list of sizes, got 1"),
+    "half a size": (of_the_broadcast([0.5]), "takes a list of sizes, got (0.5,)"),
+    "code for a size": (of_the_broadcast(["f()"]), "takes a list of sizes, got ('f()',)"),
     "no outputs": (lambda d: d.update(outputs=[]), "`gives` holds the outputs in their order"),
     "a text for a shape": (lambda d: d["specs"]["x0"].update(shape="N3"), "is a list of sizes"),
     "unknown field": (lambda d: d.update(evil=1), "no field 'evil' in version 1"),
@@ -81,16 +99,16 @@ BROKEN: dict[str, tuple[Any, str]] = {
     ),
     "an input twice": (lambda d: d.update(inputs=["x0", "x0"]), "has a name of its own"),
     "a version that is no number": (lambda d: d.update(version=True), "of graphs, got True"),
-    "a huge number": (lambda d: d["nodes"][1].update(attrs={"dim": 10**400}), "got 1000"),
-    "a huge size": (lambda d: d["specs"]["x0"].update(shape=[10**400]), "got 1000"),
-    "a truth value for a size": (lambda d: d["specs"]["x0"].update(shape=[True, 3]), "got True"),
-    "a truth value for a number": (
-        lambda d: d["nodes"][1].update(attrs={"dim": True}),
-        "The attribute `dim` takes a finite number, got True",
+    "a huge number": (of_softmax(10**400), "takes an integer, got 1000"),
+    "a huge size": (lambda d: d["specs"]["x0"].update(shape=[10**400]), "got [1000"),
+    "a truth value for a size": (
+        lambda d: d["specs"]["x0"].update(shape=[True, 3]),
+        "got [True, 3]",
     ),
+    "a truth value for a number": (of_softmax(True), "takes an integer, got True"),
     "two results": (
         lambda d: (d["nodes"][1].update(outputs=["a", "b"]), d["specs"].update(a=SPEC, b=SPEC)),
-        "`relu` gives one value, got 2",
+        "`relu` gives float32 (N, 2), the graph says float32 (N, 2), float32 (N, 2)",
     ),
 }
 
@@ -135,15 +153,22 @@ def passed(body: Any, names: list[str]) -> None:
 BROKEN_LOOPS: dict[str, tuple[Any, str]] = {
     "no length": (
         lambda d, loop: loop["attrs"].pop("length"),
-        "takes the attributes length, fixed, carried, reverse, got carried, fixed, reverse",
+        "takes the attributes carried, fixed, length, reverse, got carried, fixed, reverse",
     ),
     "no attributes": (lambda d, loop: loop.update(attrs={}), "got none"),
     "longer than its stacks": (of_the_loop(length=5), "takes float32 (), float32 (2,), float32 (5"),
     "shorter": (of_the_loop(length=1), "the graph says float32 (), float32 (2,), float32 (3, 2)"),
-    "a huge length": (of_the_loop(length=10**400), "`length` takes a finite number, got 1000"),
-    "half a length": (of_the_loop(length=3.0), "`length` of a loop takes an integer of at least 0"),
-    "below 0": (of_the_loop(fixed=-1), "`fixed` of a loop takes an integer of at least 0, got -1"),
-    "a number for a truth value": (of_the_loop(reverse=1), "`reverse` takes true or false, got 1"),
+    "a huge length": (
+        of_the_loop(length=10**400),
+        "`length` of `loop` takes an integer of at least 1, or a size",
+    ),
+    "half a length": (of_the_loop(length=3.0), "of at least 1, or a size with names, got 3.0"),
+    "no turn": (of_the_loop(length=0), "of at least 1, or a size with names, got 0"),
+    "below 0": (of_the_loop(fixed=-1), "`fixed` of `loop` takes an integer of at least 0, got -1"),
+    "a number for a truth value": (
+        of_the_loop(reverse=1),
+        "`reverse` of `loop` takes true or false, got 1",
+    ),
     "nothing carried": (of_the_loop(carried=0), "The loop takes float32 (), float32 (3, 2)"),
     "too much carried": (of_the_loop(carried=9), "takes 10 operands or more and gives 9 or more"),
     "too much fixed": (of_the_loop(fixed=3, carried=1), "takes 4 operands or more"),
@@ -191,7 +216,7 @@ def test_arrays_in_the_body_of_a_loop_are_refused() -> None:
     held = dataclasses.replace(loop, body=dataclasses.replace(loop.body, arrays=zero, specs=specs))
     nodes = tuple(held if node is loop else node for node in g.nodes)
     with pytest.raises(GraphError, match="The arrays of a loop are its operands"):
-        graph.check(dataclasses.replace(g, nodes=nodes))
+        dataclasses.replace(g, nodes=nodes)
 
 
 def test_arrays_of_another_shape_are_refused() -> None:

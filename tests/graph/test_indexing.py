@@ -40,7 +40,6 @@ INDEXING: dict[str, Callable[[Any], Any]] = {
 def test_indexing_is_captured_exactly(name: str, batch: Any) -> None:
     f = INDEXING[name]
     g = graph.capture(f, (batch, 4, 3))
-    graph.check(g)
     bound = g.bind(N=2) if batch == "N" else g
     ours, theirs = np.asarray(graph.to_jax(bound)(X)), np.asarray(f(jnp.asarray(X)))
     np.testing.assert_array_equal(ours, theirs)

@@ -15,7 +15,7 @@ from close import assert_close
 from tensorem import functional as F
 from tensorem import graph, nn, verify
 from tensorem.domains import Rational
-from tensorem.errors import ArgumentError, CaptureError, ShapeError
+from tensorem.errors import ArgumentError, CaptureError, GraphError, ShapeError
 
 SHAPE = ("N", "T", 4)
 
@@ -52,7 +52,6 @@ PROGRAMS: dict[str, Callable[[Any], Any]] = {
 def test_one_graph_serves_all_sizes(name: str, sizes: tuple[int, int]) -> None:
     f = PROGRAMS[name]
     captured = graph.capture(f, SHAPE)
-    graph.check(captured)
     again = graph.from_json(graph.to_json(captured), captured.arrays)
     assert graph.graph_hash(again) == graph.graph_hash(captured)
     n, t = sizes
@@ -199,13 +198,31 @@ def test_a_size_that_is_no_polynomial_is_an_error(name: str) -> None:
         graph.capture(f, SHAPE)
 
 
-def test_a_loop_over_a_named_axis_is_an_error() -> None:
-    def summed(x: Any) -> Any:
-        return jax.lax.scan(lambda total, row: (total + row, None), jnp.zeros((3, 4)), x)[0]
+def test_a_loop_over_a_named_axis_is_bound_like_any_other_size() -> None:
+    def sums(x: Any) -> Any:
+        return jax.lax.scan(lambda total, row: (total + row, total), jnp.zeros((3, 4)), x)
 
-    with pytest.raises(CaptureError, match="loops whose length is a number, got T") as caught:
-        graph.capture(summed, ("T", 3, 4))
-    assert caught.value.help == "give integers in place of the names in the input's shape."
+    named = graph.capture(sums, ("2*T", 3, 4))
+    assert named.names == {"T"}
+    with pytest.raises(GraphError, match=r"a length that is a number, got 2\*T"):
+        graph.unroll(named)
+    bound = named.bind(T=2)
+    assert graph.graph_hash(bound) == graph.graph_hash(graph.capture(sums, (4, 3, 4)))
+    back = graph.from_json(graph.to_json(named), named.arrays)
+    assert graph.graph_hash(back.bind(T=2)) == graph.graph_hash(bound)
+    x = np.random.default_rng(0).normal(size=(4, 3, 4)).astype(np.float32)
+    for ours, theirs in zip(graph.to_jax(bound)(x), jax.jit(sums)(x), strict=True):
+        assert np.array_equal(ours, theirs)
+
+
+def test_a_loop_of_a_named_length_has_a_turn() -> None:
+    named = graph.capture(lambda x: jax.lax.scan(lambda c, _: (c * 2.0, None), 1.0, x)[0], ("T",))
+    assert graph.to_jax(named.bind(T=5))(np.zeros(5, np.float32)) == 32
+    with pytest.raises(ArgumentError, match="every op has a meaning, got T=0"):
+        named.bind(T=0)
+
+
+def test_a_named_axis_inside_of_a_loop_is_bound() -> None:
     inside = graph.capture(
         lambda x: jax.lax.scan(lambda c, row: (c + row.mean(), c), 0.0, x)[1], (3, "T")
     )

@@ -1,11 +1,9 @@
 """Pure programs as graphs of ops: what is serialised, read in other meanings, and proved about."""
 
 from ._capture import capture as capture
-from ._check import check as check
 from ._graph import Graph as Graph
 from ._graph import Node as Node
 from ._graph import is_constant as is_constant
-from ._graph import unflatten as unflatten
 from ._json import from_json as from_json
 from ._json import graph_hash as graph_hash
 from ._json import to_json as to_json
@@ -20,8 +18,10 @@ from ._read import require_bound as require_bound
 from ._read import sizes as sizes
 from ._rewrite import drop_dead as drop_dead
 from ._rewrite import simplify as simplify
+from ._rewrite import unroll as unroll
 from ._to_jax import to_jax as to_jax
 from ._to_jax import to_program as to_program
+from ._tree import unflatten as unflatten
 
 __all__ = [
     "Captured",
@@ -31,7 +31,6 @@ __all__ = [
     "by_rows",
     "capture",
     "capture_model",
-    "check",
     "drop_dead",
     "from_json",
     "graph_hash",
@@ -45,5 +44,6 @@ __all__ = [
     "to_json",
     "to_program",
     "unflatten",
+    "unroll",
     "weights_hash",
 ]

@@ -7,24 +7,27 @@ primitive by primitive.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
 
-from tensorem import runtime
+from tensorem import ops, runtime
 from tensorem.calls import named
 from tensorem.errors import CaptureError, ShapeError
-from tensorem.graph._graph import Graph, Loop, Node, constant_name, flatten
+from tensorem.graph._graph import LOOP, Graph, Node, constant_name, size_attr
 from tensorem.graph._known import computed, size_value
 from tensorem.graph._primitives import PRIMITIVES
 from tensorem.graph._recognise import recognised
-from tensorem.graph._rewrite import drop_dead
+from tensorem.graph._rewrite import needed, only
 from tensorem.graph._rule import Values, ints, plain
 from tensorem.graph._trace import abstract, trace
-from tensorem.ops._op import Attr
+from tensorem.graph._tree import flatten
+from tensorem.ops import Attr, Op
+from tensorem.ops._kinds import SHAPE
+from tensorem.ops._op import results
 from tensorem.shapes import Size, Spec, parse_size, spec_of
 
 INLINED = {
@@ -75,9 +78,9 @@ def capture(f: Any, *specs: Any, weights: Mapping[str, Any] | None = None) -> Gr
     # A user may have switched compilation off; the names of our ops stand on compiled calls.
     with jax.disable_jit(False), runtime.precision(s.dtype for s in builder.specs.values()):
         closed, out = trace(f, *([lead] if weights is not None else []), *abstract(trees))
-        results = builder.read(closed.jaxpr, closed.consts, [*sorted(lead), *inputs])
-    gives = jax.tree.unflatten(out, results)
-    return drop_dead(builder.graph(inputs, tuple(results), takes, gives))
+        outputs = builder.read(closed.jaxpr, closed.consts, [*sorted(lead), *inputs])
+    gives = jax.tree.unflatten(out, outputs)
+    return builder.graph(inputs, tuple(outputs), takes, gives)
 
 
 class _Builder:
@@ -108,9 +111,10 @@ class _Builder:
         return name
 
     def graph(self, inputs: Names, outputs: Names, takes: Any, gives: Any) -> Graph:
-        """What was built."""
-        nodes = tuple(self._nodes.values())
-        return Graph(inputs, outputs, nodes, self.specs, self.arrays, takes, gives)
+        """What was built, without the values that no output needs."""
+        nodes, live = needed(self._nodes.values(), outputs)
+        specs, arrays = only(self.specs, {*live, *inputs}), only(self.arrays, live)
+        return Graph(inputs, outputs, nodes, specs, arrays, takes, gives)
 
     def spec(self, name: str) -> Spec:
         """The shape and dtype of a value."""
@@ -133,7 +137,8 @@ class _Builder:
     def size(self, size: Size, dtype: str) -> str:
         """A size with a name as a number: as many ones, added up."""
         one = self.constant(np.ones((), dtype))
-        name = self.node("sum", self.node("broadcast", one, shape=ints([size]), dims=()), dims=(0,))
+        ones = self.node(ops.broadcast, one, shape=ints([size]), dims=())
+        name = self.node(ops.sum, ones, dims=(0,))
         self._known[name] = size_value(size)
         return name
 
@@ -146,25 +151,36 @@ class _Builder:
     def _known_result(self, name: str) -> Values | None:
         node = self._nodes.get(name)
         sizes = self.specs[name].shape
-        if node is None or node.body is not None or not all(isinstance(n, int) for n in sizes):
+        if node is None or node.body is not None or len(node.outputs) > 1:
+            return None
+        if not all(isinstance(n, int) for n in sizes):
             return None
         operands = [self.known(i) for i in node.inputs]
         numbers = [x for x in operands if x is not None]
         return computed(node, numbers) if len(numbers) == len(operands) else None
 
-    def node(self, op: str, *inputs: str, **attrs: Attr) -> str:
-        """A new node; returns the name of its result."""
-        node = Node(op, inputs, (self._fresh(f"{op}_{len(self._nodes)}"),), attrs)
-        with named(f"`{op}`"):
-            spec = node.row.shape(*(self.specs[i] for i in inputs), **attrs)
-        if op == "reshape":  # a size left open (-1) is written out: a graph has one spelling
-            node = replace(node, attrs={"shape": ints(spec.shape)})
-        self._add(node, [spec])
-        return node.outputs[0]
+    def node(self, row: Op, *inputs: str, **attrs: Attr) -> str:
+        """A new node of an op with one result; returns its name."""
+        [name] = self.nodes(row, inputs, attrs)
+        return name
 
-    def _add(self, node: Node, specs: list[Spec]) -> None:
-        self._nodes[node.outputs[0]] = node
-        self.specs |= zip(node.outputs, specs, strict=True)
+    def nodes(self, row: Op, inputs: Sequence[str], attrs: Mapping[str, Attr]) -> list[str]:
+        """A new node; returns the names of its results."""
+        with named(f"`{row.name}`"):
+            specs = results(row.shape(*(self.specs[i] for i in inputs), **attrs))
+        # A size left open (-1) is written out: a graph has one spelling.
+        written = {k: ints(specs[0].shape) for k, kind in row.attrs.items() if kind is SHAPE}
+        return self._add(Node(row.name, tuple(inputs), (), {**attrs, **written}), specs)
+
+    def _add(self, node: Node, specs: list[Spec]) -> list[str]:
+        """Name the results of a node after its op and number, and keep it."""
+        name = f"{node.op}_{len(self._nodes)}"
+        several = node.body is not None or len(specs) > 1
+        names = [f"{name}.{i}" for i in range(len(specs))] if several else [name]
+        outputs = tuple(map(self._fresh, names))
+        self._nodes[outputs[0]] = replace(node, outputs=outputs)
+        self.specs |= zip(outputs, specs, strict=True)
+        return list(outputs)
 
     def read(self, jaxpr: Any, consts: Any, names: list[str]) -> list[str]:
         """Read the equations with the inputs bound to names; returns the names of the outputs."""
@@ -190,7 +206,7 @@ class _Builder:
         name, params = eqn.primitive.name, eqn.params
         if name == "jit" and (call := recognised(eqn)) is not None:
             op, attrs = call
-            return [self.node(op.name, *operands, **{k: plain(value) for k, value in attrs})]
+            return self.nodes(op, operands, {k: plain(value) for k, value in attrs})
         if name == "scan":
             return self._loop(params, operands)
         if name == "dim_as_value":
@@ -206,38 +222,33 @@ class _Builder:
 
     def _loop(self, p: dict[str, Any], operands: list[str]) -> list[str]:
         """A scan: its body as a graph of its own, whose constants become operands of the loop."""
-        _require_length(p["length"])
         inner = _Builder({})
         names = tuple(f"in_{i}" for i in range(len(operands)))
         for name, operand, var in zip(names, operands, p["jaxpr"].jaxpr.invars, strict=True):
             spec = self.specs[operand]
             stacked = len(spec.shape) > len(var.aval.shape)
             inner.specs[name] = Spec(spec.shape[1:], spec.dtype) if stacked else spec
-        results = tuple(inner.read(p["jaxpr"].jaxpr, p["jaxpr"].consts, list(names)))
+        outputs = tuple(inner.read(p["jaxpr"].jaxpr, p["jaxpr"].consts, list(names)))
+        if p["length"] == 0:
+            return self._no_turns(p, operands, [inner.specs[name] for name in outputs])
         constants, inner.arrays = inner.arrays, {}
         formals = (*constants, *names)
-        body = drop_dead(inner.graph(formals, results, formals, list(results)))
+        body = inner.graph(formals, outputs, formals, list(outputs))
         attrs: dict[str, Attr] = {
-            "length": int(p["length"]),
+            "length": size_attr(_size(p["length"], "scan")),
             "fixed": p["num_consts"] + len(constants),
             "carried": p["num_carry"],
             "reverse": bool(p["reverse"]),
         }
         own = [self.constant(array) for array in constants.values()]
-        return self._loop_node((*own, *operands), attrs, body)
+        node = Node(LOOP, (*own, *operands), (), attrs, body)
+        return self._add(node, node.loop.results(body))
 
-    def _loop_node(self, inputs: tuple[str, ...], attrs: Any, body: Graph) -> list[str]:
-        name = f"loop_{len(self._nodes)}"
-        outputs = tuple(self._fresh(f"{name}.{i}") for i in range(len(body.outputs)))
-        self._add(Node("loop", inputs, outputs, attrs, body), Loop.of(attrs).results(body))
-        return list(outputs)
-
-
-def _require_length(length: Any) -> None:
-    if not isinstance(length, int):
-        raise CaptureError(
-            f"A graph takes loops whose length is a number, got {length}.", help=f"{NUMBERS}."
-        )
+    def _no_turns(self, p: dict[str, Any], operands: list[str], specs: list[Spec]) -> list[str]:
+        """What a loop of length 0 gives: its first state, and empty stacks."""
+        first, carried = p["num_consts"], p["num_carry"]
+        stacks = [np.zeros((0, *s.shape), s.dtype) for s in specs[carried:]]
+        return [*operands[first : first + carried], *map(self.constant, stacks)]
 
 
 def _shape(eqn: Any, aval: Any) -> tuple[Size, ...]:

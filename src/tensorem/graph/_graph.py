@@ -1,23 +1,27 @@
-"""The graph: a pure program as a list of nodes, each one row of the op table."""
+"""The graph: a pure program as a list of nodes, each one row of the op table; valid once made."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from tensorem import runtime
-from tensorem.errors import ArgumentError, GraphError
-from tensorem.ops import TABLE
-from tensorem.ops._op import Op
-from tensorem.shapes import Spec, bind_size, format_shape, parse_size
+from tensorem.calls import named
+from tensorem.errors import ArgumentError, GraphError, TensoremError
+from tensorem.graph._tree import Tree, flatten
+from tensorem.ops import TABLE, Op
+from tensorem.ops._kinds import COUNT, FLAG, LENGTH, SHAPE, SIZES, Kind
+from tensorem.ops._op import results
+from tensorem.shapes import Size, Spec, bind_size, format_shape, parse_size, size_of
 
-Tree = Any
-"""A tree of value names: a name, or a tuple, list or dict of trees."""
-
+MOST_WORK = 10**7
+"""The most ops that a graph may apply, with its loops read turn by turn."""
+LOOP = "loop"
 _CONSTANT = "const."
 
 
@@ -33,27 +37,29 @@ class Loop:
         reverse: From the last slice to the first.
     """
 
-    length: int
+    length: Size
     fixed: int
     carried: int
     reverse: bool
 
-    @staticmethod
-    def of(attrs: Mapping[str, Any]) -> Loop:
-        """The loop that the attributes of a node describe.
+    @property
+    def count(self) -> int:
+        """How often, as a number.
 
         Raises:
-            GraphError: One is missing or unknown, or is no count (reverse: no truth value).
+            GraphError: It is still a name.
         """
-        if attrs.keys() != _LOOP.keys():
-            got = ", ".join(sorted(attrs)) or "none"
-            raise GraphError(f"A loop takes the attributes {', '.join(_LOOP)}, got {got}.")
-        for name, kind in _LOOP.items():
-            value = attrs[name]
-            if type(value) is not kind or value < 0:
-                takes = "a truth value" if kind is bool else "an integer of at least 0"
-                raise GraphError(f"The attribute `{name}` of a loop takes {takes}, got {value!r}.")
-        return Loop(**attrs)
+        if not isinstance(self.length, int):
+            raise GraphError(
+                f"Reading a loop takes a length that is a number, got {self.length}.",
+                help="write graph.bind(...) for its names.",
+            )
+        return self.length
+
+    @property
+    def turns(self) -> range:
+        """The numbers of the slices, in the order of reading."""
+        return range(self.count)[:: -1 if self.reverse else 1]
 
     def operands(self, body: Graph) -> list[Spec]:
         """The specs of what a loop with this body takes."""
@@ -70,7 +76,7 @@ class Loop:
         return [*specs[:first], *stacks]
 
 
-_LOOP: Mapping[str, type[int]] = {"length": int, "fixed": int, "carried": int, "reverse": bool}
+_LOOP: Mapping[str, Kind] = {"length": LENGTH, "fixed": COUNT, "carried": COUNT, "reverse": FLAG}
 
 
 @dataclass(frozen=True)
@@ -101,7 +107,22 @@ class Node:
     @property
     def loop(self) -> Loop:
         """How a loop is read."""
-        return Loop.of(self.attrs)
+        attrs = dict(self.attrs)
+        return Loop(size_of(attrs.pop("length")), **attrs)
+
+    @property
+    def kinds(self) -> Mapping[str, Kind]:
+        """What each attribute is."""
+        return _LOOP if self.body is not None else self.row.attrs
+
+    def bind(self, sizes: Mapping[str, int]) -> Node:
+        """The node with integers in place of names."""
+        kinds = self.kinds
+        attrs = {
+            name: _bind_attr(value, sizes) if kinds[name] in (SIZES, SHAPE, LENGTH) else value
+            for name, value in self.attrs.items()
+        }
+        return replace(self, attrs=attrs, body=self.body and self.body._bound(sizes))
 
 
 @dataclass(frozen=True)
@@ -116,6 +137,10 @@ class Graph:
         arrays: Weights (under their state-dict names) and constants.
         takes: The arguments as one tree of names each.
         gives: The result as a tree of names.
+
+    Raises:
+        GraphError: A value is used before it is made, made twice, missing, or of another shape or
+            dtype than its op gives; or the loops run too long. The error names the value.
     """
 
     inputs: tuple[str, ...]
@@ -125,6 +150,9 @@ class Graph:
     arrays: Mapping[str, np.ndarray]
     takes: tuple[Tree, ...]
     gives: Tree
+
+    def __post_init__(self) -> None:
+        _check(self)
 
     def __str__(self) -> str:
         return "\n".join(_lines(self))
@@ -152,33 +180,19 @@ class Graph:
                 raise ArgumentError(f"bind takes names of sizes ({known}), got {name!r}.")
             if not isinstance(size, int | np.integer) or isinstance(size, bool) or size < 0:
                 raise ArgumentError(f"bind takes integers of at least 0, got {name}={size!r}.")
-        bound = self._bound({name: int(size) for name, size in sizes.items()})
-        bound._require_shapes(", ".join(f"{name}={size}" for name, size in sizes.items()))
-        return bound
-
-    def _require_shapes(self, sizes: str) -> None:
-        from tensorem.graph._check import check  # which itself is about graphs
-
         try:
-            check(self)
+            return self._bound({name: int(size) for name, size in sizes.items()})
         except GraphError as error:
+            got = ", ".join(f"{name}={size}" for name, size in sizes.items())
             raise ArgumentError(
-                f"bind takes sizes at which every op has a meaning, got {sizes}.",
+                f"bind takes sizes at which every op has a meaning, got {got}.",
                 where=error.where,
                 because=error.what,
             ) from None
 
     def _bound(self, sizes: Mapping[str, int]) -> Graph:
         specs = {name: spec.bind(sizes) for name, spec in self.specs.items()}
-        nodes = tuple(
-            replace(
-                node,
-                attrs={k: _bind_attr(v, sizes) for k, v in node.attrs.items()},
-                body=node.body._bound(sizes) if node.body else None,
-            )
-            for node in self.nodes
-        )
-        return replace(self, specs=specs, nodes=nodes)
+        return replace(self, specs=specs, nodes=tuple(node.bind(sizes) for node in self.nodes))
 
     def precision(self) -> AbstractContextManager[None]:
         """A context in which JAX computes in 64 bits where a value of the graph has them."""
@@ -187,18 +201,37 @@ class Graph:
     @property
     def names(self) -> frozenset[str]:
         """The symbolic sizes that are still unbound."""
-        sizes = (n for spec in self.specs.values() for n in spec.shape)
-        return frozenset(name for n in sizes for name in getattr(n, "names", ()))
+        sizes = [n for spec in self.specs.values() for n in spec.shape]
+        bodies = [(node.loop.length, node.body) for node in self.nodes if node.body is not None]
+        sizes += [length for length, _ in bodies]
+        own = frozenset(name for n in sizes for name in getattr(n, "names", ()))
+        return own.union(*(body.names for _, body in bodies))
+
+    @property
+    def has_loops(self) -> bool:
+        """Whether a node is a loop."""
+        return any(node.body is not None for node in self.nodes)
+
+    @cached_property
+    def work(self) -> int:
+        """How many ops are applied, loops turn by turn; one whose length has a name counts once."""
+        return sum(_work(node) for node in self.nodes)
+
+
+def _work(node: Node) -> int:
+    if node.body is None:
+        return 1
+    length = node.loop.length
+    return (length if isinstance(length, int) else 1) * (1 + node.body.work)
+
+
+# --- attributes
 
 
 def _bind_attr(value: Any, sizes: Mapping[str, int]) -> Any:
-    """Text within a tuple is a symbolic size."""
-    if not isinstance(value, tuple):
-        return value
-    return tuple(
-        size_attr(bind_size(parse_size(v), sizes)) if isinstance(v, str) else _bind_attr(v, sizes)
-        for v in value
-    )
+    if isinstance(value, tuple):
+        return tuple(_bind_attr(v, sizes) for v in value)
+    return size_attr(bind_size(parse_size(value), sizes)) if isinstance(value, str) else value
 
 
 def size_attr(size: Any) -> int | str:
@@ -216,25 +249,7 @@ def is_constant(name: str) -> bool:
     return name.startswith(_CONSTANT)
 
 
-def flatten(tree: Tree) -> Iterator[Any]:
-    """The leaves of a tree, dicts in the order of their sorted keys (as JAX orders them)."""
-    if isinstance(tree, dict):
-        for key in sorted(tree):
-            yield from flatten(tree[key])
-    elif isinstance(tree, tuple | list):
-        for item in tree:
-            yield from flatten(item)
-    elif tree is not None:
-        yield tree
-
-
-def unflatten(tree: Tree, values: Mapping[str, Any]) -> Tree:
-    """The tree with every name replaced by its value."""
-    if isinstance(tree, dict):
-        return {key: unflatten(item, values) for key, item in tree.items()}
-    if isinstance(tree, tuple | list):
-        return type(tree)(unflatten(item, values) for item in tree)
-    return None if tree is None else values[tree]
+# --- text
 
 
 def _lines(graph: Graph, indent: str = "") -> Iterator[str]:
@@ -250,3 +265,128 @@ def _lines(graph: Graph, indent: str = "") -> Iterator[str]:
         if node.body is not None:
             yield from _lines(node.body, indent + "    ")
     yield f"{indent}  return {', '.join(graph.outputs)}"
+
+
+# --- is it well formed, and are its shapes those that the rows give?
+
+
+def _check(graph: Graph) -> None:
+    known: set[str] = set()
+    for name in (*graph.inputs, *graph.arrays):
+        if name in known:
+            raise GraphError("An input or array has a name of its own.", where=name)
+        known.add(name)
+    _check_arrays(graph)
+    for node in graph.nodes:
+        _check_names(graph, node, known)
+        _check_node(graph, node)
+    for name in (*graph.outputs, *flatten(graph.gives)):
+        if name not in known:
+            raise GraphError(f"An output is a value of the graph, got `{name}`.")
+    if list(flatten(graph.gives)) != list(graph.outputs):
+        raise GraphError("`gives` holds the outputs in their order.")
+    if list(flatten(list(graph.takes))) != list(graph.inputs):
+        raise GraphError("`takes` holds the inputs in their order.")
+    if graph.work > MOST_WORK:
+        raise GraphError(
+            f"A graph takes loops of {MOST_WORK} steps in all, turns times ops, got more.",
+            help="make the loops shorter, or write a step of many as one op on an axis.",
+        )
+
+
+def _check_arrays(graph: Graph) -> None:
+    for name in graph.inputs:
+        if name not in graph.specs:
+            raise GraphError(f"Every value has a spec, `{name}` has none.")
+    for name, array in graph.arrays.items():
+        spec = graph.specs.get(name)
+        if spec is None or spec.shape != array.shape or spec.dtype != array.dtype.name:
+            raise GraphError(
+                f"The array `{name}` is {array.dtype.name}{array.shape}, the graph takes {spec}."
+            )
+
+
+def _check_names(graph: Graph, node: Node, known: set[str]) -> None:
+    for name in node.inputs:
+        if name not in known:
+            raise GraphError(f"`{name}` is used before it is made.", where=", ".join(node.outputs))
+    for name in node.outputs:
+        if name in known:
+            raise GraphError(f"`{name}` is made twice.", where=node.op)
+        if name not in graph.specs:
+            raise GraphError(f"Every value has a spec, `{name}` has none.")
+        known.add(name)
+
+
+def _check_node(graph: Graph, node: Node) -> None:
+    if (node.op == LOOP) != (node.body is not None):
+        raise GraphError(f"A loop has a body, and no other node has; got `{node.op}`.")
+    try:
+        _check_attrs(node)
+        _check_call(graph, node) if node.body is None else _check_loop(graph, node, node.body)
+    except TensoremError as error:
+        raise GraphError(
+            error.what, where=", ".join(node.outputs), because=error.because, help=error.help
+        ) from None
+
+
+def _check_attrs(node: Node) -> None:
+    kinds = node.kinds
+    if node.attrs.keys() != kinds.keys():
+        takes, got = (", ".join(sorted(names)) or "none" for names in (kinds, node.attrs))
+        raise GraphError(f"`{node.op}` takes the attributes {takes}, got {got}.")
+    for name, kind in kinds.items():
+        value = node.attrs[name]
+        if not kind.fits(value):
+            raise GraphError(
+                f"The attribute `{name}` of `{node.op}` takes {kind.takes}, got {value!r:.40}."
+            )
+
+
+def _check_call(graph: Graph, node: Node) -> None:
+    row = node.row
+    row.check_arity(len(node.inputs))
+    try:
+        with named(f"`{node.op}`"):
+            given = results(row.shape(*_specs(graph, node.inputs), **node.attrs))
+    except TensoremError:
+        raise
+    except (TypeError, ValueError, KeyError, IndexError, OverflowError) as error:
+        raise GraphError(
+            f"`{node.op}` cannot take these operands and attributes.", because=str(error)
+        ) from None
+    _require(f"`{node.op}` gives", given, _specs(graph, node.outputs))
+
+
+def _check_loop(graph: Graph, node: Node, body: Graph) -> None:
+    loop = node.loop
+    _check_state(loop, body)
+    _require("The loop takes", loop.operands(body), _specs(graph, node.inputs))
+    _require("The loop gives", loop.results(body), _specs(graph, node.outputs))
+
+
+def _check_state(loop: Loop, body: Graph) -> None:
+    """What a reading passes on is what the next one takes."""
+    if body.arrays:
+        raise GraphError("The arrays of a loop are its operands, its body holds some.")
+    end = loop.fixed + loop.carried
+    if end > len(body.inputs) or loop.carried > len(body.outputs):
+        raise GraphError(
+            f"A loop takes {end} operands or more and gives {loop.carried} or more, its body takes "
+            f"{len(body.inputs)} and gives {len(body.outputs)}."
+        )
+    state = _specs(body, body.inputs[loop.fixed : end])
+    _require("The loop passes on", state, _specs(body, body.outputs[: loop.carried]))
+
+
+def _require(what: str, specs: list[Spec], stated: list[Spec]) -> None:
+    if stated != specs:
+        raise GraphError(f"{what} {_listed(specs)}, the graph says {_listed(stated)}.")
+
+
+def _specs(graph: Graph, names: Iterable[str]) -> list[Spec]:
+    return [graph.specs[name] for name in names]
+
+
+def _listed(specs: Iterable[Spec]) -> str:
+    return ", ".join(map(str, specs)) or "nothing"

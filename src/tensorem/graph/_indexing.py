@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from tensorem import ops
 from tensorem.errors import CaptureError
 from tensorem.graph._rule import Builder, ints
 from tensorem.shapes import Size, is_negative, size_of
@@ -17,7 +18,7 @@ def stack(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     axis = int(p["axis"])
     shape = ints(b.spec(xs[0]).shape)
     wide = (*shape[:axis], 1, *shape[axis:])
-    return b.node("concat", *(b.node("reshape", x, shape=wide) for x in xs), dim=axis)
+    return b.node(ops.concat, *(b.node(ops.reshape, x, shape=wide) for x in xs), dim=axis)
 
 
 def unstack(b: Builder, xs: list[str], p: dict[str, Any]) -> list[str]:
@@ -27,8 +28,8 @@ def unstack(b: Builder, xs: list[str], p: dict[str, Any]) -> list[str]:
     for i in range(shape[axis]):
         start = tuple(i if d == axis else 0 for d in range(len(shape)))
         stop = tuple(i + 1 if d == axis else n for d, n in enumerate(shape))
-        part = b.node("slice", xs[0], start=start, stop=stop, step=step)
-        parts.append(b.node("reshape", part, shape=rest))
+        part = b.node(ops.slice, xs[0], start=start, stop=stop, step=step)
+        parts.append(b.node(ops.reshape, part, shape=rest))
     return parts
 
 
@@ -41,7 +42,7 @@ def tile(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
                 f"A captured tile takes 1 to {LONGEST} copies, got {copies}.",
                 help="repeat by a broadcast: jnp.broadcast_to",
             )
-        y = b.node("concat", *[y] * copies, dim=axis) if copies > 1 else y
+        y = b.node(ops.concat, *[y] * copies, dim=axis) if copies > 1 else y
     return y
 
 
@@ -69,7 +70,7 @@ def _window(b: Builder, x: str, starts: dict[int, Size], sizes: Any, d: Any) -> 
     """One window: a slice, without the axes that collapse."""
     y = _cut(b, x, [starts.get(axis, 0) for axis in range(len(sizes))], sizes)
     kept = [size for axis, size in enumerate(sizes) if axis not in d.collapsed_slice_dims]
-    return None if y is None else b.node("reshape", y, shape=ints(kept))
+    return None if y is None else b.node(ops.reshape, y, shape=ints(kept))
 
 
 def _rows(b: Builder, x: str, rows: list[Size], sizes: Any, d: Any) -> str | None:
@@ -83,8 +84,8 @@ def _rows(b: Builder, x: str, rows: list[Size], sizes: Any, d: Any) -> str | Non
         return None
     new = next(i for i in range(rank) if i not in d.offset_dims)
     order = [i for i in range(rank) if i != axis]
-    y = b.node("concat", *found, dim=axis)
-    return b.node("permute", y, dims=(*order[:new], axis, *order[new:]))
+    y = b.node(ops.concat, *found, dim=axis)
+    return b.node(ops.permute, y, dims=(*order[:new], axis, *order[new:]))
 
 
 def _cut(b: Builder, x: str, starts: list[Size], sizes: Any) -> str | None:
@@ -94,4 +95,4 @@ def _cut(b: Builder, x: str, starts: list[Size], sizes: Any) -> str | None:
     places = [*starts, *(n - end for n, end in zip(shape, ends, strict=True))]
     if any(map(is_negative, places)):
         return None
-    return b.node("slice", x, start=ints(starts), stop=ints(ends), step=(1,) * len(starts))
+    return b.node(ops.slice, x, start=ints(starts), stop=ints(ends), step=(1,) * len(starts))

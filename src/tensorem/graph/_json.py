@@ -7,25 +7,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
 
 from tensorem.errors import GraphError, TensoremError
-from tensorem.graph._check import check
 from tensorem.graph._graph import Graph, Node, size_attr
-from tensorem.ops._op import Attr
-from tensorem.shapes import Spec, parse_size
+from tensorem.ops._kinds import SIZES
+from tensorem.shapes import Spec
 
 FORMAT, VERSION = "tensorem.graph", 1
 _FIELDS = {"format", "version", "inputs", "outputs", "takes", "gives", "arrays", "specs", "nodes"}
-_NUMBERS = {"dim", "divisor", "eps", "exponent", "groups", "ndim", "negative_slope"}
-_NUMBERS |= {"alpha", "carried", "fixed", "length", "max_val", "min_val"}
-_TEXTS = {"approximate", "dtype"}
-"""The attributes that are one number, and those that are a text; the others are lists of sizes, but
-for `reverse`, which is true or false."""
 
 
 def to_json(graph: Graph) -> str:
@@ -87,9 +80,7 @@ def from_json(text: str, arrays: Mapping[str, np.ndarray]) -> Graph:
     except (ValueError, RecursionError) as error:
         raise GraphError("A graph file holds JSON.", because=str(error)) from None
     _require_version(document)
-    graph = _guarded(lambda: _graph(document, arrays))
-    check(graph)
-    return graph
+    return _guarded(lambda: _graph(document, arrays))
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -113,6 +104,8 @@ def _require_version(document: Any) -> None:
 def _guarded(make: Callable[[], Graph]) -> Graph:
     try:
         return make()
+    except GraphError:
+        raise
     except TensoremError as error:
         raise GraphError(
             "A graph file is malformed.", where=error.where, because=error.what
@@ -188,14 +181,11 @@ def _name(value: Any) -> str:
 def _read_node(node: dict[str, Any]) -> Node:
     _require_fields("A node", node, {"op", "inputs", "outputs", "attrs", "body"})
     body = _read_body(node["body"]) if "body" in node else None
-    if (node["op"] == "loop") != (body is not None):
-        raise GraphError(f"A loop has a body, and no other node has; got `{node['op']}`.")
-    outputs = tuple(map(_name, node["outputs"]))
     return Node(
         op=_name(node["op"]),
         inputs=tuple(map(_name, node["inputs"])),
-        outputs=outputs,
-        attrs=_read_attrs(node["attrs"], ", ".join(outputs)),
+        outputs=tuple(map(_name, node["outputs"])),
+        attrs={name: _read_attr(value) for name, value in node["attrs"].items()},
         body=body,
     )
 
@@ -205,49 +195,15 @@ def _read_body(document: Any) -> Graph:
     return _graph(document, {})
 
 
-def _read_attrs(attrs: dict[str, Any], where: str) -> dict[str, Attr]:
-    try:
-        return {name: _read_attr(name, value) for name, value in attrs.items()}
-    except GraphError as error:
-        raise error.with_notes(where=where) from None
-
-
-def _read_attr(name: str, value: Any) -> Attr:
-    """A number, a truth value, a list of sizes, or a text, as the name demands."""
-    if name in _TEXTS:
-        return _name(value)
-    if name == "reverse":
-        kind, fits = "true or false", isinstance(value, bool)
-    elif name in _NUMBERS:
-        kind, fits = "a finite number", _is_whole(value) or _is_finite(value)
-    else:
-        kind, fits = "a list", isinstance(value, list)
-    if not fits:
-        raise GraphError(f"The attribute `{name}` takes {kind}, got {value!r:.40}.")
-    return _sizes(value) if isinstance(value, list) else value
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, float) and math.isfinite(value)
-
-
-def _is_whole(value: Any) -> bool:
-    """Whether it is an integer of 64 bits, as every size and place is."""
-    return type(value) is int and -(2**63) <= value < 2**63
-
-
-def _sizes(values: list[Any]) -> tuple[Any, ...]:
-    """Integers, sizes as text, or lists of these."""
-    for value in values:
-        if isinstance(value, str):
-            parse_size(value)
-        elif not _is_whole(value) and not isinstance(value, list):
-            raise GraphError(f"A list of sizes takes integers and texts, got {value!r:.40}.")
-    return tuple(_sizes(v) if isinstance(v, list) else v for v in values)
+def _read_attr(value: Any) -> Any:
+    """Lists as tuples; the graph itself says whether a value is of the kind that it should be."""
+    return tuple(map(_read_attr, value)) if isinstance(value, list) else value
 
 
 def _read_spec(spec: dict[str, Any]) -> Spec:
     if not isinstance(spec["shape"], list):
         raise GraphError(f"A shape is a list of sizes, got {spec['shape']!r}.")
-    sizes = (n if isinstance(n, int) else parse_size(n) for n in _sizes(spec["shape"]))
-    return Spec(tuple(sizes), _name(spec["dtype"]))
+    shape = _read_attr(spec["shape"])
+    if not SIZES.fits(shape):
+        raise GraphError(f"A shape is a list of sizes, got {spec['shape']!r:.40}.")
+    return Spec(shape, _name(spec["dtype"]))

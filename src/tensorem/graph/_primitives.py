@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
+from tensorem import ops
 from tensorem.dtypes import HALF
 from tensorem.errors import CaptureError
 from tensorem.graph import _indexing
 from tensorem.graph._rule import Builder, Rule, ints, plain
+from tensorem.ops import Op
 from tensorem.shapes import broadcast_shapes, numel
 
 
-def _same(op: str) -> Rule:
-    """An elementwise op."""
-    return lambda b, xs, p: b.node(op, *_equal_shapes(b, xs))
+def _entrywise(row: Op) -> Rule:
+    """An op that is a primitive, entry by entry."""
+    return lambda b, xs, p: b.node(row, *_equal_shapes(b, xs))
 
 
 def _equal_shapes(b: Builder, xs: list[str]) -> list[str]:
@@ -41,13 +43,13 @@ def _stretch(b: Builder, x: str, shape: tuple[Any, ...], dims: Iterable[int]) ->
         return x
     kept = [(n, d) for n, d in zip(own, dims, strict=True) if n == shape[d]]
     if len(kept) < len(own):
-        x = b.node("reshape", x, shape=tuple(n for n, _ in kept))
-    return b.node("broadcast", x, shape=shape, dims=tuple(d for _, d in kept))
+        x = b.node(ops.reshape, x, shape=tuple(n for n, _ in kept))
+    return b.node(ops.broadcast, x, shape=shape, dims=tuple(d for _, d in kept))
 
 
-def _attrs(op: str, names: dict[str, str]) -> Rule:
+def _attrs(row: Op, **names: str) -> Rule:
     """An op whose attributes are parameters of the equation under other names."""
-    return lambda b, xs, p: b.node(op, *xs, **{ours: plain(p[jax]) for ours, jax in names.items()})
+    return lambda b, xs, p: b.node(row, *xs, **{ours: plain(p[jax]) for ours, jax in names.items()})
 
 
 def _reshape(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
@@ -56,20 +58,20 @@ def _reshape(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
             f"A captured reshape keeps the order of the axes, got dimensions={p['dimensions']}.",
             help="transpose first: jnp.transpose(x, dimensions).reshape(shape)",
         )
-    return b.node("reshape", xs[0], shape=ints(p["new_sizes"]))
+    return b.node(ops.reshape, xs[0], shape=ints(p["new_sizes"]))
 
 
 def _squeeze(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     shape = b.spec(xs[0]).shape
     gone = {d % len(shape) for d in p["dimensions"]}
-    return b.node("reshape", xs[0], shape=ints(n for i, n in enumerate(shape) if i not in gone))
+    return b.node(ops.reshape, xs[0], shape=ints(n for i, n in enumerate(shape) if i not in gone))
 
 
 def _reduce_precision(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
     """Rounding to bfloat16 is a cast there and back; others flush small numbers, casts do not."""
     if (p["exponent_bits"], p["mantissa_bits"]) != (8, 7):
         return None
-    return b.node("cast", b.node("cast", xs[0], dtype="bfloat16"), dtype=b.spec(xs[0]).dtype)
+    return b.node(ops.cast, b.node(ops.cast, xs[0], dtype="bfloat16"), dtype=b.spec(xs[0]).dtype)
 
 
 def _broadcast(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
@@ -79,18 +81,18 @@ def _broadcast(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
 def _slice(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     start = ints(p["start_indices"])
     step = ints(p["strides"]) if p["strides"] is not None else (1,) * len(start)
-    return b.node("slice", xs[0], start=start, stop=ints(p["limit_indices"]), step=step)
+    return b.node(ops.slice, xs[0], start=start, stop=ints(p["limit_indices"]), step=step)
 
 
 def _pad(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     low, high, interior = (ints(v) for v in zip(*p["padding_config"], strict=True))
-    return b.node("pad", *xs, low=low, high=high, interior=interior)
+    return b.node(ops.pad, *xs, low=low, high=high, interior=interior)
 
 
 def _dot(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     (contract, batch) = p["dimension_numbers"]
     pairs = [tuple(ints(side) for side in both) for both in (contract, batch)]
-    return b.node("dot", *xs, contract=pairs[0], batch=pairs[1])
+    return b.node(ops.dot, *xs, contract=pairs[0], batch=pairs[1])
 
 
 def _select(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
@@ -100,22 +102,22 @@ def _select(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
             help="select twice, with jnp.where",
         )
     mask, if_false, if_true = xs
-    return b.node("where", *_equal_shapes(b, [mask, if_true, if_false]))
+    return b.node(ops.where, *_equal_shapes(b, [mask, if_true, if_false]))
 
 
 def _clamp(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     low, x, high = _equal_shapes(b, xs)
-    return b.node("minimum", b.node("maximum", x, low), high)
+    return b.node(ops.minimum, b.node(ops.maximum, x, low), high)
 
 
 def _cast(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     dtype = np.dtype(p["new_dtype"]).name
-    return xs[0] if b.spec(xs[0]).dtype == dtype else b.node("cast", xs[0], dtype=dtype)
+    return xs[0] if b.spec(xs[0]).dtype == dtype else b.node(ops.cast, xs[0], dtype=dtype)
 
 
 def _div(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     mean = _mean(b, *xs) if b.spec(xs[1]).shape == () else None
-    return mean if mean is not None else b.node("div", *_equal_shapes(b, xs))
+    return mean if mean is not None else b.node(ops.div, *_equal_shapes(b, xs))
 
 
 def _mean(b: Builder, total: str, count: str) -> str | None:
@@ -124,17 +126,18 @@ def _mean(b: Builder, total: str, count: str) -> str | None:
     Floats of 16 bits are left as they are: a mean adds them up in float32.
     """
     node = b.maker(total)
-    moves = node is not None and node.op in ("sum", "broadcast", "reshape")
-    if node is None or not moves or b.spec(total).dtype in HALF:
+    if node is None or node.body is not None or b.spec(total).dtype in HALF:
         return None
     x = node.inputs[0]
-    if node.op != "sum":
+    if node.row.moves != "no" and len(node.inputs) == 1:
         mean = _mean(b, x, count)
-        return None if mean is None else b.node(node.op, mean, **node.attrs)
+        return None if mean is None else b.node(node.row, mean, **node.attrs)
+    if node.row is not ops.sum:
+        return None
     dims, known = node.attrs["dims"], b.known(count)
     terms = numel(tuple(b.spec(x).shape[d] for d in dims))
     is_mean = known is not None and known.item() == terms != 0
-    return b.node("mean", x, dims=dims) if is_mean else None
+    return b.node(ops.mean, x, dims=dims) if is_mean else None
 
 
 def _iota(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
@@ -142,8 +145,8 @@ def _iota(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     shape, axis = p["shape"], p["dimension"]
     if not all(isinstance(n, int) for n in shape):
         one = b.constant(np.ones((), p["dtype"]))
-        ones = b.node("broadcast", one, shape=ints(shape), dims=())
-        return b.node("sub", b.node("cumsum", ones, dim=axis), ones)
+        ones = b.node(ops.broadcast, one, shape=ints(shape), dims=())
+        return b.node(ops.sub, b.node(ops.cumsum, ones, dim=axis), ones)
     steps = np.arange(shape[axis], dtype=p["dtype"])
     column = steps.reshape([-1 if i == axis else 1 for i in range(len(shape))])
     return b.constant(np.broadcast_to(column, shape).copy())
@@ -151,13 +154,13 @@ def _iota(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
 
 def _cumsum(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     if p["reverse"]:
-        flipped = b.node("flip", xs[0], dims=(p["axis"],))
-        return b.node("flip", b.node("cumsum", flipped, dim=p["axis"]), dims=(p["axis"],))
-    return b.node("cumsum", xs[0], dim=p["axis"])
+        flipped = b.node(ops.flip, xs[0], dims=(p["axis"],))
+        return b.node(ops.flip, b.node(ops.cumsum, flipped, dim=p["axis"]), dims=(p["axis"],))
+    return b.node(ops.cumsum, xs[0], dim=p["axis"])
 
 
 def _argmax(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
-    return b.node("argmax", xs[0], dim=int(p["axes"][0]))
+    return b.node(ops.argmax, xs[0], dim=int(p["axes"][0]))
 
 
 def _split(b: Builder, xs: list[str], p: dict[str, Any]) -> list[str]:
@@ -168,20 +171,18 @@ def _split(b: Builder, xs: list[str], p: dict[str, Any]) -> list[str]:
     for size, end in zip(p["sizes"], ends, strict=True):
         start = tuple(int(end - size) if i == axis else 0 for i in range(len(shape)))
         stop = tuple(int(end) if i == axis else n for i, n in enumerate(shape))
-        parts.append(b.node("slice", xs[0], start=start, stop=stop, step=(1,) * len(shape)))
+        parts.append(b.node(ops.slice, xs[0], start=start, stop=stop, step=(1,) * len(shape)))
     return parts
 
 
-def _convolution(op: str, layouts: tuple[str, str, str]) -> Rule:
+def _convolution(row: Op, layouts: tuple[str, str, str], **size: str) -> Rule:
     """Our primitives work on NHWC and HWIO; a graph shows the facade, NCHW and OIHW."""
+    names = {k: k for k in ("stride", "padding", "dilation", "groups")} | size
 
     def rule(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
-        attrs: dict[str, Any] = {k: plain(p[k]) for k in ("stride", "padding", "dilation")}
-        if op != "conv2d":
-            attrs["size"] = plain(p["size"] if op == "conv2d_dx" else p["kernel"])
-        facade = [b.node("permute", x, dims=_TO[k]) for x, k in zip(xs, layouts[:2], strict=True)]
-        y = b.node(op, *facade, **attrs, groups=int(p["groups"]))
-        return b.node("permute", y, dims=_FROM[layouts[2]])
+        facade = [b.node(ops.permute, x, dims=_TO[k]) for x, k in zip(xs, layouts[:2], strict=True)]
+        y = b.node(row, *facade, **{ours: plain(p[jax]) for ours, jax in names.items()})
+        return b.node(ops.permute, y, dims=_FROM[layouts[2]])
 
     return rule
 
@@ -190,24 +191,10 @@ _TO = {"image": (0, 3, 1, 2), "kernel": (3, 2, 0, 1)}
 _FROM = {"image": (0, 2, 3, 1), "kernel": (2, 3, 1, 0)}
 
 PRIMITIVES: dict[str, Rule] = {
-    **{name: _same(name) for name in ("add", "sub", "mul", "neg", "abs", "sqrt", "rsqrt")},
-    **{name: _same(name) for name in ("exp", "log", "log1p", "expm1", "tanh", "sin", "cos")},
-    **{name: _same(name) for name in ("sign", "square", "erf")},
-    "add_any": _same("add"),
+    **{row.primitive.name: _entrywise(row) for row in ops.TABLE.values() if row.primitive},
+    "add_any": _entrywise(ops.add),
     "div": _div,
-    "max": _same("maximum"),
-    "min": _same("minimum"),
-    "logistic": _same("sigmoid"),
-    "integer_pow": _attrs("pow_int", {"exponent": "y"}),
-    "eq": _same("equal"),
-    "ne": _same("not_equal"),
-    "lt": _same("less"),
-    "le": _same("less_equal"),
-    "gt": _same("greater"),
-    "ge": _same("greater_equal"),
-    "and": _same("logical_and"),
-    "or": _same("logical_or"),
-    "not": _same("logical_not"),
+    "integer_pow": _attrs(ops.pow_int, exponent="y"),
     "select_n": _select,
     "clamp": _clamp,
     "convert_element_type": _cast,
@@ -215,8 +202,8 @@ PRIMITIVES: dict[str, Rule] = {
     "broadcast_in_dim": _broadcast,
     "reshape": _reshape,
     "squeeze": _squeeze,
-    "transpose": _attrs("permute", {"dims": "permutation"}),
-    "concatenate": _attrs("concat", {"dim": "dimension"}),
+    "transpose": _attrs(ops.permute, dims="permutation"),
+    "concatenate": _attrs(ops.concat, dim="dimension"),
     "slice": _slice,
     "dynamic_slice": _indexing.dynamic_slice,
     "split": _split,
@@ -225,18 +212,18 @@ PRIMITIVES: dict[str, Rule] = {
     "tile": _indexing.tile,
     "gather": _indexing.gather,
     "pad": _pad,
-    "rev": _attrs("flip", {"dims": "dimensions"}),
+    "rev": _attrs(ops.flip, dims="dimensions"),
     "iota": _iota,
-    "reduce_sum": _attrs("sum", {"dims": "axes"}),
-    "reduce_max": _attrs("amax", {"dims": "axes"}),
-    "reduce_min": _attrs("amin", {"dims": "axes"}),
+    "reduce_sum": _attrs(ops.sum, dims="axes"),
+    "reduce_max": _attrs(ops.amax, dims="axes"),
+    "reduce_min": _attrs(ops.amin, dims="axes"),
     "argmax": _argmax,
     "cumsum": _cumsum,
     "dot_general": _dot,
     "copy": lambda b, xs, p: xs[0],
     "copy_p": lambda b, xs, p: xs[0],
-    "stop_gradient": lambda b, xs, p: b.node("stop_gradient", xs[0]),
-    "conv": _convolution("conv2d", ("image", "kernel", "image")),
-    "conv_dx": _convolution("conv2d_dx", ("image", "kernel", "image")),
-    "conv_dk": _convolution("conv2d_dk", ("image", "image", "kernel")),
+    "stop_gradient": lambda b, xs, p: b.node(ops.stop_gradient, xs[0]),
+    "conv": _convolution(ops.conv2d, ("image", "kernel", "image")),
+    "conv_dx": _convolution(ops.conv2d_dx, ("image", "kernel", "image"), size="size"),
+    "conv_dk": _convolution(ops.conv2d_dk, ("image", "image", "kernel"), size="kernel"),
 }

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from tensorem import ops
 from tensorem.errors import GraphError, MeaningError
-from tensorem.graph._graph import Graph, Node
+from tensorem.graph._graph import Graph, Node, size_attr
+from tensorem.ops._op import results
 
 Apply = Callable[[Node, list[Any]], list[Any]]
 
@@ -43,33 +45,34 @@ def by_rows(meaning: str) -> Apply:
 
     def apply(node: Node, operands: list[Any]) -> list[Any]:
         if node.body is not None:
-            return _repeat(node, node.body, apply, operands)
+            return repeat(node, node.body, apply, operands)
         try:
-            return [node.row.meaning(meaning)(*operands, **node.attrs)]
+            return results(node.row.meaning(meaning)(*operands, **node.attrs))
         except MeaningError as error:
-            raise error.with_notes(where=node.outputs[0]) from None
+            raise error.with_notes(where=", ".join(node.outputs)) from None
 
     return apply
 
 
-def _repeat(node: Node, body: Graph, apply: Apply, operands: list[Any]) -> list[Any]:
-    """The body read `length` times; stacks are cut and joined by rows too."""
+def repeat(node: Node, body: Graph, apply: Apply, operands: list[Any]) -> list[Any]:
+    """A loop in any meaning: its body read turn by turn; stacks are cut and joined by rows too.
+
+    Raises:
+        GraphError: Its length is still a name.
+    """
     loop = node.loop
     constants, rest = operands[: loop.fixed], operands[loop.fixed :]
     state, stacks = rest[: loop.carried], rest[loop.carried :]
     formals, stacked = body.inputs[len(operands) - len(stacks) :], body.outputs[loop.carried :]
     made: list[list[Any]] = []
-    for i in range(loop.length)[:: -1 if loop.reverse else 1]:
-        cut = [
-            _cut(apply, stack, i, sizes(body, name))
-            for stack, name in zip(stacks, formals, strict=True)
-        ]
-        results = read(body, apply, [*constants, *state, *cut], {})
-        state = results[: loop.carried]
-        made.append(results[loop.carried :])
+    for i in loop.turns:
+        cut = [_cut(apply, s, i, _shape(body, n)) for s, n in zip(stacks, formals, strict=True)]
+        given = read(body, apply, [*constants, *state, *cut], {})
+        state = given[: loop.carried]
+        made.append(given[loop.carried :])
     columns = list(zip(*(made[::-1] if loop.reverse else made), strict=True))
     pairs = zip(columns, stacked, strict=True)
-    return [*state, *(_joined(apply, column, sizes(body, name)) for column, name in pairs)]
+    return [*state, *(_joined(apply, column, _shape(body, name)) for column, name in pairs)]
 
 
 def sizes(graph: Graph, name: str) -> tuple[int, ...]:
@@ -77,17 +80,26 @@ def sizes(graph: Graph, name: str) -> tuple[int, ...]:
     return tuple(int(n) for n in graph.specs[name].shape)
 
 
-def _cut(apply: Apply, stacked: Any, i: int, shape: tuple[int, ...]) -> Any:
+def _shape(graph: Graph, name: str) -> tuple[int | str, ...]:
+    return tuple(map(size_attr, graph.specs[name].shape))
+
+
+def _cut(apply: Apply, stacked: Any, i: int, shape: tuple[int | str, ...]) -> Any:
     attrs = {"start": (i, *(0 for _ in shape)), "stop": (i + 1, *shape)}
-    step = (1,) * (len(shape) + 1)
-    [row] = apply(Node("slice", (), (f"slice {i}",), {**attrs, "step": step}), [stacked])
-    return apply(Node("reshape", (), (f"slice {i}",), {"shape": shape}), [row])[0]
+    row = _one(apply, ops.slice, [stacked], **attrs, step=(1,) * (len(shape) + 1))
+    return _one(apply, ops.reshape, [row], shape=shape)
 
 
-def _joined(apply: Apply, values: Sequence[Any], shape: tuple[int, ...]) -> Any:
-    reshape = Node("reshape", (), ("stack",), {"shape": (1, *shape)})
-    rows = [apply(reshape, [value])[0] for value in values]
-    return apply(Node("concat", (), ("stack",), {"dim": 0}), rows)[0]
+def _joined(apply: Apply, values: Sequence[Any], shape: tuple[int | str, ...]) -> Any:
+    rows = [_one(apply, ops.reshape, [value], shape=(1, *shape)) for value in values]
+    return _one(apply, ops.concat, rows, dim=0)
+
+
+def _one(apply: Apply, row: ops.Op, operands: list[Any], **attrs: Any) -> Any:
+    """The result of one more op."""
+    names = tuple(map(str, range(len(operands))))
+    [result] = apply(Node(row.name, names, (f"loop.{row.name}",), attrs), operands)
+    return result
 
 
 def require_bound(graph: Graph) -> None:

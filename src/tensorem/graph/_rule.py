@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from tensorem.graph._graph import Node, size_attr
-from tensorem.ops._op import Attr
+from tensorem.ops import Attr, Op
 from tensorem.shapes import Spec
 
 Values = np.ndarray[Any, Any]
@@ -18,7 +18,7 @@ Values = np.ndarray[Any, Any]
 class Builder(Protocol):
     """A graph in the making: nodes and constants are added, specs and known values asked for."""
 
-    def node(self, op: str, *inputs: str, **attrs: Attr) -> str: ...
+    def node(self, row: Op, *inputs: str, **attrs: Attr) -> str: ...
     def constant(self, array: np.ndarray) -> str: ...
     def spec(self, name: str) -> Spec: ...
     def known(self, name: str) -> Values | None: ...

@@ -10,9 +10,11 @@ from jax import lax
 
 from tensorem.dtypes import INTEGER
 from tensorem.errors import ShapeError
-from tensorem.graph._graph import Graph, Node, flatten, is_constant, unflatten
+from tensorem.graph._graph import Graph, Node, is_constant
 from tensorem.graph._read import read, require_bound
+from tensorem.graph._tree import flatten, unflatten
 from tensorem.ops import holds_nan
+from tensorem.ops._op import results
 
 
 def to_jax(graph: Graph) -> Callable[..., Any]:
@@ -65,8 +67,8 @@ def to_program(graph: Graph) -> Callable[..., Any]:
     require_bound(graph)
 
     def program(arrays: Mapping[str, Any], *xs: Any) -> Any:
-        results = read(graph, _apply, _flat_arguments(graph, xs), arrays)
-        return unflatten(graph.gives, dict(zip(graph.outputs, results, strict=True)))
+        values = read(graph, _apply, _flat_arguments(graph, xs), arrays)
+        return unflatten(graph.gives, dict(zip(graph.outputs, values, strict=True)))
 
     return program
 
@@ -86,7 +88,7 @@ def _flat_arguments(graph: Graph, xs: tuple[Any, ...]) -> list[Any]:
 def _apply(node: Node, operands: list[Any]) -> list[Any]:
     if node.body is not None:
         return _scan(node, node.body, operands)
-    return [node.row(*operands, **node.attrs)]
+    return results(node.row(*operands, **node.attrs))
 
 
 def _scan(node: Node, body: Graph, operands: list[Any]) -> list[Any]:
@@ -94,9 +96,9 @@ def _scan(node: Node, body: Graph, operands: list[Any]) -> list[Any]:
     constants, rest = operands[: loop.fixed], operands[loop.fixed :]
 
     def step(state: list[Any], slices: list[Any]) -> tuple[list[Any], list[Any]]:
-        results = read(body, _apply, [*constants, *state, *slices], {})
-        return results[: loop.carried], results[loop.carried :]
+        given = read(body, _apply, [*constants, *state, *slices], {})
+        return given[: loop.carried], given[loop.carried :]
 
     state, stacks = rest[: loop.carried], rest[loop.carried :]
-    last, stacked = lax.scan(step, state, stacks, length=loop.length, reverse=loop.reverse)
+    last, stacked = lax.scan(step, state, stacks, length=loop.count, reverse=loop.reverse)
     return [*last, *stacked]

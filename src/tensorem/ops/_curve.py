@@ -116,7 +116,7 @@ def curve(name: str, facts: Curve, **rest: Any) -> Op:
 
 
 def family(name: str, facts: Callable[..., Curve], **rest: Any) -> Op:
-    """A row of curves with attributes: attrs -> facts. The defaults name one of them."""
+    """A row of curves with attributes: attrs, by keyword -> facts. The defaults name one."""
     one = facts()
     interval = rest.get("interval", Cited(lambda x, **a: values(facts(**a), x), _source(one)))
 
@@ -141,6 +141,7 @@ def family(name: str, facts: Callable[..., Curve], **rest: Any) -> Op:
         "interval": interval,
         "lines": Cited(lines, SUPPORT),
         "jvp": None if one.slope is None else jvp,
+        "signature": facts,
     }
     return Op(name, 1, shape, Cited(run, _RUN), **{**columns, **rest})
 
@@ -335,6 +336,13 @@ def kink(left: float, right: float, box: Box) -> Lines:
     floor = jnp.where(mixed, jnp.where(x.upper > -x.lower, right, left), stable)
     top = jnp.where(mixed, (left - roof) * x.lower, 0)
     return Lines((Diagonal(floor),), (Diagonal(roof),), jnp.zeros_like(top), top)
+
+
+def slope_below(box: Box, lines: Lines, **attrs: Any) -> dict[str, Array]:
+    """The evidence of a kink: the slope of its lower line."""
+    below = lines.lower[0]
+    assert isinstance(below, Diagonal)
+    return {"slope": jnp.clip(below.coefficient, 0, 1)}
 
 
 def _upside_down(lines: Lines) -> Lines:

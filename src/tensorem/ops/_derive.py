@@ -60,6 +60,18 @@ def rounded(x: Array, dtype: Any) -> Array:
     return lax.convert_element_type(x, jnp.dtype(dtype))
 
 
+# --- sizes with names
+
+
+def of_sizes(exact: Rule) -> Rule:
+    """What an exact meaning of sums, products and choices makes of polynomials in names."""
+
+    def rule(*xs: Array, **attrs: Any) -> Array:
+        return np.asarray(exact(*(Rational(x.astype(object)) for x in xs), **attrs).num)
+
+    return rule
+
+
 # --- constants among the operands
 
 
@@ -155,6 +167,8 @@ def move(name: str, arity: int | None, shape: Rule, run: Rule, twin: Rule, **res
         rest: Further columns of the row.
     """
 
+    columns = {"moves": "once", "sizes": twin, **rest}
+
     def interval(*xs: Interval, **attrs: Any) -> Interval:
         return intervals.joined(partial(twin if xs[0].is_rigorous else run, **attrs), *xs)
 
@@ -166,7 +180,7 @@ def move(name: str, arity: int | None, shape: Rule, run: Rule, twin: Rule, **res
         exact=lambda *xs, **attrs: exact.joined(partial(twin, **attrs), *xs),
         interval=Cited(interval, "a move: the ends change place, nothing is rounded"),
         lines=additive(run),
-        **rest,
+        **columns,
     )
 
 

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, partial
-from typing import Any, Generic, TypeVar
+from functools import cache, cached_property, partial
+from typing import Any, Generic, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax.core import Tracer
+from jax.extend.core import Primitive
 
 from tensorem.calls import check_array, named
 from tensorem.errors import ArgumentError, MeaningError, TensoremError
 from tensorem.shapes import Spec, sizes
+
+from ._kinds import Kind, kinds
 
 Attr = int | float | str | bool | tuple["Attr", ...]
 Rule = Callable[..., Any]
@@ -56,6 +59,19 @@ class Cited(Generic[T]):
 
 
 @dataclass(frozen=True, eq=False)
+class Chain:
+    """How two calls of an op that follow each other are one.
+
+    Args:
+        after: (attrs of the first, attrs of the second) -> attrs of the one that does both.
+        neutral: Spec of the operand -> the attrs with which the op gives it back.
+    """
+
+    after: Rule
+    neutral: Rule
+
+
+@dataclass(frozen=True, eq=False)
 class Op:
     """One operation with all its meanings side by side.
 
@@ -63,6 +79,8 @@ class Op:
     again; its derivative rule lies outside the name, so that every JAX transform goes through it.
     Operands that the shape rule does not take are its error. Bounds are claims, so their rules are
     cited; a plain rule among the other columns is what the definition of the op says.
+
+    An op with several results gives a tuple in every meaning: of Specs, arrays, intervals, lines.
 
     Args:
         name: The name in graphs and tables.
@@ -75,6 +93,15 @@ class Op:
         jvp: Derivative: (result, operands, tangents, attrs) -> tangent, of plain linear primitives
             in the tangents and of ops in the coefficients. Without it that of `run` is used.
         definition: Of a composite: (read, operands, attrs) -> result, in calls `read(op, ...)`.
+        signature: A function whose keyword-only parameters are the attributes, annotated with what
+            they are (`kinds`), where that is not the shape rule.
+        primitive: The primitive of JAX that this op is, entry by entry.
+        moves: Whether it only moves entries: each to one place at most, or some to many.
+        chain: How two of them are one.
+        sizes: Arrays of integers and of polynomials in names, and attrs -> their result; None where
+            the names would have to be known.
+        evidence: (boxes of the operands, lines of the result, attrs) -> the arrays that the checker
+            needs to draw these lines, by the kinds that docs/checker.md lists.
     """
 
     name: str
@@ -86,6 +113,12 @@ class Op:
     lines: Cited[Any] | Unsupported
     jvp: Rule | None = None
     definition: Rule | None = None
+    signature: Rule | None = None
+    primitive: Primitive | None = None
+    moves: Literal["no", "once", "often"] = "no"
+    chain: Chain | None = None
+    sizes: Rule | None = None
+    evidence: Rule | None = None
 
     def __call__(self, *operands: Any, **attrs: Attr) -> jax.Array:
         self.check_arity(len(operands))
@@ -115,6 +148,11 @@ class Op:
             words = " or ".join(str(n) for n in allowed)
             raise ArgumentError(f"{self.name} takes {words} operands, got {given}.")
 
+    @cached_property
+    def attrs(self) -> Mapping[str, Kind]:
+        """What each attribute is."""
+        return kinds(self.signature or self.shape)
+
     def coverage(self) -> dict[str, dict[str, str]]:
         """For each meaning the "source" of its rule, or "because" of what there is none."""
         return {meaning: _stated(getattr(self, meaning)) for meaning in MEANINGS}
@@ -131,6 +169,11 @@ def call_name(op: Op, attrs: Mapping[str, Attr] | Attrs) -> str:
     """The name under which a call stands in a jaxpr, such as `softmax(dim=-1)`."""
     pairs = sorted(attrs.items()) if isinstance(attrs, Mapping) else attrs
     return op.name + ("(" + ", ".join(f"{k}={v!r}" for k, v in pairs) + ")" if pairs else "")
+
+
+def results(value: Any) -> list[Any]:
+    """The results of an op in any meaning, as a list."""
+    return list(value) if isinstance(value, tuple) else [value]
 
 
 CALLS: dict[str, tuple[Op, Attrs]] = {}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any
+from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,9 +13,10 @@ from jax import lax
 from tensorem.domains import Interval, Lines, Rational
 from tensorem.domains import _exact as exact
 from tensorem.errors import ArgumentError
+from tensorem.shapes import Spec
 
 from . import _specs
-from ._curve import CONCAVE, Bends, Curve, Turn, curve, family, kink
+from ._curve import CONCAVE, Bends, Curve, Turn, curve, family, kink, slope_below
 from ._derive import Box, rounded_once
 from ._op import Cited, Op
 from .arithmetic import abs, square
@@ -38,6 +39,10 @@ def _relu_jvp(y: Array, xs: Any, ts: Any) -> Array:
 
 def _relu_lines(box: Box) -> Lines:
     return kink(0.0, 1.0, box)
+
+
+def _leaky_shape(x: Spec, *, negative_slope: float) -> Spec:
+    return _specs.floats(x)
 
 
 def _leaky(x: Array, *, negative_slope: float) -> Array:
@@ -64,7 +69,7 @@ def _leaky_lines(box: Box, *, negative_slope: float) -> Lines:
     return kink(negative_slope, 1.0, box)
 
 
-def _hardtanh(min_val: float = -1.0, max_val: float = 1.0) -> Curve:
+def _hardtanh(*, min_val: float = -1.0, max_val: float = 1.0) -> Curve:
     if not min_val <= max_val:
         raise ArgumentError(f"takes min_val up to max_val, got {min_val} and {max_val}.")
     return Curve(
@@ -101,7 +106,7 @@ def _near(x: Array) -> Array:
     return jnp.clip(x, -_FAR, _FAR)
 
 
-def _gelu(approximate: str = "none") -> Curve:
+def _gelu(*, approximate: Literal["none", "tanh"] = "none") -> Curve:
     forms = {"none": _GELU, "tanh": _GELU_TANH}
     if approximate not in forms:
         raise ArgumentError(f"takes approximate 'none' or 'tanh', got {approximate!r}.")
@@ -255,13 +260,13 @@ def _left(x: Array) -> Array:
     return jnp.where(x < 0, x, jnp.zeros_like(x))
 
 
-def _elu(alpha: float = 1.0) -> Curve:
+def _elu(*, alpha: float = 1.0) -> Curve:
     if not math.isfinite(alpha):
         raise ArgumentError(f"takes a finite alpha, got {alpha}.")
     return _exponential(alpha, 1.0, 1.0)
 
 
-def _celu(alpha: float = 1.0) -> Curve:
+def _celu(*, alpha: float = 1.0) -> Curve:
     if not 0 < alpha < math.inf:
         raise ArgumentError(f"takes a finite alpha above 0, got {alpha}.")
     return _exponential(alpha, 1.0, alpha)
@@ -303,16 +308,18 @@ relu = Op(
     ),
     lines=Cited(_relu_lines, "Zhang et al. 2018 (CROWN), 3.3: chord, and adaptive slope"),
     jvp=_relu_jvp,
+    evidence=slope_below,
 )
 leaky_relu = Op(
     "leaky_relu",
     1,
-    lambda x, *, negative_slope: _specs.floats(x),
+    _leaky_shape,
     run=_leaky,
     exact=_leaky_exact,
     interval=Cited(_leaky_interval, "max(x, 0) + slope min(x, 0), one of which is zero"),
     lines=Cited(_leaky_lines, "as relu, for the slopes negative_slope and 1"),
     jvp=_leaky_jvp,
+    evidence=slope_below,
 )
 hardtanh = family(
     "hardtanh",

@@ -24,12 +24,14 @@ from ._derive import (
     combination,
     enclosed,
     entrywise,
+    of_sizes,
     product_lines,
     rounded,
     value,
     varies,
     weighted,
 )
+from ._kinds import DType
 from ._op import Cited, Op
 
 Array = Any
@@ -114,8 +116,13 @@ def _pow_lines(box: Box, *, exponent: int) -> Lines:
 # --- casts and signs
 
 
-def _cast_shape(x: Any, *, dtype: str) -> Any:
+def _cast_shape(x: Spec, *, dtype: DType) -> Spec:
     return replace(x, dtype=dtype)
+
+
+def _cast_sizes(x: Array, *, dtype: DType) -> Array | None:
+    """32 bits and more hold every size."""
+    return x if np.dtype(dtype).itemsize >= 4 else None
 
 
 def _cast_exact(x: Rational, *, dtype: str) -> Rational:
@@ -191,6 +198,8 @@ add = Op(
     exact=Rational.__add__,
     interval=Cited(Interval.__add__, _TWO_SUM),
     lines=combination(1.0, 1.0),
+    primitive=lax.add_p,
+    sizes=of_sizes(Rational.__add__),
 )
 sub = Op(
     "sub",
@@ -200,6 +209,8 @@ sub = Op(
     exact=Rational.__sub__,
     interval=Cited(Interval.__sub__, _TWO_SUM),
     lines=combination(1.0, -1.0),
+    primitive=lax.sub_p,
+    sizes=of_sizes(Rational.__sub__),
 )
 mul = Op(
     "mul",
@@ -209,6 +220,8 @@ mul = Op(
     exact=Rational.__mul__,
     interval=Cited(Interval.__mul__, _TWO_PRODUCT),
     lines=Cited(_mul_lines, "linear over a constant operand; else McCormick 1976"),
+    primitive=lax.mul_p,
+    sizes=of_sizes(Rational.__mul__),
 )
 div = Op(
     "div",
@@ -218,6 +231,7 @@ div = Op(
     exact=Rational.__truediv__,
     interval=Cited(Interval.__truediv__, "its corners, one float outward; over zero all numbers"),
     lines=Cited(_div_lines, "linear over a constant divisor; else flat"),
+    primitive=lax.div_p,
 )
 maximum = Op(
     "maximum",
@@ -227,6 +241,7 @@ maximum = Op(
     exact=partial(exact.joined, np.maximum),
     interval=Cited(lambda x, y: intervals.joined(x.rounding.xp.maximum, x, y), _RISING_UNROUNDED),
     lines=Cited(partial(_extreme_lines, 0.0, 1.0), "as relu, of y + relu(x - y)"),
+    primitive=lax.max_p,
 )
 minimum = Op(
     "minimum",
@@ -236,6 +251,7 @@ minimum = Op(
     exact=partial(exact.joined, np.minimum),
     interval=Cited(lambda x, y: intervals.joined(x.rounding.xp.minimum, x, y), _RISING_UNROUNDED),
     lines=Cited(partial(_extreme_lines, 1.0, 0.0), "as relu upside down, of y + min(x - y, 0)"),
+    primitive=lax.min_p,
 )
 neg = Op(
     "neg",
@@ -245,6 +261,7 @@ neg = Op(
     exact=Rational.__neg__,
     interval=Cited(Interval.__neg__, "falling: its ends exchanged, nothing is rounded"),
     lines=combination(-1.0),
+    primitive=lax.neg_p,
 )
 abs = Op(
     "abs",
@@ -255,6 +272,7 @@ abs = Op(
     interval=Cited(Interval.__abs__, "0 inside, else its ends; nothing is rounded"),
     lines=Cited(partial(_curve.kink, -1.0, 1.0), "as relu, for the slopes -1 and 1"),
     jvp=_abs_jvp,
+    primitive=lax.abs_p,
 )
 sign = Op(
     "sign",
@@ -264,6 +282,7 @@ sign = Op(
     exact=lambda x: Rational(np.sign(x.num)),
     interval=Cited(_sign_interval, _RISING_UNROUNDED),
     lines=enclosed(_sign_interval),
+    primitive=lax.sign_p,
 )
 square = Op(
     "square",
@@ -273,6 +292,7 @@ square = Op(
     exact=lambda x: _pow_exact(x, exponent=2),
     interval=Cited(Interval.square, "rising in |x|; rounding: as mul"),
     lines=Cited(partial(_pow_lines, exponent=2), _curve.SUPPORT),
+    primitive=lax.square_p,
 )
 pow_int = Op(
     "pow_int",
@@ -291,6 +311,7 @@ cast = Op(
     exact=_cast_exact,
     interval=Cited(_cast_interval, "in reals: none between floats; to integers, its ends cut"),
     lines=Cited(_cast_lines, "in reals: the op itself between floats; else flat"),
+    sizes=_cast_sizes,
 )
 stop_gradient = Op(
     "stop_gradient",

@@ -9,6 +9,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
+from jax.extend.core import Primitive
 
 from tensorem.domains import Interval, Lines
 from tensorem.domains import _exact as exact
@@ -16,7 +17,7 @@ from tensorem.domains import _interval as intervals
 from tensorem.errors import DTypeError
 
 from . import _specs
-from ._derive import Box, boxed, enclosed, value, weighted
+from ._derive import Box, boxed, enclosed, of_sizes, value, weighted
 from ._op import Cited, Op, Rule
 
 Array = Any
@@ -64,7 +65,7 @@ def _where_lines(mask: Box, x: Box, y: Box) -> Lines:
     return replace(lines, lower=(None, *lines.lower), upper=(None, *lines.upper))
 
 
-def _comparison(name: str, run: Rule, claim: Rule, interval: Rule) -> Op:
+def _comparison(name: str, run: Rule, primitive: Primitive, claim: Rule, interval: Rule) -> Op:
     """A row of a comparison: `claim` in NumPy, on numbers over one denominator."""
     return Op(
         name,
@@ -74,10 +75,13 @@ def _comparison(name: str, run: Rule, claim: Rule, interval: Rule) -> Op:
         exact=partial(exact.truth, claim),
         interval=Cited(interval, "0 or 1 where the ends decide, else [0, 1]"),
         lines=enclosed(interval),
+        primitive=primitive,
     )
 
 
-def _logic(name: str, arity: int, run: Rule, on_numbers: Rule, interval: Rule) -> Op:
+def _logic(
+    name: str, arity: int, run: Rule, primitive: Primitive, on_numbers: Rule, interval: Rule
+) -> Op:
     """A row of logic on 0 and 1."""
     return Op(
         name,
@@ -87,6 +91,7 @@ def _logic(name: str, arity: int, run: Rule, on_numbers: Rule, interval: Rule) -
         exact=partial(exact.truth, on_numbers),
         interval=Cited(interval, "monotone on 0 and 1: its ends"),
         lines=enclosed(interval),
+        primitive=primitive,
     )
 
 
@@ -96,17 +101,19 @@ def _each(name: str) -> Rule:
 
 _CHOICE = "the one that the mask picks; where it is undecided, the hull of both"
 
-equal = _comparison("equal", lax.eq, np.equal, _equal)
-not_equal = _comparison("not_equal", lax.ne, np.not_equal, lambda x, y: _not(_equal(x, y)))
-less = _comparison("less", lax.lt, np.less, _less)
-less_equal = _comparison("less_equal", lax.le, np.less_equal, _less_equal)
-greater = _comparison("greater", lax.gt, np.greater, lambda x, y: _less(y, x))
-greater_equal = _comparison(
-    "greater_equal", lax.ge, np.greater_equal, lambda x, y: _less_equal(y, x)
+equal = _comparison("equal", lax.eq, lax.eq_p, np.equal, _equal)
+not_equal = _comparison(
+    "not_equal", lax.ne, lax.ne_p, np.not_equal, lambda x, y: _not(_equal(x, y))
 )
-logical_and = _logic("logical_and", 2, lax.bitwise_and, np.minimum, _each("minimum"))
-logical_or = _logic("logical_or", 2, lax.bitwise_or, np.maximum, _each("maximum"))
-logical_not = _logic("logical_not", 1, lax.bitwise_not, lambda num: num == 0, _not)
+less = _comparison("less", lax.lt, lax.lt_p, np.less, _less)
+less_equal = _comparison("less_equal", lax.le, lax.le_p, np.less_equal, _less_equal)
+greater = _comparison("greater", lax.gt, lax.gt_p, np.greater, lambda x, y: _less(y, x))
+greater_equal = _comparison(
+    "greater_equal", lax.ge, lax.ge_p, np.greater_equal, lambda x, y: _less_equal(y, x)
+)
+logical_and = _logic("logical_and", 2, lax.bitwise_and, lax.and_p, np.minimum, _each("minimum"))
+logical_or = _logic("logical_or", 2, lax.bitwise_or, lax.or_p, np.maximum, _each("maximum"))
+logical_not = _logic("logical_not", 1, lax.bitwise_not, lax.not_p, lambda num: num == 0, _not)
 where = Op(
     "where",
     3,
@@ -115,4 +122,5 @@ where = Op(
     exact=exact.choose,
     interval=Cited(intervals.choose, _CHOICE),
     lines=Cited(_where_lines, _CHOICE),
+    sizes=of_sizes(exact.choose),
 )

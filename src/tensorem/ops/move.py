@@ -19,7 +19,8 @@ from tensorem.shapes import format_shape, is_negative, require_equal, reshape_sh
 
 from . import _specs
 from ._derive import Box, additive, enclosed, move, value, varies
-from ._op import Cited, Op
+from ._kinds import Whole
+from ._op import Chain, Cited, Op
 
 Array = Any
 Dims = tuple[int, ...]
@@ -28,7 +29,7 @@ Dims = tuple[int, ...]
 # --- shapes
 
 
-def _reshape_shape(x: Any, *, shape: Any) -> Any:
+def _reshape_shape(x: Any, *, shape: Whole) -> Any:
     return replace(x, shape=reshape_shape(x.shape, shape))
 
 
@@ -39,7 +40,7 @@ def _permute_shape(x: Any, *, dims: Dims) -> Any:
     return replace(x, shape=tuple(x.shape[d] for d in order))
 
 
-def _broadcast_shape(x: Any, *, shape: Any, dims: Dims) -> Any:
+def _broadcast_shape(x: Any, *, shape: Whole, dims: Dims) -> Any:
     target: Any = shape_of(shape)
     within = all(0 <= d < len(target) for d in dims)
     if len(dims) != len(x.shape) or list(dims) != sorted(set(dims)) or not within:
@@ -225,11 +226,22 @@ reshape = move(
     _reshape_shape,
     run=lambda x, *, shape: jnp.reshape(x, shape),
     twin=lambda x, *, shape: x.reshape(shape),
+    chain=Chain(after=lambda first, then: then, neutral=lambda x: {"shape": tuple(x.shape)}),
 )
 permute = move(
-    "permute", 1, _permute_shape, run=_permute, twin=lambda x, *, dims: np.transpose(x, dims)
+    "permute",
+    1,
+    _permute_shape,
+    run=_permute,
+    twin=lambda x, *, dims: np.transpose(x, dims),
+    chain=Chain(
+        after=lambda first, then: {"dims": tuple(first["dims"][d] for d in then["dims"])},
+        neutral=lambda x: {"dims": tuple(range(len(x.shape)))},
+    ),
 )
-broadcast = move("broadcast", 1, _broadcast_shape, run=_broadcast, twin=_broadcast_twin)
+broadcast = move(
+    "broadcast", 1, _broadcast_shape, run=_broadcast, twin=_broadcast_twin, moves="often"
+)
 concat = move(
     "concat",
     None,

@@ -95,6 +95,13 @@ def carrier(ends: Array) -> Array:
     return jnp.argmax(ends, axis=-1)
 
 
+def _picks(box: Box, lines: Lines, **attrs: Any) -> dict[str, Array]:
+    """The evidence of a maximum: the entries of each window that carry its lines."""
+    x = boxed(box)
+    ends = {"pick_lower": x.lower, "pick_upper": x.upper}
+    return {k: carrier(windows(end, -np.inf, **attrs)).astype(jnp.int32) for k, end in ends.items()}
+
+
 def greatest_lines(cut: Rule, fill: Rule, box: Interval) -> Lines:
     """Lines of the greatest entry y of each window.
 
@@ -136,10 +143,12 @@ def _max_pool_lines(box: Box, **attrs: Any) -> Lines:
 # --- the sum of a window over one number
 
 
-def _avg_pool_shape(x: Any, *, divisor: int, **window: Any) -> Any:
+def _avg_pool_shape(
+    x: Any, *, kernel_size: Pair, stride: Pair, padding: Frame, divisor: int
+) -> Any:
     if type(divisor) is not int or divisor < 1:
         raise ArgumentError(f"takes divisor as an integer of at least 1, got {divisor!r}.")
-    return _pool_shape(x, **window, dilation=(1, 1))
+    return _pool_shape(x, kernel_size=kernel_size, stride=stride, padding=padding, dilation=(1, 1))
 
 
 def _window_sums(x: Array, *, divisor: int, **window: Any) -> Array:
@@ -173,6 +182,7 @@ max_pool2d = Op(
         _max_pool_lines, "below, the entry of the greatest lower end; above, a chord over one entry"
     ),
     jvp=_max_pool_jvp,
+    evidence=_picks,
 )
 avg_pool2d = affine(
     "avg_pool2d",

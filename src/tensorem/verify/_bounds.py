@@ -20,7 +20,8 @@ import jax.numpy as jnp
 
 from tensorem.domains import Diagonal, Interval, Lines
 from tensorem.errors import MeaningError
-from tensorem.graph import Graph, Node, require_bound
+from tensorem.graph import Graph, Node, require_bound, unroll
+from tensorem.ops._op import results
 
 Array = Any
 Value = Interval | Array
@@ -34,10 +35,6 @@ class Tightness(IntEnum):
     """Every entry's interval is its exact range."""
     BOX = 2
     """And the entries vary independently of each other."""
-
-
-MOVES = frozenset({"reshape", "permute", "flip", "slice", "pad", "concat"})
-"""Ops that only move entries."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,14 +64,15 @@ class Propagation:
 
     @staticmethod
     def of(graph: Graph) -> Propagation:
-        """Ready to compute bounds of a graph.
+        """Ready to compute bounds of a graph, its loops unrolled.
 
         Raises:
             MeaningError: The graph has several inputs, an output that depends on none of them, or
                 an op without bounds; the error names it.
-            GraphError: Sizes are still symbolic.
+            GraphError: Sizes are still symbolic, or loops are too long to be unrolled.
         """
         require_bound(graph)
+        graph = unroll(graph)
         if len(graph.inputs) != 1:
             raise MeaningError(f"Bounds take a graph with one input, got {len(graph.inputs)}.")
         propagation = Propagation(graph, graph.arrays)
@@ -102,7 +100,7 @@ class Propagation:
         """Interval bound propagation from a box of the input."""
         bounds = self._start(lower, upper)
         for node in self.varying:
-            bounds.boxes[node.outputs[0]] = _interval(node, bounds)
+            bounds.boxes.update(_intervals(node, bounds))
         return bounds
 
     def crown(self, lower: Array, upper: Array) -> Bounds:
@@ -111,12 +109,13 @@ class Propagation:
         tightness = {self.graph.inputs[0]: Tightness.BOX}
         for node in self.varying:
             lines = self._lines(node, bounds)
-            if not lines.is_equation and self._tighten(node, bounds, tightness):
+            bent = not all(line.is_equation for line in lines.values())
+            if bent and self._tighten(node, bounds, tightness):
                 lines = self._lines(node, bounds)
-            name = node.outputs[0]
-            bounds.lines[name] = lines
-            bounds.boxes[name] = _interval(node, bounds)
-            tightness[name] = _tightness(node, lines, tightness)
+            bounds.lines.update(lines)
+            bounds.boxes.update(_intervals(node, bounds))
+            for name, line in lines.items():
+                tightness[name] = _tightness(node, line, tightness)
         return bounds
 
     def lower(self, rows: Array, name: str, bounds: Bounds) -> Array:
@@ -130,9 +129,10 @@ class Propagation:
         rest = {name: rows}
         total = jnp.zeros(rows.shape[0], rows.dtype)
         for node in reversed(self.varying):
-            a = rest.pop(node.outputs[0], None)
-            if a is not None:
-                total = total + _through(a, node, bounds.lines[node.outputs[0]], rest)
+            for result in node.outputs:
+                a = rest.pop(result, None)
+                if a is not None:
+                    total = total + _through(a, node, bounds.lines[result], rest)
         box = bounds.boxes[self.graph.inputs[0]]
         a = rest.get(self.graph.inputs[0])
         if a is None:  # the lines on the way are flat
@@ -143,16 +143,16 @@ class Propagation:
     def _start(self, lower: Array, upper: Array) -> Bounds:
         """The input's box, and every value that does not depend on it."""
         bounds = Bounds({**self.arrays, self.graph.inputs[0]: Interval(lower, upper)})
-        moving = {node.outputs[0] for node in self.varying}
+        moving = {name for node in self.varying for name in node.outputs}
         for node in self.graph.nodes:
             if node.outputs[0] not in moving:
                 operands = (bounds.boxes[i] for i in node.inputs)
-                bounds.boxes[node.outputs[0]] = node.row(*operands, **node.attrs)
+                bounds.boxes.update(_named(node, node.row(*operands, **node.attrs)))
         return bounds
 
-    def _lines(self, node: Node, bounds: Bounds) -> Lines:
+    def _lines(self, node: Node, bounds: Bounds) -> dict[str, Lines]:
         rule = node.row.meaning("lines")
-        return rule(*(bounds.boxes[i] for i in node.inputs), **node.attrs)  # type: ignore[no-any-return]
+        return _named(node, rule(*(bounds.boxes[i] for i in node.inputs), **node.attrs))
 
     def _tighten(self, node: Node, bounds: Bounds, tightness: Mapping[str, Tightness]) -> bool:
         """Bound the loose operands of a curved node backward; True if there were any."""
@@ -166,8 +166,6 @@ class Propagation:
 
 
 def _require_bounds(node: Node) -> None:
-    if node.body is not None:
-        raise MeaningError("A loop has no lines meaning.", where=node.outputs[0])
     for meaning in ("interval", "lines"):
         try:
             node.row.meaning(meaning)
@@ -175,10 +173,15 @@ def _require_bounds(node: Node) -> None:
             raise error.with_notes(where=node.outputs[0]) from None
 
 
-def _interval(node: Node, bounds: Bounds) -> Interval:
+def _named(node: Node, value: Any) -> dict[str, Any]:
+    """The results of a node by their names."""
+    return dict(zip(node.outputs, results(value), strict=True))
+
+
+def _intervals(node: Node, bounds: Bounds) -> dict[str, Interval]:
     operands = (bounds.boxes[i] for i in node.inputs)
     boxes = (x if isinstance(x, Interval) else Interval.point(jnp.asarray(x)) for x in operands)
-    return node.row.meaning("interval")(*boxes, **node.attrs)  # type: ignore[no-any-return]
+    return _named(node, node.row.meaning("interval")(*boxes, **node.attrs))
 
 
 def _tightness(node: Node, lines: Lines, known: Mapping[str, Tightness]) -> Tightness:
@@ -187,7 +190,7 @@ def _tightness(node: Node, lines: Lines, known: Mapping[str, Tightness]) -> Tigh
     if len(operands) > 1:
         return Tightness.LOOSE
     maps = [m for m in (*lines.lower, *lines.upper) if m is not None]
-    entrywise = node.op in MOVES or all(isinstance(m, Diagonal) for m in maps)
+    entrywise = node.row.moves == "once" or all(isinstance(m, Diagonal) for m in maps)
     if entrywise or operands[0] < Tightness.BOX:
         return operands[0] if entrywise else Tightness.LOOSE
     return Tightness.EXACT if lines.is_equation else Tightness.LOOSE

@@ -25,6 +25,7 @@ from tensorem.graph import (
     sizes,
     to_jax,
     to_json,
+    unroll,
     weights_hash,
 )
 from tensorem.shapes import format_shape
@@ -43,7 +44,7 @@ class Classifier:
     """A graph with one input (1, ...) and one output (1, classes).
 
     Args:
-        stored: The graph as it is saved and named in claims, with sizes that may be symbolic.
+        stored: The graph as it is named in claims: without loops, with sizes that may be symbolic.
         graph: The same for a batch of one.
         run: What was given, run in float32: an input -> outputs. A model runs as it is, so that a
             graph that is not its graph proves nothing.
@@ -61,13 +62,15 @@ class Classifier:
             ShapeError: It does not take one array and give (1, classes), classes > 1; or another
                 name is open.
             DTypeError: Its input or a weight is not float32.
+            GraphError: Its loops are too long to be unrolled.
         """
-        stored = graph_of(model)
-        _require_bound(stored)
+        own = graph_of(model)
+        _require_bound(own)
+        stored = unroll(own)
         graph = stored.bind(**dict.fromkeys(stored.names, 1))
         _require_classes(graph)
         _require_float32(graph)
-        is_graph = stored is getattr(model, "graph", model)
+        is_graph = own is getattr(model, "graph", model)
         return Classifier(stored, graph, to_jax(graph) if is_graph else model)  # type: ignore[arg-type]
 
     @property

@@ -12,11 +12,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem.calls import named
-from tensorem.domains import Diagonal
 from tensorem.dtypes import as_numbers, taken
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
-from tensorem.graph import Captured, Graph, Node, Trained, to_program
-from tensorem.ops.pool import carrier, windows
+from tensorem.graph import Captured, Graph, Trained, to_program
 from tensorem.shapes import format_shape
 from tensorem.verify._attack import worst
 from tensorem.verify._bounds import Bounds, Propagation
@@ -294,23 +292,16 @@ def _bound(propagation: Propagation, lower: Array, upper: Array, label: Array) -
 
 
 def _evidence(propagation: Propagation, bounds: Bounds) -> dict[str, Array]:
-    """What a certificate carries: the lower slope of every kink, the picks of every max pooling."""
+    """What a certificate carries: for every bend what its row says that the checker needs."""
     arrays: dict[str, Array] = {}
     for node in propagation.varying:
-        name = node.outputs[0]
-        if node.op in ("relu", "leaky_relu"):
-            slope = bounds.lines[name].lower[0]
-            assert isinstance(slope, Diagonal)
-            arrays[f"slope.{name}"] = jnp.clip(slope.coefficient, 0, 1)
-        elif node.op == "max_pool2d":
-            box = bounds.boxes[node.inputs[0]]
-            arrays[f"pick_lower.{name}"] = _carrier(box.lower, node)
-            arrays[f"pick_upper.{name}"] = _carrier(box.upper, node)
+        if node.row.evidence is None:
+            continue
+        [name] = node.outputs
+        boxes = (bounds.boxes[i] for i in node.inputs)
+        told = node.row.evidence(*boxes, bounds.lines[name], **node.attrs)
+        arrays |= {f"{kind}.{name}": array for kind, array in told.items()}
     return arrays
-
-
-def _carrier(ends: Array, node: Node) -> Array:
-    return carrier(windows(ends, -jnp.inf, **node.attrs)).astype(jnp.int32)
 
 
 def _array(x: Any) -> np.ndarray:
