@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test check laws fuzz bench format clean
+.PHONY: demo test check laws fuzz bench docs format clean
 
 demo: .venv/ready
 	$(BIN)/tensorem demo
@@ -26,6 +26,11 @@ fuzz: .venv/ready
 bench: .venv/bench
 	$(BIN)/python -m bench
 
+docs: .venv/docs
+	rm -rf docs/api docs/_build
+	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+	@echo docs/_build/html/index.html
+
 format: .venv/ready
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -39,5 +44,9 @@ format: .venv/ready
 	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
 	@touch $@
 
+.venv/docs: .venv/ready
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable ".[docs]"
+	@touch $@
+
 clean:
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache docs/api docs/_build
