@@ -13,13 +13,15 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
 import os
 import sys
-from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 SWITCH = "TENSOREM_RUNTIME"
 WIDE = ("float64", "int64", "uint64")
@@ -77,6 +79,41 @@ def float64() -> Iterator[None]:
 def precision(dtypes: Iterable[str]) -> AbstractContextManager[None]:
     """`float64()` where one of these dtypes has 64 bits; else nothing changes."""
     return float64() if any(dtype in WIDE for dtype in dtypes) else nullcontext()
+
+
+def compiled_for() -> dict[str, Any]:
+    """What JAX compiles a program anew for, by name: its trace context, as far as it is settings.
+
+    JAX keeps the list itself; what logs, caches or checks is not in it.
+    """
+    from jax._src import config
+
+    states = config.config_states
+    return {name: states[name].value for name in config.trace_context_names() if name in states}
+
+
+def compile_options() -> str:
+    """A hash of what JAX tells its compiler, as its compile cache reads it; paths aside."""
+    from jax._src import cache_key, compiler, config
+
+    digest = hashlib.sha256()
+    with config.config_states["jax_persistent_cache_enable_xla_caches"]("none"):
+        options = compiler.get_compile_options(num_replicas=1, num_partitions=1)
+    cache_key._hash_serialized_compile_options(digest, options)
+    return digest.hexdigest()[:12]
+
+
+@contextmanager
+def compiling_for(values: Mapping[str, Any]) -> Iterator[None]:
+    """Within this context JAX has these values of `compiled_for`."""
+    from jax._src import config
+
+    here = compiled_for()
+    with ExitStack() as stack:
+        for name, value in values.items():
+            if here.get(name) != value:
+                stack.enter_context(config.config_states[name](value))
+        yield
 
 
 def _xla_flags() -> Setting:

@@ -315,6 +315,49 @@ def test_every_fact_of_the_fingerprint_is_known() -> None:
     assert all(facts[name] for name in facts.keys() - {"XLA flags"})
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [
+        ("jax_enable_x64", True),
+        ("jax_disable_jit", True),
+        ("jax_default_prng_impl", "rbg"),
+        ("jax_default_matmul_precision", "highest"),
+        ("jax_numpy_dtype_promotion", "strict"),
+        ("jax_optimization_level", "O1"),
+    ],
+)
+def test_a_setting_of_jax_on_which_programs_depend_is_a_fact(setting: str, value: Any) -> None:
+    recorded, before = _fingerprint.fingerprint(), jax.config.values[setting]
+    jax.config.update(setting, value)
+    try:
+        with pytest.raises(ResumeError, match=r"the run was trained with .*, got "):
+            _fingerprint.check_fingerprint(recorded, "the run")
+    finally:
+        jax.config.update(setting, before)
+
+
+def test_a_setting_that_changes_no_bit_is_none() -> None:
+    recorded = _fingerprint.fingerprint()
+    harmless = {"jax_log_compiles": True, "jax_traceback_filtering": "off"}
+    harmless |= {"jax_compilation_cache_dir": "elsewhere"}
+    before = {name: jax.config.values[name] for name in harmless}
+    try:
+        for name, value in harmless.items():
+            jax.config.update(name, value)
+        assert _fingerprint.fingerprint() == recorded
+    finally:
+        for name, value in before.items():
+            jax.config.update(name, value)
+
+
+def test_a_run_that_recorded_fewer_facts_is_still_resumed(tmp_path: Path) -> None:
+    stopped(tmp_path, mlp(), 4)
+    facts = _fingerprint.fingerprint()
+    older = {k: v for k, v in facts.items() if not k.startswith("jax_") and k != "compile options"}
+    altered(tmp_path, fingerprint=older)
+    assert resume(tmp_path, mlp()).finished
+
+
 def test_other_draws_are_refused_by_name(tmp_path: Path) -> None:
     stopped(tmp_path, cnn(), 4)
     jax.config.update("jax_threefry_partitionable", False)

@@ -1,4 +1,4 @@
-"""What decides the bits of a run besides its inputs: versions, device, flags, threads."""
+"""What decides the bits of a run besides its inputs: versions, device, settings, threads."""
 
 from __future__ import annotations
 
@@ -13,6 +13,11 @@ from tensorem import runtime
 from tensorem.errors import ResumeError
 
 _PACKAGES = ("tensorem", "jax", "jaxlib", "numpy", "optax")
+_CALLED = {
+    "jax_default_matmul_precision": "matmul precision",
+    "jax_threefry_partitionable": "partitionable draws",
+}
+"""Settings of JAX that runs have recorded under names of ours."""
 
 
 def fingerprint() -> dict[str, str]:
@@ -22,8 +27,10 @@ def fingerprint() -> dict[str, str]:
     facts = {name: version(name) for name in _PACKAGES}
     facts["device"] = _processor() if device.platform == "cpu" else device.device_kind
     facts["devices"] = f"{jax.device_count()} {device.platform}"
-    facts["matmul precision"] = str(jax.config.values["jax_default_matmul_precision"])
-    facts["partitionable draws"] = str(jax.config.values["jax_threefry_partitionable"])
+    settings = runtime.compiled_for()
+    facts |= {_CALLED.get(name, name): str(value) for name, value in settings.items()}
+    facts["jax_default_prng_impl"] = jax.config.values["jax_default_prng_impl"]
+    facts["compile options"] = runtime.compile_options()
     facts["XLA flags"] = " ".join(sorted(os.environ.get("XLA_FLAGS", "").split()))
     facts["threads"] = str(_threads())
     return facts
@@ -32,17 +39,18 @@ def fingerprint() -> dict[str, str]:
 def check_fingerprint(recorded: dict[str, str], where: str) -> None:
     """Refuse to continue where the bits would not be those of the uninterrupted run.
 
+    A fact that the run did not record cannot be compared.
+
     Raises:
         ResumeError: A fact differs; the message names each one.
     """
     here = fingerprint()
-    names = sorted(recorded.keys() | here.keys())
-    differing = [n for n in names if recorded.get(n) != here.get(n)]
+    differing = [name for name in sorted(recorded) if recorded[name] != here.get(name)]
     if differing:
         raise ResumeError(
             f"{where} was trained with {_listed(recorded, differing)}, got "
             f"{_listed(here, differing)}.",
-            because="the same bits are promised for the same versions, device, flags and threads.",
+            because="the same bits are promised for the same versions, device, settings and threads.",
             help="pass anyway=True to continue with other rounding.",
         )
 

@@ -131,7 +131,7 @@ def resume(
         loss: The same function, where the loss was a function.
         metrics: The same metrics, where one was a function.
         epochs: Another total of epochs, to train further.
-        anyway: Whether to continue under other versions, device, flags or threads.
+        anyway: Whether to continue under other versions, device, settings or threads.
         progress: As in `fit`.
         hooks: As in `fit`.
 
@@ -147,10 +147,10 @@ def resume(
         rows = arrays.pop("record")
         plan = plan_of(facts["plan"], loss, metrics, epochs)
         _require_epochs(plan, len(facts["history"]) + (len(rows) > 0))
-        if not anyway:
-            check_fingerprint(facts["fingerprint"], str(path))
         task = _task(model, plan.loss, plan.metrics)
         with model.precision():
+            if not anyway:
+                check_fingerprint(facts["fingerprint"], str(path))
             job = _job(task, plan, data, validation, folder, progress, hooks)
             _require_same(facts, job.facts)
             state = with_arrays(job.runner.init(plan.seed), arrays, str(path))
