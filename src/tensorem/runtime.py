@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, nullco
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 SWITCH = "TENSOREM_RUNTIME"
 WIDE = ("float64", "int64", "uint64")
@@ -88,8 +88,8 @@ def compiled_for() -> dict[str, Any]:
     """
     from jax._src import config
 
-    states = config.config_states
-    return {name: states[name].value for name in config.trace_context_names() if name in states}
+    states, names = config.config_states, cast(Any, config.trace_context_names)
+    return {name: states[name].value for name in names() if name in states}
 
 
 def compile_options() -> str:

@@ -4,8 +4,9 @@ from ._bind import EVALUATION as EVALUATION
 from ._bind import Context as Context
 from ._bind import eager as eager
 from ._build import build as build
-from ._build import declarations as declarations
+from ._built import Built as Built
 from ._check import ruled as ruled
+from ._declare import declarations as declarations
 from ._held import Held as Held
 from ._layer import Buffer as Buffer
 from ._layer import Initialiser as Initialiser
@@ -13,9 +14,11 @@ from ._layer import Layer as Layer
 from ._layer import Parameter as Parameter
 from ._log import Call as Call
 from ._log import Log as Log
-from ._model import Built as Built
 from ._model import Model as Model
 from ._specs import shape_tree as shape_tree
+from ._spelling import Programs as Programs
+from ._spelling import Spelling as Spelling
+from ._spelling import spelled as spelled
 from ._summary import Row as Row
 from ._tree import join as join
 
@@ -31,11 +34,14 @@ __all__ = [
     "Log",
     "Model",
     "Parameter",
+    "Programs",
     "Row",
+    "Spelling",
     "build",
     "declarations",
     "eager",
     "join",
     "ruled",
     "shape_tree",
+    "spelled",
 ]

@@ -22,6 +22,18 @@ Arrays = dict[str, Array]
 RunLeaf = Callable[["Frame", Any, tuple[Any, ...], dict[str, Any]], Any]
 
 
+def _leaf_program() -> Callable[..., tuple[Any, Arrays]]:
+    """One leaf layer as a program. JAX keeps programs by function: a new one reads code anew."""
+
+    def leaf(
+        layer: Any, training: bool, params: Arrays, buffers: Arrays, key: Any, xs: Any, kw: Any
+    ) -> tuple[Any, Arrays]:
+        run = Run(params, buffers, Context(training, key), leaf_key=key)
+        return run.start(layer, xs, kw), run.buffers
+
+    return jax.jit(leaf, static_argnums=(0, 1))
+
+
 def direct(frame: Frame, leaf: Any, xs: tuple[Any, ...], kw: dict[str, Any]) -> Any:
     """Run a leaf layer in the program that is being traced or run."""
     return leaf.forward(*xs, **kw)
@@ -36,12 +48,16 @@ class Context:
         key: The random key of the step; None where nothing may draw.
         run_leaf: Runs one leaf layer: `direct`, or `eager` (each leaf a program of its own).
         log: Notes every call, for `build` and its messages.
+        program: What `eager` runs; it belongs to this context, and to those made by `replace`.
     """
 
     training: bool = False
     key: Array | None = None
     run_leaf: RunLeaf = direct
     log: Log | None = None
+    program: Callable[..., tuple[Any, Arrays]] = field(
+        default_factory=_leaf_program, repr=False, compare=False
+    )
 
 
 EVALUATION = Context()
@@ -190,24 +206,14 @@ def _at(arrays: Arrays, path: str, layer: Any) -> Array:
 
 
 def eager(frame: Frame, leaf: Any, xs: tuple[Any, ...], kw: dict[str, Any]) -> Any:
-    """Run a leaf layer as a compiled program of its own; equal layers share one."""
+    """Run a leaf layer as a compiled program of its own; equal layers of a context share one."""
     run, layer, training = frame.run, frame.layer, frame.run.ctx.training
     names = [n for n, declared in layer.buffers().items() if declared is not None]
     params = {n: leaf.__dict__[n] for n, d in layer.parameters().items() if d is not None}
     buffers = {n: leaf.__dict__[n] for n in names}
     key = None if run.ctx.key is None or not training else frame.key()
-    y, updated = _compiled_leaf(layer, training, params, buffers, key, xs, kw)
+    y, updated = run.ctx.program(layer, training, params, buffers, key, xs, kw)
     if training:
         for name in names:
             run.buffers[join(frame.home, name)] = updated[name]
     return y
-
-
-def _leaf(
-    layer: Any, training: bool, params: Arrays, buffers: Arrays, key: Any, xs: Any, kw: Any
-) -> tuple[Any, Arrays]:
-    run = Run(params, buffers, Context(training, key), leaf_key=key)
-    return run.start(layer, xs, kw), run.buffers
-
-
-_compiled_leaf = jax.jit(_leaf, static_argnums=(0, 1))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from dataclasses import dataclass
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -13,46 +12,14 @@ import jax
 
 from tensorem import ops, rand
 from tensorem.calls import named
-from tensorem.dtypes import INTEGER
 
 from ._bind import EVALUATION, Array, Arrays, Context
+from ._built import Built, forms, read
 from ._held import Held
 from ._layer import Layer
-from ._specs import leaves, precision, text
+from ._specs import precision, text
 from ._state import given, loaded
-from ._summary import Row as Row
 from ._summary import html, shown, summary, total
-
-
-@dataclass(frozen=True, eq=False)
-class Built:
-    """What is fixed when a layer is built: the layer, its specs, a row per layer."""
-
-    layer: Layer
-    inputs: tuple[Any, ...]
-    output: Any
-    rows: tuple[Row, ...] = field(repr=False)
-
-    @cached_property
-    def evaluate(self) -> Callable[[Arrays, Arrays, tuple[Any, ...]], Any]:
-        """(params, buffers, inputs) -> output as one program; equal layers share it."""
-        return _evaluator(self.layer)
-
-    @cached_property
-    def takes_indices(self) -> bool:
-        """Whether an input holds integers: an index that is out of range gives NaN in a program."""
-        return any(spec.dtype in INTEGER for spec in leaves(self.inputs))
-
-    def __eq__(self, other: object) -> bool:
-        return self is other or (
-            isinstance(other, Built) and (self.layer, self.inputs) == (other.layer, other.inputs)
-        )
-
-    def __hash__(self) -> int:
-        return hash(self.layer)
-
-    def __reduce__(self) -> tuple[Any, ...]:  # the program of `evaluate` is made again elsewhere
-        return Built, (self.layer, self.inputs, self.output, self.rows)
 
 
 @jax.tree_util.register_pytree_node_class
@@ -110,6 +77,8 @@ class Model:
             ShapeError: A shape is not that of `input`.
             DTypeError: A dtype is not that of `input`, and the values do not survive conversion.
             DataError: An index is out of range.
+            LayerError: The layer says something else than when the model was built; what was
+                compiled before stays what it is.
         """
         with self.precision():
             inputs = given(self.built.inputs, xs)
@@ -141,7 +110,12 @@ class Model:
                 self.apply(self.params, *xs)
 
     def apply(self, params: Arrays, *xs: Array) -> Any:
-        """The value at xs with other parameters, in evaluation: for JAX transforms."""
+        """The value at xs with other parameters, in evaluation: for JAX transforms.
+
+        Raises:
+            LayerError: The layer says something else than when the model was built.
+        """
+        self.built.require_unchanged()
         return self.layer.call((params, self.buffers), *xs, ctx=EVALUATION)[0]
 
     def train_apply(
@@ -154,7 +128,9 @@ class Model:
 
         Raises:
             DTypeError: key is no key.
+            LayerError: The layer says something else than when the model was built.
         """
+        self.built.require_unchanged()
         if key is not None:
             with named("train_apply"):
                 rand.check_key(key)
@@ -171,6 +147,24 @@ class Model:
             self.params if params is None else params,
             self.buffers if buffers is None else buffers,
         )
+
+    def rebuild(self) -> Model:
+        """The layer read again, as it is now, with the same arrays; this model where it says the
+        same.
+
+        For a notebook, where a `forward` or what it reads was changed; `train.fit` begins so too.
+
+        Raises:
+            PathError: The layer has other arrays now.
+            ShapeError: They do not fit any more.
+        """
+        if self.built.is_unchanged():
+            return self
+        built = read(self.layer, self.built.inputs)
+        params, buffers = forms(self.layer, self.built.inputs)
+        with self.precision():
+            found = loaded(self.layer, {**params, **buffers}, self.state_dict())
+        return Model(built, {p: found[p] for p in params}, {p: found[p] for p in buffers})
 
     def state_dict(self) -> Arrays:
         """All arrays by the names of a PyTorch state dict."""
@@ -243,11 +237,3 @@ _INSTEAD = {
     "to": "it computes where JAX does; a dtype is chosen by nn.build(layer, Spec(shape, dtype))",
 }
 """What PyTorch's users look for -> where it is."""
-
-
-@lru_cache(maxsize=128)
-def _evaluator(layer: Layer) -> Callable[[Arrays, Arrays, tuple[Any, ...]], Any]:
-    def evaluate(params: Arrays, buffers: Arrays, xs: tuple[Any, ...]) -> Any:
-        return layer.call((params, buffers), *xs, ctx=EVALUATION)[0]
-
-    return jax.jit(evaluate)

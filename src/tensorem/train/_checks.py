@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -109,18 +108,8 @@ def _output(task: Task, inputs: tuple[NDArray[Any], ...]) -> Any:
     model = task.model
     specs = model.input if isinstance(model.input, tuple) else (model.input,)
     xs = [jax.ShapeDtypeStruct(x.shape, s.dtype) for x, s in zip(inputs, specs, strict=True)]
-    return _evaluation(model.layer).eval_shape(model.params, model.buffers, *xs)
-
-
-@lru_cache(maxsize=32)
-def _evaluation(layer: nn.Layer) -> Any:
-    """(params, buffers, *inputs) -> output; JAX remembers its shapes, and so must the function."""
-    return jax.jit(lambda params, buffers, *xs: layer.call((params, buffers), *xs)[0])
-
-
-@lru_cache(maxsize=32)
-def _scoring(scores: Scores) -> Any:
-    return jax.jit(scores)
+    program: Any = model.built.evaluate  # a jitted function, which remembers its shapes
+    return program.eval_shape(dict(model.params), dict(model.buffers), tuple(xs))
 
 
 def _check_targets(
@@ -134,7 +123,8 @@ def _check_targets(
             losses.check_targets(task.loss, _one_array(task.loss, output), targets)
             unseen = unseen[1:]
         form = jax.ShapeDtypeStruct(targets.shape, targets.dtype)
-        _scoring(task.scores).eval_shape(output, form)
+        own = task.scores.own
+        jax.eval_shape(lambda output, y: own(output, y), output, form)
         _see_values(Scores(unseen), output, targets)
     except (ShapeError, DTypeError, DataError) as error:
         place = f"{where}, y" if not error.where else f"{where}, y: {error.where}"

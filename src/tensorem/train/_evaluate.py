@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import lru_cache
 from typing import Any
 
 import jax
@@ -18,9 +16,7 @@ from tensorem.errors import DataError
 from ._checks import checked, checked_inputs
 from ._feed import Examples, examples
 from ._record import Record
-from ._state import Array, Arrays
-from ._step import as_row
-from ._task import Score, Scores, Task, require_model
+from ._task import Score, Task, require_model
 
 
 def evaluate(
@@ -59,11 +55,11 @@ def evaluate(
 
 def scored(task: Task, model: nn.Model, found: Examples, batch_size: int) -> dict[str, float]:
     """The same for examples that were checked before."""
-    score = _scorer(model.layer, task.scores)
     rows = []
     for batch in _batches(len(found), batch_size):
         xs = tuple(jnp.asarray(x[batch]) for x in found.inputs)
-        row = score(model.params, model.buffers, xs, jnp.asarray(found.targets[batch]))
+        output = model.built.evaluate(dict(model.params), dict(model.buffers), xs)
+        row = task.row(output, jnp.asarray(found.targets[batch]))
         rows.append(np.asarray(row).tolist())
         if not np.isfinite(rows[-1]).all():
             model.look(*xs)
@@ -107,14 +103,3 @@ def _batches(n: int, batch_size: int) -> list[slice]:
     """The rows of each batch; none is made up, for a model or a loss may mix its examples."""
     size = positive("Evaluation takes batch_size", batch_size)
     return [slice(start, start + size) for start in range(0, n, size)]
-
-
-@lru_cache(maxsize=32)
-def _scorer(layer: nn.Layer, scores: Scores) -> Callable[..., Array]:
-    """(params, buffers, inputs, targets) -> the pairs of a batch in one row."""
-
-    def score(params: Arrays, buffers: Arrays, inputs: Any, targets: Array) -> Array:
-        output, _ = layer.call((params, buffers), *inputs)
-        return as_row(scores(output, targets))
-
-    return jax.jit(score)

@@ -50,7 +50,7 @@ def check_fingerprint(recorded: dict[str, str], where: str) -> None:
         raise ResumeError(
             f"{where} was trained with {_listed(recorded, differing)}, got "
             f"{_listed(here, differing)}.",
-            because="the same bits are promised for the same versions, device, settings and threads.",
+            because="bits are promised for the same versions, device, settings and threads.",
             help="pass anyway=True to continue with other rounding.",
         )
 

@@ -131,7 +131,8 @@ def resume(
         loss: The same function, where the loss was a function.
         metrics: The same metrics, where one was a function.
         epochs: Another total of epochs, to train further.
-        anyway: Whether to continue under other versions, device, settings or threads.
+        anyway: Whether to continue under other versions, device, settings or threads, or with a
+            forward that computes something else.
         progress: As in `fit`.
         hooks: As in `fit`.
 
@@ -153,6 +154,8 @@ def resume(
                 check_fingerprint(facts["fingerprint"], str(path))
             job = _job(task, plan, data, validation, folder, progress, hooks)
             _require_same(facts, job.facts)
+            if not anyway:
+                _require_program(facts, job.facts)
             state = with_arrays(job.runner.init(plan.seed), arrays, str(path))
             at = Standing(state, Record(task.names, rows), tuple(facts["history"]))
             folder.describe(_config(job, folder))
@@ -188,16 +191,18 @@ def _job(
     display = display_of(progress)
     if not isinstance(hooks, Hooks):
         raise ArgumentError(f"hooks takes train.Hooks, got {hooks!r}.")
+    runner = Runner(task, plan.optimizer, plan.backend)
+    task = runner.task
     found = checked(task, data.first() if isinstance(data, Stream) else examples(data))
     held_out = None if validation is None else checked(task, examples(validation), "validation")
     facts = {
         "plan": plan.to_json(),
         "model": f"{task.model.layer!r} of {task.model.input!r}",
+        "program": task.model.built.spelling.sha256() if folder else "",
         "data": _identity(data, found) if folder else "",
         "validation": held_out.sha256() if folder and held_out else None,
         "fingerprint": fingerprint(),
     }
-    runner = Runner(task, plan.optimizer, plan.backend)
     batches = _batches(task, plan, data if isinstance(data, Stream) else found)
     return Job(task, plan, runner, batches, held_out, folder, facts, display, hooks)
 
@@ -244,6 +249,16 @@ def _require_same(recorded: dict[str, Any], given: dict[str, Any]) -> None:
                 because=f"{recorded.get(name)} was recorded, this is {given[name]}.",
                 help=_HELP[name],
             )
+
+
+def _require_program(recorded: dict[str, Any], given: dict[str, Any]) -> None:
+    """Layers that look the same may have another forward; earlier runs did not record it."""
+    if recorded.get("program", given["program"]) != given["program"]:
+        raise ResumeError(
+            "The run takes the program of its model again, got another.",
+            because="a forward was changed since, or a value that it reads.",
+            help="pass anyway=True to continue with the code as it is now.",
+        )
 
 
 _HELP = {

@@ -14,6 +14,7 @@ import numpy as np
 
 from tensorem import nn, optim, rand
 from tensorem.errors import ArgumentError
+from tensorem.layer import Programs, Spelling, spelled
 
 from ._checks import checked
 from ._feed import Batches, Inputs, examples
@@ -21,8 +22,8 @@ from ._feed import feed as feed
 from ._pace import Pace
 from ._record import Record
 from ._state import Array, Arrays, State, unused
-from ._step import Forward, Rule, make_loop, make_step
-from ._task import Scores, Task
+from ._step import Forward, Rule, batch, make_loop, make_objective, make_step
+from ._task import Task
 
 Backend = Literal["compiled", "eager"]
 BACKENDS = ("compiled", "eager")
@@ -31,6 +32,8 @@ BACKENDS = ("compiled", "eager")
 @dataclass(frozen=True, eq=False)
 class Runner:
     """A task and an optimizer as functions of a state; `fit` is made of these.
+
+    It reads the code of the layers when it is made: `task.model` is the given one, `rebuild`.
 
     Args:
         task: The model, the loss and the metrics.
@@ -61,6 +64,7 @@ class Runner:
                 help="train.Task(model, loss).",
             )
         require_rule(self.optimizer, self.backend)
+        object.__setattr__(self, "task", self.task.reread())
         for dtype in {array.dtype for array in self.task.model.params.values()}:
             optim.check_dtype(self.optimizer, dtype)
 
@@ -69,7 +73,7 @@ class Runner:
         model = self.task.model
         params, buffers = dict(model.params), dict(model.buffers)  # JAX is fastest on plain dicts
         with model.precision():
-            return _start(self.optimizer)(params, buffers, rand.jax_key(seed))
+            return _started(self.optimizer)(params, buffers, rand.jax_key(seed))
 
     def step(self, state: State, x: Any, y: Any) -> tuple[State, Record]:
         """One step on one batch. The state that goes in is used up.
@@ -136,7 +140,7 @@ class Runner:
     @cached_property
     def _advance(self) -> Advance:
         advance = _compiled if self.backend == "compiled" else _eager
-        return advance(self.task.model.layer, self.task.scores, self.optimizer)
+        return advance(self.task, self.optimizer)
 
 
 def require_rule(optimizer: Any, backend: Any) -> None:
@@ -151,9 +155,13 @@ def require_rule(optimizer: Any, backend: Any) -> None:
     optim.rate_of(optimizer)
 
 
+def _started(optimizer: optim.Optimizer) -> Callable[[Arrays, Arrays, Array], State]:
+    """(params, buffers, key) -> the state before the first step, as one program."""
+    return _start(optimizer) if _is_ours(optimizer) else _start.__wrapped__(optimizer)
+
+
 @lru_cache(maxsize=32)
 def _start(optimizer: optim.Optimizer) -> Callable[[Arrays, Arrays, Array], State]:
-    """(params, buffers, key) -> the state before the first step, as one program."""
     transform = optimizer.transform()
 
     def start(params: Arrays, buffers: Arrays, key: Array) -> State:
@@ -169,27 +177,48 @@ Advance = Callable[[State, Inputs, Array, Array, int, int], tuple[State, Any]]
 over the batches order[i], and a row for each of these steps."""
 
 
-@lru_cache(maxsize=32)
-def _compiled(layer: nn.Layer, scores: Scores, optimizer: optim.Optimizer) -> Advance:
-    """Many steps in one program; equal descriptions share it, and so its compilation."""
-    rule = Rule(optimizer.transform())
-    loop = make_loop(make_step(_forward(layer, nn.Context(training=True)), scores, rule))
+def _compiled(task: Task, optimizer: optim.Optimizer) -> Advance:
+    """Many steps in one program."""
+    layer, scores, rule = task.model.layer, task.scores, Rule(optimizer.transform())
+    forward = _forward(layer, nn.Context(training=True))
+    objective = make_objective(forward, scores)
+    own = scores.own
+
+    def of_user(params: Arrays, buffers: Arrays, inputs: Inputs, key: Array, targets: Array) -> Any:
+        output, buffers = forward(params, buffers, inputs, key)
+        return output, buffers, own(output, targets)
+
+    key = (layer, scores, optimizer if _is_ours(optimizer) else object())
+    programs = Programs(key, lambda: make_loop(make_step(objective, rule)))
 
     def advance(
         state: State, inputs: Inputs, targets: Array, order: Array, start: int, stop: int
     ) -> tuple[State, Any]:
+        def spell() -> Spelling:
+            arrays = state.params, state.buffers, batch(inputs, order), state.key
+            return spelled(of_user, *arrays, batch(targets, order))[0]
+
+        loop = programs.of((inputs, targets, order), spell)
         state, rows = loop(state, inputs, targets, order, np.int32(start), np.int32(stop))
         return state, np.asarray(rows)[start:stop]
 
     return advance
 
 
-@lru_cache(maxsize=32)
-def _eager(layer: nn.Layer, scores: Scores, optimizer: optim.Optimizer) -> Advance:
+def _is_ours(optimizer: optim.Optimizer) -> bool:
+    """Whether an optimizer is made of descriptions alone; a class of the user's own is code."""
+    try:
+        return bool(optim.from_json(optimizer.to_json()) == optimizer)
+    except ArgumentError:
+        return False
+
+
+def _eager(task: Task, optimizer: optim.Optimizer) -> Advance:
     """One step after another, layer by layer, each layer a program of its own."""
-    rule = jax.jit(Rule(optimizer.transform()))
-    forward = _forward(layer, nn.Context(training=True, run_leaf=nn.eager))
-    step = make_step(forward, jax.jit(scores), rule)
+    scores, rule = task.scores, Rule(optimizer.transform())
+    forward = _forward(task.model.layer, nn.Context(training=True, run_leaf=nn.eager))
+    measure = jax.jit(lambda output, targets: scores(output, targets))
+    step = make_step(make_objective(forward, measure), jax.jit(lambda *given: rule(*given)))
 
     def advance(
         state: State, inputs: Inputs, targets: Array, order: Array, start: int, stop: int

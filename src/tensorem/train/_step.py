@@ -14,6 +14,7 @@ from tensorem.losses import Pair
 
 from ._feed import Inputs
 from ._state import Array, Arrays, State
+from ._task import as_row
 
 Step = Callable[[State, Inputs, Array], tuple[State, Array]]
 """(state, inputs, targets) -> (state after the step, the pairs of the step in one row)."""
@@ -43,8 +44,12 @@ class Rule:
         return moved, state
 
 
-def make_step(forward: Forward, measure: Measure, rule: Callable[..., Any]) -> Step:
-    """One step of gradient descent on the mean loss of a batch, as a pure function."""
+Objective = Callable[[Arrays, State, Inputs, Array], Any]
+"""(params, state, inputs, targets) -> (mean loss, (buffers after the step, its row))."""
+
+
+def make_objective(forward: Forward, measure: Measure) -> Objective:
+    """What a step makes small, as a function of the parameters."""
 
     def objective(params: Arrays, state: State, inputs: Inputs, targets: Array) -> Any:
         key = jax.random.fold_in(state.key, state.step)
@@ -52,6 +57,12 @@ def make_step(forward: Forward, measure: Measure, rule: Callable[..., Any]) -> S
         pairs = measure(output, targets)
         total, count = pairs[0]
         return total / count, (buffers, as_row(pairs))
+
+    return objective
+
+
+def make_step(objective: Objective, rule: Callable[..., Any]) -> Step:
+    """One step of gradient descent on an objective, as a pure function."""
 
     def step(state: State, inputs: Inputs, targets: Array) -> tuple[State, Array]:
         grad = jax.grad(objective, has_aux=True)
@@ -63,12 +74,6 @@ def make_step(forward: Forward, measure: Measure, rule: Callable[..., Any]) -> S
         return after, row
 
     return step
-
-
-def as_row(pairs: tuple[Pair, ...]) -> Array:
-    """Pairs of sums and counts side by side, at least in float32."""
-    dtype = jnp.promote_types(pairs[0][0].dtype, jnp.float32)
-    return jnp.stack([jnp.asarray(v, dtype) for pair in pairs for v in pair])
 
 
 Loop = Callable[[State, Inputs, Array, Array, Array, Array], tuple[State, Array]]
@@ -90,7 +95,7 @@ def make_loop(step: Step) -> Loop:
             state, row = step(state, tuple(x[order[i]] for x in inputs), targets[order[i]])
             return state, rows.at[i].set(row)
 
-        row = jax.eval_shape(step, state, _batch(inputs, order), _batch(targets, order))[1]
+        row = jax.eval_shape(step, state, batch(inputs, order), batch(targets, order))[1]
         rows = jnp.zeros((order.shape[0], *row.shape), row.dtype)
         done: tuple[State, Array] = jax.lax.fori_loop(start, stop, body, (state, rows))
         return done
@@ -98,6 +103,7 @@ def make_loop(step: Step) -> Loop:
     return jax.jit(loop, donate_argnums=0)
 
 
-def _batch(arrays: Any, order: Array) -> Any:
+def batch(arrays: Any, order: Array) -> Any:
+    """The forms of one batch: as many rows as a row of the order names."""
     size = order.shape[1]
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype), arrays)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import jax
@@ -13,6 +14,7 @@ import numpy as np
 from tensorem import losses, metrics
 from tensorem.dtypes import FLOATING
 from tensorem.errors import ArgumentError, ShapeError
+from tensorem.layer import Programs, spelled
 from tensorem.nn import Layer, Model
 from tensorem.shapes import Spec
 
@@ -64,6 +66,26 @@ class Task:
         metric = (_function("metric", m, metrics.by_name) for m in self.metrics or ())
         return Scores((_function("loss", self.loss, losses.by_name), *metric))
 
+    def reread(self) -> Task:
+        """The same task, with the code of the layers as it is now."""
+        return replace(self, model=self.model.rebuild())
+
+    @cached_property
+    def row(self) -> Callable[[Any, Any], Any]:
+        """(output, targets) -> the pairs of a batch in one row, compiled as they are read now."""
+        scores = self.scores
+
+        def row(output: Any, targets: Any) -> Any:
+            return as_row(scores(output, targets))
+
+        programs = Programs(scores, lambda: jax.jit(row))
+
+        def run(output: Any, targets: Any) -> Any:
+            given = output, targets
+            return programs.of(given, lambda: spelled(scores.own, *given)[0])(*given)
+
+        return run
+
     @property
     def names(self) -> tuple[str, ...]:
         """The name of the loss is "loss"; a metric has its own."""
@@ -78,6 +100,12 @@ class Scores:
 
     def __call__(self, output: Any, targets: Any) -> tuple[Pair, ...]:
         return tuple(_pair(f, _applied(f, output, targets)) for f in self.functions)
+
+    @property
+    def own(self) -> Scores:
+        """Those of the user's own: what is in the tables stays what it is."""
+        known = {*losses.LOSSES.values(), *metrics.METRICS.values()}
+        return Scores(tuple(f for f in self.functions if f not in known))
 
 
 def require_model(model: Any) -> None:
@@ -172,6 +200,12 @@ def _pair(score: Score, value: Any) -> Pair:
 
 def _has_two_numbers(value: Any) -> bool:
     return isinstance(value, tuple) and len(value) == 2 and all(map(_is_number, value))
+
+
+def as_row(pairs: tuple[Pair, ...]) -> Any:
+    """Pairs of sums and counts side by side, at least in float32."""
+    dtype = jnp.promote_types(pairs[0][0].dtype, jnp.float32)
+    return jnp.stack([jnp.asarray(v, dtype) for pair in pairs for v in pair])
 
 
 def _is_number(value: Any) -> bool:

@@ -1,0 +1,182 @@
+"""A layer read for an input: what its code computes, and that it still does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+import jax
+
+from tensorem import runtime
+from tensorem.dtypes import FLOATING, INTEGER
+from tensorem.errors import LayerError, ShapeError
+from tensorem.shapes import Spec, require_equal
+
+from ._bind import EVALUATION, Arrays, Context
+from ._declare import declarations
+from ._layer import Layer, Parameter
+from ._log import Call, Log
+from ._specs import abstract, is_shape, leaves, precision, spec_tree, text
+from ._spelling import Spelling, spelled
+from ._summary import Row
+from ._tree import is_leaf, place, walk
+
+
+@dataclass(frozen=True, eq=False)
+class Built:
+    """What is fixed when a layer is built: the layer, its specs, a row per layer, what it says.
+
+    Args:
+        spelling: What its evaluation computes, over the names of the sizes.
+        settings: The settings of JAX under which that was read.
+    """
+
+    layer: Layer
+    inputs: tuple[Any, ...]
+    output: Any
+    rows: tuple[Row, ...] = field(repr=False)
+    spelling: Spelling = field(repr=False)
+    settings: Mapping[str, Any] = field(repr=False)
+
+    @cached_property
+    def evaluate(self) -> Callable[[Arrays, Arrays, tuple[Any, ...]], Any]:
+        """(params, buffers, inputs) -> output as one program; equal ones share it."""
+        return _evaluator(self)
+
+    @cached_property
+    def takes_indices(self) -> bool:
+        """Whether an input holds integers: an index that is out of range gives NaN in a program."""
+        return any(spec.dtype in INTEGER for spec in leaves(self.inputs))
+
+    def is_unchanged(self) -> bool:
+        """Whether the layer, read again, says what it said."""
+        with precision(self.inputs), runtime.compiling_for(self.settings):
+            now, _ = spelled(_evaluation(self.layer), *_forms(self.layer, self.inputs))
+        return now.words == self.spelling.words
+
+    def require_unchanged(self) -> None:
+        """Raise unless the layer says what it said: a model means what was read at `build`.
+
+        Raises:
+            LayerError: It says something else now.
+        """
+        if not self.is_unchanged():
+            raise LayerError(
+                f"{type(self.layer).__name__} computes something else than when it was built.",
+                because="a forward was changed since, or a value that it reads.",
+                help="build it again: model.rebuild() reads it as it is now, and keeps the arrays.",
+            )
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (
+            isinstance(other, Built)
+            and (self.layer, self.inputs, self.spelling)
+            == (other.layer, other.inputs, other.spelling)
+        )
+
+    def __hash__(self) -> int:
+        return hash(self.layer)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # elsewhere the code is read as it is there
+        return read, (self.layer, self.inputs)
+
+
+def read(layer: Layer, inputs: tuple[Any, ...]) -> Built:
+    """Run forward on shapes alone: what it says now, with every call noted.
+
+    Raises:
+        ShapeError: Two layers do not fit.
+        LayerError: A layer with parameters stands in two places, or a rule and a forward differ.
+    """
+    log = Log()
+
+    def forward(params: Arrays, buffers: Arrays, *xs: Any) -> Any:
+        log.begin(xs)
+        y, _ = layer.call((params, buffers), *xs, ctx=Context(log=log))
+        log.finish()
+        return y
+
+    with precision(inputs):
+        settings = runtime.compiled_for()
+        spelling, output = spelled(forward, *_forms(layer, inputs))
+        for call in log.calls:
+            _require_rule(call)
+        return Built(layer, inputs, spec_tree(output), _rows(layer, log.calls), spelling, settings)
+
+
+@lru_cache(maxsize=128)
+def _evaluator(built: Built) -> Callable[[Arrays, Arrays, tuple[Any, ...]], Any]:
+    evaluation = _evaluation(built.layer)
+
+    def evaluate(params: Arrays, buffers: Arrays, xs: tuple[Any, ...]) -> Any:
+        built.require_unchanged()  # while it is traced, for each form of inputs
+        return evaluation(params, buffers, *xs)
+
+    return jax.jit(evaluate)
+
+
+def _evaluation(layer: Layer) -> Callable[..., Any]:
+    def evaluation(params: Arrays, buffers: Arrays, *xs: Any) -> Any:
+        return layer.call((params, buffers), *xs, ctx=EVALUATION)[0]
+
+    return evaluation
+
+
+def _forms(layer: Layer, inputs: tuple[Any, ...]) -> list[Any]:
+    """The arguments of an evaluation without values: parameters, buffers, inputs."""
+    params, buffers = forms(layer, inputs)
+    return [
+        params,
+        buffers,
+        *jax.tree.map(abstract, inputs, is_leaf=lambda s: isinstance(s, Spec)),
+    ]
+
+
+def forms(layer: Layer, inputs: tuple[Any, ...]) -> tuple[Arrays, Arrays]:
+    """Shape and dtype of every parameter and every buffer, for an input."""
+    dtype, params, buffers = float_dtype(inputs), {}, {}
+    for path, declared in declarations(layer).items():
+        if isinstance(declared, Parameter):
+            params[path] = jax.ShapeDtypeStruct(declared.shape, dtype)
+        else:
+            buffers[path] = jax.ShapeDtypeStruct(declared.shape, declared.dtype or dtype)
+    return params, buffers
+
+
+def float_dtype(inputs: Any) -> str:
+    """The dtype of the floats that go in; float32 where there are none."""
+    return next((s.dtype for s in leaves(inputs) if s.dtype in FLOATING), "float32")
+
+
+def _require_rule(call: Call) -> None:
+    """The rule of a leaf layer agrees with its forward."""
+    if not is_leaf(call.layer):
+        return
+    said = call.layer.output_shape(*call.takes)
+    if not is_shape(said) or not is_shape(call.gives):
+        return
+    what = f"{call.layer.label()} gives {text(call.gives)}, its output_shape says {text(said)}."
+    try:
+        require_equal(call.gives, said, what)
+    except ShapeError:
+        where, help = place("model", call.path), "make output_shape and forward agree."
+        raise LayerError(what, where=where, help=help) from None
+
+
+def _rows(layer: Layer, calls: list[Call]) -> tuple[Row, ...]:
+    """One row per layer, parents first, with the shapes of its first call."""
+    first: dict[str, Call] = {}
+    for call in calls:
+        first.setdefault(call.path, call)
+    shown = ((path, part) for path, part in walk(layer) if not part.shares)
+    return tuple(_row(path, part, first.get(path)) for path, part in shown)
+
+
+def _row(path: str, layer: Any, call: Call | None) -> Row:
+    own = [d for d in layer.parameters().values() if d is not None]
+    count = sum(math.prod(d.shape) for d in own)
+    takes, gives = call.specs if call else ((), ())
+    return Row(path, layer, takes, gives, count)

@@ -1,0 +1,50 @@
+"""The arrays that a layer and the layers below it declare, by path."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tensorem.errors import LayerError
+
+from ._layer import Buffer, Layer, Parameter
+from ._tree import join, parts
+
+
+def declarations(layer: Layer) -> dict[str, Parameter | Buffer]:
+    """Every parameter and buffer of a layer by its path, in the order of the fields.
+
+    Raises:
+        LayerError: A layer with parameters stands in two places, or two arrays have one path.
+    """
+    found: dict[str, Parameter | Buffer] = {}
+    seen: dict[int, str] = {}
+    shared: dict[int, str] = {}
+    _declare(layer, "", found, seen, shared)
+    return found
+
+
+def _declare(
+    layer: Any, path: str, found: dict[str, Any], seen: dict[int, str], shared: dict[int, str]
+) -> None:
+    if layer.shares:
+        if id(layer) in shared:
+            return
+        shared[id(layer)] = path
+    own = {n: d for n, d in {**layer.parameters(), **layer.buffers()}.items() if d is not None}
+    _require_once(layer, path, own, seen)
+    for name, declared in own.items():
+        if join(path, name) in found:
+            raise LayerError(f"The path {join(path, name)!r} names two arrays.")
+        found[join(path, name)] = declared
+    for name, part in parts(layer):
+        _declare(part, join(path, name), found, seen, shared)
+
+
+def _require_once(layer: Layer, path: str, own: Any, seen: dict[int, str]) -> None:
+    if own and id(layer) in seen:
+        raise LayerError(
+            f"{layer.label()} stands in two places, {seen[id(layer)]!r} and {path!r}.",
+            because="one object would have one set of parameters, or two; the layer cannot say.",
+            help="construct one for each place, or say that they share: s = nn.share(layer).",
+        )
+    seen[id(layer)] = path
