@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._recipe import Recipe, built
+from ._recipe import VERSION, Recipe, built
 
 if TYPE_CHECKING:
     from tensorem.nn import Model
 
-RECIPE = Recipe(layers="cnn")
+RECIPE = Recipe(layers="cnn", version=VERSION)
 _BATCH = 32
 STEPS = 1437 // _BATCH
 """Batches in an epoch of the digits to train on, the smaller last one left out."""

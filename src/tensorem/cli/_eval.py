@@ -7,12 +7,9 @@ from typing import Any
 
 import tyro
 
-from tensorem.disk import RunFiles, is_file
-
 from . import _exit
 from ._flags import RunFolder, Source
-from ._recipe import Recipe
-from ._runs import examples, outputs, require_run
+from ._runs import examples, outputs, recipe_of, require_run
 from ._terminal import print_json
 
 
@@ -34,8 +31,7 @@ class Eval:
 
         run = require_run(self.model)
         found = examples(run, self.data)
-        loss = Recipe.load(run).loss if is_file(RunFiles(run).recipe) else "cross_entropy"
-        scores = scores_of(loss, outputs(files.load(run), found.x), found.y)
+        scores = scores_of(recipe_of(run).loss, outputs(files.load(run), found.x), found.y)
         if self.json:
             print_json({"examples": len(found), **scores})
         else:

@@ -12,11 +12,14 @@ from tensorem.errors import ArgumentError, DataError
 
 from . import _exit
 from ._flags import Place, Rows, RunFolder
-from ._runs import examples, outputs, require_rows, require_run
+from ._recipe import Recipe, rows
+from ._runs import examples, outputs, recipe_of, require_rows, require_run
 from ._terminal import print_json, show, table
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from tensorem.data import Columns
 
 
 @dataclass(frozen=True)
@@ -27,10 +30,10 @@ class Predict:
     """A run folder."""
 
     input: Place = None
-    """A .npy file of inputs, one per row."""
+    """A .npy file of inputs, one per row; or a .csv file with the columns of the model."""
 
-    index: Rows = (0,)
-    """Without --input: which of the run's test examples."""
+    index: Rows = ()
+    """Without --input: which of the run's test examples; the first if not given."""
 
     output: Place = None
     """Also write the outputs to this .npy file."""
@@ -43,29 +46,40 @@ class Predict:
 
         run = require_run(self.model)
         _require_two(self.input, self.output)
-        x, names = _inputs(run, self.input, self.index)
+        recipe = recipe_of(run)
+        x, names = _inputs(self, recipe)
         y = outputs(files.load(run), x)
         if self.output is not None:
             _write(self.output, y)
-        rows = [_row(name, values) for name, values in zip(names, y, strict=True)]
+        told = [_row(name, values, recipe.columns) for name, values in zip(names, y, strict=True)]
         if self.json:
-            print_json(rows)
+            print_json(told)
         else:
-            show(table(tuple(rows[0]), ([_text(v) for v in row.values()] for row in rows)))
+            show(table(tuple(told[0]), ([_text(v) for v in row.values()] for row in told)))
         return _exit.OK
 
 
-def _inputs(run: Path, file: Path | None, index: tuple[int, ...]) -> tuple[NDArray[Any], list[str]]:
+def _inputs(given: Predict, recipe: Recipe) -> tuple[NDArray[Any], list[str]]:
+    if given.input is not None:
+        if given.index:
+            raise ArgumentError("--index is about the run's test examples, got --input too.")
+        x = _read(given.input, recipe)
+        return x, [f"row {i}" for i in range(len(x))]
+    found, index = examples(given.model, None), list(given.index or (0,))
+    require_rows(index, len(found))
+    y = found.y[index]
+    targets = recipe.columns.names(y) if recipe.columns else y.tolist()
+    return found.x[index], [f"test {i} (target {t})" for i, t in zip(index, targets, strict=True)]
+
+
+def _read(file: Path, recipe: Recipe) -> NDArray[Any]:
     from tensorem import data
 
-    if file is not None:
-        x = data.read_npy(file)
-        _require_rows(x, file)
-        return x, [f"row {i}" for i in range(len(x))]
-    found = examples(run, None)
-    require_rows(index, len(found))
-    shown = [f"test {i} (target {found.y[i]})" for i in index]
-    return found.x[list(index)], shown
+    if file.suffix.lower() == ".csv":
+        return rows(recipe, file)
+    x = data.read_npy(file)
+    _require_rows(x, file)
+    return x
 
 
 def _require_two(file: Path | None, output: Path | None) -> None:
@@ -88,10 +102,14 @@ def _require_rows(x: NDArray[Any], file: Path) -> None:
         )
 
 
-def _row(name: str, values: Any) -> dict[str, Any]:
+def _row(name: str, values: NDArray[Any], columns: Columns | None) -> dict[str, Any]:
+    """With the class as the table writes it; where no table is known, its number."""
     numbers = [float(v) for v in values.ravel()]
-    classes = {"class": int(values.argmax())} if len(numbers) > 1 else {}
-    return {"input": name, **classes, "outputs": numbers}
+    if columns is not None:
+        found = columns.names([int(values.argmax())]) if columns.classes else []
+    else:
+        found = [int(values.argmax())] if len(numbers) > 1 else []
+    return {"input": name, **({"class": found[0]} if found else {}), "outputs": numbers}
 
 
 def _text(value: Any) -> str:

@@ -11,14 +11,23 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tensorem import disk
+from tensorem.data import Columns, Targets
 from tensorem.errors import ArgumentError, DataError, FileError, TensoremError
 
+from ._terminal import note
+
 if TYPE_CHECKING:
-    from tensorem.data import Dataset, Splits
+    from numpy.typing import NDArray
+
+    from tensorem.data import Dataset, Splits, Table
     from tensorem.nn import Layer, Model
 
 BUNDLED = ("digits", "iris")
 LOSSES = ("cross_entropy", "mse")
+TARGETS: dict[str, Targets] = {"auto": "auto", "cross_entropy": "classes", "mse": "numbers"}
+"""What a loss makes of a column of targets."""
+VERSION = 2
+"""Of the file; 1 said neither its version nor the columns."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +42,11 @@ class Recipe:
         layers: "cnn", "mlp" or "FILE.py:NAME".
         hidden: The widths of an mlp's hidden layers.
         header: Whether the first line of a CSV file names its columns.
-        sha256: Of the CSV file that was trained on; an edited one would mix the examples anew,
-            and some of those for testing would have been trained on.
+        sha256: Of the examples in the CSV file that was trained on, in version 1 of its bytes;
+            others would be mixed anew, and some of those to test on would have been trained on.
+        columns: What was learnt of the CSV file; None for bundled data, and in version 1, whose
+            runs read every file by place and in its own units.
+        version: Of the file.
     """
 
     data: str = "digits"
@@ -45,6 +57,8 @@ class Recipe:
     hidden: tuple[int, ...] = (64,)
     header: bool = True
     sha256: str = ""
+    columns: Columns | None = None
+    version: int = 1
 
     def save(self, run: Path) -> None:
         """Write it into a run folder."""
@@ -78,6 +92,8 @@ class Recipe:
                 if not isinstance(found[name], list):
                     raise ValueError(f"{name} is {found[name]!r}")
                 found[name] = tuple(found[name])
+            if found.get("columns") is not None:
+                found["columns"] = Columns.from_json(found["columns"])
             recipe = Recipe(**found)
             recipe._require_kinds()
         except (ValueError, TypeError, KeyError, AttributeError) as error:
@@ -87,7 +103,7 @@ class Recipe:
     def _require_kinds(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if type(value) is not type(field.default):
+            if field.name != "columns" and type(value) is not type(field.default):
                 raise ValueError(f"{field.name} is {value!r}")
         if not all(type(width) is int and width > 0 for width in self.hidden):
             raise ValueError(f"hidden is {self.hidden!r}")
@@ -95,19 +111,45 @@ class Recipe:
             raise ValueError(f"classes is {self.classes!r}")
         if self.loss not in LOSSES:
             raise ValueError(f"loss is {self.loss!r}")
+        if not 1 <= self.version <= VERSION:
+            raise ValueError(f"version is {self.version}, and this tensorem knows {VERSION}")
 
 
-def signed(recipe: Recipe) -> Recipe:
-    """The recipe with the hash of its CSV file.
+def learnt(recipe: Recipe, loss: str) -> Recipe:
+    """The recipe with what its CSV file says: the columns, the classes, the loss and the hash.
+
+    Args:
+        recipe: What was told.
+        loss: "auto", or the loss that was asked for.
 
     Raises:
         FileError: The CSV file cannot be read.
+        DataError: The column of targets is not there, or neither few classes nor numbers.
+        ArgumentError: There is no such data.
     """
-    return recipe if recipe.data in BUNDLED else replace(recipe, sha256=_sha256(recipe.data))
+    if recipe.data in BUNDLED:
+        return replace(recipe, version=VERSION)
+    from tensorem import data
+
+    _require_csv(recipe.data)
+    table = data.read_table(recipe.data, recipe.header)
+    targets = TARGETS["cross_entropy" if recipe.classes else loss]
+    columns = data.learn_columns(table, _target(recipe), recipe.classes, targets, recipe.header)
+    loss = "cross_entropy" if columns.classes else "mse"
+    sha256 = _digest(columns.examples(table))
+    return replace(recipe, loss=loss, sha256=sha256, columns=columns, version=VERSION)
 
 
-def _sha256(path: str) -> str:
-    return hashlib.sha256(disk.read_whole(Path(path))).hexdigest()
+def _identity(recipe: Recipe, found: Dataset) -> str:
+    """What tells the examples of a recipe from others."""
+    if recipe.columns is not None:
+        return _digest(found)
+    return hashlib.sha256(disk.read_whole(Path(recipe.data))).hexdigest()
+
+
+def _digest(found: Dataset) -> str:
+    arrays = (disk.raw(array) for array in (found.x, found.y))
+    return hashlib.sha256(b"".join(map(bytes, arrays))).hexdigest()
 
 
 def splits(recipe: Recipe) -> Splits:
@@ -124,20 +166,24 @@ def splits(recipe: Recipe) -> Splits:
     if recipe.data in BUNDLED:
         return data.digits() if recipe.data == "digits" else data.iris()
     _require_csv(recipe.data)
-    if recipe.sha256 and recipe.sha256 != _sha256(recipe.data):
+    found = _rows(recipe)
+    if recipe.sha256 and recipe.sha256 != _identity(recipe, found):
         raise DataError(
             f"The run takes the {recipe.data} that it was trained on, got another.",
             because="other rows would put examples that were trained on among those to test on.",
             help="bring the file back, or score the model on other data: --data FILE.",
         )
-    found = _rows(recipe)
     if len(found) < 2:
         raise DataError(
             "A .csv file takes at least 2 rows, to train on some and to test on others, got 1.",
             where=recipe.data,
         )
-    train, test = found.shuffle(seed=0).split(0.8)
-    return data.Splits(train, test, recipe.classes)
+    train, test = _mixed(found)
+    return data.Splits(train, test, recipe.columns.classes if recipe.columns else recipe.classes)
+
+
+def _mixed(found: Dataset) -> tuple[Dataset, Dataset]:
+    return found.shuffle(seed=0).split(0.8)
 
 
 def unseen(recipe: Recipe, other: str) -> Dataset:
@@ -154,9 +200,50 @@ def unseen(recipe: Recipe, other: str) -> Dataset:
     """
     given = replace(recipe, data=other)
     if other in BUNDLED:
+        _require_no_columns(recipe, other)
         return splits(given).test
     _require_csv(other)
-    return splits(given).test if _sha256(other) == recipe.sha256 else _rows(given)
+    _tell_place(recipe, other)
+    found = _rows(given)
+    return _mixed(found)[1] if _identity(given, found) == recipe.sha256 else found
+
+
+def rows(recipe: Recipe, path: Path) -> NDArray[Any]:
+    """The inputs in a CSV file, which may do without targets.
+
+    Raises:
+        FileError: The CSV file cannot be read.
+        DataError: A column of the model is not there, or a cell is not what it should be.
+    """
+    from tensorem import data
+
+    table = data.read_table(path, recipe.header)
+    if recipe.columns is None:
+        _tell_place(recipe, str(path))
+        return table.numbers(range(len(table.names)))
+    found = recipe.columns.rows(table)
+    _tell_others(recipe.columns, table)
+    return found
+
+
+def _tell_place(recipe: Recipe, path: str) -> None:
+    """Say that columns are told by place, where a run knows no names."""
+    if recipe.columns is None:
+        note(f"{path} is read by place: the run knows no names of columns.")
+
+
+def _tell_others(columns: Columns, table: Table) -> None:
+    others = columns.others(table)
+    if others and columns.named:
+        note(f"{table.path} has columns that the model does not take: {', '.join(others)}.")
+
+
+def _require_no_columns(recipe: Recipe, other: str) -> None:
+    if recipe.columns is not None:
+        raise ArgumentError(
+            f"--data takes a .csv file with the columns {', '.join(recipe.columns.inputs)}, got "
+            f"{other!r}."
+        )
 
 
 def _require_csv(data: str) -> None:
@@ -167,12 +254,21 @@ def _require_csv(data: str) -> None:
 def _rows(recipe: Recipe) -> Dataset:
     from tensorem import data
 
-    number = re.fullmatch(r"-?[0-9]+", recipe.target)
-    column = int(recipe.target) if number else recipe.target
+    if recipe.columns is not None:
+        table = data.read_table(recipe.data, recipe.header)
+        found = recipe.columns.examples(table)
+        _tell_others(recipe.columns, table)
+        return found
+    column = _target(recipe)
     if recipe.loss == "mse":
         return data.read_csv(recipe.data, y=[column], header=recipe.header)
     names = recipe.classes or None
     return _with_classes(data.read_csv(recipe.data, y=column, classes=names, header=recipe.header))
+
+
+def _target(recipe: Recipe) -> str | int:
+    number = re.fullmatch(r"-?[0-9]+", recipe.target)
+    return int(recipe.target) if number else recipe.target
 
 
 def layers(recipe: Recipe, examples: Splits) -> Layer:
@@ -181,6 +277,23 @@ def layers(recipe: Recipe, examples: Splits) -> Layer:
     Raises:
         ArgumentError: There are no such layers, or they do not take such examples.
     """
+    made = _layers(recipe, examples)
+    return made if recipe.columns is None else _in_units(made, recipe.loss, examples.train)
+
+
+def _in_units(layer: Layer, loss: str, examples: Dataset) -> Layer:
+    """A layer that learns in numbers near 1, inside one that takes and gives those of the table."""
+    from tensorem import data, nn
+
+    first = data.Scale.of(examples.x)
+    parts = [nn.Standardize(first.mean, first.std), layer]
+    if loss == "mse":
+        last = data.Scale.of(examples.y)
+        parts.append(nn.Unstandardize(last.mean, last.std))
+    return nn.Sequential(*parts)
+
+
+def _layers(recipe: Recipe, examples: Splits) -> Layer:
     if _is_of_the_user(recipe.layers):
         return _from_file(recipe.layers)
     outputs = _classes(examples) if recipe.loss == "cross_entropy" else 1

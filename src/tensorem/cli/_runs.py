@@ -113,11 +113,19 @@ def examples(run: Path, data: str | None) -> Dataset:
         FileError: Neither the command nor the run names any.
         DataError: The run's own file is not the one that it was trained on.
     """
-    known = is_file(RunFiles(run).recipe)
-    if data is None and not known:
+    if data is None and not is_file(RunFiles(run).recipe):
         raise FileError(f"{run} does not say what its data is.", help="pass --data digits.")
-    recipe = Recipe.load(run) if known else Recipe()
+    recipe = recipe_of(run)
     return splits(recipe).test if data is None else unseen(recipe, data)
+
+
+def recipe_of(run: Path) -> Recipe:
+    """The recipe of a run; where there is none, that of a classifier of bundled data.
+
+    Raises:
+        FileError: It is malformed.
+    """
+    return Recipe.load(run) if is_file(RunFiles(run).recipe) else Recipe()
 
 
 def require_rows(index: Sequence[int], size: int) -> None:

@@ -20,6 +20,11 @@ NARROW = 20
 """Columns that are always taken: in fewer a table would lose its cells."""
 
 
+def note(text: str) -> None:
+    """Say what a command made of its arguments, beside what it prints."""
+    print(f"note: {text}", file=sys.stderr)
+
+
 def console() -> Console:
     """A console on standard output: as wide as it is, without colour where NO_COLOR is set."""
     from rich.console import Console

@@ -11,7 +11,7 @@ from tensorem.errors import ArgumentError
 
 from . import _exit
 from ._flags import Count, Names, Place, Rate, Seed, Total, Widths
-from ._recipe import BUNDLED, Recipe, built, signed, splits
+from ._recipe import BUNDLED, Recipe, built, learnt, splits
 from ._runs import new_run
 from ._terminal import print_json, show
 
@@ -39,10 +39,10 @@ class Train:
     """The column of a CSV file that holds the targets: its name or number."""
 
     classes: Names = ()
-    """The texts in that column for class 0, class 1, ..."""
+    """The texts in that column for class 0, class 1, ...; those that are there if not given."""
 
-    loss: Literal["cross_entropy", "mse"] = "cross_entropy"
-    """What is made small."""
+    loss: Literal["auto", "cross_entropy", "mse"] = "auto"
+    """What is made small; auto: mse where a CSV file's targets are many numbers."""
 
     optimizer: Literal["adam", "adamw", "sgd"] = "adam"
     """How gradients move the parameters."""
@@ -90,29 +90,48 @@ def _begun(given: Train) -> tuple[Run, dict[str, float]]:
 
     recipe = _recipe(given)
     found = splits(recipe)
-    recipe = signed(recipe)
     model = built(recipe, found, given.seed)
     makers: dict[str, Any] = {"adam": optim.adam, "adamw": optim.adamw, "sgd": optim.sgd}
     with new_run(given.path, Path(given.data).stem) as path:
         if not given.json:
             show(model)
+            _tell_targets(recipe)
         run = train.fit(
-            model, found.train, given.loss, makers[given.optimizer](given.lr), given.epochs or 20,
+            model, found.train, recipe.loss, makers[given.optimizer](given.lr), given.epochs or 20,
             given.batch_size, given.seed, backend=given.backend, path=path,
             progress="none" if given.json else "auto", hooks=_saving(recipe),
         )  # fmt: skip
-    return run, train.evaluate(run.model, found.test, given.loss)
+    return run, train.evaluate(run.model, found.test, recipe.loss)
+
+
+def _tell_targets(recipe: Recipe) -> None:
+    """What was made of a column of targets, and what to say if it is something else."""
+    if recipe.columns is None:
+        return
+    from tensorem.data import shown
+
+    classes = recipe.columns.classes
+    made = (
+        f"{len(classes)} classes: {', '.join(shown(classes))}" if classes else "numbers to be met"
+    )
+    other = "mse" if classes else "cross_entropy"
+    print(f"target {recipe.columns.target}: {made} (else --loss {other})")
 
 
 def _recipe(given: Train) -> Recipe:
     about_files = [name for name in ("no_header", "target", "classes") if _changed(given, name)]
+    if given.classes and given.loss == "mse":
+        raise ArgumentError("--classes is about --loss cross_entropy, got --loss mse.")
+    if given.layers != "mlp" and _changed(given, "hidden"):
+        raise ArgumentError(f"--hidden is about --layers mlp, got --layers {given.layers}.")
     if given.data in BUNDLED and (about_files or given.loss == "mse"):
         flag = _flag(about_files[0]) if about_files else "--loss mse"
         raise ArgumentError(f"{flag} is about a .csv file, got --data {given.data}.")
-    return Recipe(
-        given.data, given.target, given.classes, given.loss, given.layers, given.hidden,
+    told = Recipe(
+        given.data, given.target, given.classes, layers=given.layers, hidden=given.hidden,
         header=not given.no_header,
     )  # fmt: skip
+    return learnt(told, given.loss)
 
 
 def _resumed(given: Train) -> tuple[Run, dict[str, float]]:

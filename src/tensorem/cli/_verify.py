@@ -13,11 +13,12 @@ from tensorem.disk import RunFiles
 from tensorem.errors import ArgumentError
 
 from . import _exit
-from ._flags import Count, Radius, Range, Rows, RunFolder, Source
-from ._runs import examples, require_rows, require_run
+from ._flags import Radius, Range, Rows, RunFolder, Source, Total
+from ._runs import examples, recipe_of, require_rows, require_run
 from ._terminal import print_json, show, table
 
 if TYPE_CHECKING:
+    from tensorem.data import Columns
     from tensorem.verify import Proof
 
 
@@ -32,13 +33,13 @@ class Verify:
     """A run folder."""
 
     eps: Radius = "0.02"
-    """The radius of the box, in input units."""
+    """The radius of the box, in the units of the inputs: of a table, of each of its columns."""
 
     index: Rows = ()
     """Which test examples; the first --count if not given."""
 
-    count: Count = 10
-    """How many test examples."""
+    count: Total = None
+    """How many test examples; 10, or as many as there are, if not given."""
 
     data: Source = None
     """digits, iris or a .csv file, whole unless the run trained on it; the run's own by default."""
@@ -59,6 +60,9 @@ class Verify:
         from tensorem import files, verify
 
         run = require_run(self.model)
+        recipe = recipe_of(run)
+        if recipe.loss != "cross_entropy":
+            raise ArgumentError(f"tensorem verify takes a classifier, got a run of {recipe.loss}.")
         test = examples(run, self.data)
         rows = _chosen(self.index, self.count, len(test))
         prover = verify.Prover.of(files.load_graph(run), self.clip)
@@ -66,7 +70,7 @@ class Verify:
         proofs = dict(zip(rows, found, strict=True))
         if self.save:
             save_certificates(proofs, run)
-        _print(proofs, self)
+        _print(proofs, self, recipe.columns)
         verdicts = {proof.verdict for proof in found}
         if "refuted" in verdicts:
             return _exit.REFUTED
@@ -93,29 +97,32 @@ def _place(run: Path, i: int, proof: Proof) -> Path:
     return RunFiles(run).certificates / f"eps-{proof.claim.eps}" / name
 
 
-def _chosen(index: tuple[int, ...], count: int, size: int) -> list[int]:
-    if not index and count > size:
+def _chosen(index: tuple[int, ...], count: int | None, size: int) -> list[int]:
+    if index and count is not None:
+        raise ArgumentError("--count is about the first test examples, got --index too.")
+    if count is not None and count > size:
         raise ArgumentError(f"--count takes an integer from 1 to {size}, got {count}.")
     require_rows(index, size)
-    return list(dict.fromkeys(index)) or list(range(count))
+    return list(dict.fromkeys(index)) or list(range(min(10, size) if count is None else count))
 
 
-def _print(proofs: dict[int, Proof], given: Verify) -> None:
-    rows = [_row(i, proof) for i, proof in proofs.items()]
+def _print(proofs: dict[int, Proof], given: Verify, columns: Columns | None) -> None:
+    rows = [_row(i, proof, columns) for i, proof in proofs.items()]
     if given.json:
         print_json({"eps": given.eps, "method": given.method, "proofs": rows})
         return
     cells = ((*list(row.values())[:-1], f"{row['margin']:.4g}") for row in rows)
-    show(table(("test", "label", "verdict", "margin"), cells, 1))
+    show(table(tuple(rows[0]), cells, 1))
     counts = Counter(proof.verdict for proof in proofs.values())
     told = ", ".join(f"{counts[v]} {v}" for v in ("proved", "refuted", "unknown"))
     print(f"radius {given.eps}: {told}; every verdict re-checked")
 
 
-def _row(i: int, proof: Proof) -> dict[str, Any]:
+def _row(i: int, proof: Proof, columns: Columns | None) -> dict[str, Any]:
     return {
         "test": i,
         "label": proof.claim.label,
+        **({"class": columns.names([proof.claim.label])[0]} if columns else {}),
         "verdict": proof.verdict,
         "margin": proof.margin,
     }

@@ -31,6 +31,8 @@ from ._norm import BatchNorm2d as BatchNorm2d
 from ._norm import LayerNorm as LayerNorm
 from ._pool import AvgPool2d as AvgPool2d
 from ._pool import MaxPool2d as MaxPool2d
+from ._scale import Standardize as Standardize
+from ._scale import Unstandardize as Unstandardize
 
 __all__ = [
     "AvgPool2d",
@@ -57,7 +59,9 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Softplus",
+    "Standardize",
     "Tanh",
+    "Unstandardize",
     "build",
     "eager",
     "examples",

@@ -28,6 +28,7 @@ from ._embedding import Embedding
 from ._linear import Linear
 from ._norm import BatchNorm2d, LayerNorm
 from ._pool import AvgPool2d, MaxPool2d
+from ._scale import Standardize, Unstandardize
 
 Given = Spec | tuple[int | str, ...]
 
@@ -132,6 +133,10 @@ _NORMS = (
     Example(LayerNorm(6), ("N", 3, 6), holes=_ROOTS),
     Example(LayerNorm((3, 6), eps=1e-3, bias=False), ("N", 3, 6), "of two axes"),
 )
+_SCALES = (
+    Example(Standardize((1.0, -2.0), (0.5, 3.0)), ("N", 2), twin=""),
+    Example(Unstandardize((1.0, -2.0), (0.5, 3.0)), ("N", 2), twin=""),
+)
 _EMBEDDINGS = (
     Example(Embedding(7, 3), _INDICES, below=7),
     Example(Embedding(4, 3, -2), _INDICES, "with padding", below=4),
@@ -158,6 +163,7 @@ EXAMPLES: tuple[Example, ...] = (
     *_CONVOLUTIONS,
     *_POOLS,
     *_NORMS,
+    *_SCALES,
     *_EMBEDDINGS,
     *_COMBINED,
 )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from tensorem import disk, nn
+from tensorem.data import Columns
 from tensorem.disk import RunFiles, exists
 from tensorem.errors import CertificateError, FileError
 from tensorem.files import load, load_graph
@@ -53,6 +54,7 @@ class Facts:
         model: The model in it.
         config: How it was trained; empty where that is not recorded.
         history: One row for each epoch.
+        columns: What the model takes of a table, by name; None where no table is recorded.
         scores: On examples that it was not trained on; empty where that is not recorded.
         robustness: What was proved of this model; None where nothing was tried.
         counterexamples: Those that were kept.
@@ -65,6 +67,7 @@ class Facts:
     model: nn.Model | GraphModel
     config: Json
     history: tuple[Json, ...]
+    columns: Columns | None
     scores: dict[str, float]
     robustness: Robustness | None
     counterexamples: tuple[Counterexample, ...]
@@ -79,6 +82,7 @@ class Facts:
         return {
             "run": str(self.run),
             "config": self.config,
+            "columns": self.columns.to_json() if self.columns else None,
             "scores": self.scores,
             "history": list(self.history),
             "robustness": asdict(self.robustness) if self.robustness else None,
@@ -102,6 +106,7 @@ def gather(run: Path) -> Facts:
         model=load(run),
         config=_config(files.config),
         history=_rows(files.log),
+        columns=_columns(files.recipe),
         scores=_numbers(_json(files.scores), files.scores),
         robustness=proved.robustness,
         counterexamples=proved.counterexamples,
@@ -189,6 +194,14 @@ def _json(path: Path) -> Json:
     if not isinstance(found, dict):
         raise FileError(f"{path} takes a JSON object, got {type(found).__name__}.")
     return found
+
+
+def _columns(recipe: Path) -> Columns | None:
+    said = _json(recipe).get("columns")
+    try:
+        return None if said is None else Columns.from_json(said)
+    except ValueError as error:
+        raise FileError(f"{recipe} is not the recipe of a run.", because=str(error)) from None
 
 
 def _config(path: Path) -> Json:

@@ -71,7 +71,14 @@ def write(facts: Facts) -> Path:
 
 def page(facts: Facts) -> str:
     """The report as HTML."""
-    parts = (_title(facts), _model(facts), _training(facts), _proofs(facts), _files(facts))
+    parts = (
+        _title(facts),
+        _model(facts),
+        _columns(facts),
+        _training(facts),
+        _proofs(facts),
+        _files(facts),
+    )
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
@@ -99,6 +106,15 @@ def _model(facts: Facts) -> str:
         ]
         table = _table(("value", "op", "shape"), rows)
     return f'<h2>Model</h2><div class="scroll model">{table}</div>'
+
+
+def _columns(facts: Facts) -> str:
+    if facts.columns is None:
+        return ""
+    found = facts.columns
+    targets = ", ".join(found.classes) or "numbers"
+    rows = [("inputs", ", ".join(found.inputs)), (f"target {found.target}", targets)]
+    return f'<h2>Table</h2><div class="scroll">{_table(("", ""), rows)}</div>'
 
 
 def _training(facts: Facts) -> str:

@@ -4,6 +4,7 @@ from ._layers import avg_pool2d as avg_pool2d
 from ._layers import batch_norm2d as batch_norm2d
 from ._layers import check_row as check_row
 from ._layers import check_rows as check_rows
+from ._layers import columns as columns
 from ._layers import conv2d as conv2d
 from ._layers import embedding as embedding
 from ._layers import flatten as flatten
@@ -30,6 +31,7 @@ __all__ = [
     "check_padding",
     "check_row",
     "check_rows",
+    "columns",
     "conv2d",
     "conv_size",
     "conv_window",

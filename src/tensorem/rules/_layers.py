@@ -226,6 +226,24 @@ def layer_norm(x: Shape, normalized_shape: int | Sequence[int]) -> Shape:
     return _with_last(x, len(want), want)
 
 
+def columns(x: Shape, count: int) -> Shape:
+    """Each column of a table by itself.
+
+    Shapes:
+        (*batch, count)  ->  (*batch, count)
+
+    Raises:
+        ShapeError: The last axis is another.
+
+    Example:
+        >>> columns((5, 3), 3)
+        (5, 3)
+    """
+    remedy = "give one mean and one std for each of the {} columns."
+    _require(f"(*batch, {count})", x, _last_axes(x, 1), (count,), remedy)
+    return _with_last(x, 1, (count,))
+
+
 def embedding(x: Shape, embedding_dim: int) -> Shape:
     """One row of the table for each index.
 

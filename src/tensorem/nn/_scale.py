@@ -1,0 +1,120 @@
+"""Columns in the units that a network learns in, and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tensorem import rules
+from tensorem.errors import ArgumentError
+from tensorem.layer import Layer
+from tensorem.shapes import Shape
+
+
+class Standardize(Layer):
+    """Each column less its mean, over its standard deviation; nothing in it is trained.
+
+    As a first layer it makes the units of a table part of the model, which then has one meaning
+    for all who call, save and prove it.
+
+    Shapes:
+        x (*batch, columns)  ->  the same
+
+    Args:
+        mean: The mean of each column.
+        std: The standard deviation of each column, above 0.
+
+    Raises:
+        ArgumentError: mean and std are not as many finite numbers, or a deviation is not above 0.
+        ShapeError: The last axis of x has another size.
+
+    Example:
+        >>> from tensorem import nn
+        >>> model = nn.build(Standardize(mean=(1.0, 20.0), std=(2.0, 10.0)), input=("N", 2))
+        >>> model([[3.0, 10.0]]).tolist()
+        [[1.0, -1.0]]
+
+    Source:
+        sklearn.preprocessing.StandardScaler, whose mean_ and scale_ these are.
+    """
+
+    takes: ClassVar[str] = "float"
+    mean: Sequence[float]
+    std: Sequence[float]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_scale(self)
+
+    def output_shape(self, x: Shape) -> Shape:
+        return rules.columns(x, len(self.mean))
+
+    def forward(self, x: Any) -> Any:
+        return (x - np.asarray(self.mean, x.dtype)) / np.asarray(self.std, x.dtype)
+
+    def label(self) -> str:
+        return f"Standardize({len(self.mean)})"
+
+
+class Unstandardize(Layer):
+    """Each column times its standard deviation, plus its mean: what `Standardize` undoes.
+
+    As a last layer it lets a network that learns in numbers near 1 answer in the units of its
+    targets.
+
+    Shapes:
+        x (*batch, columns)  ->  the same
+
+    Args:
+        mean: The mean of each column.
+        std: The standard deviation of each column, above 0.
+
+    Raises:
+        ArgumentError: As `Standardize`.
+        ShapeError: The last axis of x has another size.
+
+    Example:
+        >>> from tensorem import nn
+        >>> model = nn.build(Unstandardize(mean=(1.0, 20.0), std=(2.0, 10.0)), input=("N", 2))
+        >>> model([[1.0, -1.0]]).tolist()
+        [[3.0, 10.0]]
+    """
+
+    takes: ClassVar[str] = "float"
+    mean: Sequence[float]
+    std: Sequence[float]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require_scale(self)
+
+    def output_shape(self, x: Shape) -> Shape:
+        return rules.columns(x, len(self.mean))
+
+    def forward(self, x: Any) -> Any:
+        return x * np.asarray(self.std, x.dtype) + np.asarray(self.mean, x.dtype)
+
+    def label(self) -> str:
+        return f"Unstandardize({len(self.mean)})"
+
+
+def _require_scale(layer: Standardize | Unstandardize) -> None:
+    for name, least in (("mean", -math.inf), ("std", 0.0)):
+        values = getattr(layer, name)
+        if not isinstance(values, tuple) or not all(_is_above(least, v) for v in values):
+            form = "as finite numbers" + (" above 0" if name == "std" else "")
+            raise ArgumentError(f"{type(layer).__name__} takes {name} {form}, got {values!r}.")
+    if len(layer.mean) != len(layer.std) or not layer.mean:
+        raise ArgumentError(
+            f"{type(layer).__name__} takes one mean and one std for each column, got "
+            f"{len(layer.mean)} and {len(layer.std)}."
+        )
+
+
+def _is_above(least: float, value: object) -> bool:
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return least < value < math.inf

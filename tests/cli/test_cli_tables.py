@@ -1,0 +1,231 @@
+"""A CSV file in the commands: columns by name, classes by name, units that belong to the model."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from test_cli_runs import Capture, refused, said
+
+import tensorem as tm
+from tensorem import nn
+from tensorem.cli import main
+from tensorem.disk import RunFiles
+
+DRAW = random.Random(0)
+ROWS = [
+    (DRAW.gauss(3000, 500), DRAW.gauss(0.02 * (i % 2 - 0.5), 0.002), ("red", "green")[i % 2])
+    for i in range(60)
+]
+NAMES = ("mass", "charge", "kind")
+
+
+def written(path: Path, columns: Sequence[str], rows: Sequence[Sequence[Any]] = ROWS) -> str:
+    """A file with these columns, in this order; others than those of ROWS hold 7."""
+    lines = [
+        ",".join(str(row[NAMES.index(c)]) if c in NAMES else "7" for c in columns) for row in rows
+    ]
+    path.write_text("\n".join([",".join(columns), *lines, ""]))
+    return str(path)
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """A run on a table, and the table."""
+    folder = tmp_path_factory.mktemp("tables")
+    file, run = written(folder / "own.csv", NAMES), str(folder / "run")
+    given = ["--data", file, "--epochs", "30", "--lr", "0.03", "--hidden", "4", "--path", run]
+    assert main(["train", *given, "--json"]) == 0
+    return run, file
+
+
+def test_wild_units_are_learnt_from_and_stand_in_the_model(made: tuple[str, str]) -> None:
+    scores = json.loads(RunFiles(Path(made[0])).scores.read_text())
+    assert scores["accuracy"] > 0.9
+    first = tm.load(made[0]).layer.layers[0]  # type: ignore[union-attr]
+    assert isinstance(first, nn.Standardize)
+    order = tm.rand.permutation(0, 60)[:48]  # the training part, and nothing else
+    x = np.array([ROWS[i][:2] for i in order], np.float32).astype(np.float64)
+    np.testing.assert_allclose(first.mean, x.mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(first.std, x.std(axis=0), rtol=1e-12)
+
+
+def test_another_order_and_more_columns_change_nothing(
+    made: tuple[str, str], tmp_path: Path, capsys: Capture
+) -> None:
+    run, file = made
+    own = said(capsys, "eval", run, "--data", file)
+    assert own == said(capsys, "eval", run) and own["examples"] == 12
+    other = written(tmp_path / "b.csv", ("kind", "id", "charge", "mass"))
+    assert main(["eval", run, "--data", other, "--json"]) == 0
+    told = capsys.readouterr()
+    assert json.loads(told.out) == own  # the same examples, so only those not trained on count
+    assert told.err == f"note: {other} has columns that the model does not take: id.\n"
+    new = written(tmp_path / "c.csv", ("charge", "kind", "mass"), ROWS[:7])
+    assert said(capsys, "eval", run, "--data", new)["examples"] == 7
+    given = ["verify", run, "--data", new, "--eps", "0.0001", "--index", "0", "1"]
+    capsys.readouterr()
+    assert main([*given, "--json"]) in (0, 1, 3)
+    found = json.loads(capsys.readouterr().out)["proofs"]
+    assert [proof["class"] for proof in found] == ["red", "green"]
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        (("mass", "spin", "kind"), "got none called 'charge'"),
+        (("mass", "charge", "colour"), "got none called 'kind'"),
+        (("charge", "mass", "mass", "kind"), "got 'mass', which occurs 2 times"),
+        (("mass", "charge", "kind", "kind"), "got 'kind', which occurs 2 times"),
+    ],
+)
+@pytest.mark.parametrize("command", ["eval", "verify"])
+def test_a_file_without_a_column_of_the_model_is_refused(
+    command: str, columns: Sequence[str], words: str, made: tuple[str, str], tmp_path: Path,
+    capsys: Capture,
+) -> None:  # fmt: skip
+    told = refused(capsys, command, made[0], "--data", written(tmp_path / "x.csv", columns))
+    assert told.startswith("DataError") and words in told and str(tmp_path / "x.csv") in told
+
+
+def test_data_without_these_columns_is_refused(
+    made: tuple[str, str], tmp_path: Path, capsys: Capture
+) -> None:
+    told = refused(capsys, "eval", made[0], "--data", "iris")
+    assert "--data takes a .csv file with the columns mass, charge, got 'iris'." in told
+    file = tmp_path / "x.csv"
+    file.write_text("mass,charge,kind\n1,2,blue\n")
+    told = refused(capsys, "eval", made[0], "--data", str(file))
+    assert "takes one of green, red in this cell, got 'blue'" in told and "line 2" in told
+    file.write_text("1,2,3\n4,5,6\n")
+    told = refused(capsys, "eval", made[0], "--data", str(file))
+    assert "takes the names of the columns in the first line" in told
+
+
+def test_predict_reads_by_name_and_answers_in_names(
+    made: tuple[str, str], tmp_path: Path, capsys: Capture
+) -> None:
+    run = made[0]
+    bare = written(tmp_path / "bare.csv", ("charge", "mass"), ROWS[:4])
+    found = said(capsys, "predict", run, "--input", bare)
+    x = np.array([row[:2] for row in ROWS[:4]], np.float32)
+    expected = np.asarray(tm.load(run)(x))  # the model takes the table as it is
+    np.testing.assert_allclose([row["outputs"] for row in found], expected, rtol=1e-5)
+    classes = [("green", "red")[i] for i in expected.argmax(axis=1)]
+    assert [row["class"] for row in found] == classes
+    np.save(tmp_path / "x.npy", x)
+    same = said(capsys, "predict", run, "--input", str(tmp_path / "x.npy"))
+    assert [row["class"] for row in same] == classes
+    assert main(["predict", run]) == 0
+    assert "(target green)" in (out := capsys.readouterr().out) or "(target red)" in out
+    missing = written(tmp_path / "y.csv", ("mass", "kind"))
+    assert "none called 'charge'" in refused(capsys, "predict", run, "--input", missing)
+    told = refused(capsys, "predict", run, "--input", bare, "--index", "0")
+    assert "--index is about the run's test examples, got --input too." in told
+
+
+def test_the_report_says_columns_and_classes(made: tuple[str, str], capsys: Capture) -> None:
+    found = said(capsys, "show", made[0])
+    assert found["columns"]["classes"] == ["green", "red"]
+    page = Path(found["report"]).read_text()
+    assert "mass, charge" in page and "green, red" in page
+
+
+def test_many_numbers_are_met_in_their_own_units(tmp_path: Path, capsys: Capture) -> None:
+    rows = [(m, c, 2 * m + 90_000 * c + 5e4) for m, c, _ in ROWS]
+    file, run = written(tmp_path / "x.csv", NAMES, rows), str(tmp_path / "run")
+    given = ["train", "--data", file, "--epochs", "60", "--lr", "0.03", "--path", run]
+    assert main(given) == 0
+    assert "target kind: numbers to be met (else --loss cross_entropy)" in capsys.readouterr().out
+    found = said(capsys, "eval", run)
+    assert found.keys() == {"examples", "loss"}
+    assert found["loss"] < 0.05 * np.var([row[2] for row in rows])
+    told = refused(capsys, "verify", run)
+    assert "tensorem verify takes a classifier, got a run of mse." in told
+    assert said(capsys, "predict", run)[0].keys() == {"input", "outputs"}
+    epochs = said(capsys, "train", "--resume", run, "--epochs", "61")["history"]
+    assert len(epochs) == 61
+
+
+@pytest.mark.parametrize(
+    ("targets", "classes"),
+    [
+        ("1 2 3 3 2 1", ("1", "2", "3")),
+        ("-1 1 -1 1.0 -1 1", ("-1", "1")),
+        ("b a b a b a", ("a", "b")),
+        ("1 2 3 4 5 6", ()),
+        ("0.5 1 0.5 1 1 1", ()),
+    ],
+)
+def test_few_integers_and_texts_are_classes(
+    targets: str, classes: tuple[str, ...], tmp_path: Path
+) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("\n".join(["a,y", *(f"{i},{t}" for i, t in enumerate(targets.split()))]))
+    assert tm.data.learn_columns(tm.data.read_table(file)).classes == classes
+
+
+@pytest.mark.parametrize(
+    ("text", "flags", "words"),
+    [
+        ("a,a,y\n1,2,0\n3,4,1\n", "", "takes columns of different names, got 'a' twice"),
+        ("a,y\n" + "".join(f"{i},t{i}\n" for i in range(30)), "", "or numbers, got 30 texts"),
+        ("a,y\n1,x\n2,3\n", "", "takes a finite number in this cell, got 'x'"),
+        ("a,y\n1,x\n2,y\n", "--loss mse", "takes a finite number in this cell, got 'x'"),
+        ("a,y\n1,x\n2,y\n", "--classes x", "takes one of x in this cell, got 'y'"),
+        ("a,y\n1,x\n2,y\n", "--classes x y --loss mse", "--classes is about --loss cross_entropy"),
+        ("a,y\n16777217,0\n2,1\n", "", "an integer that float32 holds in this cell, got '1677"),
+    ],
+)  # fmt: skip
+def test_what_is_no_table_for_training_is_refused(
+    text: str, flags: str, words: str, tmp_path: Path, capsys: Capture
+) -> None:
+    (tmp_path / "x.csv").write_text(text)
+    given = ["train", "--data", str(tmp_path / "x.csv"), "--path", str(tmp_path / "run")]
+    assert words in refused(capsys, *given, *flags.split())
+    assert not (tmp_path / "run").exists()
+
+
+def test_files_without_names_are_told_by_place(tmp_path: Path, capsys: Capture) -> None:
+    file, run = tmp_path / "x.csv", str(tmp_path / "run")
+    file.write_text("".join(f"{i % 2},{i},{i % 3}\n" for i in range(20)))
+    given = ["--no-header", "--target", "0", "--epochs", "1", "--hidden", "2", "--path", run]
+    said(capsys, "train", "--data", str(file), *given)
+    bare = tmp_path / "bare.csv"
+    bare.write_text("".join(f"{i},{i % 3}\n" for i in range(5)))
+    found = said(capsys, "predict", run, "--input", str(bare))
+    assert found == said(capsys, "predict", run, "--input", str(bare)) and len(found) == 5
+    bare.write_text("1,2,3,4\n")
+    told = refused(capsys, "eval", run, "--data", str(bare))
+    assert "columns without names, got 4" in told and "by their place alone" in told
+
+
+def test_a_run_of_version_1_reads_by_place_and_says_so(
+    made: tuple[str, str], tmp_path: Path, capsys: Capture
+) -> None:
+    """Its recipe names no columns, and its model takes numbers as they are."""
+    rows = [(i % 5, i % 2, i % 2) for i in range(20)]
+    file, other = written(tmp_path / "x.csv", NAMES, rows), tmp_path / "y.csv"
+    written(other, ("charge", "mass", "kind"), rows[:5])
+    from tensorem import files, train
+    from tensorem.cli._recipe import Recipe, splits
+
+    recipe, run = Recipe(data=file, hidden=(2,)), tmp_path / "run"
+    layer = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
+    model = nn.build(layer, input=("N", 2))
+    hooks = train.Hooks(on_save=lambda r: files.save(r.model, run) and None)
+    train.fit(model, splits(recipe).train, epochs=1, path=run, progress="none", hooks=hooks)
+    said_by_1 = {"data": file, "target": "-1", "classes": [], "loss": "cross_entropy"}
+    said_by_1 |= {"layers": "mlp", "hidden": [2], "header": True, "sha256": ""}  # type: ignore[dict-item]
+    RunFiles(run).recipe.write_text(json.dumps(said_by_1))
+    assert said(capsys, "eval", str(run))["examples"] == 4
+    assert main(["eval", str(run), "--data", str(other)]) == 0
+    assert f"note: {other} is read by place" in capsys.readouterr().err
+    assert len(said(capsys, "train", "--resume", str(run), "--epochs", "2")["history"]) == 2
+    RunFiles(run).recipe.write_text(json.dumps(said_by_1 | {"version": 3}))
+    assert "version is 3, and this tensorem knows 2" in refused(capsys, "eval", str(run))
