@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import re
 import subprocess
 import sys
@@ -68,6 +69,52 @@ def test_a_room_imports_only_what_stands_to_its_left(path: Path) -> None:
     room = room_of(path)
     wrong = imports(path) - may_import(room) - {room}
     assert not wrong, f"{room} may not import {sorted(wrong)}"
+
+
+def neighbours(path: Path) -> set[Path]:
+    """The files of ours that a file imports, inside functions too."""
+    package = ".".join(path.relative_to(SOURCE.parent).parts[:-1])
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {file_of(alias.name) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            whole = ".".join(filter(None, [package * node.level, node.module]))
+            parts = (f"{whole}.{alias.name}" for alias in node.names)
+            found |= {file_of(part) or file_of(whole) for part in parts}
+    return {file for file in found if file is not None}
+
+
+def file_of(module: str) -> Path | None:
+    """The file of a module of ours."""
+    path = SOURCE.parent / Path(*module.split("."))
+    files = (path / "__init__.py", path.with_suffix(".py"))
+    return next((file for file in files if SOURCE in file.parents and file.is_file()), None)
+
+
+def test_no_two_files_import_each_other_on_whatever_way() -> None:
+    graphlib.TopologicalSorter({path: neighbours(path) for path in FILES}).prepare()
+    graph = {path: neighbours(path) for path in FILES}
+    graph[SOURCE / "errors.py"] = {SOURCE / "cli" / "_main.py"}
+    with pytest.raises(graphlib.CycleError):
+        graphlib.TopologicalSorter(graph).prepare()
+
+
+LAZY = {*HEAVY, "rich", "IPython", "safetensors", "ml_dtypes", "fcntl"}
+"""What takes long to import, or is not on every machine."""
+
+
+@pytest.mark.parametrize(
+    "path", [p for p in FILES if room_of(p) != "cli"], ids=lambda p: str(p.relative_to(SOURCE))
+)
+def test_only_what_is_heavy_is_imported_inside_of_a_function(path: Path) -> None:
+    """But for the command line, where every command loads what it uses."""
+    tree = ast.parse(path.read_text())
+    functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
+    hidden = {node for function in functions for node in ast.walk(function)}
+    names = [a.name for node in hidden if isinstance(node, ast.Import) for a in node.names]
+    names += [node.module or "." for node in hidden if isinstance(node, ast.ImportFrom)]
+    assert {name.split(".")[0] for name in names} <= LAZY
 
 
 def test_every_room_has_one_place_and_every_place_a_room() -> None:

@@ -250,7 +250,9 @@ def test_places_that_the_size_decides_are_an_error(f: Any) -> None:
     ],
 )
 def test_a_function_that_needs_the_number_is_an_error(f: Any) -> None:
-    with pytest.raises(CaptureError, match="names, got one that needs their numbers") as caught:
+    with pytest.raises(
+        ShapeError, match="function must know more than the names of its sizes"
+    ) as caught:
         graph.capture(f, SHAPE)
     assert caught.value.because
     assert caught.value.help == "give integers in place of the names in the input's shape."

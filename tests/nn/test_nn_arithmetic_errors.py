@@ -76,7 +76,7 @@ def test_what_the_names_do_not_decide_is_said_in_our_words_with_its_place(
         f"The forward of {label} must know more than the names of its sizes.\n"
         f"  where:   model[1] {label}\n"
         f"  because: the names do not decide {question}\n"
-        "  help:    give integers in place of names other than the batch axis."
+        "  help:    give integers in place of the names in the input's shape."
     )
 
 

@@ -234,7 +234,7 @@ def decides(output: Any, target: Any) -> Any:
     [
         (array_sums, r"array_sums .* two numbers, got shapes \(22, 3\) and \(22,\)"),
         (one_number, r"one_number takes its result as \(sum, count\), two numbers, got"),
-        (decides, "decides takes arrays whose values are not known yet"),
+        (decides, "decides asks for the values of an array, not only its shape"),
     ],
 )
 def test_a_loss_of_ones_own_gives_two_numbers(loss: Any, words: str) -> None:
@@ -416,3 +416,11 @@ def test_a_count_is_an_integer_of_at_least_1(takes: str) -> None:
     for wrong in (0, -1, True, 3.0, "3", np.int64(0), np.array([3])):
         with pytest.raises(ArgumentError, match=f"{takes} as an integer of at least 1, got "):
             COUNTS[takes](wrong)
+
+
+def test_a_loss_of_ones_own_that_does_not_fit_is_a_shape_error() -> None:
+    def halves(output: Any, target: Any) -> Any:
+        return (output[:5] * target[:, None]).sum(), 1
+
+    with pytest.raises(ShapeError, match="halves does not fit: mul got incompatible shapes"):
+        fit(mlp(), loss=halves)

@@ -12,7 +12,8 @@ import numpy as np
 from tensorem.calls import named
 from tensorem.dtypes import FLOATING, INTEGER
 from tensorem.errors import DTypeError, LayerError, ShapeError, TensoremError
-from tensorem.shapes import Shape, misfit, undecided
+from tensorem.ops import in_our_words
+from tensorem.shapes import Shape
 
 from ._explain import explained, named_by
 from ._log import Log, ids
@@ -52,7 +53,7 @@ def located(layer: Any, path: str, log: Log | None = None) -> Iterator[None]:
             raise
         raise _at(error, here, log).with_traceback(error.__traceback__) from None
     except Exception as error:
-        ours = _in_our_words(error, layer, here)
+        ours = in_our_words(error, f"The forward of {layer.label()}", LayerError)
         if ours is not None:
             raise _at(ours, here, log) from error
         if not hasattr(error, "__notes__"):  # the innermost layer says it
@@ -64,30 +65,6 @@ def _at(error: TensoremError, here: str, log: Log | None) -> TensoremError:
     """The error with its place, and with what set the names that it is about."""
     source = named_by(error.names, log) if log and isinstance(error, ShapeError) else ""
     return error.with_notes(where=here, source=source)
-
-
-def _in_our_words(error: Exception, layer: Any, here: str) -> TensoremError | None:
-    """An error of JAX about values or shapes in a user's forward; None for any other."""
-    reason = (str(error).splitlines() or [""])[0]
-    if isinstance(error, jax.errors.JAXTypeError):
-        return LayerError(
-            f"The forward of {layer.label()} asks for the values of an array, not only its shape.",
-            where=here,
-            because=reason,
-            help="compute with tensorem.functional or jax.numpy, and jnp.where in place of if; "
-            "float(), int() and NumPy need values.",
-        )
-    if open_question := undecided(error):
-        return ShapeError(
-            f"The forward of {layer.label()} must know more than the names of its sizes.",
-            where=here,
-            because=open_question,
-            help="give integers in place of names other than the batch axis.",
-        )
-    if isinstance(error, TypeError | ValueError) and "shape" in str(error):
-        what = f"The forward of {layer.label()} does not fit:"
-        return misfit(what, error) or ShapeError(f"{what} {reason}")
-    return None
 
 
 def require_arrays(layer: Any, y: Any) -> None:

@@ -15,6 +15,8 @@ from ._op import Rule as Rule
 from ._op import Unsupported as Unsupported
 from ._op import call_name as call_name
 from ._op import holds_nan as holds_nan
+from ._tracing import in_our_words as in_our_words
+from ._tracing import translated as translated
 from .activations import celu as celu
 from .activations import elu as elu
 from .activations import gelu as gelu
@@ -148,6 +150,7 @@ __all__ = [
     "hardswish",
     "hardtanh",
     "holds_nan",
+    "in_our_words",
     "layer_norm",
     "leaky_relu",
     "less",
@@ -191,6 +194,7 @@ __all__ = [
     "sub",
     "sum",
     "tanh",
+    "translated",
     "where",
 ]
 

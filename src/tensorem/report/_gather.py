@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,6 @@ class Facts:
 
     def to_json(self) -> Json:
         """The facts without the arrays, as JSON values."""
-        from dataclasses import asdict
-
         return {
             "run": str(self.run),
             "config": self.config,

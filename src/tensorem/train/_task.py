@@ -16,6 +16,7 @@ from tensorem.dtypes import FLOATING
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.layer import Programs, spelled
 from tensorem.nn import Layer, Model
+from tensorem.ops import translated
 from tensorem.shapes import Spec
 
 Pair = losses.Pair
@@ -165,15 +166,9 @@ def _require_hash(kind: str, score: Score) -> None:
 
 
 def _applied(score: Score, output: Any, targets: Any) -> Any:
-    """An error of JAX about values that are not known yet is said in our words."""
-    try:
+    """An error of JAX in a function of the user's is said in our words."""
+    with translated(name_of(score), ArgumentError):
         return score(output, targets)
-    except jax.errors.JAXTypeError as error:
-        raise ArgumentError(
-            f"{name_of(score)} takes arrays whose values are not known yet.",
-            because=str(error).splitlines()[0],
-            help="compute with jax.numpy and jnp.where; no float(), no if, no NumPy.",
-        ) from error
 
 
 def _pair(score: Score, value: Any) -> Pair:
