@@ -68,6 +68,32 @@ def test_an_interval_reaches_a_turning_point_and_not_much_further(name: str, att
             assert y.lower[2] > least
 
 
+@pytest.mark.parametrize(
+    ("name", "attrs", "least", "greatest"),
+    [
+        ("gelu", {"approximate": "none"}, -0.16997120747990369, np.inf),
+        ("silu", {}, -0.27846454276107380, np.inf),
+        ("mish", {}, -0.30884341301725041, np.inf),
+        ("hardswish", {}, -0.375, np.inf),
+        ("elu", {"alpha": 2.5}, -2.5, np.inf),
+        ("hardtanh", {"min_val": -1.0, "max_val": 2.0}, -1.0, 2.0),
+        ("softsign", {}, -1.0, 1.0),
+        ("logsigmoid", {}, -np.inf, 0.0),
+        ("sin", {}, -1.0, 1.0),
+    ],
+)
+def test_on_all_numbers_an_interval_is_the_range(
+    name: str, attrs: Any, least: float, greatest: float
+) -> None:
+    for end in (np.inf, 1e300):
+        y = ops.TABLE[name].meaning("interval")(Interval.of([-end], [end]), **attrs)
+        assert y.lower[0] == pytest.approx(least if end == np.inf else max(least, -end))
+        assert y.upper[0] == pytest.approx(greatest if end == np.inf else min(greatest, end))
+    zero = ops.TABLE[name].meaning("interval")(Interval.of([-0.0], [0.0]), **attrs)
+    at_0 = float(CURVES[name].exact(mpmath.mpf(0), **attrs))
+    assert zero.lower[0] <= at_0 <= zero.upper[0] <= zero.lower[0] + 1e-14
+
+
 def test_the_figure_of_gelu() -> None:
     y = ops.gelu.interval(Interval.of([-3.0], [3.0]), approximate="none")
     assert (y.lower[0], y.upper[0]) == pytest.approx((-0.1699712074799, 2.995950305905), abs=1e-12)

@@ -24,15 +24,18 @@ LAYERS = [
     if isinstance(value, type) and issubclass(value, nn.Layer) and name not in OWN
 ]
 FUNCTIONS = [
-    "avg_pool2d", "batch_norm", "conv2d", "dropout", "embedding", "layer_norm", "leaky_relu",
-    "linear", "log_softmax", "max_pool2d", "pad", "relu", "softmax", "softplus",
+    "avg_pool2d", "batch_norm", "celu", "conv2d", "dropout", "elu", "embedding", "gelu",
+    "hardswish", "hardtanh", "layer_norm", "leaky_relu", "linear", "log_softmax", "logsigmoid",
+    "max_pool2d", "mish", "pad", "relu", "relu6", "selu", "silu", "softmax", "softplus", "softsign",
 ]  # fmt: skip
 PLAIN = {"running_mean": "mean", "running_var": "var"}
 """PyTorch's names where ours differ."""
 DOCUMENTED = {  # where PyTorch's function hides its signature: docs, torch.nn.functional
     "avg_pool2d": "input kernel_size stride padding ceil_mode count_include_pad divisor_override",
     "conv2d": "input weight bias stride padding dilation groups",
+    "gelu": "input approximate",
     "linear": "input weight bias",
+    "logsigmoid": "input",
     "max_pool2d": "input kernel_size stride padding dilation ceil_mode return_indices",
     "softplus": "input beta threshold",
 }

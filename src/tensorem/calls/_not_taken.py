@@ -17,6 +17,9 @@ _WEIGHTS = (
     "every entry counts once.",
     "pass a loss of your own: (output, target) -> (sum of weights * losses, sum of weights).",
 )
+_IN_PLACE = (
+    "celu", "elu", "hardswish", "hardtanh", "leaky_relu", "mish", "relu", "relu6", "selu", "silu",
+)  # fmt: skip
 
 NOT_TAKEN: Mapping[str, tuple[str, str]] = {
     "inplace": (
@@ -84,7 +87,8 @@ NOT_TAKEN: Mapping[str, tuple[str, str]] = {
 """Arguments of PyTorch's that are not taken: why, and what to do instead."""
 
 NEXT: Mapping[str, str] = {
-    **dict.fromkeys(("Dropout", "LeakyReLU", "ReLU", "F.leaky_relu", "F.relu"), "inplace"),
+    **dict.fromkeys(("Dropout", "LeakyReLU", "ReLU"), "inplace"),
+    **{f"F.{name}": "inplace" for name in _IN_PLACE},
     **dict.fromkeys(("BatchNorm2d", "Conv2d", "LayerNorm", "Linear"), "device"),
     **dict.fromkeys(("Embedding", "F.embedding"), "max_norm"),
     **dict.fromkeys(("MaxPool2d", "F.max_pool2d"), "return_indices"),

@@ -91,8 +91,8 @@ class Curve:
         slope: The derivative in JAX; without it that of `run`.
         bends: Where and how it bends.
         turns: Every place where it turns, within a period.
-        above: The function is defined for numbers above this one ...
-        closed: ... and at it.
+        above: The function is defined above this number ...
+        closed: ... and at it, if so.
         least: No value lies below.
         greatest: No value lies above.
     """
@@ -105,7 +105,7 @@ class Curve:
     bends: Bends = CONVEX
     turns: tuple[Turn, ...] = ()
     above: float = -math.inf
-    closed: bool = False
+    closed: bool = True
     least: float = -math.inf
     greatest: float = math.inf
 

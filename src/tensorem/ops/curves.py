@@ -54,20 +54,26 @@ _COSINE = _wave(lax.cos, np.cos, peak=0.0)
 
 sqrt = curve(
     "sqrt",
-    Curve(lax.sqrt, np.sqrt, ulps=1, bends=CONCAVE, above=0.0, closed=True, least=0.0),
+    Curve(lax.sqrt, np.sqrt, ulps=1, bends=CONCAVE, above=0.0, least=0.0),
     exact=Cited(Rational.sqrt, _ROOTS),
     primitive=lax.sqrt_p,
 )
 rsqrt = curve(
     "rsqrt",
-    Curve(lax.rsqrt, lambda x: 1 / np.sqrt(x), ulps=2, above=0.0, least=0.0),
+    Curve(lax.rsqrt, lambda x: 1 / np.sqrt(x), ulps=2, above=0.0, closed=False, least=0.0),
     exact=Cited(lambda x: Rational.of(np.ones(x.shape, np.int64)) / x.sqrt(), _ROOTS),
     primitive=lax.rsqrt_p,
 )
 exp = curve("exp", Curve(lax.exp, np.exp, ulps=4, least=0.0), primitive=lax.exp_p)
-log = curve("log", Curve(lax.log, np.log, ulps=4, bends=CONCAVE, above=0.0), primitive=lax.log_p)
+log = curve(
+    "log",
+    Curve(lax.log, np.log, ulps=4, bends=CONCAVE, above=0.0, closed=False),
+    primitive=lax.log_p,
+)
 log1p = curve(
-    "log1p", Curve(lax.log1p, np.log1p, ulps=4, bends=CONCAVE, above=-1.0), primitive=lax.log1p_p
+    "log1p",
+    Curve(lax.log1p, np.log1p, ulps=4, bends=CONCAVE, above=-1.0, closed=False),
+    primitive=lax.log1p_p,
 )
 expm1 = curve("expm1", Curve(lax.expm1, np.expm1, ulps=4, least=-1.0), primitive=lax.expm1_p)
 tanh = curve("tanh", _TANH, primitive=lax.tanh_p)
