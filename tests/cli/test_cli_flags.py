@@ -70,6 +70,7 @@ REFUSED = [
     ("train --data iris --classes a b", "--classes is about a .csv file, got --data iris."),
     ("train --no-header", "--no-header is about a .csv file, got --data digits."),
     ("train --loss mse", "--loss mse is about a .csv file, got --data digits."),
+    ("train --layers cnn --hidden 8", "--hidden is about --layers mlp, got --layers cnn."),
     ("train --resume r --path s", "--resume takes no --path: it is as it was in the run."),
     ("train --resume r --lr 1", "--resume takes no --lr: it is as it was in the run."),
     ("train --resume r --batch-size 8", "--resume takes no --batch-size: it is as it was"),

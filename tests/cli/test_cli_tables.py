@@ -68,11 +68,13 @@ def test_another_order_and_more_columns_change_nothing(
     assert told.err == f"note: {other} has columns that the model does not take: id.\n"
     new = written(tmp_path / "c.csv", ("charge", "kind", "mass"), ROWS[:7])
     assert said(capsys, "eval", run, "--data", new)["examples"] == 7
-    given = ["verify", run, "--data", new, "--eps", "0.0001", "--index", "0", "1"]
+    given = ["verify", run, "--data", new, "--eps", "0.0001"]
     capsys.readouterr()
     assert main([*given, "--json"]) in (0, 1, 3)
     found = json.loads(capsys.readouterr().out)["proofs"]
-    assert [proof["class"] for proof in found] == ["red", "green"]
+    assert [proof["class"] for proof in found] == [kind for _, _, kind in ROWS[:7]]
+    told = refused(capsys, *given, "--index", "0", "--count", "3")
+    assert "--count is about the first test examples, got --index too." in told
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tensorem.calls import check_call
 from tensorem.calls._not_taken import NEXT
 from tensorem.errors import ArgumentError
 
-OWN = {"Input", "Layer", "Residual", "Sequential"}
+OWN = {"Input", "Layer", "Residual", "Sequential", "Standardize", "Unstandardize"}
 """Layers that PyTorch does not have, or that take layers."""
 
 LAYERS = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from difflib import get_close_matches
 from functools import wraps
 from inspect import BoundArguments, Parameter, Signature, signature
 from types import NoneType
@@ -45,7 +46,8 @@ def check_call(
 
     Raises:
         ArgumentError: An argument is unknown, missing or one too many; for what PyTorch takes
-            there the error says why, and what to do. The message begins with `takes`.
+            there the error says why, and what to do; else it names the argument that is spelt
+            most like it. The message begins with `takes`.
 
     Example:
         >>> from tensorem import nn
@@ -62,7 +64,9 @@ def check_call(
         if "too many positional" in what and name in NEXT:
             argument = NEXT[name]
             what = f"got a positional argument for {argument!r}"
-        because, help = NOT_TAKEN.get(f"{name}.{argument}") or NOT_TAKEN.get(argument, ("", ""))
+        near = get_close_matches(argument, form.parameters, 1)
+        meant = f"did you mean {near[0]}?" if near else ""
+        because, help = NOT_TAKEN.get(f"{name}.{argument}") or NOT_TAKEN.get(argument, ("", meant))
         raise ArgumentError(f"takes {_form(form)}: {what}.", because=because, help=help) from None
 
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem import nn
-from tensorem.calls import positive
+from tensorem.calls import called, positive
 from tensorem.data import array_of
 from tensorem.errors import DataError
 
@@ -19,6 +19,7 @@ from ._record import Record
 from ._task import Score, Task, require_model
 
 
+@called
 def evaluate(
     model: nn.Model,
     data: Any,
@@ -66,6 +67,7 @@ def scored(task: Task, model: nn.Model, found: Examples, batch_size: int) -> dic
     return Record(task.names, np.asarray(rows, np.float64)).means()
 
 
+@called
 def predict(model: nn.Model, x: Any, batch_size: int = 256) -> Any:
     """The outputs of a model for many inputs, a batch at a time, in evaluation.
 

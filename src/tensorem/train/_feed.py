@@ -76,8 +76,21 @@ def _pair(data: Any) -> tuple[Any, Any]:
         return data
     raise DataError(
         f"Training takes a Dataset or a pair (x, y), got {type(data).__name__}.",
-        help="data.Dataset(x, y); of a split such as data.digits() take .train.",
+        help=_LOADER if _is_of_a_loader(data) else _PAIR,
     )
+
+
+_PAIR = "data.Dataset(x, y); of a split such as data.digits() take .train."
+_LOADER = (
+    "a loader of PyTorch gives lists of tensors; write "
+    "train.Stream(lambda k: ((x.numpy(), y.numpy()) for x, y in loader), len(loader))."
+)
+
+
+def _is_of_a_loader(data: Any) -> bool:
+    """A loader that gives batches, or a batch of it: a list, where a pair is a tuple."""
+    is_batch = isinstance(data, list) and len(data) == 2 and _holds_arrays(data)
+    return is_batch or (hasattr(data, "__iter__") and hasattr(data, "batch_size"))
 
 
 def _narrowed(targets: NDArray[Any]) -> NDArray[Any]:

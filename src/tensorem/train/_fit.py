@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tensorem import nn, optim, runtime
+from tensorem.calls import called
 from tensorem.disk import held, path_of
 from tensorem.errors import ArgumentError, DataError, ResumeError
 
@@ -29,6 +30,7 @@ _ADAM = optim.adam(1e-3)
 _NO_HOOKS = Hooks()
 
 
+@called
 def fit(
     model: nn.Model,
     data: Any,
@@ -105,6 +107,7 @@ def fit(
             return trained(job, at)
 
 
+@called
 def resume(
     path: str | Path,
     model: nn.Model,
