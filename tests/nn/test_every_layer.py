@@ -83,7 +83,7 @@ def _is_spec(x: Any) -> bool:
 def test_every_rule_takes_shapes_of_unknown_rank(example: Example) -> None:
     given = (UNKNOWN_RANK,) * len(sized(example))
     said = example.layer.output_shape(*given)
-    assert all(shape_of(s) is not None for s in ((said,) if is_shape(said) else said))
+    assert all(shape_of(s) is not None for s in jax.tree.leaves(said, is_leaf=is_shape))
 
 
 def test_every_layer_has_an_example() -> None:
@@ -172,7 +172,7 @@ def test_every_reading_is_there_or_says_why(example: Example) -> None:
 
 def _read(model: nn.Model, xs: Trees, dtype: str) -> list[Any]:
     y = tm.evaluate(model, *xs, dtype=dtype)
-    return list(y) if isinstance(y, tuple) else [y]
+    return jax.tree.leaves(y, is_leaf=lambda v: not isinstance(v, tuple))
 
 
 @pytest.mark.long
@@ -183,10 +183,12 @@ def test_a_run_goes_on_with_the_same_bytes(example: Example, tmp_path: Any) -> N
     xs = drawn(example, specs)
     if any(spec.shape[:1] != (6,) for spec in specs):
         pytest.skip("its inputs have no batch axis")
-    layer = nn.Sequential(example.layer, nn.Flatten()) if len(specs) == 1 else example.layer
+    several = isinstance(nn.build(example.layer, specs).output, tuple)
+    alone = several or len(specs) > 1
+    layer = example.layer if alone else nn.Sequential(example.layer, nn.Flatten())
     named = tuple(Spec(("N", *spec.shape[1:]), spec.dtype) for spec in specs)
     model = nn.build(layer, named)
-    if not model.params or isinstance(model.output, tuple):
+    if not model.params or several:
         pytest.skip("it has nothing to train, or several outputs")
     y = np.zeros((6, *model.output.shape[1:]), np.float32)
     data = (xs if len(xs) > 1 else xs[0], y)
@@ -204,6 +206,8 @@ def test_lines_enclose_what_is_computed(example: Example) -> None:
         pytest.skip(hole)
     [spec] = specs = sized(example, N=1)
     model = nn.build(example.layer, specs)
+    if isinstance(model.output, tuple):
+        pytest.skip("a bound is of one output")
     [center] = drawn(example, specs)
     program = Propagation.of(tm.capture(model))
     bounds = program.crown(jnp.asarray(center - 0.25), jnp.asarray(center + 0.25))

@@ -30,7 +30,11 @@ FUNCTIONS = [
 ]  # fmt: skip
 PLAIN = {"running_mean": "mean", "running_var": "var"}
 """PyTorch's names where ours differ."""
-DOCUMENTED = {  # where PyTorch's function hides its signature: docs, torch.nn.functional
+_OVER_TIME = "bias batch_first dropout bidirectional"
+DOCUMENTED = {  # where PyTorch hides a signature: docs, torch.nn and torch.nn.functional
+    "GRU": f"input_size hidden_size num_layers {_OVER_TIME}",
+    "LSTM": f"input_size hidden_size num_layers {_OVER_TIME} proj_size",
+    "RNN": f"input_size hidden_size num_layers nonlinearity {_OVER_TIME}",
     "avg_pool2d": "input kernel_size stride padding ceil_mode count_include_pad divisor_override",
     "conv2d": "input weight bias stride padding dilation groups",
     "gelu": "input approximate",
@@ -50,7 +54,9 @@ def by_place(f: Callable[..., Any]) -> list[str]:
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_layer_takes_its_arguments_in_the_order_of_torch(name: str) -> None:
     torch = pytest.importorskip("torch")
-    ours, theirs = by_place(getattr(nn, name)), by_place(getattr(torch.nn, name))
+    stated = DOCUMENTED.get(name)
+    theirs = stated.split() if stated else by_place(getattr(torch.nn, name))
+    ours = by_place(getattr(nn, name))
     assert ours == theirs[: len(ours)]
 
 
@@ -88,7 +94,7 @@ def test_the_argument_after_ours_is_that_of_torch(name: str) -> None:
     theirs = torch
     for part in place.split("."):
         theirs = getattr(theirs, part)
-    stated = DOCUMENTED.get(name.removeprefix("F.")) if name.startswith("F.") else None
+    stated = DOCUMENTED.get(name.removeprefix("F."))
     order = stated.split() if stated else by_place(theirs)
     given = order[order[0] in ("params", "parameters") :]  # what a description does not take
     assert given[len(by_place(ours))] == NEXT[name]

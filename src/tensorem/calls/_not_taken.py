@@ -30,6 +30,10 @@ NOT_TAKEN: Mapping[str, tuple[str, str]] = {
         "only the values come out, and no layer takes the places back.",
         "leave it out; the gradient of the sum of the values is other than 0 at the places.",
     ),
+    "proj_size": (
+        "the state is as wide as the cell.",
+        "leave it out; an nn.Linear behind the layer makes its output narrower.",
+    ),
     "max_norm": (
         "it changes the table while the model runs; only a training step changes parameters.",
         "leave it out; scale the rows of model.params after a step, and model.replace them.",
@@ -96,6 +100,8 @@ NEXT: Mapping[str, str] = {
     **dict.fromkeys(("F.batch_norm", "F.dropout"), "training"),
     **dict.fromkeys(("l1", "mse"), "size_average"),
     **dict.fromkeys(("adam", "adamw"), "amsgrad"),
+    "LSTM": "proj_size",
+    **dict.fromkeys(("GRUCell", "LSTMCell", "RNNCell"), "device"),
     "sgd": "dampening",
     "clip_grad_norm": "norm_type",
 }

@@ -53,6 +53,12 @@ from ._normalise import dropout as dropout
 from ._normalise import layer_norm as layer_norm
 from ._pool import avg_pool2d as avg_pool2d
 from ._pool import max_pool2d as max_pool2d
+from ._recurrent import gru as gru
+from ._recurrent import gru_cell as gru_cell
+from ._recurrent import lstm as lstm
+from ._recurrent import lstm_cell as lstm_cell
+from ._recurrent import rnn as rnn
+from ._recurrent import rnn_cell as rnn_cell
 from ._reduce import amax as amax
 from ._reduce import amin as amin
 from ._reduce import mean as mean
@@ -90,6 +96,8 @@ __all__ = [
     "exp",
     "flatten",
     "gelu",
+    "gru",
+    "gru_cell",
     "hardswish",
     "hardtanh",
     "interpolate",
@@ -99,6 +107,8 @@ __all__ = [
     "log",
     "log_softmax",
     "logsigmoid",
+    "lstm",
+    "lstm_cell",
     "matmul",
     "max_pool2d",
     "maximum",
@@ -118,6 +128,8 @@ __all__ = [
     "relu",
     "relu6",
     "reshape",
+    "rnn",
+    "rnn_cell",
     "selu",
     "shape",
     "sigmoid",

@@ -31,6 +31,12 @@ from ._norm import BatchNorm2d as BatchNorm2d
 from ._norm import LayerNorm as LayerNorm
 from ._pool import AvgPool2d as AvgPool2d
 from ._pool import MaxPool2d as MaxPool2d
+from ._recurrent import GRU as GRU
+from ._recurrent import LSTM as LSTM
+from ._recurrent import RNN as RNN
+from ._recurrent import GRUCell as GRUCell
+from ._recurrent import LSTMCell as LSTMCell
+from ._recurrent import RNNCell as RNNCell
 from ._scale import Standardize as Standardize
 from ._scale import Unstandardize as Unstandardize
 
@@ -44,8 +50,12 @@ __all__ = [
     "EVALUATION",
     "Embedding",
     "Flatten",
+    "GRU",
+    "GRUCell",
     "Identity",
     "Input",
+    "LSTM",
+    "LSTMCell",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
@@ -53,6 +63,8 @@ __all__ = [
     "MaxPool2d",
     "Model",
     "Parameter",
+    "RNN",
+    "RNNCell",
     "ReLU",
     "Residual",
     "Sequential",

@@ -28,6 +28,7 @@ from ._embedding import Embedding
 from ._linear import Linear
 from ._norm import BatchNorm2d, LayerNorm
 from ._pool import AvgPool2d, MaxPool2d
+from ._recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from ._scale import Standardize, Unstandardize
 
 Given = Spec | tuple[int | str, ...]
@@ -141,6 +142,37 @@ _EMBEDDINGS = (
     Example(Embedding(7, 3), _INDICES, below=7),
     Example(Embedding(4, 3, -2), _INDICES, "with padding", below=4),
 )
+_SEQUENCES = ("N", "T", 3)
+_RECURRENT = (
+    Example(RNN(3, 4, nonlinearity="relu", returns="output"), ("N", 4, 3), twin=""),
+    Example(RNN(3, 4), _SEQUENCES, "with its state", "RNN(3, 4, batch_first=True)"),
+    Example(
+        RNN(3, 4, 2, "relu", bidirectional=True),
+        _SEQUENCES,
+        "of two layers and directions",
+        'RNN(3, 4, 2, "relu", batch_first=True, bidirectional=True)',
+    ),
+    Example(GRU(3, 4, returns="last"), ("N", 4, 3), twin=""),
+    Example(GRU(3, 4), ("T", 3), "of one sequence", "GRU(3, 4, batch_first=True)"),
+    Example(
+        GRU(3, 4, 2, False, bidirectional=True),
+        _SEQUENCES,
+        "of two layers and directions",
+        "GRU(3, 4, 2, False, True, bidirectional=True)",
+    ),
+    Example(GRU(3, 4, recurrent_bias=False, reset_after=False), ("N", 4, 3), "published", ""),
+    Example(LSTM(3, 4, returns="last"), ("N", 4, 3), twin=""),
+    Example(LSTM(3, 4), _SEQUENCES, "with its state", "LSTM(3, 4, batch_first=True)"),
+    Example(
+        LSTM(3, 4, 2, bidirectional=True),
+        _SEQUENCES,
+        "of two layers and directions",
+        "LSTM(3, 4, 2, batch_first=True, bidirectional=True)",
+    ),
+    Example(RNNCell(3, 4), (("N", 3), ("N", 4))),
+    Example(GRUCell(3, 4, False), (("N", 3), ("N", 4))),
+    Example(LSTMCell(3, 4), ("N", 3)),
+)
 _CNN = Sequential(
     Conv2d(1, 4, 3, padding=1, bias=False),
     BatchNorm2d(4),
@@ -165,6 +197,7 @@ EXAMPLES: tuple[Example, ...] = (
     *_NORMS,
     *_SCALES,
     *_EMBEDDINGS,
+    *_RECURRENT,
     *_COMBINED,
 )
 """At least one example of every layer; the first of each stands for it in the table."""

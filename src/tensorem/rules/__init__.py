@@ -13,6 +13,10 @@ from ._layers import linear as linear
 from ._layers import max_pool2d as max_pool2d
 from ._layers import same as same
 from ._layers import softmax as softmax
+from ._recurrent import check_lengths as check_lengths
+from ._recurrent import lengths as lengths
+from ._recurrent import sequence as sequence
+from ._recurrent import state as state
 from ._window import PADDING_MODES as PADDING_MODES
 from ._window import Window as Window
 from ._window import check_padding as check_padding
@@ -28,6 +32,7 @@ __all__ = [
     "Window",
     "avg_pool2d",
     "batch_norm2d",
+    "check_lengths",
     "check_padding",
     "check_row",
     "check_rows",
@@ -38,12 +43,15 @@ __all__ = [
     "embedding",
     "flatten",
     "layer_norm",
+    "lengths",
     "linear",
     "max_pool2d",
     "pair",
     "pool_size",
     "pool_window",
     "same",
+    "sequence",
     "softmax",
+    "state",
     "window_counts",
 ]
