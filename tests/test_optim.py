@@ -48,12 +48,27 @@ def test_names_are_those_of_the_makers() -> None:
 
 
 ERRORS: list[tuple[Any, str]] = [
-    (lambda: optim.sgd(-0.1), "sgd takes lr of at least 0 or a schedule, got -0.1."),
-    (lambda: optim.adam(math.nan), "adam takes lr of at least 0 or a schedule, got nan."),
-    (lambda: optim.adamw("1"), "adamw takes lr of at least 0 or a schedule, got '1'."),
-    (lambda: optim.sgd(True), "sgd takes lr of at least 0 or a schedule, got True."),
-    (lambda: optim.sgd(1, momentum=1.0), "sgd takes momentum in [0, 1), got 1.0."),
-    (lambda: optim.sgd(1, weight_decay=-1), "sgd takes weight_decay of at least 0, got -1."),
+    (
+        lambda: optim.sgd(-0.1),
+        "sgd takes lr as a finite number of at least 0 or a schedule, got -0.1.",
+    ),
+    (
+        lambda: optim.adam(math.nan),
+        "adam takes lr as a finite number of at least 0 or a schedule, got nan.",
+    ),
+    (
+        lambda: optim.adamw("1"),
+        "adamw takes lr as a finite number of at least 0 or a schedule, got '1'.",
+    ),
+    (
+        lambda: optim.sgd(True),
+        "sgd takes lr as a finite number of at least 0 or a schedule, got True.",
+    ),
+    (lambda: optim.sgd(1, momentum=1.0), "sgd takes momentum as a number in [0, 1), got 1.0."),
+    (
+        lambda: optim.sgd(1, weight_decay=-1),
+        "sgd takes weight_decay as a finite number of at least 0, got -1.",
+    ),
     (
         lambda: optim.sgd(1, nesterov=True),
         "sgd takes nesterov with a momentum above 0, got momentum 0.",
@@ -63,7 +78,10 @@ ERRORS: list[tuple[Any, str]] = [
         "sgd takes nesterov as True or False, got 0.5.",
     ),
     (lambda: optim.adam(1, maximize=1), "adam takes maximize as True or False, got 1."),
-    (lambda: optim.adam(1, weight_decay=-1), "adam takes weight_decay of at least 0, got -1."),
+    (
+        lambda: optim.adam(1, weight_decay=-1),
+        "adam takes weight_decay as a finite number of at least 0, got -1.",
+    ),
     (
         lambda: optim.step_lr(0.1),
         "step_lr takes (lr, step_size, gamma=0.1): missing a required argument: 'step_size'.",
@@ -77,18 +95,27 @@ ERRORS: list[tuple[Any, str]] = [
         "adam takes (lr=0.001, betas=(0.9, 0.999), eps=1e-08, weight_decay=0.0, *, "
         "maximize=False): got an unexpected keyword argument 'foo'.",
     ),
-    (lambda: optim.adam(1, (0.9, 1.0)), "adam takes betas[1] in [0, 1), got 1.0."),
-    (lambda: optim.adamw(1, (-0.1, 0.9)), "adamw takes betas[0] in [0, 1), got -0.1."),
+    (lambda: optim.adam(1, (0.9, 1.0)), "adam takes betas[1] as a number in [0, 1), got 1.0."),
+    (lambda: optim.adamw(1, (-0.1, 0.9)), "adamw takes betas[0] as a number in [0, 1), got -0.1."),
     (lambda: optim.adam(1, 0.9), "adam takes betas as a pair, got 0.9."),
-    (lambda: optim.adam(1, eps=-1.0), "adam takes eps of at least 0, got -1.0."),
-    (lambda: optim.clip_grad_norm(0.0), "clip_grad_norm takes max_norm above 0, got 0.0."),
+    (lambda: optim.adam(1, eps=-1.0), "adam takes eps as a finite number of at least 0, got -1.0."),
+    (
+        lambda: optim.clip_grad_norm(0.0),
+        "clip_grad_norm takes max_norm as a finite number above 0, got 0.0.",
+    ),
     (lambda: optim.chain(), "chain takes one or more optimizers, got ()."),
-    (lambda: optim.constant(math.inf), "constant takes lr of at least 0, got inf."),
+    (
+        lambda: optim.constant(math.inf),
+        "constant takes lr as a finite number of at least 0, got inf.",
+    ),
     (
         lambda: optim.step_lr(1, 0),
         "step_lr takes step_size as an integer of at least 1, got 0.",
     ),
-    (lambda: optim.exponential_lr(1, 0), "exponential_lr takes gamma above 0, got 0."),
+    (
+        lambda: optim.exponential_lr(1, 0),
+        "exponential_lr takes gamma as a finite number above 0, got 0.",
+    ),
     (
         lambda: optim.cosine_lr(0.1, 10, min_lr=0.2),
         "cosine_lr takes min_lr up to lr = 0.1, got 0.2.",
@@ -153,7 +180,10 @@ def test_half_a_number_does_not_hold_the_usual_eps() -> None:
         ({"name": "adam", "arguments": 3}, "adam takes its own arguments, got 3"),
         ({"name": "chain", "arguments": {}}, "chain takes its own arguments"),
         ({"name": "chain", "arguments": {"optimizers": [1]}}, "chain takes one or more"),
-        ({"name": "adam", "arguments": {"lr": -1}}, "adam takes lr of at least 0"),
+        (
+            {"name": "adam", "arguments": {"lr": -1}},
+            "adam takes lr as a finite number of at least 0",
+        ),
         ({"name": ["adam"], "arguments": {}}, "An optimizer takes a name of"),
     ],
 )

@@ -190,7 +190,7 @@ def test_distributions() -> None:
 def test_mask_at_the_ends() -> None:
     assert not mask(key_of(0), 1000, keep=0.0).any()
     assert mask(key_of(0), 1000, keep=1.0).all()
-    with pytest.raises(ArgumentError, match=r"mask takes keep in \[0, 1\], got 1\.5\."):
+    with pytest.raises(ArgumentError, match=r"mask takes keep as a number in \[0, 1\], got 1\.5\."):
         mask(0, 1, keep=1.5)
 
 

@@ -26,7 +26,7 @@ from tensorem.graph import (
     unflatten,
 )
 from tensorem.ops import Unsupported
-from tensorem.ops._kinds import DTYPE
+from tensorem.rules._kinds import DTYPE
 from tensorem.shapes import Spec, solve
 
 Values = dict[str, Any]

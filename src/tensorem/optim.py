@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
 
-from tensorem.calls import called, positive
+from tensorem.calls import (
+    ABOVE_0,
+    AT_LEAST_0,
+    FROM_0_BELOW_1,
+    called,
+    flag,
+    integer,
+    number,
+)
 from tensorem.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -110,9 +118,10 @@ def sgd(
         torch.optim.SGD with dampening 0.
     """
     _check_rate(lr)
-    _check_fraction("momentum", momentum)
-    _check_least("weight_decay", weight_decay)
-    _check_flags(nesterov=nesterov, maximize=maximize)
+    number("momentum", momentum, FROM_0_BELOW_1)
+    number("weight_decay", weight_decay, AT_LEAST_0)
+    flag("nesterov", nesterov)
+    flag("maximize", maximize)
     if nesterov and momentum == 0:
         raise ArgumentError("takes nesterov with a momentum above 0, got momentum 0.")
     return Optimizer("sgd", _named(locals()))
@@ -147,9 +156,9 @@ def adam(
     """
     betas = _checked_betas(betas)
     _check_rate(lr)
-    _check_least("eps", eps)
-    _check_least("weight_decay", weight_decay)
-    _check_flags(maximize=maximize)
+    number("eps", eps, AT_LEAST_0)
+    number("weight_decay", weight_decay, AT_LEAST_0)
+    flag("maximize", maximize)
     return Optimizer("adam", _named(locals()))
 
 
@@ -182,9 +191,9 @@ def adamw(
     """
     betas = _checked_betas(betas)
     _check_rate(lr)
-    _check_least("eps", eps)
-    _check_least("weight_decay", weight_decay)
-    _check_flags(maximize=maximize)
+    number("eps", eps, AT_LEAST_0)
+    number("weight_decay", weight_decay, AT_LEAST_0)
+    flag("maximize", maximize)
     return Optimizer("adamw", _named(locals()))
 
 
@@ -204,7 +213,7 @@ def clip_grad_norm(max_norm: float) -> Optimizer:
     Source:
         torch.nn.utils.clip_grad_norm_.
     """
-    _check_positive("max_norm", max_norm)
+    number("max_norm", max_norm, ABOVE_0)
     return Optimizer("clip_grad_norm", _named(locals()))
 
 
@@ -236,7 +245,7 @@ def constant(lr: float) -> Schedule:
         >>> constant(0.1)
         constant(lr=0.1)
     """
-    _check_least("lr", lr)
+    number("lr", lr, AT_LEAST_0)
     return Schedule("constant", _named(locals()))
 
 
@@ -254,9 +263,9 @@ def step_lr(lr: float, step_size: int, gamma: float = 0.1) -> Schedule:
     Source:
         torch.optim.lr_scheduler.StepLR, stepped after each optimizer step.
     """
-    _check_least("lr", lr)
-    positive("takes step_size", step_size)
-    _check_positive("gamma", gamma)
+    number("lr", lr, AT_LEAST_0)
+    integer("step_size", step_size, 1)
+    number("gamma", gamma, ABOVE_0)
     return Schedule("step_lr", _named(locals()))
 
 
@@ -274,8 +283,8 @@ def exponential_lr(lr: float, gamma: float) -> Schedule:
     Source:
         torch.optim.lr_scheduler.ExponentialLR, stepped after each optimizer step.
     """
-    _check_least("lr", lr)
-    _check_positive("gamma", gamma)
+    number("lr", lr, AT_LEAST_0)
+    number("gamma", gamma, ABOVE_0)
     return Schedule("exponential_lr", _named(locals()))
 
 
@@ -293,9 +302,9 @@ def cosine_lr(lr: float, total_steps: int, min_lr: float = 0.0) -> Schedule:
     Source:
         Loshchilov and Hutter 2017, equation 5, without restarts.
     """
-    _check_positive("lr", lr)
-    positive("takes total_steps", total_steps)
-    _check_least("min_lr", min_lr)
+    number("lr", lr, ABOVE_0)
+    integer("total_steps", total_steps, 1)
+    number("min_lr", min_lr, AT_LEAST_0)
     if min_lr > lr:
         raise ArgumentError(f"takes min_lr up to lr = {lr}, got {min_lr}.")
     return Schedule("cosine_lr", _named(locals()))
@@ -339,7 +348,7 @@ def check_dtype(optimizer: Optimizer, dtype: Any) -> None:
         >>> check_dtype(adam(1e-3, eps=1e-4), "float16")
     """
     for name, value in optimizer.arguments:
-        if name in ("lr", "eps") and _is_number(value) and not _held(value, dtype):
+        if name in ("lr", "eps") and not isinstance(value, Schedule) and not _held(value, dtype):
             raise ArgumentError(
                 f"{optimizer.name} takes an {name} that {np.dtype(dtype)} holds, got {value}.",
                 help=_HELD[name].format(optimizer.name),
@@ -508,40 +517,14 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _is_number(value: Any) -> bool:
-    is_real = isinstance(value, int | float | np.integer | np.floating)
-    return is_real and not isinstance(value, bool) and math.isfinite(value)
-
-
 def _check_rate(lr: object) -> None:
     if not isinstance(lr, Schedule):
-        _check_least("lr", lr, " or a schedule")
-
-
-def _check_least(name: str, value: Any, other: str = "") -> None:
-    if not _is_number(value) or value < 0:
-        raise ArgumentError(f"takes {name} of at least 0{other}, got {value!r}.")
-
-
-def _check_positive(name: str, value: Any) -> None:
-    if not _is_number(value) or value <= 0:
-        raise ArgumentError(f"takes {name} above 0, got {value!r}.")
-
-
-def _check_fraction(name: str, value: Any) -> None:
-    if not _is_number(value) or not 0 <= value < 1:
-        raise ArgumentError(f"takes {name} in [0, 1), got {value!r}.")
-
-
-def _check_flags(**flags: object) -> None:
-    for name, value in flags.items():
-        if not isinstance(value, bool | np.bool_):
-            raise ArgumentError(f"takes {name} as True or False, got {value!r}.")
+        number("lr", lr, AT_LEAST_0, "a schedule")
 
 
 def _checked_betas(betas: Any) -> tuple[float, float]:
     if not isinstance(betas, (tuple, list)) or len(betas) != 2:
         raise ArgumentError(f"takes betas as a pair, got {betas!r}.")
     for i, beta in enumerate(betas):
-        _check_fraction(f"betas[{i}]", beta)
+        number(f"betas[{i}]", beta, FROM_0_BELOW_1)
     return (betas[0], betas[1])

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tensorem.calls import FROM_0_TO_1, named, number
 from tensorem.errors import ArgumentError, DTypeError
 
 GAMMA = 0x9E3779B97F4A7C15
@@ -180,8 +181,8 @@ def mask(key: int, shape: int | tuple[int, ...], keep: float) -> NDArray[np.bool
         >>> mask(key_of(0), 4, keep=0.5)
         array([ True, False,  True,  True])
     """
-    if not 0.0 <= keep <= 1.0:
-        raise ArgumentError(f"mask takes keep in [0, 1], got {keep}.")
+    with named("mask"):
+        number("keep", keep, FROM_0_TO_1)
     kept: NDArray[np.bool_] = uniform(key, shape, "float64") < keep
     return kept
 

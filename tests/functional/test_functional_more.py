@@ -147,7 +147,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: F.where(X > 0, X, jnp.ones(3)), ShapeError, "Broadcasting takes sizes"),
     (lambda: F.clamp(X), ArgumentError, "F.clamp takes at least one limit, min or max, got none"),
     (lambda: F.clamp(INDEX, min=0.5), DTypeError, "F.clamp takes operands of one dtype"),
-    (lambda: F.cumsum(X, 2), ShapeError, "F.cumsum takes an input with the axes dim=2"),
+    (lambda: F.cumsum(X, 2), ShapeError, "F.cumsum takes an input with axis dim=2"),
     (lambda: F.one_hot(X, 3), DTypeError, "F.one_hot takes indices that are integers, got float32"),
     (
         lambda: F.one_hot(INDEX, 0),

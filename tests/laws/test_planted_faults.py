@@ -17,10 +17,10 @@ from jax.lax import stop_gradient
 from law_cases import CASES
 
 import laws
-from tensorem import ops
+from tensorem import ops, rules
 from tensorem.domains import Diagonal, Interval, Linear, Lines, Rational
 from tensorem.domains import _interval as intervals
-from tensorem.ops import _convolution, _curve, _specs, activations, curves
+from tensorem.ops import _convolution, _curve, activations, curves
 from tensorem.ops._curve import Bends, Turn
 from tensorem.ops.pool import windows
 from tensorem.shapes import Spec
@@ -285,7 +285,7 @@ def _dtype_law(op: ops.Op, case: Any, seed: int) -> None:
 @pytest.mark.parametrize(
     ("name", "rule"),
     [
-        ("mean", lambda x, *, dims: _specs.reduced(x, dims=dims)),
+        ("mean", lambda x, *, dims: rules.sums(x, dims=dims)),
         ("linear", lambda x, weight, bias=None: replace(x, shape=(*x.shape[:-1], weight.shape[0]))),
         ("embedding", lambda index, weight: Spec((*index.shape, weight.shape[1]))),
     ],

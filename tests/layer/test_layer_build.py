@@ -286,7 +286,7 @@ def test_two_arrays_cannot_have_one_path() -> None:
         nn.build(Clash(), ("N", 2))
 
 
-@pytest.mark.parametrize("width", [10**7, 10**20])
+@pytest.mark.parametrize("width", [10**7, 2**31 - 1])
 def test_arrays_that_no_memory_holds_are_named(width: int) -> None:
     with pytest.raises(LayerError, match=r"weight takes .* more numbers than the memory holds"):
         nn.build(nn.Linear(width, 10**8), ("N", width))

@@ -171,27 +171,33 @@ def test_a_layer_without_forward_says_so() -> None:
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda: nn.Linear(0, 2), "Linear takes in_features an integer of at least 1, got 0"),
-        (lambda: nn.Linear(2.0, 2), "in_features an integer of at least 1, got 2.0"),  # type: ignore[arg-type]
+        (lambda: nn.Linear(0, 2), "Linear takes in_features as an integer of at least 1, got 0"),
+        (lambda: nn.Linear(2.0, 2), "in_features as an integer of at least 1, got 2.0"),  # type: ignore[arg-type]
         (lambda: nn.Conv2d(3, 4, 3, groups=2), "groups that divide the channels 3 and 4, got 2"),
         (lambda: nn.Conv2d(3, 4, 3, stride=0), "^Conv2d takes stride as an integer of at least 1"),
         (lambda: nn.MaxPool2d(0), "^MaxPool2d takes kernel_size as an integer of at least 1"),
         (lambda: nn.AvgPool2d(2, padding=-1), "^AvgPool2d takes padding as an integer of at"),
-        (lambda: nn.Linear(3, 2, None), "Linear takes bias True or False, got None"),  # type: ignore[arg-type]
-        (lambda: nn.Conv2d(3, 2, 1, bias=0), "Conv2d takes bias True or False, got 0"),  # type: ignore[arg-type]
-        (lambda: nn.Dropout("a"), r"Dropout takes p in \[0, 1\], got 'a'"),  # type: ignore[arg-type]
-        (lambda: nn.Dropout(True), r"Dropout takes p in \[0, 1\], got True"),
-        (lambda: nn.LeakyReLU(float("nan")), "negative_slope a finite number, got nan"),
-        (lambda: nn.Softmax(1.0), "Softmax takes dim an integer, got 1.0"),  # type: ignore[arg-type]
-        (lambda: nn.Flatten("a"), "Flatten takes start_dim an integer, got 'a'"),  # type: ignore[arg-type]
-        (lambda: nn.BatchNorm2d(2, eps=-1), "eps a finite number of at least 0, got -1"),
-        (lambda: nn.BatchNorm2d(2, momentum=2), r"momentum in \[0, 1\], or None, got 2"),
-        (lambda: nn.LayerNorm(-1), "normalized_shape positive integers, .* got -1"),
-        (lambda: nn.LayerNorm(()), r"normalized_shape positive integers, .* got \(\)"),
-        (lambda: nn.LayerNorm(3, eps=float("inf")), "eps a finite number of at least 0, got inf"),
-        (lambda: nn.Dropout(1.5), r"Dropout takes p in \[0, 1\], got 1.5"),
-        (lambda: nn.BatchNorm2d(0), "num_features an integer of at least 1, got 0"),
-        (lambda: nn.Embedding(0, 3), "num_embeddings an integer of at least 1, got 0"),
+        (lambda: nn.Linear(3, 2, None), "Linear takes bias as True or False, got None"),  # type: ignore[arg-type]
+        (lambda: nn.Conv2d(3, 2, 1, bias=0), "Conv2d takes bias as True or False, got 0"),  # type: ignore[arg-type]
+        (lambda: nn.Dropout("a"), r"Dropout takes p as a number in \[0, 1\], got 'a'"),  # type: ignore[arg-type]
+        (lambda: nn.Dropout(True), r"Dropout takes p as a number in \[0, 1\], got True"),
+        (lambda: nn.LeakyReLU(float("nan")), "negative_slope as a finite number, got nan"),
+        (lambda: nn.Softmax(1.0), "Softmax takes dim as an integer, got 1.0"),  # type: ignore[arg-type]
+        (lambda: nn.Flatten("a"), "Flatten takes start_dim as an integer, got 'a'"),  # type: ignore[arg-type]
+        (lambda: nn.BatchNorm2d(2, eps=-1), "eps as a finite number of at least 0, got -1"),
+        (lambda: nn.BatchNorm2d(2, momentum=2), r"momentum as a number in \[0, 1\] or None, got 2"),
+        (
+            lambda: nn.LayerNorm(-1),
+            r"normalized_shape as a tuple of integers of at least 1, got \(-1,",
+        ),
+        (lambda: nn.LayerNorm(()), r"normalized_shape of at least one axis, got \(\)"),
+        (
+            lambda: nn.LayerNorm(3, eps=float("inf")),
+            "eps as a finite number of at least 0, got inf",
+        ),
+        (lambda: nn.Dropout(1.5), r"Dropout takes p as a number in \[0, 1\], got 1.5"),
+        (lambda: nn.BatchNorm2d(0), "num_features as an integer of at least 1, got 0"),
+        (lambda: nn.Embedding(0, 3), "num_embeddings as an integer of at least 1, got 0"),
         (
             lambda: nn.Embedding(4, 3, 4),
             "^Embedding takes padding_idx from -4 to 3, or None, got 4",
@@ -201,15 +207,21 @@ def test_a_layer_without_forward_says_so() -> None:
             lambda: nn.MaxPool2d(2, dilation=0),
             "^MaxPool2d takes dilation as an integer of at least",
         ),
-        (lambda: nn.MaxPool2d(2, ceil_mode=1), "MaxPool2d takes ceil_mode True or False, got 1"),  # type: ignore[arg-type]
-        (lambda: nn.AvgPool2d(2, ceil_mode=None), "takes ceil_mode True or False, got None"),  # type: ignore[arg-type]
-        (lambda: nn.AvgPool2d(2, divisor_override=0), "divisor_override an integer of at least 1"),
+        (lambda: nn.MaxPool2d(2, ceil_mode=1), "MaxPool2d takes ceil_mode as True or False, got 1"),  # type: ignore[arg-type]
+        (lambda: nn.AvgPool2d(2, ceil_mode=None), "takes ceil_mode as True or False, got None"),  # type: ignore[arg-type]
+        (
+            lambda: nn.AvgPool2d(2, divisor_override=0),
+            "divisor_override as an integer of at least 1",
+        ),
         (
             lambda: nn.Conv2d(1, 1, 1, padding_mode="constant"),
             "padding_mode as one of zeros, reflect, replicate, circular, got 'constant'",
         ),
-        (lambda: nn.Softplus(0), "Softplus takes beta other than 0, got 0"),
-        (lambda: nn.Softplus(float("inf")), "Softplus takes beta a finite number, got inf"),
+        (lambda: nn.Softplus(0), "takes beta as a finite number other than 0, got 0"),
+        (
+            lambda: nn.Softplus(float("inf")),
+            "beta as a finite number other than 0, got inf",
+        ),
     ],
 )
 def test_hyperparameters_are_checked_when_written(make: Any, words: str) -> None:

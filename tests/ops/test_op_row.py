@@ -126,7 +126,7 @@ def test_shapes_with_names_go_through_every_family() -> None:
         (
             lambda: ops.embedding.shape(Spec((2,)), Spec((4, 5))),
             DTypeError,
-            "takes an integer index, got float32",
+            r"takes integers \(int32, ...\), got float32",
         ),
         (
             lambda: ops.div.shape(Spec((2,), "int32"), Spec((2,), "int32")),
@@ -140,11 +140,15 @@ def test_shapes_with_names_go_through_every_family() -> None:
         ),
         (lambda: ops.neg.shape(Spec((2,), "bool")), DTypeError, "takes numbers, got bool"),
         (lambda: ops.abs.shape(Spec((2,), "uint8")), DTypeError, "numbers with a sign, got uint8"),
-        (lambda: ops.sum.shape(Spec((2,)), dims=(1,)), ArgumentError, r"takes dims in \[-1, 1\)"),
+        (
+            lambda: ops.sum.shape(Spec((2,)), dims=(1,)),
+            ShapeError,
+            r"takes an input with the axes dims=\(1,\), each once, got \(2,\)",
+        ),
         (
             lambda: ops.sum.shape(Spec((2, 2)), dims=(1, -1)),
-            ArgumentError,
-            r"takes each dim once, got \(1, -1\)",
+            ShapeError,
+            r"takes an input with the axes dims=\(1, -1\), each once, got \(2, 2\)",
         ),
         (
             lambda: ops.dot.shape(
@@ -161,12 +165,12 @@ def test_shapes_with_names_go_through_every_family() -> None:
         (
             lambda: ops.conv2d.shape(Spec((1, 2, 4, 4)), Spec((1, 3, 3, 3)), **CONV),
             ShapeError,
-            r"takes \(N, 3, H, W\), got \(1, 2, 4, 4\)",
+            r"takes \(N, 3, H, W\) or \(3, H, W\), got \(1, 2, 4, 4\)",
         ),
         (
             lambda: ops.permute.shape(Spec((2, 3)), dims=(1,)),
             ArgumentError,
-            r"takes 2 dims, got \(1,\)",
+            r"takes dims that name every axis of \(2, 3\) once, got \(1,\)",
         ),
         (
             lambda: ops.pad.shape(Spec((2,)), Spec((1,)), low=(0,), high=(0,), interior=(0,)),
@@ -186,7 +190,7 @@ def test_shapes_with_names_go_through_every_family() -> None:
         (
             lambda: ops.batch_norm.shape(*(Spec((3,)),) * 5, eps=1e-5),
             ShapeError,
-            r"takes \(N, C, \*\), got \(3,\)",
+            r"takes \(N, C, ...\), got \(3,\)",
         ),
     ],
 )

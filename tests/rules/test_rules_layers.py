@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tensorem import rules
-from tensorem.calls import named
+from tensorem import nn
+from tensorem.calls import named, pair, unless_named
 from tensorem.errors import ArgumentError, ShapeError
+from tensorem.layer import ruled
 from tensorem.rules import (
     check_padding,
     conv_size,
     conv_window,
-    pair,
     pool_size,
     pool_window,
     window_counts,
@@ -99,7 +99,7 @@ def test_ceil_mode_lets_in_the_windows_that_begin_inside(
     padding = min(padding, kernel // 2)
     span, end = dilation * (kernel - 1) + 1, size + padding
     try:
-        ends = pool_window((size, 4), kernel, stride, padding, dilation, ceil_mode).padding[0]
+        ends = pool_window((1, size, 4), kernel, stride, padding, dilation, ceil_mode).padding[0]
         found = conv_size(size, kernel, stride, ends, dilation)
     except ShapeError:
         found = 0
@@ -115,7 +115,7 @@ def test_ceil_mode_of_symbols_is_that_of_their_values(text: str, h: int, window:
     padding = min(padding, kernel // 2)
     value = {"H": h, "4*H": 4 * h, "6*H+3": 6 * h + 3, "?": h}[text]
     frames = [
-        pool_window((size, 1), kernel, stride, padding, dilation, True).padding[0]
+        pool_window((1, size, 1), kernel, stride, padding, dilation, True).padding[0]
         for size in (value, parse_size(text))
     ]
     assert frames[1][0] == padding and frames[1][1] in (frames[0][1], UNKNOWN)
@@ -154,15 +154,14 @@ def test_same_pads_the_greater_half_after_the_image() -> None:
 @pytest.mark.parametrize("bad", [0, (1, 2, 3), "3", 1.0, (1, 0), (True, 1)])
 def test_pairs(bad: object) -> None:
     with pytest.raises(ArgumentError, match="takes stride as an integer of at least 1 or a pair"):
-        pair(bad, "stride", 1)
+        pair("stride", bad, 1)
 
 
-LAYERS: list[tuple[str, Any, dict[str, Any]]] = [
-    ("Linear", rules.linear, {"in_features": 6, "out_features": 4}),
-    ("Conv2d", rules.conv2d, {"in_channels": 4, "out_channels": 6, "kernel_size": 3}),
+LAYERS: list[tuple[str, dict[str, Any]]] = [
+    ("Linear", {"in_features": 6, "out_features": 4}),
+    ("Conv2d", {"in_channels": 4, "out_channels": 6, "kernel_size": 3}),
     (
         "Conv2d",
-        rules.conv2d,
         {
             "in_channels": 4,
             "out_channels": 6,
@@ -175,13 +174,11 @@ LAYERS: list[tuple[str, Any, dict[str, Any]]] = [
     ),
     (
         "Conv2d",
-        rules.conv2d,
         {"in_channels": 4, "out_channels": 6, "kernel_size": (2, 4), "padding": "same"},
     ),
     *(
         (
             "Conv2d",
-            rules.conv2d,
             {
                 "in_channels": 4,
                 "out_channels": 6,
@@ -192,27 +189,34 @@ LAYERS: list[tuple[str, Any, dict[str, Any]]] = [
         )
         for mode in ("reflect", "replicate", "circular")
     ),
-    ("MaxPool2d", rules.max_pool2d, {"kernel_size": 2}),
-    ("MaxPool2d", rules.max_pool2d, {"kernel_size": 2, "ceil_mode": True}),
+    ("MaxPool2d", {"kernel_size": 2}),
+    ("MaxPool2d", {"kernel_size": 2, "ceil_mode": True}),
     (
         "MaxPool2d",
-        rules.max_pool2d,
         {"kernel_size": (2, 3), "stride": (3, 4), "padding": 1, "dilation": 2, "ceil_mode": True},
     ),
-    ("AvgPool2d", rules.avg_pool2d, {"kernel_size": 3, "stride": 2, "ceil_mode": True}),
-    ("MaxPool2d", rules.max_pool2d, {"kernel_size": (3, 2), "stride": (2, 1), "padding": 1}),
-    ("AvgPool2d", rules.avg_pool2d, {"kernel_size": (3, 2), "stride": 1, "padding": (1, 0)}),
-    ("Flatten", rules.flatten, {}),
-    ("Flatten", rules.flatten, {"start_dim": 0, "end_dim": -2}),
-    ("Flatten", rules.flatten, {"start_dim": -2, "end_dim": -1}),
-    ("BatchNorm2d", rules.batch_norm2d, {"num_features": 4}),
-    ("LayerNorm", rules.layer_norm, {"normalized_shape": 6}),
-    ("LayerNorm", rules.layer_norm, {"normalized_shape": (5, 6)}),
-    ("Softmax", rules.softmax, {"dim": 1}),
-    ("Softmax", rules.softmax, {"dim": -3}),
-    ("ReLU", rules.same, {}),
-    ("Dropout", rules.same, {}),
+    ("AvgPool2d", {"kernel_size": 3, "stride": 2, "ceil_mode": True}),
+    ("MaxPool2d", {"kernel_size": (3, 2), "stride": (2, 1), "padding": 1}),
+    ("AvgPool2d", {"kernel_size": (3, 2), "stride": 1, "padding": (1, 0)}),
+    ("Flatten", {}),
+    ("Flatten", {"start_dim": 0, "end_dim": -2}),
+    ("Flatten", {"start_dim": -2, "end_dim": -1}),
+    ("BatchNorm2d", {"num_features": 4}),
+    ("LayerNorm", {"normalized_shape": 6}),
+    ("LayerNorm", {"normalized_shape": (5, 6)}),
+    ("Softmax", {"dim": 1}),
+    ("Softmax", {"dim": -3}),
+    ("ReLU", {}),
+    ("Dropout", {}),
 ]
+
+
+def rule_of(name: str, arguments: dict[str, Any]) -> Any:
+    """The rule of a layer, asked by its name and arguments."""
+    rule = getattr(nn, name)(**arguments).output_shape
+    return lambda shape: rule(shape)
+
+
 INPUTS: list[tuple[int, ...]] = [
     (),
     (6,),
@@ -227,179 +231,154 @@ INPUTS: list[tuple[int, ...]] = [
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
-@pytest.mark.parametrize(("name", "rule", "arguments"), LAYERS)
-def test_rule_is_what_torch_does(name: str, rule: Any, arguments: dict[str, Any]) -> None:
+@pytest.mark.parametrize(("name", "arguments"), LAYERS)
+def test_rule_is_what_torch_does(name: str, arguments: dict[str, Any]) -> None:
     torch = pytest.importorskip("torch")
-    layer = getattr(torch.nn, name)(**arguments)
+    layer, rule = getattr(torch.nn, name)(**arguments), rule_of(name, arguments)
     for shape in INPUTS:
         try:
             expected = tuple(layer(torch.zeros(shape)).shape)
         except (RuntimeError, ValueError, IndexError):
             with pytest.raises(ShapeError, match=r"^takes "):
-                rule(shape, **arguments)
+                rule(shape)
         else:
-            assert rule(shape, **arguments) == expected
+            assert rule(shape) == expected
 
 
-@pytest.mark.parametrize(("name", "rule", "arguments"), LAYERS)
+@pytest.mark.parametrize(("name", "arguments"), LAYERS)
 @given(data=st.data())
 def test_partly_known_shapes_contain_the_truth(
-    name: str, rule: Any, arguments: dict[str, Any], data: st.DataObject
+    name: str, arguments: dict[str, Any], data: st.DataObject
 ) -> None:
+    rule = rule_of(name, arguments)
     shape = data.draw(st.sampled_from(INPUTS))
     try:
-        expected = rule(shape, **arguments)
+        expected = rule(shape)
     except ShapeError:
         return
     hidden: tuple[Any, ...] = tuple(UNKNOWN if data.draw(st.booleans()) else s for s in shape)
     veiled: Shape = hidden
     if data.draw(st.booleans()):
         veiled = OpenShape(hidden[data.draw(st.integers(0, len(hidden))) :])
-    assert same_shape(rule(veiled, **arguments), expected) is not False
+    assert same_shape(rule(veiled), expected) is not False
 
 
 def test_embedding_is_what_torch_does() -> None:
     torch = pytest.importorskip("torch")
-    layer = torch.nn.Embedding(10, 3)
+    layer, rule = torch.nn.Embedding(10, 3), nn.Embedding(10, 3).output_shape
     for shape in [(), (4,), (2, 4)]:
         index = torch.zeros(shape, dtype=torch.int64)
-        assert rules.embedding(shape, 3) == tuple(layer(index).shape)
-    assert rules.embedding(UNKNOWN_RANK, 3) == OpenShape((3,))
-
-
-def test_symbols_go_through_the_demo_network() -> None:
-    x = shape_of(("N", 1, 8, 8))
-    x = rules.conv2d(x, 1, 16, kernel_size=3, padding=1)
-    x = rules.max_pool2d(rules.same(x), 2)
-    assert format_shape(x) == "(N, 16, 4, 4)"
-    x = rules.linear(rules.flatten(x), 16 * 4 * 4, 10)
-    assert format_shape(x) == "(N, 10)"
+        assert rule(shape) == tuple(layer(index).shape)
+    assert rule(UNKNOWN_RANK) == OpenShape((3,))
 
 
 def test_clashes_are_found_with_the_input_unknown() -> None:
-    hidden = rules.same(rules.linear(UNKNOWN_RANK, 784, 128))
+    hidden = nn.Linear(784, 128).output_shape(UNKNOWN_RANK)
     assert format_shape(hidden) == "(..., 128)"
     with pytest.raises(ShapeError, match=r"takes \(\*batch, 127\), got \(\.\.\., 128\)\."):
-        rules.linear(hidden, 127, 10)
-    images = rules.conv2d(UNKNOWN_RANK, 1, 16, 3)
+        nn.Linear(127, 10).output_shape(hidden)
+    images = nn.Conv2d(1, 16, 3).output_shape(UNKNOWN_RANK)
     assert format_shape(images) == "(..., 16, ?, ?)"
     with pytest.raises(ShapeError, match=r"takes \(N, 8, H, W\) or \(8, H, W\)"):
-        rules.conv2d(images, 8, 16, 3)
-    assert format_shape(rules.flatten(images)) == "(?, ?)"
+        nn.Conv2d(8, 16, 3).output_shape(images)
+    assert format_shape(nn.Flatten().output_shape(images)) == "(?, ?)"
 
 
 def test_symbolic_images() -> None:
     x = shape_of(("N", 1, "4*H", "W"))
-    assert format_shape(rules.conv2d(x, 1, 8, 3, padding=1)) == "(N, 8, 4*H, W)"
-    assert format_shape(rules.max_pool2d(x, 2)) == "(N, 1, 2*H, ?)"
+    assert format_shape(nn.Conv2d(1, 8, 3, padding=1).output_shape(x)) == "(N, 8, 4*H, W)"
+    assert format_shape(nn.MaxPool2d(2).output_shape(x)) == "(N, 1, 2*H, ?)"
 
 
-ERRORS: list[tuple[Any, tuple[Any, ...], str]] = [
+ERRORS: list[tuple[nn.Layer, Any, str]] = [
+    (nn.Linear(127, 10), (), "Linear(127 -> 10) takes (*batch, 127), got ()."),
     (
-        rules.linear,
-        (("N", 128), 127, 10),
-        "Layer takes (*batch, 127), got (N, 128).\n  help: write nn.Linear(128, 10).",
-    ),
-    (rules.linear, ((), 127, 10), "Layer takes (*batch, 127), got ()."),
-    (
-        rules.linear,
-        (("N+1",), 1, 2),
-        "Layer takes (*batch, 1), got (N+1,).\n  because: N+1 is 1 for no value of N.",
+        nn.Linear(1, 2),
+        ("N+1",),
+        "Linear(1 -> 2) takes (*batch, 1), got (N+1,).\n  because: N+1 is 1 for no value of N.",
     ),
     (
-        rules.linear,
-        (("2*N",), 8, 2),
-        "Layer takes (*batch, 8), got (2*N,).\n  help: in the input write 4 in place of N.",
+        nn.Linear(8, 2),
+        ("2*N",),
+        "Linear(8 -> 2) takes (*batch, 8), got (2*N,).\n"
+        "  help: in the input write 4 in place of N.",
     ),
     (
-        rules.conv2d,
-        (("C", 8, 8), 3, 8, 3),
-        "Layer takes (N, 3, H, W) or (3, H, W), got (C, 8, 8).\n"
-        "  help: in the input write 3 in place of C.",
+        nn.Linear(127, 10),
+        ("N", 128),
+        "Linear(127 -> 10) takes (*batch, 127), got (N, 128).\n  help: write nn.Linear(128, 10).",
     ),
     (
-        rules.batch_norm2d,
-        (("N", "C", 2, 2), 8),
-        "Layer takes (N, 8, H, W), got (N, C, 2, 2).\n  help: in the input write 8 in place of C.",
+        nn.Conv2d(1, 16, 3),
+        ("N", 3, 8, 8),
+        "Conv2d(1, 16, 3) takes (N, 1, H, W) or (1, H, W), got (N, 3, 8, 8).\n"
+        "  help: write nn.Conv2d(3, 16, 3).",
     ),
     (
-        rules.layer_norm,
-        (("N", "C", "D"), (4, 8)),
-        "Layer takes (*batch, 4, 8), got (N, C, D).\n"
-        "  help: in the input write 4 in place of C and 8 in place of D.",
-    ),
-    (
-        rules.conv2d,
-        (("N", 3, 8, 8), 1, 16, 3),
-        "Layer takes (N, 1, H, W) or (1, H, W), got (N, 3, 8, 8).\n"
-        "  help: write nn.Conv2d(3, 16, ...).",
-    ),
-    (
-        rules.conv2d,
-        (("N", 1, 8, 3), 1, 16, 5),
-        "Layer takes images of at least 5 x 5, got (N, 1, 8, 3).\n"
+        nn.Conv2d(1, 16, 5),
+        ("N", 1, 8, 3),
+        "Conv2d(1, 16, 5) takes images of at least 5 x 5, got (N, 1, 8, 3).\n"
         "  because: the kernel reaches beyond the padded image\n"
         "  help:    use a smaller kernel_size or dilation, or more padding.",
     ),
-    (rules.max_pool2d, ((8, 8), 2), "Layer takes (N, C, H, W) or (C, H, W), got (8, 8)."),
     (
-        rules.flatten,
-        ((8,), 1, -1),
-        "Layer takes an input with axis start_dim=1, got (8,) with 1 axis.",
+        nn.MaxPool2d(2),
+        (8, 8),
+        "MaxPool2d(2) takes (N, C, H, W) or (C, H, W), got (8, 8).",
+    ),
+    (nn.Flatten(), (8,), "Flatten takes an input with axis start_dim=1, got (8,) with 1 axis."),
+    (
+        nn.Flatten(1, 0),
+        (8, 8),
+        "Flatten(end_dim=0) takes start_dim up to end_dim, got 1 and 0 for (8, 8).",
     ),
     (
-        rules.flatten,
-        ((8, 8), 1, 0),
-        "Layer takes start_dim up to end_dim, got 1 and 0 for (8, 8).",
+        nn.BatchNorm2d(4),
+        ("N", 3, 8, 8),
+        "BatchNorm2d(4) takes (N, 4, H, W), got (N, 3, 8, 8).\n  help: write nn.BatchNorm2d(3).",
+    ),
+    (nn.BatchNorm2d(3), (3, 8, 8), "BatchNorm2d(3) takes (N, 3, H, W), got (3, 8, 8)."),
+    (
+        nn.LayerNorm((5, 6)),
+        (2, 5, 7),
+        "LayerNorm((5, 6)) takes (*batch, 5, 6), got (2, 5, 7).",
     ),
     (
-        rules.batch_norm2d,
-        (("N", 3, 8, 8), 4),
-        "Layer takes (N, 4, H, W), got (N, 3, 8, 8).\n  help: write nn.BatchNorm2d(3).",
-    ),
-    (rules.batch_norm2d, ((3, 8, 8), 3), "Layer takes (N, 3, H, W), got (3, 8, 8)."),
-    (
-        rules.layer_norm,
-        ((2, 5, 7), (5, 6)),
-        "Layer takes (*batch, 5, 6), got (2, 5, 7).\n  help: write nn.LayerNorm((5, 7)).",
-    ),
-    (
-        rules.softmax,
-        ((2, 5), 2),
-        "Layer takes an input with axis dim=2, got (2, 5) with 2 axes.",
+        nn.Softmax(2),
+        (2, 5),
+        "Softmax(2) takes an input with axis dim=2, got (2, 5) with 2 axes.",
     ),
 ]
 
 
-@pytest.mark.parametrize(("rule", "arguments", "text"), ERRORS)
-def test_errors_word_by_word(rule: Any, arguments: tuple[Any, ...], text: str) -> None:
-    with pytest.raises(ShapeError) as error, named("Layer"):
-        rule(shape_of(arguments[0]), *arguments[1:])
+@pytest.mark.parametrize(("layer", "shape", "text"), ERRORS, ids=str)
+def test_errors_word_by_word(layer: nn.Layer, shape: Any, text: str) -> None:
+    with pytest.raises(ShapeError) as error:
+        ruled(layer, "", (shape_of(shape),), (), None)
     assert str(error.value) == text
 
 
 @pytest.mark.parametrize(
-    ("rule", "arguments"),
+    ("layer", "shape"),
     [
-        (rules.linear, (("N", None), 8, 2)),
-        (rules.conv2d, ((None, 8, 8), 3, 8, 3)),
-        (rules.batch_norm2d, (("N", None, 2, 2), 8)),
-        (rules.layer_norm, (("N", None, 8), (4, 8))),
+        (nn.Linear(8, 2), ("N", None)),
+        (nn.Conv2d(3, 8, 3), (None, 8, 8)),
+        (nn.BatchNorm2d(8), ("N", None, 2, 2)),
+        (nn.LayerNorm((4, 8)), ("N", None, 8)),
     ],
+    ids=str,
 )
-def test_an_unknown_size_passes_where_a_name_does_not(rule: Any, arguments: Any) -> None:
-    rule(shape_of(arguments[0]), *arguments[1:])
+def test_an_unknown_size_passes_where_a_name_does_not(layer: nn.Layer, shape: Any) -> None:
+    layer.output_shape(shape_of(shape))
 
 
 def test_named_leaves_other_errors_alone() -> None:
     with pytest.raises(ShapeError, match=r"^A size takes"), named("Layer"):
         shape_of((-1,))
+    with pytest.raises(ShapeError, match=r"^A takes (.*)"), named("A"), unless_named("B"):
+        raise ShapeError("takes nothing.")
 
 
-def test_layers_refuse_bad_windows() -> None:
-    with pytest.raises(ArgumentError, match=r"^takes groups that divide .* 4 and 6, got 4\."):
-        rules.conv2d(UNKNOWN_RANK, 4, 6, 3, groups=4)
-    with pytest.raises(ArgumentError, match=r"^takes stride as an integer of at least 1 .* got 0"):
-        rules.conv2d(shape_of(("N", 1, 8, 8)), 1, 16, 3, stride=0)
+def test_a_pooling_is_padded_by_half_its_window_at_most() -> None:
     with pytest.raises(ArgumentError, match="at most half of kernel_size 2, got 2"):
-        rules.max_pool2d(shape_of(("N", 1, 8, 8)), 2, padding=2)
+        nn.MaxPool2d(2, padding=2).output_shape(shape_of(("N", 1, 8, 8)))

@@ -131,7 +131,7 @@ def test_a_fixed_number_of_examples_is_refused() -> None:
         ({"metrics": ("f1",)}, "A metric takes a name of .*, got 'f1'"),
         ({"optimizer": 0.1}, "takes an optimizer of tensorem.optim, got 0.1"),
         ({"seed": -1}, "A seed takes"),
-        ({"drop_last": "no"}, "drop_last takes True or False, got 'no'"),
+        ({"drop_last": "no"}, "Training takes drop_last as True or False, got 'no'"),
         ({"hooks": print}, r"hooks takes train\.Hooks, got <built-in"),
         ({"metrics": "accuracy"}, "metrics takes a tuple of names or functions, got 'accuracy'"),
         ({"path": ""}, "A path takes a text or a Path, got ''"),

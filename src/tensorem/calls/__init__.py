@@ -4,26 +4,38 @@ from ._call import called as called
 from ._call import check_array as check_array
 from ._call import check_call as check_call
 from ._named import named as named
+from ._named import unless_named as unless_named
+from ._ranges import ABOVE_0 as ABOVE_0
+from ._ranges import ANY as ANY
+from ._ranges import AT_LEAST_0 as AT_LEAST_0
+from ._ranges import FROM_0_BELOW_1 as FROM_0_BELOW_1
+from ._ranges import FROM_0_TO_1 as FROM_0_TO_1
+from ._ranges import OTHER_THAN_0 as OTHER_THAN_0
+from ._ranges import Range as Range
 from ._ranges import among as among
-from ._ranges import at_least as at_least
-from ._ranges import flags as flags
+from ._ranges import flag as flag
+from ._ranges import integer as integer
 from ._ranges import integers as integers
-from ._ranges import is_integer as is_integer
-from ._ranges import positive as positive
-from ._ranges import refused as refused
-from ._ranges import within as within
+from ._ranges import number as number
+from ._ranges import pair as pair
 
 __all__ = [
+    "ABOVE_0",
+    "ANY",
+    "AT_LEAST_0",
+    "FROM_0_BELOW_1",
+    "FROM_0_TO_1",
+    "OTHER_THAN_0",
+    "Range",
     "among",
-    "at_least",
     "called",
     "check_array",
     "check_call",
-    "flags",
+    "flag",
+    "integer",
     "integers",
-    "is_integer",
     "named",
-    "positive",
-    "refused",
-    "within",
+    "number",
+    "pair",
+    "unless_named",
 ]

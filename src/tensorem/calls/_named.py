@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextvars import ContextVar
 
 from tensorem.errors import TensoremError
+
+_IS_NAMED: ContextVar[bool] = ContextVar("is_named", default=False)
 
 
 @contextmanager
@@ -14,15 +17,24 @@ def named(name: str) -> Iterator[None]:
 
     Example:
         >>> from tensorem import rules
-        >>> with named("Linear(127 -> 10)"):
-        ...     rules.linear((5, 128), 127, 10)
+        >>> from tensorem.shapes import Spec
+        >>> with named("F.linear"):
+        ...     rules.linear(Spec((5, 128)), Spec((10, 127)))
         Traceback (most recent call last):
-        tensorem.errors.ShapeError: Linear(127 -> 10) takes (*batch, 127), got (5, 128).
-          help: write nn.Linear(128, 10).
+        tensorem.errors.ShapeError: F.linear takes (*batch, 127), got (5, 128).
+          from: 127 is set by the weight (10, 127)
     """
+    token = _IS_NAMED.set(True)
     try:
         yield
     except TensoremError as error:
         if not error.what.startswith("takes "):
             raise
         raise error.with_notes(owner=name) from None
+    finally:
+        _IS_NAMED.reset(token)
+
+
+def unless_named(name: str) -> AbstractContextManager[None]:
+    """As `named`, where nobody outside has put a name: an op is called by a function."""
+    return nullcontext() if _IS_NAMED.get() else named(name)

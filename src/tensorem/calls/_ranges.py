@@ -1,75 +1,144 @@
-"""Arguments out of their range."""
+"""Arguments out of their range: one function for each kind, which gives the argument back.
+
+A message begins with `takes`; `named` puts in front of it whose argument it is.
+"""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from tensorem.errors import ArgumentError
 
-
-def at_least(layer: Any, least: int, *names: str) -> None:
-    """Raise unless these fields are integers of at least `least`."""
-    for name in names:
-        value = getattr(layer, name)
-        if not is_integer(value) or value < least:
-            raise refused(layer, name, f"an integer of at least {least}")
+MOST = 2**31 - 1
+"""The greatest integer that JAX takes as a size, a step or an axis on every device."""
 
 
-def integers(layer: Any, *names: str) -> None:
-    """Raise unless these fields are integers."""
-    for name in names:
-        if not is_integer(getattr(layer, name)):
-            raise refused(layer, name, "an integer")
+@dataclass(frozen=True)
+class Range:
+    """A set of finite numbers, and what it is called."""
+
+    name: str
+    holds: Callable[[float], bool]
 
 
-def flags(layer: Any, *names: str) -> None:
-    """Raise unless these fields are True or False."""
-    for name in names:
-        if not isinstance(getattr(layer, name), bool):
-            raise refused(layer, name, "True or False")
+ANY = Range("a finite number", lambda v: True)
+AT_LEAST_0 = Range("a finite number of at least 0", lambda v: v >= 0)
+ABOVE_0 = Range("a finite number above 0", lambda v: v > 0)
+OTHER_THAN_0 = Range("a finite number other than 0", lambda v: v != 0)
+FROM_0_TO_1 = Range("a number in [0, 1]", lambda v: 0 <= v <= 1)
+FROM_0_BELOW_1 = Range("a number in [0, 1)", lambda v: 0 <= v < 1)
 
 
-def among(layer: Any, name: str, allowed: tuple[str, ...]) -> None:
-    """Raise unless this field is one of these words."""
-    if getattr(layer, name) not in allowed:
-        raise refused(layer, name, f"as one of {', '.join(allowed)}")
+def integer(name: str, value: Any, least: int = -MOST, most: int = MOST) -> int:
+    """The integer that a value is; those of NumPy are integers too, truth values are not.
+
+    Raises:
+        ArgumentError: It is none, or out of range.
+
+    Example:
+        >>> integer("batch_size", np.int64(8), 1)
+        8
+    """
+    if _fits(value, least, most):
+        return int(value)
+    raise ArgumentError(f"takes {name} as {_form(value, least, most)}, got {value!r}.")
 
 
-def within(layer: Any, name: str, low: float, high: float, form: str) -> None:
-    """Raise unless this field is a finite number with low <= number <= high."""
-    value = getattr(layer, name)
-    number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not (number and math.isfinite(value) and low <= value <= high):
-        raise refused(layer, name, form)
+def integers(name: str, value: Any, least: int = -MOST) -> tuple[int, ...]:
+    """The integers of a tuple or list.
+
+    Raises:
+        ArgumentError: It is none, or one is no integer or out of range.
+    """
+    several = value if isinstance(value, tuple | list) else (value,)
+    wrong = [v for v in several if not _fits(v, least)]
+    if isinstance(value, tuple | list) and not wrong:
+        return tuple(map(int, value))
+    form = _form((wrong or [None])[0], least).replace("an integer", "a tuple of integers")
+    raise ArgumentError(f"takes {name} as {form}, got {value!r}.")
 
 
-def refused(layer: Any, name: str, form: str) -> ArgumentError:
-    """The error of a field that is not of its form."""
-    value = getattr(layer, name)
-    return ArgumentError(f"{type(layer).__name__} takes {name} {form}, got {value!r}.")
+def pair(name: str, value: Any, least: int) -> tuple[int, int]:
+    """One integer for both axes, or one for each.
+
+    Raises:
+        ArgumentError: It is neither, or one is out of range.
+    """
+    both = value if isinstance(value, tuple | list) else (value, value)
+    wrong = [v for v in both if not _fits(v, least)]
+    if len(both) == 2 and not wrong:
+        return int(both[0]), int(both[1])
+    form = _form((wrong or [None])[0], least)
+    raise ArgumentError(f"takes {name} as {form} or a pair of these, got {value!r}.")
 
 
-def is_integer(value: object) -> bool:
-    """Whether this is an integer and not a truth value."""
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def positive(takes: str, value: object) -> int:
-    """The integer of at least 1 that a value is; those of NumPy are integers too.
+def number(name: str, value: Any, allowed: Range = ANY, other: str = "") -> Any:
+    """The number that a value is.
 
     Args:
-        takes: The beginning of the error, such as "Training takes batch_size".
+        other: What is taken in place of a number, for the message: the caller lets it pass.
+
+    Raises:
+        ArgumentError: It is none, or not in the range.
+
+    Example:
+        >>> number("p", 0.5, FROM_0_TO_1)
+        0.5
+    """
+    plain: Any = value.item() if isinstance(value, np.generic) else value
+    is_real = isinstance(plain, int | float) and not isinstance(plain, bool)
+    if is_real and _is_finite(plain) and allowed.holds(plain):
+        return plain
+    form = f"{allowed.name} or {other}" if other else allowed.name
+    raise ArgumentError(f"takes {name} as {form}, got {value!r}.")
+
+
+def flag(name: str, value: Any) -> bool:
+    """The truth value that a value is.
 
     Raises:
         ArgumentError: It is none.
-
-    Example:
-        >>> positive("Training takes batch_size", np.int64(8))
-        8
     """
-    if isinstance(value, int | np.integer) and not isinstance(value, bool) and value >= 1:
-        return int(value)
-    raise ArgumentError(f"{takes} as an integer of at least 1, got {value!r}.")
+    if not isinstance(value, bool | np.bool_):
+        raise ArgumentError(f"takes {name} as True or False, got {value!r}.")
+    return bool(value)
+
+
+def among(name: str, value: Any, allowed: tuple[str, ...]) -> str:
+    """One of these words.
+
+    Raises:
+        ArgumentError: It is none of them.
+    """
+    if not isinstance(value, str) or value not in allowed:
+        raise ArgumentError(f"takes {name} as one of {', '.join(allowed)}, got {value!r}.")
+    return value
+
+
+def _fits(value: Any, least: int, most: int = MOST) -> bool:
+    return _is_integer(value) and least <= int(value) <= most
+
+
+def _form(value: Any, least: int, most: int = MOST) -> str:
+    """What is taken in place of a value, by the end that it lies beyond."""
+    if _is_integer(value) and value > most:
+        return f"an integer of at most {most}"
+    anything = least == -MOST and not _is_integer(value)
+    return "an integer" if anything else f"an integer of at least {least}"
+
+
+def _is_integer(value: Any) -> bool:
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _is_finite(value: float) -> bool:
+    """An integer beyond all floats is no finite number either."""
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from tensorem.calls import flag, named
 from tensorem.errors import ArgumentError
 
 from ._dataset import Dataset
@@ -85,8 +86,8 @@ def _require_no_texts(table: Table, column: int) -> None:
 
 
 def _check_form(y: object, classes: Sequence[str] | None, header: object, delimiter: str) -> None:
-    if not isinstance(header, bool):
-        raise ArgumentError(f"read_csv takes header as True or False, got {header!r}.")
+    with named("read_csv"):
+        flag("header", header)
     if not isinstance(delimiter, str) or len(delimiter) != 1 or delimiter in '\r\n"':
         raise ArgumentError(f"read_csv takes a delimiter of one character, got {delimiter!r}.")
     if classes is None:

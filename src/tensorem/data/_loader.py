@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorem import rand
+from tensorem.calls import integer, named
 from tensorem.errors import ArgumentError
 
 from ._dataset import Array, Dataset
@@ -42,10 +43,8 @@ class Loader:
     drop_last: bool = False
 
     def __post_init__(self) -> None:
-        if type(self.batch_size) is not int or self.batch_size < 1:
-            raise ArgumentError(
-                f"A Loader takes a batch_size of at least 1, got {self.batch_size!r}."
-            )
+        with named("A Loader"):
+            object.__setattr__(self, "batch_size", integer("batch_size", self.batch_size, 1))
         rand.check_seed(self.seed)
 
     def __len__(self) -> int:
@@ -73,8 +72,8 @@ class Loader:
         Raises:
             ArgumentError: k is not an integer of at least 0.
         """
-        if type(k) is not int or k < 0:
-            raise ArgumentError(f"A Loader takes an epoch of at least 0, got {k!r}.")
+        with named("A Loader"):
+            k = integer("the epoch", k, 0)
         return self._batches(self.order(k))
 
     def _batches(self, order: NDArray[Any]) -> Iterator[tuple[Array, Array]]:

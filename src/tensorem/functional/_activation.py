@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import jax
 
-from tensorem import ops, rules
-from tensorem.errors import ArgumentError
+from tensorem import ops
+from tensorem.calls import OTHER_THAN_0, number
 
 from ._arithmetic import div, mul
-from ._shape import checked, shape
+from ._shape import checked
 
 Array = jax.Array
 
@@ -33,6 +33,7 @@ def leaky_relu(x: Array | float, negative_slope: float = 0.01) -> Array:
     """x where x > 0, negative_slope x elsewhere.
 
     Raises:
+        ArgumentError: negative_slope is no finite number.
         DTypeError: x holds no floats.
 
     Example:
@@ -40,7 +41,7 @@ def leaky_relu(x: Array | float, negative_slope: float = 0.01) -> Array:
         >>> leaky_relu(jnp.array([-1.0, 0.0, 2.0]), 0.5).tolist()
         [-0.5, 0.0, 2.0]
     """
-    return ops.leaky_relu(x, negative_slope=float(negative_slope))
+    return ops.leaky_relu(x, negative_slope=float(number("negative_slope", negative_slope)))
 
 
 @checked
@@ -328,7 +329,7 @@ def softplus(x: Array | float, beta: float = 1.0) -> Array:
         beta: A finite number other than 0; the greater, the nearer to `relu`.
 
     Raises:
-        ArgumentError: beta is 0.
+        ArgumentError: beta is 0 or no finite number.
         DTypeError: x holds no floats.
 
     Example:
@@ -336,11 +337,8 @@ def softplus(x: Array | float, beta: float = 1.0) -> Array:
         >>> softplus(jnp.array([-200.0, 200.0])).tolist()
         [0.0, 200.0]
     """
-    if beta == 0:
-        raise ArgumentError("takes beta other than 0, got 0.")
-    if beta == 1:
-        return ops.softplus(x)
-    return div(ops.softplus(mul(x, float(beta))), float(beta))
+    beta = float(number("beta", beta, OTHER_THAN_0))
+    return ops.softplus(x) if beta == 1 else div(ops.softplus(mul(x, beta)), beta)
 
 
 @checked
@@ -359,7 +357,6 @@ def softmax(x: Array, dim: int) -> Array:
         >>> softmax(jnp.array([[5.0, 5.0], [200.0, 0.0]]), dim=1).tolist()
         [[0.5, 0.5], [1.0, 0.0]]
     """
-    rules.softmax(shape(x), dim)
     return ops.softmax(x, dim=dim)
 
 
@@ -379,5 +376,4 @@ def log_softmax(x: Array, dim: int) -> Array:
         >>> log_softmax(jnp.array([200.0, 0.0]), dim=0).tolist()
         [0.0, -200.0]
     """
-    rules.softmax(shape(x), dim)
     return ops.log_softmax(x, dim=dim)

@@ -8,13 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
 
-from tensorem import dtypes, ops, rules
-from tensorem.errors import DTypeError, ShapeError
-from tensorem.rules import conv_window
-from tensorem.shapes import format_shape, require_equal
+from tensorem import ops, rules
+from tensorem.calls import integer
 
 from ._move import broadcast, reshape
-from ._shape import applied, checked, shape
+from ._shape import checked, spec
 
 Array = Any
 Numbers = int | tuple[int, int]
@@ -36,10 +34,6 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
         >>> linear(jnp.array([1.0, 2.0]), jnp.array([[3.0, 4.0]]), jnp.array([0.5])).tolist()
         [11.5]
     """
-    _weight(weight, 2, "(out, in)")
-    out, inputs = shape(weight)
-    rules.linear(shape(x), inputs, out)
-    _bias(bias, weight)
     return ops.linear(x, weight) if bias is None else ops.linear(x, weight, bias)
 
 
@@ -59,11 +53,6 @@ def matmul(x: Array, y: Array) -> Array:
         >>> matmul(jnp.array([[1.0, 2.0]]), jnp.array([[3.0], [4.0]])).tolist()
         [[11.0]]
     """
-    a, b = shape(x), shape(y)
-    what = f"takes (*batch, n, k) and (*batch, k, m), got {format_shape(a)} and {format_shape(b)}."
-    if min(len(a), len(b)) < 2:
-        raise ShapeError(what)
-    require_equal((*b[:-2], b[-2]), (*a[:-2], a[-1]), what)
     return ops.matmul(x, y)
 
 
@@ -96,15 +85,11 @@ def conv2d(
         >>> conv2d(jnp.ones((1, 3, 3)), jnp.ones((1, 1, 2, 2)), padding=1, stride=2).tolist()
         [[[1.0, 2.0], [2.0, 4.0]]]
     """
-    _weight(weight, 4, "(out, in / groups, kh, kw)")
-    out, per_group = shape(weight)[:2]
-    numbers = (weight.shape[2:], stride, padding, dilation)
-    rules.conv2d(shape(x), per_group * groups, out, *numbers, groups)
-    _bias(bias, weight)
-    attrs: dict[str, Any] = conv_window(*numbers)._asdict()
-    del attrs["kernel_size"]  # the weight has it
+    kernel = rules.kernel_of(spec(weight))[2:]
+    moves = rules.moves(rules.conv_window(kernel, stride, padding, dilation))
     operands = (weight,) if bias is None else (weight, bias)
-    return batched(lambda images: applied(ops.conv2d, images, *operands, **attrs, groups=groups), x)
+    groups = integer("groups", groups, 1)
+    return batched(ops.conv2d, rules.conv2d, x, *operands, **moves, groups=groups)
 
 
 @checked
@@ -129,14 +114,9 @@ def embedding(index: Array, weight: Array, padding_idx: int | None = None) -> Ar
         >>> embedding(jnp.array([1, 1]), jnp.array([[0.0, 0.5], [1.0, 1.5]])).tolist()
         [[1.0, 1.5], [1.0, 1.5]]
     """
-    _weight(weight, 2, "(rows, dim)")
-    if index.dtype.name not in dtypes.INTEGER:
-        raise DTypeError(
-            f"takes integers (int32, ...), got {index.dtype}.", help='convert: x.astype("int32").'
-        )
+    rows = ops.embedding(index, weight)
     if not isinstance(index, Tracer):
         rules.check_rows(np.asarray(index), weight.shape[0])
-    rows = ops.embedding(index, weight)
     return rows if padding_idx is None else _held(rows, index, padding_idx, weight.shape[0])
 
 
@@ -148,21 +128,11 @@ def _held(rows: Array, index: Array, padding_idx: int, count: int) -> Array:
     return ops.where(mask, ops.stop_gradient(rows), rows)
 
 
-def batched(f: Any, x: Array) -> Array:
-    """A function of a batch of images, on one image also."""
+def batched(op: ops.Op, rule: ops.Rule, *operands: Array, **attrs: Any) -> Array:
+    """An op on a batch of images; on one image also, of which the rule is asked."""
+    x, *rest = operands
     if x.ndim == 4:
-        return f(x)
-    y = f(reshape(x, (1, *x.shape)))
+        return op(*operands, **attrs)
+    rule(*map(spec, operands), **attrs)
+    y = op(reshape(x, (1, *x.shape)), *rest, **attrs)
     return reshape(y, y.shape[1:])
-
-
-def _weight(weight: Array, rank: int, form: str) -> None:
-    if weight.ndim != rank:
-        raise ShapeError(f"takes a weight {form}, got {format_shape(shape(weight))}.")
-
-
-def _bias(bias: Array | None, weight: Array) -> None:
-    if bias is not None:
-        got, wanted = shape(bias), shape(weight)[:1]
-        what = f"takes a bias {format_shape(wanted)}, got {format_shape(got)}."
-        require_equal(got, wanted, what)

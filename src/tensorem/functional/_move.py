@@ -10,11 +10,12 @@ import jax.numpy as jnp
 from jax import lax
 
 from tensorem import ops, rules
+from tensorem.calls import among, integer, integers
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.rules import PADDING_MODES, check_padding
-from tensorem.shapes import Spec, reshape_shape, sizes
+from tensorem.shapes import sizes
 
-from ._shape import applied, axes, checked, shape, static
+from ._shape import checked, shape, spec, static
 
 Array = jax.Array
 
@@ -36,8 +37,13 @@ def reshape(x: Array, target: tuple[int, ...]) -> Array:
     """
     if not isinstance(target, (tuple, list)):
         raise ArgumentError(f"takes a tuple of sizes, got {target!r}.")
-    reshape_shape(shape(x), sizes(target))
-    return _reshaped(x, target)
+    if static(target):
+        return ops.reshape(x, shape=tuple(target))
+    rules.reshape(spec(x), shape=rules.Whole(sizes(target)))
+    named = [i for i, n in enumerate(target) if not isinstance(n, int)]
+    if len(named) > 1 or -1 in target:
+        return jnp.reshape(x, target)  # attributes of an op are plain integers
+    return ops.reshape(x, shape=tuple(-1 if i in named else n for i, n in enumerate(target)))
 
 
 @checked
@@ -54,13 +60,13 @@ def flatten(x: Array, start_dim: int = 0, end_dim: int = -1) -> Array:
         >>> flatten(jnp.zeros((2, 3, 4)), start_dim=1).shape
         (2, 12)
     """
-    rules.flatten(shape(x), start_dim, end_dim)
+    rules.flatten(spec(x), start_dim=start_dim, end_dim=end_dim)
     first = start_dim % max(x.ndim, 1)
     last = end_dim % max(x.ndim, 1)
     size = 1
     for n in x.shape[first : last + 1]:
         size = size * n
-    return _reshaped(x, (*x.shape[:first], size, *x.shape[last + 1 :]))
+    return reshape(x, (*x.shape[:first], size, *x.shape[last + 1 :]))
 
 
 @checked
@@ -77,7 +83,7 @@ def permute(x: Array, dims: tuple[int, ...]) -> Array:
         >>> permute(jnp.zeros((2, 3, 4)), (2, 0, 1)).shape
         (4, 2, 3)
     """
-    return applied(ops.permute, x, dims=_integers(dims, "dims"))
+    return ops.permute(x, dims=integers("dims", dims))
 
 
 @checked
@@ -98,8 +104,7 @@ def cat(xs: Sequence[Array], dim: int = 0) -> Array:
     """
     if not isinstance(xs, (tuple, list)) or not xs:
         raise ArgumentError(f"takes a list of at least one array, got {type(xs).__name__}.")
-    (axis,) = axes(xs[0], dim)
-    return applied(ops.concat, *xs, dim=axis)
+    return ops.concat(*xs, dim=rules.axis(shape(xs[0]), dim))
 
 
 @checked
@@ -117,7 +122,8 @@ def narrow(x: Array, dim: int, start: int, length: int) -> Array:
         >>> narrow(jnp.array([1.0, 2.0, 3.0, 4.0]), dim=0, start=1, length=2).tolist()
         [2.0, 3.0]
     """
-    (axis,), (start, length) = axes(x, dim), _integers((start, length), "start and length")
+    axis, start = rules.axis(shape(x), dim), integer("start", start)
+    length = integer("length", length)
     first = start if start >= 0 else x.shape[axis] + start
     if static(x.shape) and not 0 <= first <= first + length <= x.shape[axis]:
         raise ShapeError(
@@ -126,7 +132,7 @@ def narrow(x: Array, dim: int, start: int, length: int) -> Array:
     begin = tuple(first if d == axis else 0 for d in range(x.ndim))
     end = tuple(first + length if d == axis else n for d, n in enumerate(x.shape))
     if static((*begin, *end)):
-        return applied(ops.slice, x, start=begin, stop=end, step=(1,) * x.ndim)
+        return ops.slice(x, start=begin, stop=end, step=(1,) * x.ndim)
     return lax.slice(x, begin, end)  # attributes of an op are plain integers
 
 
@@ -155,18 +161,17 @@ def pad(x: Array, pad: tuple[int, ...], mode: str = "constant", value: float = 0
         >>> pad(jnp.array([1.0, 2.0, 3.0]), (2, 1), "reflect").tolist()
         [3.0, 2.0, 1.0, 2.0, 3.0, 2.0]
     """
-    frame = _integers(pad, "pad")
+    frame = integers("pad", pad)
     if len(frame) % 2 or len(frame) > 2 * x.ndim:
         raise ArgumentError(f"takes pad as up to {x.ndim} pairs of integers, got {pad}.")
-    if mode not in PADDING_MODES:
-        raise ArgumentError(f"takes mode as one of {', '.join(PADDING_MODES)}, got {mode!r}.")
+    among("mode", mode, tuple(PADDING_MODES))
     ends = [(0, 0)] * (x.ndim - len(frame) // 2)
     ends += [(frame[i], frame[i + 1]) for i in range(len(frame) - 2, -1, -2)]
     if mode != "constant":
         return _filled(x, ends, mode)
     low, high = zip(*ends, strict=True) if ends else ((), ())
     filler, none = jnp.asarray(value, x.dtype), (0,) * x.ndim
-    return applied(ops.pad, x, filler, low=low, high=high, interior=none)
+    return ops.pad(x, filler, low=low, high=high, interior=none)
 
 
 def _filled(x: Array, ends: list[tuple[int, int]], mode: str) -> Array:
@@ -229,19 +234,5 @@ def broadcast(x: Array, target: tuple[Any, ...], dims: tuple[int, ...]) -> Array
     """
     if static(target):
         return ops.broadcast(x, shape=tuple(target), dims=dims)
-    ops.broadcast.shape(Spec(shape(x), x.dtype.name), shape=sizes(target), dims=dims)
+    rules.broadcast(spec(x), shape=rules.Whole(sizes(target)), dims=dims)
     return lax.broadcast_in_dim(x, target, dims)  # attributes of an op are plain integers
-
-
-def _integers(values: Any, name: str) -> tuple[int, ...]:
-    if not isinstance(values, (tuple, list)) or not all(type(v) is int for v in values):
-        raise ArgumentError(f"takes integers as {name}, got {values!r}.")
-    return tuple(values)
-
-
-def _reshaped(x: Array, target: tuple[Any, ...]) -> Array:
-    """A reshape with at most one symbolic size has that as its -1; with more it is JAX's."""
-    named = [i for i, n in enumerate(target) if not isinstance(n, int)]
-    if len(named) == 1 and -1 not in target:
-        target = tuple(-1 if i in named else n for i, n in enumerate(target))
-    return ops.reshape(x, shape=target) if static(target) else jnp.reshape(x, target)

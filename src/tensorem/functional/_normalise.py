@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 
-from tensorem import dtypes, ops, rand, rules
-from tensorem.errors import ArgumentError, DTypeError, ShapeError
+from tensorem import dtypes, ops, rand
+from tensorem.calls import AT_LEAST_0, FROM_0_TO_1, integers, number
+from tensorem.errors import DTypeError, ShapeError
 from tensorem.shapes import format_shape, require_equal, sizes
 
 from ._move import broadcast
-from ._shape import checked, shape
+from ._shape import checked, shape, static
 
 Array = jax.Array
 
@@ -32,19 +31,21 @@ def layer_norm(
 
     Raises:
         ShapeError: The shapes do not fit.
+        ArgumentError: eps is below 0 or not finite.
         DTypeError: The operands have no common dtype of floats.
 
     Example:
         >>> layer_norm(jnp.array([[1.0, 1.0], [-3.0, 5.0]]), 2, eps=0.0)[1].tolist()
         [-1.0, 1.0]
     """
-    rules.layer_norm(shape(x), normalized_shape)
-    last = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    last = normalized_shape if isinstance(normalized_shape, tuple | list) else (normalized_shape,)
+    if static(last):
+        integers("normalized_shape", last)
     weight = jnp.ones(last, x.dtype) if weight is None else weight
     bias = jnp.zeros(last, x.dtype) if bias is None else bias
-    _of_shape("weight", weight, last)
-    _of_shape("bias", bias, last)
-    return ops.layer_norm(x, weight, bias, ndim=len(last), eps=float(eps))
+    what = f"takes weight {format_shape(last)}, got {format_shape(shape(weight))}."
+    require_equal(shape(weight), sizes(last), what)
+    return ops.layer_norm(x, weight, bias, ndim=len(last), eps=_eps(eps))
 
 
 @checked
@@ -67,22 +68,16 @@ def batch_norm(
 
     Raises:
         ShapeError: The shapes do not fit.
+        ArgumentError: eps is below 0 or not finite.
         DTypeError: The operands have no common dtype of floats.
 
     Example:
         >>> batch_norm(jnp.array([[5.0]]), jnp.array([1.0]), jnp.array([4.0]), eps=0.0).tolist()
         [[2.0]]
     """
-    if x.ndim < 2:
-        raise ShapeError(f"takes (N, C, ...), got {format_shape(shape(x))}.")
-    channels = mean.shape[:1]
-    form = f"takes (N, {mean.shape[0]}, ...), got {format_shape(shape(x))}."
-    require_equal(shape(x)[1:2], shape(mean), form)
-    weight = jnp.ones(channels, x.dtype) if weight is None else weight
-    bias = jnp.zeros(channels, x.dtype) if bias is None else bias
-    for name, array in (("var", var), ("weight", weight), ("bias", bias)):
-        _of_shape(name, array, channels)
-    return ops.batch_norm(x, weight, bias, mean, var, eps=float(eps))
+    weight = jnp.ones(mean.shape, x.dtype) if weight is None else weight
+    bias = jnp.zeros(mean.shape, x.dtype) if bias is None else bias
+    return ops.batch_norm(x, weight, bias, mean, var, eps=_eps(eps))
 
 
 @checked
@@ -128,8 +123,7 @@ def dropout(x: Array, p: float = 0.5, *, key: Array) -> Array:
         >>> dropout(jnp.ones(6), 0.5, key=jax.random.key(0)).tolist()
         [0.0, 0.0, 2.0, 2.0, 0.0, 2.0]
     """
-    if not 0.0 <= p <= 1.0:
-        raise ArgumentError(f"takes p in [0, 1], got {p}.")
+    p = number("p", p, FROM_0_TO_1)
     if x.dtype.name not in dtypes.FLOATING:
         raise DTypeError(f"takes floats, got {x.dtype}.")
     rand.check_key(key)
@@ -141,7 +135,5 @@ def dropout(x: Array, p: float = 0.5, *, key: Array) -> Array:
     return ops.where(kept, ops.mul(x, jnp.full_like(x, 1.0 / (1.0 - p))), jnp.zeros_like(x))
 
 
-def _of_shape(name: str, array: Array, expected: tuple[Any, ...]) -> None:
-    got, wanted = shape(array), sizes(expected)
-    what = f"takes {name} {format_shape(wanted)}, got {format_shape(got)}."
-    require_equal(got, wanted, what)
+def _eps(eps: float) -> float:
+    return float(number("eps", eps, AT_LEAST_0))

@@ -10,8 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem import ops, rules
+from tensorem.calls import integer, pair
 from tensorem.errors import ShapeError
-from tensorem.rules import pair, pool_window, window_counts
+from tensorem.rules import pool_window, window_counts
 from tensorem.shapes import format_shape
 
 from ._arithmetic import div
@@ -53,9 +54,8 @@ def max_pool2d(
         >>> max_pool2d(jnp.arange(9.0).reshape(1, 3, 3), 2, ceil_mode=True).tolist()
         [[[4.0, 5.0], [7.0, 8.0]]]
     """
-    rules.max_pool2d(shape(x), kernel_size, stride, padding, dilation, ceil_mode)
     attrs = _window(x, kernel_size, stride, padding, dilation, ceil_mode)
-    return batched(lambda images: ops.max_pool2d(images, **attrs), x)
+    return batched(ops.max_pool2d, rules.max_pool2d, x, **attrs)
 
 
 @checked
@@ -95,24 +95,26 @@ def avg_pool2d(
         >>> avg_pool2d(jnp.ones((1, 2, 2)), 2, 2, 1, count_include_pad=False).tolist()
         [[[1.0, 1.0], [1.0, 1.0]]]
     """
-    rules.avg_pool2d(shape(x), kernel_size, stride, padding, ceil_mode)
     attrs = _window(x, kernel_size, stride, padding, 1, ceil_mode)
     del attrs["dilation"]
-    counted = tuple((p, p) for p in pair(padding if count_include_pad else 0, "padding", 0))
+    counted = tuple((p, p) for p in pair("padding", padding if count_include_pad else 0, 0))
     divisor, counts = divisor_override, None
-    if divisor is None and counted == attrs["padding"]:
+    if divisor is not None:
+        divisor = integer("divisor_override", divisor, 1)
+    elif counted == attrs["padding"]:
         divisor = math.prod(attrs["kernel_size"])
-    elif divisor is None:  # it differs from window to window
+    else:  # it differs from window to window
         divisor, counts = 1, _counts(x, counted, **attrs)
-    shared = partial(ops.avg_pool2d, **attrs, divisor=divisor)
+    attrs["divisor"] = divisor
+    pooled = partial(batched, ops.avg_pool2d, rules.avg_pool2d, **attrs)
     if counts is None:
-        return batched(shared, x)
-    return ops.rounded_once(lambda x: div(batched(shared, x), jnp.asarray(counts, x.dtype)))(x)
+        return pooled(x)
+    return ops.rounded_once(lambda x: div(pooled(x), jnp.asarray(counts, x.dtype)))(x)
 
 
 def _window(x: Array, *numbers: Any) -> dict[str, Any]:
     """The attributes of a pooling of these images."""
-    window = pool_window(shape(x)[-2:], *numbers)
+    window = pool_window(shape(x), *numbers)
     if not static(sum(window.padding, ())):
         raise _nameless(x, "ceil_mode")
     return window._asdict()

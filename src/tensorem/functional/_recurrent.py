@@ -20,7 +20,7 @@ from jax.core import Tracer
 from tensorem import dtypes, ops, rules
 from tensorem.calls import check_array
 from tensorem.errors import ArgumentError, DTypeError
-from tensorem.shapes import format_shape, require_equal
+from tensorem.shapes import Spec, format_shape, require_equal
 
 from ._contract import embedding
 from ._move import broadcast
@@ -229,7 +229,7 @@ def _sequence(
 def _step(kind: _Kind, x: Array, weights: Sequence[Array], state: Arrays | None) -> Arrays:
     ih, hh, bias_ih, bias_hh = _weights(kind, weights)
     _floats(x)
-    rules.linear(shape(x), ih.shape[1], hh.shape[1])
+    rules.linear(Spec(shape(x)), Spec(shape(ih)))
     first = _first(kind, x, x.shape[:-1], hh.shape[1], state)
     return kind.turn(product(x, ih, bias_ih), hh, bias_hh, first)
 

@@ -7,10 +7,9 @@ from typing import Any, TypeVar
 
 import jax
 
+from tensorem import rules
 from tensorem.calls import called
-from tensorem.errors import ArgumentError, ShapeError
-from tensorem.ops import Op
-from tensorem.shapes import Size, Spec, format_shape, sizes
+from tensorem.shapes import Size, Spec, sizes
 
 Array = jax.Array
 F = TypeVar("F", bound=Callable[..., Any])
@@ -27,10 +26,9 @@ def shape(x: Array) -> tuple[Size, ...]:
     return sizes(getattr(x, "shape", ()))
 
 
-def applied(op: Op, *xs: Array, **attrs: Any) -> Array:
-    """An op, its shape rule asked before: an error then has the name of the function."""
-    op.shape(*(Spec(shape(x), x.dtype.name) for x in xs), **attrs)
-    return op(*xs, **attrs)
+def spec(x: Array) -> Spec:
+    """Shape and dtype of an array, for a rule."""
+    return Spec(shape(x), x.dtype.name)
 
 
 def axes(x: Array, dim: int | tuple[int, ...]) -> tuple[int, ...]:
@@ -40,15 +38,9 @@ def axes(x: Array, dim: int | tuple[int, ...]) -> tuple[int, ...]:
         ArgumentError: dim is neither an integer nor a tuple of them.
         ShapeError: There is no such axis, or it is named twice.
     """
-    dims = dim if isinstance(dim, tuple) else (dim,)
-    if not all(type(d) is int for d in dims):
-        raise ArgumentError(f"takes dim as an integer or a tuple of them, got {dim!r}.")
-    found = sorted({d % x.ndim for d in dims if -x.ndim <= d < x.ndim})
-    if len(found) < len(dims):
-        raise ShapeError(
-            f"takes an input with the axes dim={dim}, each once, got {format_shape(shape(x))}."
-        )
-    return tuple(found)
+    if isinstance(dim, tuple | list):
+        return tuple(sorted(rules.axes(shape(x), dim, "dim")))
+    return (rules.axis(shape(x), dim),)
 
 
 def static(dims: Iterable[Any]) -> bool:

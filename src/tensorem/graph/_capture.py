@@ -26,8 +26,8 @@ from tensorem.graph._rule import Values, ints, plain
 from tensorem.graph._trace import abstract, trace
 from tensorem.graph._tree import flatten
 from tensorem.ops import Attr, Op
-from tensorem.ops._kinds import SHAPE
 from tensorem.ops._op import results
+from tensorem.rules._kinds import SHAPE
 from tensorem.shapes import Size, Spec, parse_size, spec_of
 
 INLINED = {

@@ -15,8 +15,8 @@ from tensorem.calls import named
 from tensorem.errors import ArgumentError, GraphError, TensoremError
 from tensorem.graph._tree import Tree, flatten
 from tensorem.ops import TABLE, Op
-from tensorem.ops._kinds import COUNT, FLAG, LENGTH, SHAPE, SIZES, Kind
 from tensorem.ops._op import results
+from tensorem.rules._kinds import COUNT, FLAG, LENGTH, SHAPE, SIZES, Kind
 from tensorem.shapes import Size, Spec, bind_size, format_shape, parse_size, size_of
 
 MOST_WORK = 10**7

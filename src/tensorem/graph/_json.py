@@ -14,7 +14,7 @@ import numpy as np
 
 from tensorem.errors import GraphError, TensoremError
 from tensorem.graph._graph import Graph, Node, size_attr
-from tensorem.ops._kinds import SIZES
+from tensorem.rules._kinds import SIZES
 from tensorem.shapes import Spec
 
 FORMAT, VERSION = "tensorem.graph", 1

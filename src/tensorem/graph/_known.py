@@ -9,7 +9,7 @@ import numpy as np
 
 from tensorem.graph._graph import Node
 from tensorem.graph._rule import Values
-from tensorem.ops._kinds import SHAPE, SIZES
+from tensorem.rules._kinds import SHAPE, SIZES
 from tensorem.shapes import Size
 
 

@@ -37,8 +37,6 @@ def ruled(
             shape: Shape = layer.output_shape(*shapes)
             return shape
     except ShapeError as error:
-        if log is None:
-            raise
         raise explained(error, layer, path, shapes, values, log) from None
 
 

@@ -29,9 +29,13 @@ def explained(
     path: str,
     shapes: tuple[Any, ...],
     ids: tuple[int, ...],
-    log: Log,
+    noted: Log | None,
 ) -> ShapeError:
-    """The error with its place, the origin of the wrong size, and remedies."""
+    """The error with its place, the origin of the wrong size, and remedies.
+
+    Where no calls were noted its place is left to `located`.
+    """
+    log = noted or Log()
     calls = [*log.inputs, *log.calls]
     before = _producer(calls, ids, shapes)
     spot = _wrong_axis(layer, shapes)
@@ -39,11 +43,16 @@ def explained(
     size = _size_at(shapes[spot[0]], spot[1]) if spot else UNKNOWN
     return ShapeError(
         error.what,
-        where=error.where or _where(log.root, path, before),
-        source=error.source or _source(log.root, origin, size) or named_by(error.names, log),
+        where=error.where or (_where(log.root, path, before) if noted else ""),
+        source=_told(error) or _source(log.root, origin, size) or named_by(error.names, log),
         because=error.because,
         help=_remedy(error.help, layer, shapes, spot, origin, log.root),
     )
+
+
+def _told(error: ShapeError) -> str:
+    """The source that an inner layer told; that of a rule is about operands, which layers hide."""
+    return error.source if error.where else ""
 
 
 Spot = tuple[int, int]

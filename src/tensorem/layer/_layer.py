@@ -215,7 +215,7 @@ Layer._reserved = frozenset(n for n in vars(Layer) if not n.startswith("_"))
 
 
 def _explained(init: Callable[..., None]) -> Callable[..., None]:
-    """The constructor; a call that does not fit it is an error of ours."""
+    """The constructor; a call or an argument that does not fit it is an error of ours."""
     whole = inspect.signature(init)
     signature = whole.replace(parameters=list(whole.parameters.values())[1:])  # without self
 
@@ -224,7 +224,7 @@ def _explained(init: Callable[..., None]) -> Callable[..., None]:
         name = type(self).__name__
         with named(name):
             check_call(signature, args, kwargs, name)
-        init(self, *args, **kwargs)
+            init(self, *args, **kwargs)
 
     return __init__
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any, ClassVar
 
 from tensorem import functional as F
 from tensorem import rules
-from tensorem.calls import integers, refused, within
+from tensorem.calls import OTHER_THAN_0, integer, number
 from tensorem.layer import Layer
-from tensorem.shapes import Shape
+from tensorem.shapes import Shape, Spec
 
 
 class Identity(Layer):
@@ -20,7 +19,7 @@ class Identity(Layer):
     """
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.same(x)
+        return x
 
     def forward(self, x: Any) -> Any:
         return x
@@ -36,7 +35,7 @@ class ReLU(Layer):
     takes: ClassVar[str] = "float"
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.same(x)
+        return x
 
     def forward(self, x: Any) -> Any:
         return F.relu(x)
@@ -60,10 +59,10 @@ class LeakyReLU(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        within(self, "negative_slope", -math.inf, math.inf, "a finite number")
+        number("negative_slope", self.negative_slope)
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.same(x)
+        return x
 
     def forward(self, x: Any) -> Any:
         return F.leaky_relu(x, self.negative_slope)
@@ -79,7 +78,7 @@ class Sigmoid(Layer):
     takes: ClassVar[str] = "float"
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.same(x)
+        return x
 
     def forward(self, x: Any) -> Any:
         return F.sigmoid(x)
@@ -95,7 +94,7 @@ class Tanh(Layer):
     takes: ClassVar[str] = "float"
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.same(x)
+        return x
 
     def forward(self, x: Any) -> Any:
         return F.tanh(x)
@@ -119,12 +118,10 @@ class Softplus(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        within(self, "beta", -math.inf, math.inf, "a finite number")
-        if self.beta == 0:
-            raise refused(self, "beta", "other than 0")
+        number("beta", self.beta, OTHER_THAN_0)
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.same(x)
+        return x
 
     def forward(self, x: Any) -> Any:
         return F.softplus(x, self.beta)
@@ -149,10 +146,11 @@ class Softmax(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        integers(self, "dim")
+        integer("dim", self.dim)
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.softmax(x, self.dim)
+        y: Shape = rules.softmax(Spec(x), dim=self.dim).shape
+        return y
 
     def forward(self, x: Any) -> Any:
         return F.softmax(x, self.dim)
@@ -182,10 +180,12 @@ class Flatten(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        integers(self, "start_dim", "end_dim")
+        integer("start_dim", self.start_dim)
+        integer("end_dim", self.end_dim)
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.flatten(x, self.start_dim, self.end_dim)
+        y: Shape = rules.flatten(Spec(x), start_dim=self.start_dim, end_dim=self.end_dim).shape
+        return y
 
     def forward(self, x: Any) -> Any:
         return F.flatten(x, self.start_dim, self.end_dim)

@@ -8,11 +8,10 @@ from typing import Any, ClassVar
 
 from tensorem import functional as F
 from tensorem import rules
-from tensorem.calls import among, at_least, flags, named
-from tensorem.errors import ArgumentError
+from tensorem.calls import among, flag, integer
 from tensorem.layer import Layer, Parameter
 from tensorem.rules import PADDING_MODES, Window, conv_window
-from tensorem.shapes import Shape
+from tensorem.shapes import Shape, Spec
 
 from ._init import kaiming_uniform, uniform
 
@@ -64,34 +63,33 @@ class Conv2d(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 1, "in_channels", "out_channels", "groups")
-        if self.in_channels % self.groups or self.out_channels % self.groups:
-            raise ArgumentError(
-                f"Conv2d takes groups that divide the channels {self.in_channels} and "
-                f"{self.out_channels}, got {self.groups}."
-            )
-        flags(self, "bias")
-        among(self, "padding_mode", _MODES)
-        with named("Conv2d"):  # its numbers are checked when written
-            self.window()
+        for name in ("in_channels", "out_channels", "groups"):
+            integer(name, getattr(self, name), 1)
+        rules.check_groups(self.in_channels, self.out_channels, self.groups)
+        flag("bias", self.bias)
+        among("padding_mode", self.padding_mode, _MODES)
+        self.window()  # its numbers are checked when written
 
     def window(self) -> Window[int]:
         """Kernel, stride, padding and dilation for each axis."""
         return conv_window(self.kernel_size, self.stride, self.padding, self.dilation)
 
     def parameters(self) -> Mapping[str, Parameter | None]:
-        kernel = self.window().kernel_size
-        inputs = self.in_channels // self.groups
-        weight = Parameter((self.out_channels, inputs, *kernel), kaiming_uniform(a=math.sqrt(5)))
-        bound = 1 / math.sqrt(inputs * math.prod(kernel))
+        weight = Parameter(self._weight(), kaiming_uniform(a=math.sqrt(5)))
+        bound = 1 / math.sqrt(math.prod(self._weight()[1:]))
         bias = Parameter((self.out_channels,), uniform(-bound, bound))
         return {"weight": weight, "bias": bias if self.bias else None}
 
+    def _weight(self) -> tuple[int, ...]:
+        kernel = self.window().kernel_size
+        return (self.out_channels, self.in_channels // self.groups, *kernel)
+
     def output_shape(self, x: Shape) -> Shape:
-        return rules.conv2d(
-            x, self.in_channels, self.out_channels, self.kernel_size, self.stride, self.padding,
-            self.dilation, self.groups, self.padding_mode,
-        )  # fmt: skip
+        window, weight = self.window(), Spec(self._weight())
+        y: Shape = rules.conv2d(Spec(x), weight, **rules.moves(window), groups=self.groups).shape
+        if self.padding_mode != "zeros":
+            rules.check_frame(x, window.padding, self.padding_mode)
+        return y
 
     def forward(self, x: Any) -> Any:
         padding = self.padding

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 from tensorem import functional as F
-from tensorem import rules
-from tensorem.calls import within
+from tensorem.calls import FROM_0_TO_1, number
 from tensorem.layer import Layer
 from tensorem.shapes import Shape
 
@@ -33,10 +32,10 @@ class Dropout(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        within(self, "p", 0.0, 1.0, "in [0, 1]")
+        number("p", self.p, FROM_0_TO_1)
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.same(x)
+        return x
 
     def forward(self, x: Any) -> Any:
         return F.dropout(x, self.p, key=self.key()) if self.training else x

@@ -7,9 +7,9 @@ from typing import Any, ClassVar
 
 from tensorem import functional as F
 from tensorem import rules
-from tensorem.calls import at_least, named
+from tensorem.calls import integer
 from tensorem.layer import Layer, Parameter
-from tensorem.shapes import Shape
+from tensorem.shapes import Shape, Spec
 
 from ._init import normal, zero_row
 
@@ -46,17 +46,19 @@ class Embedding(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 1, "num_embeddings", "embedding_dim")
+        integer("num_embeddings", self.num_embeddings, 1)
+        integer("embedding_dim", self.embedding_dim, 1)
         if self.padding_idx is not None:
-            with named("Embedding"):
-                rules.check_row(self.padding_idx, self.num_embeddings)
+            rules.check_row(self.padding_idx, self.num_embeddings)
 
     def parameters(self) -> Mapping[str, Parameter | None]:
         start = normal() if self.padding_idx is None else zero_row(normal(), self.padding_idx)
         return {"weight": Parameter((self.num_embeddings, self.embedding_dim), start)}
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.embedding(x, self.embedding_dim)
+        table = Spec((self.num_embeddings, self.embedding_dim))
+        y: Shape = rules.embedding(Spec(x, "int32"), table).shape
+        return y
 
     def forward(self, x: Any) -> Any:
         return F.embedding(x, self.weight, self.padding_idx)

@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from tensorem import functional as F
 from tensorem import rules
-from tensorem.calls import at_least, flags
+from tensorem.calls import flag, integer
 from tensorem.layer import Layer, Parameter
-from tensorem.shapes import Shape
+from tensorem.shapes import Shape, Spec
 
 from ._init import kaiming_uniform, uniform
 
@@ -45,8 +45,9 @@ class Linear(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 1, "in_features", "out_features")
-        flags(self, "bias")
+        integer("in_features", self.in_features, 1)
+        integer("out_features", self.out_features, 1)
+        flag("bias", self.bias)
 
     def parameters(self) -> Mapping[str, Parameter | None]:
         weight = Parameter((self.out_features, self.in_features), kaiming_uniform(a=math.sqrt(5)))
@@ -55,7 +56,8 @@ class Linear(Layer):
         return {"weight": weight, "bias": bias if self.bias else None}
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.linear(x, self.in_features, self.out_features)
+        y: Shape = rules.linear(Spec(x), Spec((self.out_features, self.in_features))).shape
+        return y
 
     def forward(self, x: Any) -> Any:
         return F.linear(x, self.weight, self.bias)

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from tensorem import functional as F
 from tensorem import rules
-from tensorem.calls import at_least, flags, is_integer, refused, within
-from tensorem.errors import ShapeError
+from tensorem.calls import AT_LEAST_0, FROM_0_TO_1, flag, integer, integers, number
+from tensorem.errors import ArgumentError, ShapeError
 from tensorem.layer import Buffer, Layer, Parameter
-from tensorem.shapes import Shape, format_shape
+from tensorem.shapes import Shape, Spec, format_shape
 
 from ._init import ones, zeros
 
@@ -52,11 +51,12 @@ class BatchNorm2d(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        at_least(self, 1, "num_features")
-        within(self, "eps", 0.0, math.inf, "a finite number of at least 0")
+        integer("num_features", self.num_features, 1)
+        number("eps", self.eps, AT_LEAST_0)
         if self.momentum is not None:
-            within(self, "momentum", 0.0, 1.0, "in [0, 1], or None")
-        flags(self, "affine", "track_running_stats")
+            number("momentum", self.momentum, FROM_0_TO_1, "None")
+        flag("affine", self.affine)
+        flag("track_running_stats", self.track_running_stats)
 
     def parameters(self) -> Mapping[str, Parameter | None]:
         shape = (self.num_features,)
@@ -75,7 +75,12 @@ class BatchNorm2d(Layer):
         }
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.batch_norm2d(x, self.num_features)
+        images = rules.of_rank(x, 4)
+        if images is None:
+            raise ShapeError(f"takes (N, {self.num_features}, H, W), got {format_shape(x)}.")
+        per_channel = [Spec((self.num_features,))] * 4
+        y: Shape = rules.batch_norm(Spec(images), *per_channel, eps=self.eps).shape
+        return y
 
     def forward(self, x: Any) -> Any:
         if self.track_running_stats and not self.training:
@@ -138,11 +143,11 @@ class LayerNorm(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        last = self._last()
-        if not (isinstance(last, tuple) and last and all(is_integer(n) and n > 0 for n in last)):
-            raise refused(self, "normalized_shape", "positive integers, one for each last axis")
-        within(self, "eps", 0.0, math.inf, "a finite number of at least 0")
-        flags(self, "elementwise_affine", "bias")
+        if not integers("normalized_shape", self._last(), 1):
+            raise ArgumentError("takes normalized_shape of at least one axis, got ().")
+        number("eps", self.eps, AT_LEAST_0)
+        flag("elementwise_affine", self.elementwise_affine)
+        flag("bias", self.bias)
 
     def parameters(self) -> Mapping[str, Parameter | None]:
         weight = Parameter(self._last(), ones()) if self.elementwise_affine else None
@@ -150,7 +155,9 @@ class LayerNorm(Layer):
         return {"weight": weight, "bias": Parameter(self._last(), zeros()) if biased else None}
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.layer_norm(x, self._last())
+        last = Spec(self._last())
+        y: Shape = rules.layer_norm(Spec(x), last, last, ndim=len(last.shape), eps=self.eps).shape
+        return y
 
     def forward(self, x: Any) -> Any:
         bias: Any = self.bias  # in forward the array, or None
@@ -158,7 +165,7 @@ class LayerNorm(Layer):
 
     def _last(self) -> tuple[int, ...]:
         shape = self.normalized_shape
-        return (shape,) if isinstance(shape, int) else shape
+        return shape if isinstance(shape, tuple) else (shape,)
 
 
 def _per_channel(x: Any) -> Any:

@@ -7,10 +7,10 @@ from typing import Any, ClassVar
 
 from tensorem import functional as F
 from tensorem import rules
-from tensorem.calls import at_least, flags, named
+from tensorem.calls import flag, integer
 from tensorem.layer import Layer
-from tensorem.rules import pool_window
-from tensorem.shapes import UNKNOWN, Shape
+from tensorem.rules import Window, pool_window
+from tensorem.shapes import UNKNOWN_RANK, Shape, Size, Spec
 
 Numbers = int | tuple[int, int]
 
@@ -48,13 +48,17 @@ class MaxPool2d(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        flags(self, "ceil_mode")
-        _check_window(self, self.kernel_size, self.stride, self.padding, self.dilation)
+        flag("ceil_mode", self.ceil_mode)
+        self._window(UNKNOWN_RANK)  # its numbers are checked when written
 
-    def output_shape(self, x: Shape) -> Shape:
-        return rules.max_pool2d(
+    def _window(self, x: Shape) -> Window[Size]:
+        return pool_window(
             x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
         )
+
+    def output_shape(self, x: Shape) -> Shape:
+        y: Shape = rules.max_pool2d(Spec(x), **self._window(x)._asdict()).shape
+        return y
 
     def forward(self, x: Any) -> Any:
         return F.max_pool2d(
@@ -97,21 +101,21 @@ class AvgPool2d(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        flags(self, "ceil_mode", "count_include_pad")
+        flag("ceil_mode", self.ceil_mode)
+        flag("count_include_pad", self.count_include_pad)
         if self.divisor_override is not None:
-            at_least(self, 1, "divisor_override")
-        _check_window(self, self.kernel_size, self.stride, self.padding)
+            integer("divisor_override", self.divisor_override, 1)
+        self._window(UNKNOWN_RANK)  # its numbers are checked when written
+
+    def _window(self, x: Shape) -> Window[Size]:
+        return pool_window(x, self.kernel_size, self.stride, self.padding, 1, self.ceil_mode)
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.avg_pool2d(x, self.kernel_size, self.stride, self.padding, self.ceil_mode)
+        y: Shape = rules.max_pool2d(Spec(x), **self._window(x)._asdict()).shape
+        return y
 
     def forward(self, x: Any) -> Any:
         return F.avg_pool2d(
             x, self.kernel_size, self.stride, self.padding, self.ceil_mode,
             self.count_include_pad, self.divisor_override,
         )  # fmt: skip
-
-
-def _check_window(layer: Layer, *numbers: Any) -> None:
-    with named(type(layer).__name__):
-        pool_window((UNKNOWN, UNKNOWN), *numbers)

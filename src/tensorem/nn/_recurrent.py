@@ -18,10 +18,10 @@ from jax import lax
 
 from tensorem import functional as F
 from tensorem import rules
-from tensorem.calls import among, at_least, flags, named, within
+from tensorem.calls import FROM_0_TO_1, among, flag, integer, named, number
 from tensorem.errors import ArgumentError
 from tensorem.layer import Layer, Parameter, shape_tree
-from tensorem.shapes import OpenShape, Shape, format_shape, require_equal
+from tensorem.shapes import OpenShape, Shape, Spec, format_shape, require_equal
 
 from ._init import uniform
 
@@ -92,7 +92,7 @@ class RNN(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check(self)
-        among(self, "nonlinearity", ("tanh", "relu"))
+        among("nonlinearity", self.nonlinearity, ("tanh", "relu"))
 
     def parameters(self) -> Mapping[str, Parameter | None]:
         return _parameters(self, 1)
@@ -138,7 +138,7 @@ class GRU(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check(self)
-        flags(self, "reset_after")
+        flag("reset_after", self.reset_after)
 
     def parameters(self) -> Mapping[str, Parameter | None]:
         return _parameters(self, 3)
@@ -221,7 +221,7 @@ class RNNCell(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_cell(self)
-        among(self, "nonlinearity", ("tanh", "relu"))
+        among("nonlinearity", self.nonlinearity, ("tanh", "relu"))
 
     def parameters(self) -> Mapping[str, Parameter | None]:
         return _cell_parameters(self, 1)
@@ -253,7 +253,7 @@ class GRUCell(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_cell(self)
-        flags(self, "reset_after")
+        flag("reset_after", self.reset_after)
 
     def parameters(self) -> Mapping[str, Parameter | None]:
         return _cell_parameters(self, 3)
@@ -296,10 +296,12 @@ class LSTMCell(Layer):
 
 
 def _check(layer: Any) -> None:
-    at_least(layer, 1, "input_size", "hidden_size", "num_layers")
-    flags(layer, "bias", "batch_first", "bidirectional", "recurrent_bias")
-    within(layer, "dropout", 0.0, 1.0, "in [0, 1]")
-    among(layer, "returns", RETURNS)
+    for name in ("input_size", "hidden_size", "num_layers"):
+        integer(name, getattr(layer, name), 1)
+    for name in ("bias", "batch_first", "bidirectional", "recurrent_bias"):
+        flag(name, getattr(layer, name))
+    number("dropout", layer.dropout, FROM_0_TO_1)
+    among("returns", layer.returns, RETURNS)
     name = type(layer).__name__
     if not layer.batch_first:
         raise ArgumentError(
@@ -391,8 +393,9 @@ def _pair(state: Any) -> tuple[Any, ...]:
 
 
 def _check_cell(layer: Any) -> None:
-    at_least(layer, 1, "input_size", "hidden_size")
-    flags(layer, "bias")
+    integer("input_size", layer.input_size, 1)
+    integer("hidden_size", layer.hidden_size, 1)
+    flag("bias", layer.bias)
 
 
 def _cell_parameters(layer: Any, gates: int) -> Mapping[str, Parameter | None]:
@@ -412,7 +415,8 @@ def _of_cell(layer: Any) -> list[Array]:
 
 def _next(layer: Any, x: Shape, state: tuple[Any, ...]) -> tuple[Shape, ...]:
     """The shapes of the parts of the next state, once x and the state fit."""
-    y = rules.linear(x, layer.input_size, layer.hidden_size)
+    weight = Spec((layer.hidden_size, layer.input_size))
+    y = rules.linear(Spec(x), weight).shape
     for part in state:
         if part is not None:
             what = f"takes a state {format_shape(y)}, got {format_shape(part)}."

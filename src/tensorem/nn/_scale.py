@@ -11,7 +11,7 @@ import numpy as np
 from tensorem import rules
 from tensorem.errors import ArgumentError
 from tensorem.layer import Layer
-from tensorem.shapes import Shape
+from tensorem.shapes import Shape, Spec
 
 
 class Standardize(Layer):
@@ -50,7 +50,8 @@ class Standardize(Layer):
         _require_scale(self)
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.columns(x, len(self.mean))
+        y: Shape = rules.columns(Spec(x), len(self.mean)).shape
+        return y
 
     def forward(self, x: Any) -> Any:
         return (x - np.asarray(self.mean, x.dtype)) / np.asarray(self.std, x.dtype)
@@ -92,7 +93,8 @@ class Unstandardize(Layer):
         _require_scale(self)
 
     def output_shape(self, x: Shape) -> Shape:
-        return rules.columns(x, len(self.mean))
+        y: Shape = rules.columns(Spec(x), len(self.mean)).shape
+        return y
 
     def forward(self, x: Any) -> Any:
         return x * np.asarray(self.std, x.dtype) + np.asarray(self.mean, x.dtype)

@@ -23,6 +23,8 @@ from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+from tensorem.rules import positions
+
 Array = Any
 Pair = tuple[int, int]
 Frame = tuple[Pair, Pair]
@@ -42,11 +44,9 @@ def conv(x: Array, k: Array, *, stride: Pair, padding: Frame, dilation: Pair, gr
 
 
 def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Pair:
-    """The size of the image that a convolution gives: floor((n + p + q - d(k-1) - 1) / s) + 1."""
-    h, w = (
-        (n + p + q - d * (k - 1) - 1) // s + 1
-        for n, k, s, (p, q), d in zip(size, kernel, stride, padding, dilation, strict=True)
-    )
+    """The size of the image that a convolution gives."""
+    axes = zip(size, kernel, stride, padding, dilation, strict=True)
+    h, w = (positions(*axis) for axis in axes)
     return h, w
 
 

@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tensorem import rules
 from tensorem.domains import Diagonal, Interval, Lines
 from tensorem.shapes import Spec
 
-from . import _specs
 from ._derive import IRRATIONAL, Box, boxed
 from ._op import Cited, Op
 
@@ -122,7 +122,7 @@ def family(name: str, facts: Callable[..., Curve], **rest: Any) -> Op:
 
     def shape(x: Spec, **attrs: Any) -> Spec:
         facts(**attrs)  # says which attributes there are
-        return _specs.floats(x)
+        return rules.floats(x)
 
     def run(x: Array, **attrs: Any) -> Array:
         return facts(**attrs).run(x)

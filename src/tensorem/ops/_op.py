@@ -13,11 +13,10 @@ import jax.numpy as jnp
 from jax.core import Tracer
 from jax.extend.core import Primitive
 
-from tensorem.calls import check_array, named
+from tensorem.calls import check_array, unless_named
 from tensorem.errors import ArgumentError, MeaningError, TensoremError
+from tensorem.rules import Kind, kinds
 from tensorem.shapes import Spec, sizes
-
-from ._kinds import Kind, kinds
 
 Attr = int | float | str | bool | tuple["Attr", ...]
 Rule = Callable[..., Any]
@@ -123,11 +122,8 @@ class Op:
 
     def __call__(self, *operands: Any, **attrs: Attr) -> jax.Array:
         self.check_arity(len(operands))
-        try:
-            result: jax.Array = _callable(self, tuple(sorted(attrs.items())))(*operands)
-            return result
-        except TensoremError as error:
-            raise error.with_notes() from None  # a new one, without JAX's words about its frames
+        with unless_named(self.name):
+            return _without_frames(_callable(self, tuple(sorted(attrs.items()))), *operands)
 
     def meaning(self, name: str) -> Rule:
         """The rule of one meaning.
@@ -177,6 +173,15 @@ def results(value: Any) -> list[Any]:
     return list(value) if isinstance(value, tuple) else [value]
 
 
+def _without_frames(call: Callable[..., Any], *operands: Any) -> jax.Array:
+    """The call; an error of ours without JAX's words about its frames."""
+    try:
+        result: jax.Array = call(*operands)
+        return result
+    except TensoremError as error:
+        raise error.with_notes() from None
+
+
 CALLS: dict[str, tuple[Op, Attrs]] = {}
 """Every named call made so far: what a name in a jaxpr proposes."""
 
@@ -193,8 +198,7 @@ def _callable(op: Op, attrs: Attrs) -> Callable[..., Any]:
 
 def _run(op: Op, attrs: Mapping[str, Attr], *operands: Any) -> Any:
     """The run of an op, once its shape rule has said in our words what it takes."""
-    with named(op.name):
-        op.shape(*map(_spec, operands), **attrs)
+    op.shape(*map(_spec, operands), **attrs)
     return op.run(*operands, **attrs)
 
 

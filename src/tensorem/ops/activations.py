@@ -10,12 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from tensorem import rules
 from tensorem.domains import Interval, Lines, Rational
 from tensorem.domains import _exact as exact
 from tensorem.errors import ArgumentError
-from tensorem.shapes import Spec
 
-from . import _specs
 from ._curve import CONCAVE, Bends, Curve, Turn, curve, family, kink, slope_below
 from ._derive import Box, rounded_once
 from ._op import Cited, Op
@@ -39,10 +38,6 @@ def _relu_jvp(y: Array, xs: Any, ts: Any) -> Array:
 
 def _relu_lines(box: Box) -> Lines:
     return kink(0.0, 1.0, box)
-
-
-def _leaky_shape(x: Spec, *, negative_slope: float) -> Spec:
-    return _specs.floats(x)
 
 
 def _leaky(x: Array, *, negative_slope: float) -> Array:
@@ -299,7 +294,7 @@ def _softsign64(x: Array) -> Array:
 relu = Op(
     "relu",
     1,
-    _specs.numbers,
+    rules.numbers,
     run=_relu,
     exact=lambda x: x.map(lambda num: np.maximum(num, 0)),
     interval=Cited(
@@ -313,7 +308,7 @@ relu = Op(
 leaky_relu = Op(
     "leaky_relu",
     1,
-    _leaky_shape,
+    rules.leaky_relu,
     run=_leaky,
     exact=_leaky_exact,
     interval=Cited(_leaky_interval, "max(x, 0) + slope min(x, 0), one of which is zero"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -10,14 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from tensorem import rules
 from tensorem.domains import Diagonal, Interval, Lines, Map, Rational, equation
 from tensorem.domains import _exact as exact
 from tensorem.domains import _interval as intervals
 from tensorem.dtypes import INTEGER
-from tensorem.errors import DTypeError, MeaningError
-from tensorem.shapes import Spec
+from tensorem.errors import MeaningError
+from tensorem.rules import DType
 
-from . import _curve, _specs
+from . import _curve
 from ._derive import (
     Box,
     boxed,
@@ -31,24 +31,9 @@ from ._derive import (
     varies,
     weighted,
 )
-from ._kinds import DType
 from ._op import Cited, Op
 
 Array = Any
-
-
-# --- shapes
-
-
-def _signed(x: Spec) -> Spec:
-    if x.dtype.startswith("uint"):
-        raise DTypeError(f"takes numbers with a sign, got {x.dtype}.")
-    return _specs.numbers(x)
-
-
-def _pow_shape(x: Spec, *, exponent: int) -> Spec:
-    """One over an integer is none."""
-    return _specs.floats(x) if exponent < 0 else _specs.numbers(x)
 
 
 # --- lines
@@ -114,10 +99,6 @@ def _pow_lines(box: Box, *, exponent: int) -> Lines:
 
 
 # --- casts and signs
-
-
-def _cast_shape(x: Spec, *, dtype: DType) -> Spec:
-    return replace(x, dtype=dtype)
 
 
 def _cast_sizes(x: Array, *, dtype: DType) -> Array | None:
@@ -193,7 +174,7 @@ _RISING_UNROUNDED = "rising: its ends, nothing is rounded"
 add = Op(
     "add",
     2,
-    _specs.numbers,
+    rules.numbers,
     run=lax.add,
     exact=Rational.__add__,
     interval=Cited(Interval.__add__, _TWO_SUM),
@@ -204,7 +185,7 @@ add = Op(
 sub = Op(
     "sub",
     2,
-    _specs.numbers,
+    rules.numbers,
     run=lax.sub,
     exact=Rational.__sub__,
     interval=Cited(Interval.__sub__, _TWO_SUM),
@@ -215,7 +196,7 @@ sub = Op(
 mul = Op(
     "mul",
     2,
-    _specs.numbers,
+    rules.numbers,
     run=lax.mul,
     exact=Rational.__mul__,
     interval=Cited(Interval.__mul__, _TWO_PRODUCT),
@@ -226,7 +207,7 @@ mul = Op(
 div = Op(
     "div",
     2,
-    _specs.floats,
+    rules.floats,
     run=lax.div,
     exact=Rational.__truediv__,
     interval=Cited(Interval.__truediv__, "its corners, one float outward; over zero all numbers"),
@@ -236,7 +217,7 @@ div = Op(
 maximum = Op(
     "maximum",
     2,
-    _specs.alike,
+    rules.alike,
     run=lax.max,
     exact=partial(exact.joined, np.maximum),
     interval=Cited(lambda x, y: intervals.joined(x.rounding.xp.maximum, x, y), _RISING_UNROUNDED),
@@ -246,7 +227,7 @@ maximum = Op(
 minimum = Op(
     "minimum",
     2,
-    _specs.alike,
+    rules.alike,
     run=lax.min,
     exact=partial(exact.joined, np.minimum),
     interval=Cited(lambda x, y: intervals.joined(x.rounding.xp.minimum, x, y), _RISING_UNROUNDED),
@@ -256,7 +237,7 @@ minimum = Op(
 neg = Op(
     "neg",
     1,
-    _specs.numbers,
+    rules.numbers,
     run=lax.neg,
     exact=Rational.__neg__,
     interval=Cited(Interval.__neg__, "falling: its ends exchanged, nothing is rounded"),
@@ -266,7 +247,7 @@ neg = Op(
 abs = Op(
     "abs",
     1,
-    _signed,
+    rules.signed,
     run=lax.abs,
     exact=Rational.__abs__,
     interval=Cited(Interval.__abs__, "0 inside, else its ends; nothing is rounded"),
@@ -277,7 +258,7 @@ abs = Op(
 sign = Op(
     "sign",
     1,
-    _specs.numbers,
+    rules.numbers,
     run=lax.sign,
     exact=lambda x: Rational(np.sign(x.num)),
     interval=Cited(_sign_interval, _RISING_UNROUNDED),
@@ -287,7 +268,7 @@ sign = Op(
 square = Op(
     "square",
     1,
-    _specs.numbers,
+    rules.numbers,
     run=lax.square,
     exact=lambda x: _pow_exact(x, exponent=2),
     interval=Cited(Interval.square, "rising in |x|; rounding: as mul"),
@@ -297,7 +278,7 @@ square = Op(
 pow_int = Op(
     "pow_int",
     1,
-    _pow_shape,
+    rules.pow_int,
     run=lambda x, *, exponent: lax.integer_pow(x, exponent),
     exact=_pow_exact,
     interval=Cited(_pow_interval, "rising in x or |x|; rounding: as mul"),
@@ -306,7 +287,7 @@ pow_int = Op(
 cast = Op(
     "cast",
     1,
-    _cast_shape,
+    rules.cast,
     run=lambda x, *, dtype: rounded(x, dtype),
     exact=_cast_exact,
     interval=Cited(_cast_interval, "in reals: none between floats; to integers, its ends cut"),
@@ -316,7 +297,7 @@ cast = Op(
 stop_gradient = Op(
     "stop_gradient",
     1,
-    _specs.same,
+    rules.same,
     run=lax.stop_gradient,
     exact=_same,
     interval=Cited(_same, "the value itself"),

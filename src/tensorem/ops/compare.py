@@ -11,29 +11,15 @@ import numpy as np
 from jax import lax
 from jax.extend.core import Primitive
 
+from tensorem import rules
 from tensorem.domains import Interval, Lines
 from tensorem.domains import _exact as exact
 from tensorem.domains import _interval as intervals
-from tensorem.errors import DTypeError
 
-from . import _specs
 from ._derive import Box, boxed, enclosed, of_sizes, value, weighted
 from ._op import Cited, Op, Rule
 
 Array = Any
-
-
-def _logic_shape(*xs: Any) -> Any:
-    if any(x.dtype != "bool" for x in xs):
-        raise DTypeError(f"takes bool operands, got {', '.join(x.dtype for x in xs)}.")
-    return _specs.alike(*xs)
-
-
-def _where_shape(mask: Any, x: Any, y: Any) -> Any:
-    if mask.dtype != "bool":
-        raise DTypeError(f"takes a bool mask, got {mask.dtype}.")
-    _specs.equal(mask.shape, x.shape)
-    return _specs.alike(x, y)
 
 
 def _less(x: Interval, y: Interval) -> Interval:
@@ -70,7 +56,7 @@ def _comparison(name: str, run: Rule, primitive: Primitive, claim: Rule, interva
     return Op(
         name,
         2,
-        _specs.predicate,
+        rules.predicate,
         run,
         exact=partial(exact.truth, claim),
         interval=Cited(interval, "0 or 1 where the ends decide, else [0, 1]"),
@@ -86,7 +72,7 @@ def _logic(
     return Op(
         name,
         arity,
-        _logic_shape,
+        rules.logic,
         run,
         exact=partial(exact.truth, on_numbers),
         interval=Cited(interval, "monotone on 0 and 1: its ends"),
@@ -117,7 +103,7 @@ logical_not = _logic("logical_not", 1, lax.bitwise_not, lax.not_p, lambda num: n
 where = Op(
     "where",
     3,
-    _where_shape,
+    rules.where,
     run=lax.select,
     exact=exact.choose,
     interval=Cited(intervals.choose, _CHOICE),

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from tensorem.errors import ArgumentError, ShapeError
-from tensorem.rules import conv_size
-from tensorem.shapes import format_shape, require_equal
+from tensorem import rules
 
-from . import _convolution, _specs
+from . import _convolution
 from ._derive import Product, biased, bilinear
 
 Array = Any
@@ -23,97 +20,6 @@ Dims = tuple[int, ...]
 Pair = tuple[int, int]
 Frame = tuple[Pair, Pair]
 Pairs = tuple[Dims, Dims]
-
-
-# --- shapes
-
-
-def _dot_shape(x: Any, y: Any, *, contract: Pairs, batch: Pairs) -> Any:
-    _specs.one_dtype(x, y)
-    got = f"got {format_shape(x.shape)} and {format_shape(y.shape)}."
-    for i, j in (*zip(*contract, strict=True), *zip(*batch, strict=True)):
-        what = f"takes equal sizes on axes {i} and {j}, {got}"
-        require_equal((x.shape[i],), (y.shape[j],), what)
-    kept = tuple(x.shape[i] for i in batch[0])
-    free = (_free(x.shape, contract[0] + batch[0]), _free(y.shape, contract[1] + batch[1]))
-    return replace(x, shape=kept + free[0] + free[1])
-
-
-def _free(shape: tuple[Any, ...], used: Dims) -> tuple[Any, ...]:
-    return tuple(n for i, n in enumerate(shape) if i not in used)
-
-
-def _linear_shape(x: Any, weight: Any, bias: Any = None) -> Any:
-    _specs.rank(weight, 2)
-    takes = format_shape(("*batch", weight.shape[1]))
-    require_equal(x.shape[-1:], weight.shape[1:], f"takes {takes}, got {format_shape(x.shape)}.")
-    _bias(bias, weight)
-    return replace(_specs.one_dtype(x, weight), shape=(*x.shape[:-1], weight.shape[0]))
-
-
-def _bias(bias: Any, weight: Any) -> None:
-    if bias is not None:
-        _specs.equal(bias.shape, weight.shape[:1])
-        _specs.one_dtype(weight, bias)
-
-
-def _matmul_shape(x: Any, y: Any) -> Any:
-    rank = len(x.shape)
-    if rank < 2 or len(y.shape) != rank:
-        raise ShapeError(
-            f"takes operands of one rank, two axes at least, got {format_shape(x.shape)} and "
-            f"{format_shape(y.shape)}."
-        )
-    return _dot_shape(x, y, **_as_dot(rank))
-
-
-def _as_dot(rank: int) -> dict[str, Any]:
-    batch = tuple(range(rank - 2))
-    return {"contract": ((rank - 1,), (rank - 2,)), "batch": (batch, batch)}
-
-
-def _conv2d_shape(
-    x: Any, weight: Any, bias: Any = None, *, stride: Pair, padding: Frame, dilation: Pair,
-    groups: int,
-) -> Any:  # fmt: skip
-    _specs.rank(x, 4)
-    _specs.rank(weight, 4)
-    out, per_group, *kernel = weight.shape
-    _groups(out, groups)
-    channels = per_group * groups
-    if channels == 0 or out == 0:
-        raise ShapeError(f"takes at least 1 channel in and out, got {channels} and {out}.")
-    takes = format_shape(("N", channels, "H", "W"))
-    require_equal(x.shape[1:2], (channels,), f"takes {takes}, got {format_shape(x.shape)}.")
-    _bias(bias, weight)
-    sizes = [
-        conv_size(n, k, s, p, d)
-        for n, k, s, p, d in zip(x.shape[2:], kernel, stride, padding, dilation, strict=True)
-    ]
-    return replace(_specs.one_dtype(x, weight), shape=(x.shape[0], out, *sizes))
-
-
-def _groups(out: int, groups: int) -> None:
-    if groups < 1 or out % groups:
-        raise ArgumentError(f"takes groups that divide {out} output channels, got {groups}.")
-
-
-def _conv2d_dx_shape(
-    g: Any, weight: Any, *, size: Pair, stride: Pair, padding: Frame, dilation: Pair, groups: int
-) -> Any:
-    image = replace(g, shape=(g.shape[0], weight.shape[1] * groups, *size))
-    attrs: dict[str, Any] = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
-    _specs.equal(_conv2d_shape(image, weight, **attrs).shape, g.shape)
-    return image
-
-
-def _conv2d_dk_shape(
-    x: Any, g: Any, *, size: Pair, stride: Pair, padding: Frame, dilation: Pair, groups: int
-) -> Any:
-    weight = replace(x, shape=(g.shape[1], x.shape[1] // groups, *size))
-    attrs: dict[str, Any] = dict(stride=stride, padding=padding, dilation=dilation, groups=groups)
-    _specs.equal(_conv2d_shape(x, weight, **attrs).shape, g.shape)
-    return weight
 
 
 # --- runs
@@ -129,7 +35,8 @@ def _linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
 
 
 def _matmul(x: Array, y: Array) -> Array:
-    return _dot(x, y, **_as_dot(x.ndim))
+    batch = tuple(range(x.ndim - 2))
+    return _dot(x, y, contract=((x.ndim - 1,), (x.ndim - 2,)), batch=(batch, batch))
 
 
 def _nhwc(x: Array) -> Array:
@@ -284,15 +191,15 @@ _CONV_DX = Product(
 )
 _CONV_DK = Product(_conv2d_dk, _conv2d_dk_twin, terms=lambda x, g, **attrs: g[0] * math.prod(g[2:]))
 
-dot = bilinear("dot", _dot_shape, Product(_dot, _dot_twin, _dot_terms))
+dot = bilinear("dot", rules.dot, Product(_dot, _dot_twin, _dot_terms))
 linear = biased(
     "linear",
-    _linear_shape,
+    rules.linear,
     _linear,
     Product(_linear, _linear_twin, terms=lambda x, weight: x[-1]),
     spread=lambda bias, rank: bias.reshape((1,) * (rank - 1) + (-1,)),
 )
-matmul = bilinear("matmul", _matmul_shape, Product(_matmul, np.matmul, terms=lambda x, y: x[-1]))
-conv2d = biased("conv2d", _conv2d_shape, _conv2d, _CONV, spread=_per_channel)
-conv2d_dx = bilinear("conv2d_dx", _conv2d_dx_shape, _CONV_DX)
-conv2d_dk = bilinear("conv2d_dk", _conv2d_dk_shape, _CONV_DK)
+matmul = bilinear("matmul", rules.matmul, Product(_matmul, np.matmul, terms=lambda x, y: x[-1]))
+conv2d = biased("conv2d", rules.of_batches(rules.conv2d), _conv2d, _CONV, spread=_per_channel)
+conv2d_dx = bilinear("conv2d_dx", rules.conv2d_dx, _CONV_DX)
+conv2d_dk = bilinear("conv2d_dk", rules.conv2d_dk, _CONV_DK)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import builtins
-from dataclasses import replace
 from typing import Any
 
 import jax.numpy as jnp
@@ -14,112 +13,19 @@ from jax.core import Tracer
 from tensorem import rules
 from tensorem.calls import named
 from tensorem.domains import Interval, Lines, Rational, equation
-from tensorem.errors import ArgumentError, ShapeError
-from tensorem.shapes import format_shape, is_negative, require_equal, reshape_shape, shape_of
 
-from . import _specs
 from ._derive import Box, additive, enclosed, move, value, varies
-from ._kinds import Whole
 from ._op import Chain, Cited, Op
 
 Array = Any
 Dims = tuple[int, ...]
 
 
-# --- shapes
-
-
-def _reshape_shape(x: Any, *, shape: Whole) -> Any:
-    return replace(x, shape=reshape_shape(x.shape, shape))
-
-
-def _permute_shape(x: Any, *, dims: Dims) -> Any:
-    order = _specs.axes(dims, len(x.shape))
-    if len(order) != len(x.shape):
-        raise ArgumentError(f"takes {len(x.shape)} dims, got {dims}.")
-    return replace(x, shape=tuple(x.shape[d] for d in order))
-
-
-def _broadcast_shape(x: Any, *, shape: Whole, dims: Dims) -> Any:
-    target: Any = shape_of(shape)
-    within = all(0 <= d < len(target) for d in dims)
-    if len(dims) != len(x.shape) or list(dims) != sorted(set(dims)) or not within:
-        raise ArgumentError(f"takes {len(x.shape)} rising dims, got {dims}.")
-    wanted = tuple(1 if n == 1 else target[d] for n, d in zip(x.shape, dims, strict=True))
-    what = "takes sizes that are 1 or the target's, got "
-    what += f"{format_shape(x.shape)} for {format_shape(target)} along {dims}."
-    require_equal(x.shape, wanted, what)
-    return replace(x, shape=target)
-
-
-def _concat_shape(*xs: Any, dim: int) -> Any:
-    d = _specs.axis(dim, len(xs[0].shape))
-    _specs.one_dtype(*xs)
-    for x in xs[1:]:
-        _specs.equal(_without(xs[0].shape, d), _without(x.shape, d))
-    total = xs[0].shape[d]
-    for x in xs[1:]:
-        total = total + x.shape[d]
-    first = xs[0].shape
-    return replace(xs[0], shape=(*first[:d], total, *first[d + 1 :]))
-
-
-def _without(shape: tuple[Any, ...], d: int) -> tuple[Any, ...]:
-    return (*shape[:d], *shape[d + 1 :])
-
-
-def _slice_shape(x: Any, *, start: Any, stop: Any, step: Dims) -> Any:
-    _per_axis(x, start, stop, step)
-    starts: Any = shape_of(start)
-    ends: Any = shape_of(stop)
-    for n, a, b in zip(x.shape, starts, ends, strict=True):
-        if is_negative(b - a) or is_negative(n - b):
-            raise ShapeError(
-                f"takes a part of {format_shape(x.shape)}, got {format_shape(starts)} to "
-                f"{format_shape(ends)}."
-            )
-    if min(step, default=1) < 1:
-        raise ArgumentError(f"takes steps of at least 1, got {step}.")
-    sizes = [
-        -((a - b) // s) if s != 1 else b - a for a, b, s in zip(starts, ends, step, strict=True)
-    ]
-    return replace(x, shape=tuple(sizes))
-
-
-def _pad_shape(x: Any, value: Any, *, low: Dims, high: Dims, interior: Dims) -> Any:
-    _per_axis(x, low, high, interior)
-    _specs.one_dtype(x, value)
-    if value.shape != ():
-        raise ShapeError(f"takes one number to pad with, got {format_shape(value.shape)}.")
-    sizes = [
-        n + (n - 1) * i + a + b for n, a, b, i in zip(x.shape, low, high, interior, strict=True)
-    ]
-    if min(interior, default=0) < 0 or any(isinstance(n, int) and n < 0 for n in sizes):
-        raise ArgumentError(f"takes frames that leave an image, got {low}, {high}, {interior}.")
-    return replace(x, shape=tuple(sizes))
-
-
-def _per_axis(x: Any, *attrs: Any) -> None:
-    if any(len(a) != len(x.shape) for a in attrs):
-        raise ArgumentError(f"takes one number per axis of {format_shape(x.shape)}, got {attrs}.")
-
-
-def _flip_shape(x: Any, *, dims: Dims) -> Any:
-    _specs.axes(dims, len(x.shape))
-    return x
-
-
-def _embedding_shape(index: Any, weight: Any) -> Any:
-    _specs.integers(index)
-    _specs.rank(weight, 2)
-    return replace(weight, shape=(*index.shape, weight.shape[1]))
-
-
 # --- the functions, in JAX and in NumPy
 
 
 def _permute(x: Array, *, dims: Dims) -> Array:
-    return lax.transpose(x, _specs.axes(dims, x.ndim))
+    return lax.transpose(x, rules.axes(x.shape, dims))
 
 
 def _broadcast(x: Array, *, shape: Any, dims: Dims) -> Array:
@@ -168,7 +74,7 @@ def _pad_axis(x: Array, value: Array, low: int, high: int, interior: int) -> Arr
 
 
 def _flip(x: Array, *, dims: Dims) -> Array:
-    return lax.rev(x, _specs.axes(dims, x.ndim))
+    return lax.rev(x, rules.axes(x.shape, dims))
 
 
 # --- rows of a table by index
@@ -181,8 +87,7 @@ def _rows(index: Array, weight: Array) -> Array:
 def _embedding(index: Array, weight: Array) -> Array:
     """The rows; for one that there is not an error, or NaN in a trace, where nobody sees it."""
     if not isinstance(index, Tracer):
-        with named("embedding"):
-            rules.check_rows(np.asarray(index), weight.shape[0])
+        rules.check_rows(np.asarray(index), weight.shape[0])
     rows = _rows(index, weight)
     if not jnp.issubdtype(weight.dtype, jnp.floating):
         return rows
@@ -223,7 +128,7 @@ def _embedding_lines(index: Box, weight: Box) -> Lines:
 reshape = move(
     "reshape",
     1,
-    _reshape_shape,
+    rules.reshape,
     run=lambda x, *, shape: jnp.reshape(x, shape),
     twin=lambda x, *, shape: x.reshape(shape),
     chain=Chain(after=lambda first, then: then, neutral=lambda x: {"shape": tuple(x.shape)}),
@@ -231,7 +136,7 @@ reshape = move(
 permute = move(
     "permute",
     1,
-    _permute_shape,
+    rules.permute,
     run=_permute,
     twin=lambda x, *, dims: np.transpose(x, dims),
     chain=Chain(
@@ -240,22 +145,22 @@ permute = move(
     ),
 )
 broadcast = move(
-    "broadcast", 1, _broadcast_shape, run=_broadcast, twin=_broadcast_twin, moves="often"
+    "broadcast", 1, rules.broadcast, run=_broadcast, twin=_broadcast_twin, moves="often"
 )
 concat = move(
     "concat",
     None,
-    _concat_shape,
+    rules.concat,
     run=_concat,
     twin=lambda *xs, dim: np.concatenate(xs, axis=dim),
 )
-slice = move("slice", 1, _slice_shape, run=_slice, twin=_slice_twin)
-pad = move("pad", 2, _pad_shape, run=_pad, twin=_pad_twin)
-flip = move("flip", 1, _flip_shape, run=_flip, twin=lambda x, *, dims: np.flip(x, dims))
+slice = move("slice", 1, rules.slice, run=_slice, twin=_slice_twin)
+pad = move("pad", 2, rules.pad, run=_pad, twin=_pad_twin)
+flip = move("flip", 1, rules.flip, run=_flip, twin=lambda x, *, dims: np.flip(x, dims))
 embedding = Op(
     "embedding",
     2,
-    _embedding_shape,
+    rules.embedding,
     run=_embedding,
     exact=_embedding_exact,
     interval=Cited(_embedding_interval, "a move of rows; the hull of all where the index varies"),

@@ -9,12 +9,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
+from tensorem import rules
 from tensorem.domains import Diagonal, Interval, Linear, Lines, equation
-from tensorem.dtypes import HALF
-from tensorem.errors import ShapeError
-from tensorem.shapes import format_shape
 
-from . import _specs
 from ._derive import CALL, Box, Reader, composite, enclosed, value, varies
 from ._op import Cited, Op, Unsupported
 from .arithmetic import add, div, mul, square, sub
@@ -27,37 +24,12 @@ Array = Any
 READ = Reader("interval")
 
 
-# --- shapes
-
-
-def _softmax_shape(x: Any, *, dim: int) -> Any:
-    _specs.some_of(x, dims=(dim,))
-    return _specs.floats(x)
-
-
-def _batch_norm_shape(x: Any, weight: Any, bias: Any, mean: Any, var: Any, *, eps: float) -> Any:
-    if len(x.shape) < 2:
-        raise ShapeError(f"takes (N, C, *), got {format_shape(x.shape)}.")
-    for p in (weight, bias, mean, var):
-        _specs.equal((x.shape[1],), p.shape)
-    if x.dtype in HALF and mean.dtype == "float32":  # 16 bits do not hold the variance of a batch
-        _specs.floating(mean, var)
-        return _specs.floating(x, weight, bias)
-    return _specs.floating(x, weight, bias, mean, var)
-
-
-def _layer_norm_shape(x: Any, weight: Any, bias: Any, *, ndim: int, eps: float) -> Any:
-    for p in (weight, bias):
-        _specs.equal(x.shape[len(x.shape) - ndim :], p.shape)
-    return _specs.floating(x, weight, bias)
-
-
 # --- softmax
 
 
 def _over(read: Reader, op: Op, x: Any, dim: int) -> Any:
     """A reduction over one axis, spread over it again."""
-    gone = _specs.axis(dim, len(x.shape))
+    gone = rules.axis(x.shape, dim)
     kept = tuple(d for d in range(len(x.shape)) if d != gone)
     return read(broadcast, read(op, x, dims=(gone,)), shape=tuple(x.shape), dims=kept)
 
@@ -207,7 +179,7 @@ _CORNERS = "rising in its own entry, falling in all others: two corners of the b
 softmax = composite(
     "softmax",
     1,
-    _softmax_shape,
+    rules.softmax,
     softmax_definition,
     exact=_IRRATIONAL,
     interval=Cited(_softmax_interval, f"exp of log_softmax; {_CORNERS}"),
@@ -216,7 +188,7 @@ softmax = composite(
 log_softmax = composite(
     "log_softmax",
     1,
-    _softmax_shape,
+    rules.softmax,
     log_softmax_definition,
     exact=_IRRATIONAL,
     interval=Cited(_log_softmax_interval, _CORNERS),
@@ -225,14 +197,14 @@ log_softmax = composite(
 batch_norm = composite(
     "batch_norm",
     5,
-    _batch_norm_shape,
+    rules.batch_norm,
     batch_norm_definition,
     lines=Cited(_batch_norm_lines, "affine over constant weight and statistics; else flat"),
 )
 layer_norm = composite(
     "layer_norm",
     3,
-    _layer_norm_shape,
+    rules.layer_norm,
     layer_norm_definition,
     interval=Cited(
         _layer_norm_interval, "its definition; Samuelson 1968: within ±sqrt(n - 1) before scaling"

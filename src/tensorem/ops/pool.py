@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,24 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from tensorem import rules
 from tensorem.domains import Interval, Linear, Lines
-from tensorem.errors import ArgumentError
-from tensorem.rules import pool_size
 
-from . import _pooling, _specs
+from . import _pooling
 from ._derive import Box, Total, affine, boxed, rounded_once
 from ._op import Cited, Op, Rule
 
 Array = Any
 Pair = tuple[int, int]
 Frame = tuple[Pair, Pair]
-
-
-def _pool_shape(x: Any, *, kernel_size: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Any:
-    _specs.rank(x, 4)
-    axes = zip(x.shape[2:], kernel_size, stride, padding, dilation, strict=True)
-    sizes = [pool_size(*axis) for axis in axes]
-    return replace(_specs.floating(x), shape=(*x.shape[:2], *sizes))
 
 
 def windows(
@@ -143,14 +134,6 @@ def _max_pool_lines(box: Box, **attrs: Any) -> Lines:
 # --- the sum of a window over one number
 
 
-def _avg_pool_shape(
-    x: Any, *, kernel_size: Pair, stride: Pair, padding: Frame, divisor: int
-) -> Any:
-    if type(divisor) is not int or divisor < 1:
-        raise ArgumentError(f"takes divisor as an integer of at least 1, got {divisor!r}.")
-    return _pool_shape(x, kernel_size=kernel_size, stride=stride, padding=padding, dilation=(1, 1))
-
-
 def _window_sums(x: Array, *, divisor: int, **window: Any) -> Array:
     return windows(x, 0, **window, dilation=(1, 1)).sum(axis=-1)
 
@@ -171,7 +154,7 @@ def _divisor(shape: Any, **attrs: Any) -> int:
 max_pool2d = Op(
     "max_pool2d",
     1,
-    _pool_shape,
+    rules.of_batches(rules.max_pool2d),
     run=_pooling.over_names("max_pool2d", _max_pool_run),
     exact=lambda x, **attrs: x.map(partial(_max_pool, **attrs)),
     interval=Cited(
@@ -186,7 +169,7 @@ max_pool2d = Op(
 )
 avg_pool2d = affine(
     "avg_pool2d",
-    _avg_pool_shape,
+    rules.of_batches(rules.avg_pool2d),
     _pooling.over_names("avg_pool2d", rounded_once(_avg_pool)),
     Total(_window_sums, terms=_window_size, share=_divisor),
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,9 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from tensorem import rules
 from tensorem.domains import Interval, Lines, Rational
 
-from . import _specs
 from ._derive import Box, Total, affine, boxed, enclosed, opposite
 from ._op import Cited, Op
 from .pool import greatest_lines
@@ -23,7 +22,7 @@ Dims = tuple[int, ...]
 
 
 def _sums(x: Array, *, dims: Dims) -> Array:
-    return x.sum(axis=_specs.axes(dims, x.ndim))
+    return x.sum(axis=rules.axes(x.shape, dims))
 
 
 def _count(shape: tuple[int, ...], *, dims: Dims) -> int:
@@ -31,11 +30,11 @@ def _count(shape: tuple[int, ...], *, dims: Dims) -> int:
 
 
 def _amax(x: Array, *, dims: Dims) -> Array:
-    return x.max(axis=_specs.axes(dims, x.ndim))
+    return x.max(axis=rules.axes(x.shape, dims))
 
 
 def _amin(x: Array, *, dims: Dims) -> Array:
-    return x.min(axis=_specs.axes(dims, x.ndim))
+    return x.min(axis=rules.axes(x.shape, dims))
 
 
 def _amax_lines(box: Box, *, dims: Dims) -> Lines:
@@ -52,10 +51,6 @@ def _last(x: Array, *, dims: Dims) -> Array:
     """The reduced axes joined into one last axis."""
     moved = jnp.moveaxis(x, dims, range(-len(dims), 0)) if dims else x
     return jnp.reshape(moved, (*moved.shape[: x.ndim - len(dims)], -1 if x.size else 0))
-
-
-def _argmax_shape(x: Any, *, dim: int) -> Any:
-    return replace(_specs.some_of(x, dims=(dim,)), dtype="int32")
 
 
 def _argmax(x: Array, *, dim: int) -> Array:
@@ -80,33 +75,24 @@ def _running_max(x: Array) -> Array:
     return np.maximum.accumulate(x, axis=-1)
 
 
-def _along_shape(x: Any, *, dim: int) -> Any:
-    _specs.axis(dim, len(x.shape))
-    return _specs.numbers(x)
-
-
-def _mean_shape(x: Any, *, dims: Dims) -> Any:
-    return _specs.some_of(_specs.floats(x), dims=dims)
-
-
 _EXTREME = "rising: the extremes of the ends, nothing is rounded"
 
 sum = affine(
     "sum",
-    _specs.reduced,
+    rules.sums,
     lambda x, *, dims: jnp.sum(x, axis=dims, dtype=x.dtype),
     Total(_sums, terms=_count),
 )
 mean = affine(
     "mean",
-    _mean_shape,
+    rules.mean,
     lambda x, *, dims: jnp.mean(x, axis=dims),
     Total(_sums, terms=_count, share=_count),
 )
 amax = Op(
     "amax",
     1,
-    _specs.some_of,
+    rules.some_of,
     run=lambda x, *, dims: jnp.max(x, axis=dims),
     exact=lambda x, *, dims: x.map(partial(_amax, dims=dims)),
     interval=Cited(lambda x, *, dims: x.map(partial(_amax, dims=dims)), _EXTREME),
@@ -115,7 +101,7 @@ amax = Op(
 amin = Op(
     "amin",
     1,
-    _specs.some_of,
+    rules.some_of,
     run=lambda x, *, dims: jnp.min(x, axis=dims),
     exact=lambda x, *, dims: x.map(partial(_amin, dims=dims)),
     interval=Cited(lambda x, *, dims: x.map(partial(_amin, dims=dims)), _EXTREME),
@@ -124,7 +110,7 @@ amin = Op(
 argmax = Op(
     "argmax",
     1,
-    _argmax_shape,
+    rules.argmax,
     run=_argmax,
     exact=lambda x, *, dim: Rational.of(np.argmax(x.num, axis=dim)),
     interval=Cited(_argmax_interval, "from first to last entry that can be the first greatest"),
@@ -132,7 +118,7 @@ argmax = Op(
 )
 cumsum = affine(
     "cumsum",
-    _along_shape,
+    rules.along,
     lambda x, *, dim: jnp.cumsum(x, axis=dim, dtype=x.dtype),
     Total(
         lambda x, *, dim: x.cumsum(axis=dim),

@@ -9,7 +9,7 @@ import numpy as np
 from tensorem.errors import DataError, ShapeError
 from tensorem.shapes import OpenShape, Shape, Size, format_shape, require_equal, same_size
 
-from ._layers import _last_axes, _mismatch, _with_last
+from ._known import end, with_end
 
 
 def sequence(x: Shape, in_features: Size, out_features: Size, remedy: str = "") -> Shape:
@@ -29,14 +29,14 @@ def sequence(x: Shape, in_features: Size, out_features: Size, remedy: str = "") 
         >>> sequence(shape_of(("N", "T", 3)), 3, 16)
         (N, T, 16)
     """
-    form, got = f"(*batch, T, {in_features})", _last_axes(x, 2)
+    form, got = f"(*batch, T, {in_features})", end(x, 2)
     if got is None:
-        raise _mismatch(form, x)
+        raise ShapeError(f"takes {form}, got {format_shape(x)}.")
     help = remedy.format(got[1]) if isinstance(got[1], int) else ""
     require_equal(got[1:], (in_features,), f"takes {form}, got {format_shape(x)}.", help)
     if same_size(got[0], 0):
         raise ShapeError(f"takes sequences of at least one step, got {format_shape(x)}.")
-    return _with_last(x, 1, (out_features,))
+    return with_end(x, 1, (out_features,))
 
 
 def state(x: Shape, got: Shape | None, first: tuple[int, ...], hidden: int, name: str) -> Shape:

@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Generic, NamedTuple, TypeVar
+from dataclasses import replace
+from functools import wraps
+from typing import Any, Generic, NamedTuple, TypeVar
 
+from tensorem.calls import pair
 from tensorem.errors import ArgumentError, ShapeError
-from tensorem.shapes import Size, Unknown, is_negative
+from tensorem.shapes import (
+    OpenShape,
+    Shape,
+    Size,
+    Spec,
+    format_shape,
+    is_negative,
+)
+
+from ._known import Sizes, end, require, sizes_of
 
 Pair = tuple[int, int]
 Ends = tuple[Size, Size]
 
 
-def pair(value: object, name: str, at_least: int) -> Pair:
-    """One integer for both axes, or one for each.
-
-    Raises:
-        ArgumentError: Not an integer or a pair of integers, or below the least value.
-            The message begins with `takes`: the layer or op names itself in front.
-    """
-    both = (value, value) if isinstance(value, int) else value
-    if (
-        isinstance(both, (tuple, list))
-        and len(both) == 2
-        and all(type(v) is int and v >= at_least for v in both)
-    ):
-        return (both[0], both[1])
-    raise ArgumentError(
-        f"takes {name} as an integer of at least {at_least} or a pair of these, got {value!r}."
-    )
-
-
 P = TypeVar("P", int, Size)
+Frame = tuple[tuple[P, P], tuple[P, P]]
 
 
 class Window(NamedTuple, Generic[P]):
@@ -44,12 +38,17 @@ class Window(NamedTuple, Generic[P]):
 
     kernel_size: Pair
     stride: Pair
-    padding: tuple[tuple[P, P], tuple[P, P]]
+    padding: Frame[P]
     dilation: Pair
 
 
+def moves(window: Window[int]) -> dict[str, Any]:
+    """The numbers of a window without its kernel, which a weight has."""
+    return {"stride": window.stride, "padding": window.padding, "dilation": window.dilation}
+
+
 def conv_window(
-    kernel_size: int | Pair,
+    kernel_size: int | Sequence[Any],
     stride: int | Pair = 1,
     padding: int | Pair | str = 0,
     dilation: int | Pair = 1,
@@ -67,8 +66,8 @@ def conv_window(
         >>> conv_window((3, 4), padding="same", dilation=(2, 1)).padding
         ((2, 2), (1, 2))
     """
-    kernel, steps = pair(kernel_size, "kernel_size", 1), pair(stride, "stride", 1)
-    spread = pair(dilation, "dilation", 1)
+    kernel, steps = pair("kernel_size", kernel_size, 1), pair("stride", stride, 1)
+    spread = pair("dilation", dilation, 1)
     if padding == "same":
         if steps != (1, 1):
             raise ArgumentError(
@@ -78,32 +77,79 @@ def conv_window(
         reach = [d * (k - 1) for k, d in zip(kernel, spread, strict=True)]
         high, wide = ((r // 2, r - r // 2) for r in reach)
     else:
-        high, wide = ((p, p) for p in pair(0 if padding == "valid" else padding, "padding", 0))
+        high, wide = ((p, p) for p in pair("padding", 0 if padding == "valid" else padding, 0))
     return Window(kernel, steps, (high, wide), spread)
 
 
 def pool_window(
-    image: Sequence[Size],
+    x: Shape,
     kernel_size: int | Pair,
     stride: int | Pair | None = None,
     padding: int | Pair = 0,
     dilation: int | Pair = 1,
     ceil_mode: bool = False,
 ) -> Window[Size]:
-    """The window of a pooling on an image of this height and width.
+    """The window of a pooling on an image or a batch of images.
 
     Raises:
+        ShapeError: There is no image.
         ArgumentError: A number is out of range.
 
     Example:
-        >>> pool_window((8, 9), 2, ceil_mode=True).padding
+        >>> pool_window((1, 8, 9), 2, ceil_mode=True).padding
         ((0, 0), (0, 1))
     """
-    kernel, spread = pair(kernel_size, "kernel_size", 1), pair(dilation, "dilation", 1)
-    steps = kernel if stride is None else pair(stride, "stride", 1)
-    axes = zip(image, kernel, steps, pair(padding, "padding", 0), spread, strict=True)
+    kernel, spread = pair("kernel_size", kernel_size, 1), pair("dilation", dilation, 1)
+    steps = kernel if stride is None else pair("stride", stride, 1)
+    _, *image = image_of(x)
+    axes = zip(image, kernel, steps, pair("padding", padding, 0), spread, strict=True)
     high, wide = (pool_padding(*axis, ceil_mode) for axis in axes)
     return Window(kernel, steps, (high, wide), spread)
+
+
+def image_of(x: Shape, channels: Size | None = None, source: str = "") -> Sizes:
+    """Channels, height and width of an image or a batch of images.
+
+    Args:
+        channels: How many there must be.
+        source: What set their number.
+
+    Raises:
+        ShapeError: There is no image, or one of other channels.
+    """
+    c = "C" if channels is None else channels
+    what = f"takes (N, {c}, H, W) or ({c}, H, W), got {format_shape(x)}."
+    got = end(x, 3)
+    if got is None or len(x.last if isinstance(x, OpenShape) else x) > 4:
+        raise ShapeError(what)
+    if channels is None:
+        return got
+    require(got[:1], (channels,), what, source)
+    return (channels, *got[1:])
+
+
+def slide(
+    x: Shape, image: Sizes, window: tuple[Any, ...], count: Callable[..., Size]
+) -> tuple[Size, Size]:
+    """The positions of a window on both axes of an image.
+
+    Args:
+        window: Kernel, stride, padding and dilation, each for both axes.
+        count: Counts them on one axis: `conv_size` or `pool_size`.
+
+    Raises:
+        ShapeError: There are none.
+    """
+    axes = list(zip(image, *window, strict=True))
+    least = [least_size(k, p, d) for _, k, _, p, d in axes]
+    if any(is_negative(n - m) for n, m in zip(image, least, strict=True)):
+        raise ShapeError(
+            f"takes images of at least {least[0]} x {least[1]}, got {format_shape(x)}.",
+            because="the kernel reaches beyond the padded image",
+            help="use a smaller kernel_size or dilation, or more padding.",
+        )
+    height, width = (count(*axis) for axis in axes)
+    return height, width
 
 
 def conv_size(size: Size, kernel: int, stride: int, padding: Ends, dilation: int = 1) -> Size:
@@ -125,12 +171,17 @@ def conv_size(size: Size, kernel: int, stride: int, padding: Ends, dilation: int
         torch.nn.Conv2d, its formula for H_out.
     """
     check_window(kernel, stride, padding, dilation)
-    room = _room(size, kernel, padding, dilation)
-    if is_negative(room):
+    if is_negative(_room(size, kernel, padding, dilation)):
         raise ShapeError(
             f"takes a size of at least {least_size(kernel, padding, dilation)}, got {size}."
         )
-    return room if isinstance(room, Unknown) else room // stride + 1
+    found: Size = positions(size, kernel, stride, padding, dilation)
+    return found
+
+
+def positions(size: Any, kernel: Any, stride: int, padding: Any, dilation: int) -> Any:
+    """The same for sizes of any kind, those of JAX too, and unchecked."""
+    return _room(size, kernel, padding, dilation) // stride + 1
 
 
 def pool_size(size: Size, kernel: int, stride: int, padding: Ends, dilation: int = 1) -> Size:
@@ -222,6 +273,16 @@ def check_padding(size: Size, padding: Pair, mode: str) -> None:
         )
 
 
+def check_frame(x: Shape, frame: Frame[int], mode: str) -> None:
+    """Refuse an image that is too small to fill its frame.
+
+    Raises:
+        ShapeError: It is.
+    """
+    for size, padding in zip(image_of(x)[1:], frame, strict=True):
+        check_padding(size, padding, mode)
+
+
 def check_window(kernel: int, stride: int, padding: Ends, dilation: int) -> None:
     """Refuse windows that cover nothing, do not move, or cut the axis."""
     for name, value, least in (
@@ -241,11 +302,21 @@ def least_size(kernel: int, padding: Ends, dilation: int) -> Size:
     return 0 if is_negative(least) else least
 
 
-def _span(kernel: int, dilation: int) -> int:
+def _span(kernel: Any, dilation: int) -> Any:
     """The places from the first entry of a window to its last."""
     return dilation * (kernel - 1) + 1
 
 
-def _room(size: Size, kernel: int, padding: Ends, dilation: int) -> Size:
+def _room(size: Any, kernel: Any, padding: Any, dilation: int) -> Any:
     """How far a window can move on a padded axis."""
     return size + padding[0] + padding[1] - _span(kernel, dilation)
+
+
+def of_batches(rule: Callable[..., Spec]) -> Callable[..., Spec]:
+    """The rule of images or batches, for batches alone: what a row takes."""
+
+    @wraps(rule)  # its signature says what the attributes are
+    def of_batch(x: Spec, *rest: Spec, **attrs: Any) -> Spec:
+        return rule(replace(x, shape=sizes_of(x, 4)), *rest, **attrs)
+
+    return of_batch

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem import nn
-from tensorem.calls import called, positive
+from tensorem.calls import called, integer, named
 from tensorem.data import array_of
 from tensorem.errors import DataError
 
@@ -103,5 +103,6 @@ def _predicted(model: nn.Model, inputs: tuple[Any, ...], batch_size: int) -> Any
 
 def _batches(n: int, batch_size: int) -> list[slice]:
     """The rows of each batch; none is made up, for a model or a loss may mix its examples."""
-    size = positive("Evaluation takes batch_size", batch_size)
+    with named("Evaluation"):
+        size = integer("batch_size", batch_size, 1)
     return [slice(start, start + size) for start in range(0, n, size)]

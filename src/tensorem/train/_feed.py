@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorem import rand
-from tensorem.calls import positive
+from tensorem.calls import integer, named
 from tensorem.data import Dataset, array_of
 from tensorem.disk import raw
 from tensorem.errors import ArgumentError, DataError
@@ -231,7 +231,8 @@ def feed(data: Any, batch_size: int = 32, seed: int = 0, drop_last: bool = False
         (3, [(2, 2), (1, 1)])
     """
     found = examples(data)
-    batch_size = positive("Training takes batch_size", batch_size)
+    with named("Training"):
+        batch_size = integer("batch_size", batch_size, 1)
     if drop_last and batch_size > len(found):
         raise ArgumentError(
             f"drop_last takes a batch_size up to the {len(found)} examples, got {batch_size}.",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tensorem.calls import positive
+from tensorem.calls import integer, named
 from tensorem.disk import RunFiles, exists, parse_json, path_of, read_whole, write_whole
 from tensorem.errors import FileError, ResumeError
 
@@ -35,7 +35,8 @@ class Folder:
         for name in ("checkpoint_every", "log_every"):
             value = getattr(self, name)
             if value is not None:
-                object.__setattr__(self, name, positive(f"Training takes {name}", value))
+                with named("Training"):
+                    object.__setattr__(self, name, integer(name, value, 1))
 
     @property
     def files(self) -> RunFiles:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from tensorem.calls import positive
+from tensorem.calls import integer, named
 
 
 @dataclass(eq=False)
@@ -23,7 +23,8 @@ class Pace:
 
     def __post_init__(self) -> None:
         if self.every is not None:
-            self.every = positive("A Pace takes every", self.every)
+            with named("A Pace"):
+                self.every = integer("every", self.every, 1)
 
     def length(self, step: int, left: int) -> int:
         """How many of the steps that are left to take now, after this many of the run."""

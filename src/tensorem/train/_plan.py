@@ -10,8 +10,8 @@ import numpy as np
 
 from tensorem import losses, optim, rand
 from tensorem import metrics as known_metrics
-from tensorem.calls import positive
-from tensorem.errors import ArgumentError, ResumeError
+from tensorem.calls import flag, integer, named
+from tensorem.errors import ResumeError
 
 from ._runner import Backend, require_rule
 from ._task import Score, as_tuple, full_name
@@ -45,12 +45,11 @@ class Plan:
     backend: Backend
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            value = positive(f"Training takes {name}", getattr(self, name))
-            object.__setattr__(self, name, value)
+        with named("Training"):
+            for name in ("epochs", "batch_size"):
+                object.__setattr__(self, name, integer(name, getattr(self, name), 1))
+            flag("drop_last", self.drop_last)
         require_rule(self.optimizer, self.backend)
-        if not isinstance(self.drop_last, bool):
-            raise ArgumentError(f"drop_last takes True or False, got {self.drop_last!r}.")
         rand.check_seed(self.seed)
 
     def to_json(self) -> dict[str, Any]:

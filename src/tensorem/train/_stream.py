@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 import jax.numpy as jnp
 import numpy as np
 
-from tensorem.calls import positive
+from tensorem.calls import integer, named
 from tensorem.errors import ArgumentError, DataError
 
 from ._feed import Examples, Inputs, Piece, examples
@@ -49,7 +49,8 @@ class Stream:
                 f"A Stream takes a function of the epoch, got {type(self.epoch).__name__}.",
                 help="lambda k: the batches of epoch k.",
             )
-        object.__setattr__(self, "steps", positive("A Stream takes steps", self.steps))
+        with named("A Stream"):
+            object.__setattr__(self, "steps", integer("steps", self.steps, 1))
 
     def batches(self, epoch: int) -> Iterable[tuple[Any, Any]]:
         """The batches of an epoch.
