@@ -98,8 +98,8 @@ def test_equal_runs_share_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
     compiled = []
     from tensorem.train import _runner
 
-    make = _runner.make_loop
-    monkeypatch.setattr(_runner, "make_loop", lambda step: compiled.append(step) or make(step))
+    make = _runner.make_chunk
+    monkeypatch.setattr(_runner, "make_chunk", lambda step: compiled.append(step) or make(step))
     x, y = np.ones((5, 2, 2), np.float32), np.zeros(5, np.int32)
     layer = nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.Dropout(0.25), nn.Linear(3, 2))
     for _ in range(3):

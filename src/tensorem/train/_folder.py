@@ -12,7 +12,7 @@ from tensorem.disk import RunFiles, exists, parse_json, path_of, read_whole, wri
 from tensorem.errors import FileError, ResumeError
 
 from ._checkpoint import Checkpoint, canonical, read_checkpoint, write_checkpoint
-from ._log import Row, append_rows, keep_rows
+from ._log import Entry, append_rows, keep_rows
 
 FORMAT = "tensorem.config"
 
@@ -76,11 +76,11 @@ class Folder:
         """Replace the checkpoint in one step."""
         write_checkpoint(self.files.state, checkpoint)
 
-    def log(self, rows: list[Row]) -> None:
+    def log(self, rows: list[Entry]) -> None:
         """Add rows to the log."""
         append_rows(self.files.log, rows)
 
-    def rewind(self, last_step: int, history: tuple[Row, ...]) -> None:
+    def rewind(self, last_step: int, history: tuple[Entry, ...]) -> None:
         """Make the log agree with a checkpoint."""
         keep_rows(self.files.log, last_step, history)
 

@@ -14,7 +14,7 @@ from ._checkpoint import Checkpoint
 from ._evaluate import scored
 from ._feed import Batches, Examples
 from ._folder import Folder
-from ._log import Row
+from ._log import Entry
 from ._pace import Pace
 from ._plan import Plan, learning_rate
 from ._progress import Display, Moment
@@ -38,7 +38,7 @@ class Standing:
 
     state: State
     record: Record
-    history: tuple[Row, ...] = ()
+    history: tuple[Entry, ...] = ()
 
 
 @dataclass(eq=False)
@@ -155,10 +155,10 @@ def _moment(job: Job, at: Standing) -> Moment:
     return Moment(epoch, job.plan.epochs, done, len(job.batches), loss)
 
 
-def _row(job: Job, at: Standing) -> Row:
+def _row(job: Job, at: Standing) -> Entry:
     """The row of an epoch: nothing in it depends on time."""
     step = job.step(at)
-    row: Row = {"epoch": len(at.history) + 1, "step": step, **at.record.means()}
+    row: Entry = {"epoch": len(at.history) + 1, "step": step, **at.record.means()}
     if job.validation is not None:
         model = job.task.model.replace(params=at.state.params, buffers=at.state.buffers)
         scores = scored(job.task, model, job.validation, 256)
@@ -167,12 +167,12 @@ def _row(job: Job, at: Standing) -> Row:
     return _as_json(row)
 
 
-def _as_json(row: Row) -> Row:
+def _as_json(row: Entry) -> Entry:
     """JSON has no word for what is not a finite number."""
     return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in row.items()}
 
 
-def _step_rows(job: Job, at: Standing, before: int) -> list[Row]:
+def _step_rows(job: Job, at: Standing, before: int) -> list[Entry]:
     """The rows within an epoch: each the means over the steps since the one before it."""
     every = job.folder.log_every if job.folder else None
     if every is None:

@@ -10,10 +10,11 @@ from tensorem.errors import FileError
 
 from ._checkpoint import canonical
 
-Row = dict[str, Any]
+Entry = dict[str, Any]
+"""A line of the log: names of columns, and their values."""
 
 
-def append_rows(path: Path, rows: list[Row]) -> None:
+def append_rows(path: Path, rows: list[Entry]) -> None:
     """Add rows at the end, down to the disk.
 
     Raises:
@@ -23,7 +24,7 @@ def append_rows(path: Path, rows: list[Row]) -> None:
         append(path, _lines(rows))
 
 
-def keep_rows(path: Path, last_step: int, history: tuple[Row, ...]) -> None:
+def keep_rows(path: Path, last_step: int, history: tuple[Entry, ...]) -> None:
     """Drop what a killed run logged after its last checkpoint, a torn last line included.
 
     Raises:
@@ -33,7 +34,7 @@ def keep_rows(path: Path, last_step: int, history: tuple[Row, ...]) -> None:
     write_whole(path, _lines([row for row in rows if row["step"] <= last_step]))
 
 
-def read_rows(path: Path) -> list[Row]:
+def read_rows(path: Path) -> list[Entry]:
     """The rows of a log; a last line without its end was never written whole and is left out.
 
     Raises:
@@ -43,7 +44,7 @@ def read_rows(path: Path) -> list[Row]:
     return [_row(path, number, line) for number, line in enumerate(lines, 1)]
 
 
-def _row(path: Path, number: int, line: bytes) -> Row:
+def _row(path: Path, number: int, line: bytes) -> Entry:
     try:
         row = parse_json(line)
     except ValueError:
@@ -57,5 +58,5 @@ def _row(path: Path, number: int, line: bytes) -> Row:
     return row
 
 
-def _lines(rows: list[Row]) -> bytes:
+def _lines(rows: list[Entry]) -> bytes:
     return "".join(canonical(row) + "\n" for row in rows).encode()

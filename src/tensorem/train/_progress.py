@@ -12,7 +12,7 @@ from typing import Any, Protocol, cast
 
 from tensorem.errors import ArgumentError
 
-from ._log import Row
+from ._log import Entry
 
 WIDE = 60
 """Columns from which on there is room for a bar."""
@@ -45,7 +45,7 @@ class Display(Protocol):
     def moved(self, moment: Moment) -> None:
         """Called at the start and after each chunk of steps."""
 
-    def finished(self, moment: Moment, row: Row, seconds: float) -> None:
+    def finished(self, moment: Moment, row: Entry, seconds: float) -> None:
         """Called after each epoch with its row of the log and the time that it took."""
 
     def close(self) -> None:
@@ -86,7 +86,7 @@ def _in_notebook() -> bool:
     return getattr(shell, "kernel", None) is not None
 
 
-def cells(moment: Moment, row: Row, seconds: float) -> dict[str, str]:
+def cells(moment: Moment, row: Entry, seconds: float) -> dict[str, str]:
     """A row of the log as a reader sees it: title -> text."""
     shown = {"epoch": f"{moment.epoch + 1:>{len(str(moment.epochs))}}/{moment.epochs}"}
     numbers = {k: v for k, v in row.items() if k not in ("epoch", "step", "lr")}
@@ -96,7 +96,7 @@ def cells(moment: Moment, row: Row, seconds: float) -> dict[str, str]:
     return shown | {"time": f"{seconds:.2f} s"}
 
 
-def line(moment: Moment, row: Row, seconds: float, columns: int = 0) -> str:
+def line(moment: Moment, row: Entry, seconds: float, columns: int = 0) -> str:
     """A row of the log as one line; as several, broken between cells, where columns are few."""
     shown = cells(moment, row, seconds)
     time = shown.pop("time")
@@ -116,7 +116,7 @@ class Silent:
 
     def moved(self, moment: Moment) -> None: ...
 
-    def finished(self, moment: Moment, row: Row, seconds: float) -> None: ...
+    def finished(self, moment: Moment, row: Entry, seconds: float) -> None: ...
 
     def close(self) -> None: ...
 
@@ -127,7 +127,7 @@ class Plain:
 
     def moved(self, moment: Moment) -> None: ...
 
-    def finished(self, moment: Moment, row: Row, seconds: float) -> None:
+    def finished(self, moment: Moment, row: Entry, seconds: float) -> None:
         # Without a terminal and without COLUMNS a line is as long as it is: a file has no width.
         columns = shutil.get_terminal_size((0, 0)).columns
         print(line(moment, row, seconds, columns), flush=True)
@@ -151,7 +151,7 @@ class Live:
             text=_text(moment),
         )
 
-    def finished(self, moment: Moment, row: Row, seconds: float) -> None:
+    def finished(self, moment: Moment, row: Entry, seconds: float) -> None:
         every = math.ceil(moment.epochs / 20)
         if (moment.epoch + 1) % every == 0 or moment.epoch + 1 == moment.epochs:
             console = self._bar.console
@@ -188,7 +188,7 @@ class Notebook:
             self._shown = time.monotonic()
             self._show(_bar(moment))
 
-    def finished(self, moment: Moment, row: Row, seconds: float) -> None:
+    def finished(self, moment: Moment, row: Entry, seconds: float) -> None:
         self._rows.append(cells(moment, row, seconds))
         self.moved(moment)
 

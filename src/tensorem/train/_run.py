@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from tensorem import nn
 from tensorem.errors import ArgumentError, LayerError
 
-from ._log import Row
+from ._log import Entry
 from ._plan import Plan
 from ._state import State, used_up
 from ._task import Task
@@ -36,7 +36,7 @@ class Run:
     plan: Plan
     state: State
     step: int
-    history: tuple[Row, ...]
+    history: tuple[Entry, ...]
     path: Path | None
 
     @cached_property
@@ -65,7 +65,7 @@ class Run:
         done = f"{len(self.history)} of {self.plan.epochs} epochs"
         return f"Run({', '.join(filter(None, (done, last, str(self.path or ''))))})"
 
-    def _last(self) -> Row:
+    def _last(self) -> Entry:
         row = self.history[-1] if self.history else {}
         return {k: f"{v:.4f}" for k, v in row.items() if isinstance(v, float) and k != "lr"}
 

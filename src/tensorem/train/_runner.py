@@ -22,7 +22,7 @@ from ._feed import feed as feed
 from ._pace import Pace
 from ._record import Record
 from ._state import Array, Arrays, State, unused
-from ._step import Forward, Rule, batch, make_loop, make_objective, make_step
+from ._step import Forward, Update, batch, make_chunk, make_objective, make_step
 from ._task import Task
 
 Backend = Literal["compiled", "eager"]
@@ -165,7 +165,7 @@ def _start(optimizer: optim.Optimizer) -> Callable[[Arrays, Arrays, Array], Stat
     transform = optimizer.transform()
 
     def start(params: Arrays, buffers: Arrays, key: Array) -> State:
-        # The loop uses up its state, and the model's own arrays must stay.
+        # A chunk uses up its state, and the model's own arrays must stay.
         params, buffers = jax.tree.map(jnp.copy, (params, buffers))
         return State(params, buffers, transform.init(params), jnp.zeros((), jnp.int32), key)
 
@@ -179,7 +179,7 @@ over the batches order[i], and a row for each of these steps."""
 
 def _compiled(task: Task, optimizer: optim.Optimizer) -> Advance:
     """Many steps in one program."""
-    layer, scores, rule = task.model.layer, task.scores, Rule(optimizer.transform())
+    layer, scores, update = task.model.layer, task.scores, Update(optimizer.transform())
     forward = _forward(layer, nn.Context(training=True))
     objective = make_objective(forward, scores)
     own = scores.own
@@ -189,7 +189,7 @@ def _compiled(task: Task, optimizer: optim.Optimizer) -> Advance:
         return output, buffers, own(output, targets)
 
     key = (layer, scores, optimizer if _is_ours(optimizer) else object())
-    programs = Programs(key, lambda: make_loop(make_step(objective, rule)))
+    programs = Programs(key, lambda: make_chunk(make_step(objective, update)))
 
     def advance(
         state: State, inputs: Inputs, targets: Array, order: Array, start: int, stop: int
@@ -198,8 +198,8 @@ def _compiled(task: Task, optimizer: optim.Optimizer) -> Advance:
             arrays = state.params, state.buffers, batch(inputs, order), state.key
             return spelled(of_user, *arrays, batch(targets, order))[0]
 
-        loop = programs.of((inputs, targets, order), spell)
-        state, rows = loop(state, inputs, targets, order, np.int32(start), np.int32(stop))
+        chunk = programs.of((inputs, targets, order), spell)
+        state, rows = chunk(state, inputs, targets, order, np.int32(start), np.int32(stop))
         return state, np.asarray(rows)[start:stop]
 
     return advance
@@ -215,10 +215,10 @@ def _is_ours(optimizer: optim.Optimizer) -> bool:
 
 def _eager(task: Task, optimizer: optim.Optimizer) -> Advance:
     """One step after another, layer by layer, each layer a program of its own."""
-    scores, rule = task.scores, Rule(optimizer.transform())
+    scores, update = task.scores, Update(optimizer.transform())
     forward = _forward(task.model.layer, nn.Context(training=True, run_leaf=nn.eager))
     measure = jax.jit(lambda output, targets: scores(output, targets))
-    step = make_step(make_objective(forward, measure), jax.jit(lambda *given: rule(*given)))
+    step = make_step(make_objective(forward, measure), jax.jit(lambda *given: update(*given)))
 
     def advance(
         state: State, inputs: Inputs, targets: Array, order: Array, start: int, stop: int

@@ -1,4 +1,4 @@
-"""The pure step, and the one loop program through which every compiled step goes."""
+"""The pure step, and the chunk: the one program through which every compiled step goes."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ Measure = Callable[[Any, Array], tuple[Pair, ...]]
 
 
 @dataclass(frozen=True)
-class Rule:
+class Update:
     """An optimizer as a function: (gradients, its state, params) -> (params, its state)."""
 
     transform: optax.GradientTransformation
@@ -61,13 +61,13 @@ def make_objective(forward: Forward, measure: Measure) -> Objective:
     return objective
 
 
-def make_step(objective: Objective, rule: Callable[..., Any]) -> Step:
+def make_step(objective: Objective, update: Callable[..., Any]) -> Step:
     """One step of gradient descent on an objective, as a pure function."""
 
     def step(state: State, inputs: Inputs, targets: Array) -> tuple[State, Array]:
         grad = jax.grad(objective, has_aux=True)
         grads, (buffers, row) = grad(state.params, state, inputs, targets)
-        params, optimizer = rule(grads, state.optimizer, state.params)
+        params, optimizer = update(grads, state.optimizer, state.params)
         after = replace(
             state, params=params, buffers=buffers, optimizer=optimizer, step=state.step + 1
         )
@@ -76,18 +76,18 @@ def make_step(objective: Objective, rule: Callable[..., Any]) -> Step:
     return step
 
 
-Loop = Callable[[State, Inputs, Array, Array, Array, Array], tuple[State, Array]]
+Chunk = Callable[[State, Inputs, Array, Array, Array, Array], tuple[State, Array]]
 """(state, inputs, targets, order, start, stop) -> (state after the steps, one row per step)."""
 
 
-def make_loop(step: Step) -> Loop:
+def make_chunk(step: Step) -> Chunk:
     """The program of steps start <= i < stop over the batches order[i].
 
     The bounds are arguments, so any cutting of an epoch runs the same program and gives the same
     bits. The state that goes in is used up.
     """
 
-    def loop(
+    def chunk(
         state: State, inputs: Inputs, targets: Array, order: Array, start: Array, stop: Array
     ) -> tuple[State, Array]:
         def body(i: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
@@ -100,7 +100,7 @@ def make_loop(step: Step) -> Loop:
         done: tuple[State, Array] = jax.lax.fori_loop(start, stop, body, (state, rows))
         return done
 
-    return jax.jit(loop, donate_argnums=0)
+    return jax.jit(chunk, donate_argnums=0)
 
 
 def batch(arrays: Any, order: Array) -> Any:
