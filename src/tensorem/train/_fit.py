@@ -9,7 +9,7 @@ from typing import Any
 from tensorem import nn, optim, runtime
 from tensorem.calls import called
 from tensorem.disk import held, path_of
-from tensorem.errors import ArgumentError, DataError, ResumeError
+from tensorem.errors import ArgumentError, DataError, FileError, ResumeError
 
 from ._checkpoint import canonical
 from ._checks import checked
@@ -161,6 +161,7 @@ def resume(
                 _require_program(facts, job.facts)
             state = with_arrays(job.runner.init(plan.seed), arrays, str(path))
             at = Standing(state, Record(task.names, rows), tuple(facts["history"]))
+            _require_step(job, at, str(path))
             folder.describe(_config(job, folder))
             folder.rewind(job.step(at), at.history)
             if canonical(facts["plan"]) == canonical(job.facts["plan"]):
@@ -234,6 +235,16 @@ def _require_finite(model: nn.Model) -> None:
     if found is not None:
         name, value = found
         raise DataError(f"Training takes a model of finite parameters, got {value} in {name}.")
+
+
+def _require_step(job: Job, at: Standing, where: str) -> None:
+    """The state, the epochs that are done and the record of the next one are of one step."""
+    wide = at.record.rows.shape[1] == 2 * len(at.record.names)
+    if not wide or int(at.state.step) != job.step(at):
+        raise FileError(
+            f"{where} takes a checkpoint of one step, got a state after {int(at.state.step)} "
+            f"and a record up to {job.step(at)}."
+        )
 
 
 def _require_epochs(plan: Plan, begun: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from tensorem.errors import FileError, ResumeError
 
 from ._checkpoint import Checkpoint, canonical, read_checkpoint, write_checkpoint
 from ._log import Entry, append_rows, keep_rows
+from ._plan import Plan
 
 FORMAT = "tensorem.config"
 
@@ -118,7 +119,38 @@ def opened(path: Path) -> tuple[Folder, Checkpoint]:
     saving = read_config(path).get("saving")
     if not isinstance(saving, dict) or saving.keys() != {"checkpoint_every", "log_every"}:
         raise FileError(f"{files.config} takes an entry `saving` with two intervals, got none.")
-    return Folder(path, **saving), read_checkpoint(files.state)
+    checkpoint = read_checkpoint(files.state)
+    if wrong := _wrong(checkpoint):
+        raise FileError(
+            f"{files.state} is not the checkpoint of a run: {wrong} is not what it should be.",
+            because="its hash is right, so it was written so.",
+            help="take another copy of it, or train again with train.fit.",
+        )
+    return Folder(path, **saving), checkpoint
+
+
+def _wrong(checkpoint: Checkpoint) -> str:
+    """What of a checkpoint is of another kind than training writes; nothing where all is right."""
+    facts, record = checkpoint.facts, checkpoint.arrays.get("record")
+    for name, kind in _KINDS.items():
+        if not isinstance(facts.get(name), kind):
+            return name
+    plan = facts["plan"]
+    if plan.keys() != _PLAN or not isinstance(plan["loss"], str) or not _are_texts(plan["metrics"]):
+        return "plan"
+    if not _are_texts(list(facts["fingerprint"].values())):
+        return "fingerprint"
+    if not all(isinstance(row, dict) and type(row.get("step")) is int for row in facts["history"]):
+        return "history"
+    return "record" if record is None or record.ndim != 2 or record.dtype.kind != "f" else ""
+
+
+_KINDS = {"plan": dict, "model": str, "data": str, "fingerprint": dict, "history": list}
+_PLAN = {field.name for field in fields(Plan)}
+
+
+def _are_texts(values: Any) -> bool:
+    return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 
 def read_config(path: str | Path) -> dict[str, Any]:
