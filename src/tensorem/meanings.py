@@ -29,7 +29,7 @@ from tensorem.ops import Unsupported
 from tensorem.rules._kinds import DTYPE
 from tensorem.shapes import Spec, solve
 
-Values = dict[str, Any]
+Arguments = dict[str, Any]
 """Arguments by the names of a graph's inputs."""
 
 
@@ -172,22 +172,22 @@ def _require_float32(graph: Graph) -> None:
         )
 
 
-def _in_float64(graph: Graph, values: Values) -> Any:
+def _in_float64(graph: Graph, values: Arguments) -> Any:
     wide = _widened(graph)
     return jax.tree.map(np.asarray, to_jax(wide)(*_trees(wide, _computed(wide, values))))
 
 
-def _in_rationals(graph: Graph, values: Values) -> Any:
+def _in_rationals(graph: Graph, values: Arguments) -> Any:
     arrays = {name: Rational.of(array) for name, array in graph.arrays.items()}
     return _read(graph, "exact", list(map(_rational, values.values())), arrays)
 
 
-def _in_intervals(graph: Graph, values: Values) -> Any:
+def _in_intervals(graph: Graph, values: Arguments) -> Any:
     arrays = {name: Interval.point(array) for name, array in graph.arrays.items()}
     return _read(graph, "interval", list(map(_interval, values.values())), arrays)
 
 
-_MEANINGS: dict[str, Callable[[Graph, Values], Any]] = {
+_MEANINGS: dict[str, Callable[[Graph, Arguments], Any]] = {
     "float64": _in_float64,
     "rational": _in_rationals,
     "interval": _in_intervals,
@@ -227,7 +227,7 @@ def _interval(x: Any) -> Interval:
 # --- arguments
 
 
-def _leaves(graph: Graph, xs: tuple[Any, ...]) -> Values:
+def _leaves(graph: Graph, xs: tuple[Any, ...]) -> Arguments:
     """The arguments by the names of the graph's inputs, in their order."""
     if len(xs) != len(graph.takes):
         raise ShapeError(f"The graph takes {len(graph.takes)} inputs, got {len(xs)}.")
@@ -262,7 +262,7 @@ def _numbers(x: Any, dtype: str) -> Any:
         return as_numbers(x if is_typed else taken(x, dtype))
 
 
-def _sizes(graph: Graph, values: Values) -> dict[str, int]:
+def _sizes(graph: Graph, values: Arguments) -> dict[str, int]:
     """The names of the graph's sizes as the shapes of the arguments have them."""
     sizes: dict[str, int] = {}
     for name, value in values.items():
@@ -271,7 +271,7 @@ def _sizes(graph: Graph, values: Values) -> dict[str, int]:
     return sizes
 
 
-def _computed(graph: Graph, values: Values) -> Values:
+def _computed(graph: Graph, values: Arguments) -> Arguments:
     """The arguments in the dtypes that the graph takes."""
     return {name: _array(x, graph.specs[name].dtype) for name, x in values.items()}
 
@@ -286,7 +286,7 @@ def _array(x: Any, dtype: str) -> Any:
         return taken(x, dtype)
 
 
-def _trees(graph: Graph, values: Values) -> tuple[Any, ...]:
+def _trees(graph: Graph, values: Arguments) -> tuple[Any, ...]:
     """The arguments in the trees that the graph takes."""
     return tuple(unflatten(tree, values) for tree in graph.takes)
 

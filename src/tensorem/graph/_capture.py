@@ -22,7 +22,7 @@ from tensorem.graph._known import computed, size_value
 from tensorem.graph._primitives import PRIMITIVES
 from tensorem.graph._recognise import recognised
 from tensorem.graph._rewrite import needed, only
-from tensorem.graph._rule import Values, ints, plain
+from tensorem.graph._rule import Known, ints, plain
 from tensorem.graph._trace import abstract, trace
 from tensorem.graph._tree import flatten
 from tensorem.ops import Attr, Op
@@ -91,7 +91,7 @@ class _Builder:
         self.specs: dict[str, Spec] = {k: Spec(a.shape, a.dtype.name) for k, a in arrays.items()}
         self._nodes: dict[str, Node] = {}
         """By the name of their first output."""
-        self._known: dict[str, Values | None] = {}
+        self._known: dict[str, Known | None] = {}
         self._constants: dict[tuple[Any, ...], str] = {}
 
     def argument(self, tree: Any, name: str) -> Any:
@@ -142,13 +142,13 @@ class _Builder:
         self._known[name] = size_value(size)
         return name
 
-    def known(self, name: str) -> Values | None:
+    def known(self, name: str) -> Known | None:
         """The value of a name where no input decides it."""
         if name not in self._known:
             self._known[name] = self._known_result(name)
         return self._known[name]
 
-    def _known_result(self, name: str) -> Values | None:
+    def _known_result(self, name: str) -> Known | None:
         node = self._nodes.get(name)
         sizes = self.specs[name].shape
         if node is None or node.body is not None or len(node.outputs) > 1:

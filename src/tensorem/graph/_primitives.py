@@ -14,12 +14,12 @@ from tensorem import ops
 from tensorem.dtypes import HALF
 from tensorem.errors import CaptureError
 from tensorem.graph import _indexing
-from tensorem.graph._rule import Builder, Rule, ints, plain
+from tensorem.graph._rule import Builder, Translation, ints, plain
 from tensorem.ops import Op
 from tensorem.shapes import broadcast_shapes, numel
 
 
-def _entrywise(row: Op) -> Rule:
+def _entrywise(row: Op) -> Translation:
     """An op that is a primitive, entry by entry."""
     return lambda b, xs, p: b.node(row, *_equal_shapes(b, xs))
 
@@ -47,7 +47,7 @@ def _stretch(b: Builder, x: str, shape: tuple[Any, ...], dims: Iterable[int]) ->
     return b.node(ops.broadcast, x, shape=shape, dims=tuple(d for _, d in kept))
 
 
-def _attrs(row: Op, **names: str) -> Rule:
+def _attrs(row: Op, **names: str) -> Translation:
     """An op whose attributes are parameters of the equation under other names."""
     return lambda b, xs, p: b.node(row, *xs, **{ours: plain(p[jax]) for ours, jax in names.items()})
 
@@ -175,7 +175,7 @@ def _split(b: Builder, xs: list[str], p: dict[str, Any]) -> list[str]:
     return parts
 
 
-def _convolution(row: Op, layouts: tuple[str, str, str], **size: str) -> Rule:
+def _convolution(row: Op, layouts: tuple[str, str, str], **size: str) -> Translation:
     """Our primitives work on NHWC and HWIO; a graph shows the facade, NCHW and OIHW."""
     names = {k: k for k in ("stride", "padding", "dilation", "groups")} | size
 
@@ -190,7 +190,7 @@ def _convolution(row: Op, layouts: tuple[str, str, str], **size: str) -> Rule:
 _TO = {"image": (0, 3, 1, 2), "kernel": (3, 2, 0, 1)}
 _FROM = {"image": (0, 2, 3, 1), "kernel": (2, 3, 1, 0)}
 
-PRIMITIVES: dict[str, Rule] = {
+PRIMITIVES: dict[str, Translation] = {
     **{row.primitive.name: _entrywise(row) for row in ops.TABLE.values() if row.primitive},
     "add_any": _entrywise(ops.add),
     "div": _div,

@@ -11,7 +11,7 @@ from tensorem.graph._graph import Node, size_attr
 from tensorem.ops import Attr, Op
 from tensorem.shapes import Spec
 
-Values = np.ndarray[Any, Any]
+Known = np.ndarray[Any, Any]
 """Numbers; of dtype object where they are sizes, integers and polynomials in names."""
 
 
@@ -21,11 +21,11 @@ class Builder(Protocol):
     def node(self, row: Op, *inputs: str, **attrs: Attr) -> str: ...
     def constant(self, array: np.ndarray) -> str: ...
     def spec(self, name: str) -> Spec: ...
-    def known(self, name: str) -> Values | None: ...
+    def known(self, name: str) -> Known | None: ...
     def maker(self, name: str) -> Node | None: ...
 
 
-Rule = Callable[[Builder, list[str], dict[str, Any]], str | list[str] | None]
+Translation = Callable[[Builder, list[str], dict[str, Any]], str | list[str] | None]
 """(builder, names of the operands, parameters of the equation) -> name of the result, several, or
 None where the rule does not cover this equation."""
 

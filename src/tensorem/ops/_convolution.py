@@ -26,14 +26,14 @@ from jax.interpreters import ad, batching, mlir
 from tensorem.rules import positions
 
 Array = Any
-Pair = tuple[int, int]
-Frame = tuple[Pair, Pair]
+Two = tuple[int, int]
+Padding = tuple[Two, Two]
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _FEW = 32
 """Products in a sum up to which windows are written out."""
 
 
-def conv(x: Array, k: Array, *, stride: Pair, padding: Frame, dilation: Pair, groups: int) -> Array:
+def conv(x: Array, k: Array, *, stride: Two, padding: Padding, dilation: Two, groups: int) -> Array:
     """x (N,H,W,C), k (kh,kw,C/groups,O) -> (N,H',W',O); padding ((top, bottom), (left, right))."""
     size = (x.shape[1], x.shape[2])
     kernel = (k.shape[0], k.shape[1])
@@ -43,7 +43,7 @@ def conv(x: Array, k: Array, *, stride: Pair, padding: Frame, dilation: Pair, gr
     )  # fmt: skip
 
 
-def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Pair:
+def output_size(size: Two, kernel: Two, stride: Two, padding: Padding, dilation: Two) -> Two:
     """The size of the image that a convolution gives."""
     axes = zip(size, kernel, stride, padding, dilation, strict=True)
     h, w = (positions(*axis) for axis in axes)
@@ -51,7 +51,7 @@ def output_size(size: Pair, kernel: Pair, stride: Pair, padding: Frame, dilation
 
 
 def _conv(
-    x: Array, k: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Frame, dilation: Pair,
+    x: Array, k: Array, *, size: Two, kernel: Two, stride: Two, padding: Padding, dilation: Two,
     groups: int,
 ) -> Array:  # fmt: skip
     if _few_products(k.shape, groups):
@@ -73,7 +73,7 @@ def _few_products(k: tuple[int, ...], groups: int) -> bool:
     return groups == 1 and math.prod(k[:3]) <= _FEW
 
 
-def _patches(x: Array, kernel: Pair, stride: Pair, padding: Frame, dilation: Pair) -> Array:
+def _patches(x: Array, kernel: Two, stride: Two, padding: Padding, dilation: Two) -> Array:
     """The windows written out, one in a column: (N,H,W,C) -> (kh*kw*C, N*H'*W').
 
     First the columns of all windows one after the other, then their rows: fewer, longer pieces.
@@ -90,7 +90,7 @@ def _patches(x: Array, kernel: Pair, stride: Pair, padding: Frame, dilation: Pai
 
 
 def _conv_dx(
-    g: Array, k: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Frame, dilation: Pair,
+    g: Array, k: Array, *, size: Two, kernel: Two, stride: Two, padding: Padding, dilation: Two,
     groups: int,
 ) -> Array:  # fmt: skip
     """The gradient slid over the flipped kernel, with the stride as holes between its entries."""
@@ -113,7 +113,7 @@ def _swapped(k: Array, groups: int) -> Array:
 
 
 def _conv_dk(
-    x: Array, g: Array, *, size: Pair, kernel: Pair, stride: Pair, padding: Frame, dilation: Pair,
+    x: Array, g: Array, *, size: Two, kernel: Two, stride: Two, padding: Padding, dilation: Two,
     groups: int,
 ) -> Array:  # fmt: skip
     """The image convolved with the gradient as its kernel: channels as batch, batch as channels."""

@@ -22,9 +22,9 @@ from jax.interpreters import ad, batching, mlir
 from ._convolution import output_size
 
 Array = Any
-Pair = tuple[int, int]
-Frame = tuple[Pair, Pair]
-_UNPADDED: Frame = ((0, 0), (0, 0))
+Two = tuple[int, int]
+Padding = tuple[Two, Two]
+_UNPADDED: Padding = ((0, 0), (0, 0))
 
 FEW = 16
 """Entries of a window up to which it is read entry by entry; programs grow with their number."""
@@ -46,7 +46,7 @@ def max_pool_tangent(x: Array, y: Array, t: Array, **window: Any) -> Array:
 
 
 def _entries(
-    x: Array, fill: float, *, kernel_size: Pair, stride: Pair, padding: Frame, dilation: Pair
+    x: Array, fill: float, *, kernel_size: Two, stride: Two, padding: Padding, dilation: Two
 ) -> list[Array]:
     """The entries of the windows one by one, row-major: images (N, H', W', C)."""
     if padding != _UNPADDED:
@@ -55,7 +55,7 @@ def _entries(
     return [x[:, *cut] for cut in places(x.shape[1:3], kernel_size, stride, dilation)]
 
 
-def places(size: Pair, kernel: Pair, stride: Pair, dilation: Pair) -> Iterator[tuple[slice, slice]]:
+def places(size: Two, kernel: Two, stride: Two, dilation: Two) -> Iterator[tuple[slice, slice]]:
     """For each entry of a window, row-major, where it lies in a padded image, over all windows."""
     steps = zip(size, kernel, stride, dilation, strict=True)
     spans = [(n - d * (k - 1) - 1) // s * s + 1 for n, k, s, d in steps]
@@ -75,15 +75,13 @@ def _first(y: Array, among: list[Array]) -> Array:
     return found
 
 
-def are_tiles(
-    size: Pair, *, kernel_size: Pair, stride: Pair, padding: Frame, dilation: Pair
-) -> bool:
+def are_tiles(size: Two, *, kernel_size: Two, stride: Two, padding: Padding, dilation: Two) -> bool:
     """Every entry of the image lies in one window."""
     whole = all(n % k == 0 for n, k in zip(size, kernel_size, strict=True))
     return kernel_size == stride and padding == _UNPADDED and dilation == (1, 1) and whole
 
 
-def _picked_of_tiles(first: Array, t: Array, kernel: Pair) -> Array:
+def _picked_of_tiles(first: Array, t: Array, kernel: Two) -> Array:
     """A sum over tiles, whose transpose is one pass over the image."""
     (n, h, w, c), (kh, kw) = first.shape, kernel
     shape = (n, h, kh, w, kw, c)
@@ -113,6 +111,6 @@ def over_names(name: str, run: Callable[..., Array]) -> Callable[..., Array]:
 
 
 def _shape(
-    x: Any, *, kernel_size: Pair, stride: Pair, padding: Frame, dilation: Pair = (1, 1), **_: Any
+    x: Any, *, kernel_size: Two, stride: Two, padding: Padding, dilation: Two = (1, 1), **_: Any
 ) -> tuple[Any, ...]:
     return (*x.shape[:2], *output_size(x.shape[2:], kernel_size, stride, padding, dilation))

@@ -17,8 +17,8 @@ from ._derive import Product, biased, bilinear
 
 Array = Any
 Dims = tuple[int, ...]
-Pair = tuple[int, int]
-Frame = tuple[Pair, Pair]
+Two = tuple[int, int]
+Padding = tuple[Two, Two]
 Pairs = tuple[Dims, Dims]
 
 
@@ -73,13 +73,13 @@ def _biased(y: Array, bias: Array) -> Array:
     return (rows + jnp.ones((rows.shape[0], 1), y.dtype) @ bias[None]).reshape(y.shape)
 
 
-def _conv2d_dx(g: Array, weight: Array, *, size: Pair, **attrs: Any) -> Array:
+def _conv2d_dx(g: Array, weight: Array, *, size: Two, **attrs: Any) -> Array:
     kernel = weight.shape[2:]
     dx = _convolution.conv_dx_p.bind(_nhwc(g), _hwio(weight), size=size, kernel=kernel, **attrs)
     return _nchw(dx)
 
 
-def _conv2d_dk(x: Array, g: Array, *, size: Pair, **attrs: Any) -> Array:
+def _conv2d_dk(x: Array, g: Array, *, size: Two, **attrs: Any) -> Array:
     image = x.shape[2:]
     dk = _convolution.conv_dk_p.bind(_nhwc(x), _nhwc(g), size=image, kernel=size, **attrs)
     return _oihw(dk)
@@ -108,14 +108,14 @@ def _linear_twin(x: Array, weight: Array) -> Array:
     return np.matmul(x, weight.T)
 
 
-def _framed(x: Array, padding: Frame) -> Array:
+def _framed(x: Array, padding: Padding) -> Array:
     ((top, bottom), (left, right)), (n, c, h, w) = padding, x.shape
     y = np.zeros((n, c, top + h + bottom, left + w + right), x.dtype)
     y[:, :, top : top + h, left : left + w] = x
     return y
 
 
-def _taps(kernel: Dims, out: Dims, stride: Pair, dilation: Pair) -> Iterator[tuple[int, int, Any]]:
+def _taps(kernel: Dims, out: Dims, stride: Two, dilation: Two) -> Iterator[tuple[int, int, Any]]:
     """For each entry (i, j) of a kernel, the places of a padded image that it meets."""
     for i, j in np.ndindex(*kernel):
         corner = (i * dilation[0], j * dilation[1])
@@ -130,14 +130,14 @@ def _grouped(x: Array, axis: int, groups: int) -> list[Array]:
 
 
 def _conv2d_twin(
-    x: Array, weight: Array, *, stride: Pair, padding: Frame, dilation: Pair, groups: int
+    x: Array, weight: Array, *, stride: Two, padding: Padding, dilation: Two, groups: int
 ) -> Array:
     """Each group: all windows of the padded image against all kernels."""
     parts = zip(_grouped(_framed(x, padding), 1, groups), _grouped(weight, 0, groups), strict=True)
     return np.concatenate([_conv_group(a, k, stride, dilation) for a, k in parts], axis=1)
 
 
-def _conv_group(x: Array, k: Array, stride: Pair, dilation: Pair) -> Array:
+def _conv_group(x: Array, k: Array, stride: Two, dilation: Two) -> Array:
     reach = tuple(d * (n - 1) + 1 for d, n in zip(dilation, k.shape[2:], strict=True))
     cut = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(2, 3))
     cut = cut[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
@@ -145,7 +145,7 @@ def _conv_group(x: Array, k: Array, stride: Pair, dilation: Pair) -> Array:
 
 
 def _conv2d_dx_twin(
-    g: Array, weight: Array, *, size: Pair, stride: Pair, padding: Frame, dilation: Pair,
+    g: Array, weight: Array, *, size: Two, stride: Two, padding: Padding, dilation: Two,
     groups: int,
 ) -> Array:  # fmt: skip
     """Each entry of the kernel spreads the result over the places of the image that it met."""
@@ -160,7 +160,7 @@ def _conv2d_dx_twin(
 
 
 def _conv2d_dk_twin(
-    x: Array, g: Array, *, size: Pair, stride: Pair, padding: Frame, dilation: Pair, groups: int
+    x: Array, g: Array, *, size: Two, stride: Two, padding: Padding, dilation: Two, groups: int
 ) -> Array:
     """Each entry of the kernel gathers the image where it meets the result."""
     image = _framed(x, padding)

@@ -19,12 +19,12 @@ from ._derive import Box, Total, affine, boxed, rounded_once
 from ._op import Cited, Op, Rule
 
 Array = Any
-Pair = tuple[int, int]
-Frame = tuple[Pair, Pair]
+Two = tuple[int, int]
+Padding = tuple[Two, Two]
 
 
 def windows(
-    x: Array, fill: float, *, kernel_size: Pair, stride: Pair, padding: Frame, dilation: Pair
+    x: Array, fill: float, *, kernel_size: Two, stride: Two, padding: Padding, dilation: Two
 ) -> Array:
     """The windows of an image: (N, C, H, W) -> (N, C, H', W', kh*kw), row-major within a window."""
     n, c, h, w = x.shape
@@ -44,7 +44,7 @@ def library(x: Array) -> Any:
     return jnp if isinstance(x, jax.Array) else np
 
 
-def _framed(x: Array, fill: float, padding: Frame) -> Array:
+def _framed(x: Array, fill: float, padding: Padding) -> Array:
     if padding == ((0, 0), (0, 0)):
         return x
     (top, bottom), (left, right) = padding

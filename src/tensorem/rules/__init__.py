@@ -62,7 +62,7 @@ from ._reduce import mean as mean
 from ._reduce import some_of as some_of
 from ._reduce import sums as sums
 from ._window import PADDING_MODES as PADDING_MODES
-from ._window import Frame as Frame
+from ._window import Padding as Padding
 from ._window import Window as Window
 from ._window import check_frame as check_frame
 from ._window import check_padding as check_padding
@@ -77,9 +77,9 @@ from ._window import window_counts as window_counts
 
 __all__ = [
     "DType",
-    "Frame",
     "Kind",
     "PADDING_MODES",
+    "Padding",
     "Whole",
     "Window",
     "alike",

@@ -11,7 +11,7 @@ from tensorem.shapes import Size, Spec, differ, format_shape
 from ._contract import biased, weight_of
 from ._elementwise import one_dtype, one_shape
 from ._known import sizes_of, with_end
-from ._window import Frame, Pair, conv_size, image_of, slide
+from ._window import Padding, Two, conv_size, image_of, slide
 
 
 def conv2d(
@@ -19,9 +19,9 @@ def conv2d(
     weight: Spec,
     bias: Spec | None = None,
     *,
-    stride: Pair,
-    padding: Frame[int],
-    dilation: Pair,
+    stride: Two,
+    padding: Padding[int],
+    dilation: Two,
     groups: int,
 ) -> Spec:
     """The convolution of an image or a batch of images.
@@ -83,10 +83,10 @@ def conv2d_dx(
     g: Spec,
     weight: Spec,
     *,
-    size: Pair,
-    stride: Pair,
-    padding: Frame[int],
-    dilation: Pair,
+    size: Two,
+    stride: Two,
+    padding: Padding[int],
+    dilation: Two,
     groups: int,
 ) -> Spec:
     """The image of a convolution, from the gradient of its result and the weight.
@@ -106,10 +106,10 @@ def conv2d_dk(
     x: Spec,
     g: Spec,
     *,
-    size: Pair,
-    stride: Pair,
-    padding: Frame[int],
-    dilation: Pair,
+    size: Two,
+    stride: Two,
+    padding: Padding[int],
+    dilation: Two,
     groups: int,
 ) -> Spec:
     """The weight of a convolution, from its image and the gradient of its result.

@@ -9,11 +9,11 @@ from tensorem.shapes import Size, Spec
 
 from ._elementwise import floating
 from ._known import with_end
-from ._window import Frame, Pair, image_of, pool_size, slide
+from ._window import Padding, Two, image_of, pool_size, slide
 
 
 def max_pool2d(
-    x: Spec, *, kernel_size: Pair, stride: Pair, padding: Frame[Size], dilation: Pair
+    x: Spec, *, kernel_size: Two, stride: Two, padding: Padding[Size], dilation: Two
 ) -> Spec:
     """The largest value under a window that slides over an image or a batch of images.
 
@@ -37,7 +37,7 @@ def max_pool2d(
 
 
 def avg_pool2d(
-    x: Spec, *, kernel_size: Pair, stride: Pair, padding: Frame[Size], divisor: int
+    x: Spec, *, kernel_size: Two, stride: Two, padding: Padding[Size], divisor: int
 ) -> Spec:
     """The sum under a window over one number; as `max_pool2d`.
 

@@ -20,12 +20,12 @@ from tensorem.shapes import (
 
 from ._known import Sizes, end, require, sizes_of
 
-Pair = tuple[int, int]
+Two = tuple[int, int]
 Ends = tuple[Size, Size]
 
 
 P = TypeVar("P", int, Size)
-Frame = tuple[tuple[P, P], tuple[P, P]]
+Padding = tuple[tuple[P, P], tuple[P, P]]
 
 
 class Window(NamedTuple, Generic[P]):
@@ -36,10 +36,10 @@ class Window(NamedTuple, Generic[P]):
             on an unknown size.
     """
 
-    kernel_size: Pair
-    stride: Pair
-    padding: Frame[P]
-    dilation: Pair
+    kernel_size: Two
+    stride: Two
+    padding: Padding[P]
+    dilation: Two
 
 
 def moves(window: Window[int]) -> dict[str, Any]:
@@ -49,9 +49,9 @@ def moves(window: Window[int]) -> dict[str, Any]:
 
 def conv_window(
     kernel_size: int | Sequence[Any],
-    stride: int | Pair = 1,
-    padding: int | Pair | str = 0,
-    dilation: int | Pair = 1,
+    stride: int | Two = 1,
+    padding: int | Two | str = 0,
+    dilation: int | Two = 1,
 ) -> Window[int]:
     """The window of a convolution.
 
@@ -83,10 +83,10 @@ def conv_window(
 
 def pool_window(
     x: Shape,
-    kernel_size: int | Pair,
-    stride: int | Pair | None = None,
-    padding: int | Pair = 0,
-    dilation: int | Pair = 1,
+    kernel_size: int | Two,
+    stride: int | Two | None = None,
+    padding: int | Two = 0,
+    dilation: int | Two = 1,
     ceil_mode: bool = False,
 ) -> Window[Size]:
     """The window of a pooling on an image or a batch of images.
@@ -239,7 +239,7 @@ def pool_padding(
 
 
 def window_counts(
-    size: int, kernel: int, stride: int, padding: Pair, counted: Pair
+    size: int, kernel: int, stride: int, padding: Two, counted: Two
 ) -> tuple[int, ...]:
     """How many places of each window lie in the axis or in the counted part of its padding.
 
@@ -260,7 +260,7 @@ PADDING_MODES: Mapping[str, Callable[[int], int]] = {
 """What fills a frame -> the least size of an axis that it can fill so many places of."""
 
 
-def check_padding(size: Size, padding: Pair, mode: str) -> None:
+def check_padding(size: Size, padding: Two, mode: str) -> None:
     """Refuse an axis that is too short to fill its padding.
 
     Raises:
@@ -273,7 +273,7 @@ def check_padding(size: Size, padding: Pair, mode: str) -> None:
         )
 
 
-def check_frame(x: Shape, frame: Frame[int], mode: str) -> None:
+def check_frame(x: Shape, frame: Padding[int], mode: str) -> None:
     """Refuse an image that is too small to fill its frame.
 
     Raises:
