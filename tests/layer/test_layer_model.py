@@ -403,3 +403,15 @@ def test_one_example_is_told_to_be_a_batch() -> None:
     with pytest.raises(ShapeError, match=r"The model takes \(N, 3\), got \(3,\)") as caught:
         model(np.ones(3, np.float32))
     assert caught.value.help == "one example is a batch of one: x[None]."
+
+
+def test_a_whole_model_with_a_buffer_that_counts_is_differentiated() -> None:
+    """JAX itself refuses integers unless it is told to go on."""
+    model = nn.build(nn.BatchNorm2d(2), input=("N", 2, 3, 3))
+    x = np.arange(36, dtype=np.float32).reshape(2, 2, 3, 3)
+    loss = lambda model: jnp.sum(model(x) ** 2)  # noqa: E731
+    with pytest.raises(TypeError, match="set allow_int to True"):
+        jax.grad(loss)(model)
+    slope = jax.jit(jax.grad(loss, allow_int=True))(model)
+    alone = jax.grad(lambda params: loss(model.replace(params=params)))(model.params)
+    assert isinstance(slope, nn.Model) and np.array_equal(slope.params["weight"], alone["weight"])

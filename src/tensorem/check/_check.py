@@ -25,7 +25,7 @@ from ._numbers import (
     assert_gradual_underflow,
     float_above,
 )
-from ._steps import Max, Relu, lines, slopes
+from ._steps import EVIDENCE, Max, Relu, lines, slopes
 
 Tensors = Mapping[str, Array]
 
@@ -300,11 +300,10 @@ def _wanted(graph: Graph, program: Program, method: str) -> dict[str, tuple[str,
     if method == "ibp":
         return wanted
     for step in program.steps:
-        if isinstance(step, Relu):
-            wanted[f"slope.{step.name}"] = ("float32", graph.shapes[step.name])
-        if isinstance(step, Max):
-            wanted[f"pick_lower.{step.name}"] = ("int32", graph.shapes[step.name])
-            wanted[f"pick_upper.{step.name}"] = ("int32", graph.shapes[step.name])
+        if isinstance(step, Relu | Max):
+            shape = graph.shapes[step.name]
+            kinds = EVIDENCE[type(step)].items()
+            wanted |= {f"{kind}.{step.name}": (dtype, shape) for kind, dtype in kinds}
     return wanted
 
 

@@ -110,6 +110,11 @@ class Max:
 
 
 Bend = Relu | Max
+EVIDENCE: Mapping[type, Mapping[str, str]] = {
+    Relu: {"slope": "float32"},
+    Max: {"pick_lower": "int32", "pick_upper": "int32"},
+}
+"""The tensors that a certificate holds for each bend, by kind, and their dtypes."""
 Step = Box | Affine | Relu | Max
 
 

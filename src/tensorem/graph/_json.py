@@ -19,6 +19,7 @@ from tensorem.shapes import Spec
 
 FORMAT, VERSION = "tensorem.graph", 1
 _FIELDS = {"format", "version", "inputs", "outputs", "takes", "gives", "arrays", "specs", "nodes"}
+_NODE, _SPEC = {"op", "inputs", "outputs", "attrs"}, {"shape", "dtype"}
 
 
 def to_json(graph: Graph) -> str:
@@ -150,7 +151,7 @@ def _spec(spec: Spec) -> dict[str, Any]:
 
 
 def _graph(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Graph:
-    _require_fields("A graph", document, _FIELDS)
+    _require_fields("A graph", document, _FIELDS, _FIELDS)
     missing = sorted(set(document["arrays"]) - set(arrays))
     if missing:
         raise GraphError(f"The graph takes the array `{missing[0]}`, which is missing.")
@@ -165,11 +166,14 @@ def _graph(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Graph:
     )
 
 
-def _require_fields(what: str, document: dict[str, Any], known: set[str]) -> None:
+def _require_fields(what: str, document: Any, needed: set[str], known: set[str]) -> None:
     """What this version does not know could change the meaning."""
-    unknown = sorted(document.keys() - known)
-    if unknown:
+    if not isinstance(document, dict):
+        raise GraphError(f"{what} is a JSON object, got {document!r:.40}.")
+    if unknown := sorted(document.keys() - known):
         raise GraphError(f"{what} has no field {unknown[0]!r} in version {VERSION}.")
+    if missing := sorted(needed - document.keys()):
+        raise GraphError(f"{what} has the field {missing[0]!r}, which is missing.")
 
 
 def _name(value: Any) -> str:
@@ -178,8 +182,8 @@ def _name(value: Any) -> str:
     return value
 
 
-def _read_node(node: dict[str, Any]) -> Node:
-    _require_fields("A node", node, {"op", "inputs", "outputs", "attrs", "body"})
+def _read_node(node: Any) -> Node:
+    _require_fields("A node", node, _NODE, {*_NODE, "body"})
     body = _read_body(node["body"]) if "body" in node else None
     return Node(
         op=_name(node["op"]),
@@ -200,7 +204,8 @@ def _read_attr(value: Any) -> Any:
     return tuple(map(_read_attr, value)) if isinstance(value, list) else value
 
 
-def _read_spec(spec: dict[str, Any]) -> Spec:
+def _read_spec(spec: Any) -> Spec:
+    _require_fields("A spec", spec, _SPEC, _SPEC)
     if not isinstance(spec["shape"], list):
         raise GraphError(f"A shape is a list of sizes, got {spec['shape']!r}.")
     shape = _read_attr(spec["shape"])

@@ -28,7 +28,8 @@ class Model:
     """A layer with parameters and buffers: a function that can be called.
 
     Made by `nn.build`. Immutable: what changes it returns another one. As a pytree its leaves are
-    the parameters and the buffers.
+    the parameters and the buffers. Where a buffer counts, as in BatchNorm2d, a function of the whole
+    model is differentiated by `jax.grad(f, allow_int=True)`: JAX asks for this word.
 
     Args:
         built: The layer and its specs.
