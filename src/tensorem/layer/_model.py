@@ -28,7 +28,7 @@ class Model:
     """A layer with parameters and buffers: a function that can be called.
 
     Made by `nn.build`. Immutable: what changes it returns another one. As a pytree its leaves are
-    the parameters and the buffers. Where a buffer counts, as in BatchNorm2d, a function of the whole
+    the parameters and the buffers. Where a buffer counts, as in BatchNorm2d, a function of a whole
     model is differentiated by `jax.grad(f, allow_int=True)`: JAX asks for this word.
 
     Args:
