@@ -11,6 +11,7 @@ import pytest
 from tensorem import functional as F
 from tensorem import nn
 from tensorem.errors import ArgumentError, DTypeError, LayerError, PathError, ShapeError
+from tensorem.rules import _convolution
 from tensorem.shapes import Spec
 
 
@@ -302,3 +303,11 @@ def test_an_initialiser_gives_the_shape_that_is_declared() -> None:
 def test_initialisers_are_functions_by_pattern(init: Any) -> None:
     with pytest.raises(ArgumentError, match="init takes a dict from patterns of paths"):
         nn.build(nn.Linear(3, 3), ("N", 3), init=init)
+
+
+def test_building_a_convolution_asks_its_rule_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+    groups = _convolution.check_groups  # which every asking does
+    monkeypatch.setattr(_convolution, "check_groups", lambda *a: asked.append(groups(*a)))
+    nn.build(nn.Conv2d(1, 2, 3), ("N", 1, 8, 8))
+    assert len(asked) == 2  # of the layer, and of the op that runs

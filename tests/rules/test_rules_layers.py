@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -382,3 +384,25 @@ def test_named_leaves_other_errors_alone() -> None:
 def test_a_pooling_is_padded_by_half_its_window_at_most() -> None:
     with pytest.raises(ArgumentError, match="at most half of kernel_size 2, got 2"):
         nn.MaxPool2d(2, padding=2).output_shape(shape_of(("N", 1, 8, 8)))
+
+
+def test_rules_need_no_jax() -> None:
+    code = "import sys, tensorem.rules; sys.exit('jax' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda n: nn.Conv2d(1, 1, 3, stride=n),
+        lambda n: nn.Conv2d(1, 1, 3, dilation=(1, n)),
+        lambda n: nn.Conv2d(1, 1, n),
+        lambda n: nn.MaxPool2d(2, padding=n),
+        lambda n: nn.Linear(n, 2),
+        lambda n: nn.LayerNorm((3, n)),
+        lambda n: nn.Softmax(n),
+    ],
+)
+def test_an_integer_beyond_32_bits_is_refused(make: Any) -> None:
+    with pytest.raises(ArgumentError, match=r"takes \w+ as .* of at most 2147483647.* got"):
+        make(2**31)

@@ -151,9 +151,9 @@ class Run:
         """Check the inputs by the layer's rule, run it, note the call."""
         log, layer = self.ctx.log, frame.layer
         frame.begin()
-        leaf = is_leaf(layer)
+        leaf, said = is_leaf(layer), None
         if leaf:
-            checked(layer, frame.path, xs, log)
+            said = checked(layer, frame.path, xs, log)
             bound.__dict__.update(self._buffers(layer, frame.home))
         with located(layer, frame.path, log):
             run = self.ctx.run_leaf if leaf else direct
@@ -161,7 +161,7 @@ class Run:
             if log is not None:
                 require_arrays(layer, y)
         if log is not None:
-            log.note(layer, frame.path, xs, y)
+            log.note(layer, frame.path, xs, y, said)
         return y
 
     def set_buffer(self, path: str, value: Array) -> None:

@@ -155,7 +155,7 @@ def _require_rule(call: Call) -> None:
     """The rule of a leaf layer agrees with its forward."""
     if not is_leaf(call.layer):
         return
-    said = call.layer.output_shape(*call.takes)
+    said = call.said
     if not is_shape(said) or not is_shape(call.gives):
         return
     what = f"{call.layer.label()} gives {text(call.gives)}, its output_shape says {text(said)}."

@@ -14,7 +14,8 @@ from ._specs import shape_tree, spec_tree
 class Call:
     """One call of a layer: its path, the shapes in and out, and which values these were.
 
-    An input of the model is one too: its layer is None, and it takes nothing.
+    An input of the model is one too: its layer is None, and it takes nothing. Of a leaf it is noted
+    what its rule said.
     """
 
     layer: Any
@@ -24,6 +25,7 @@ class Call:
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
     specs: Any = None
+    said: Any = None
 
 
 @dataclass(eq=False)
@@ -41,10 +43,11 @@ class Log:
         self.alive.append(xs)
         self.inputs += [Call(None, "", (), shape_tree(x), (), ids(x)) for x in jax.tree.leaves(xs)]
 
-    def note(self, layer: Any, path: str, xs: Any, y: Any) -> None:
+    def note(self, layer: Any, path: str, xs: Any, y: Any, said: Any) -> None:
         self.alive += [xs, y]
         specs = spec_tree((xs, y))
-        self.calls.append(Call(layer, path, shape_tree(xs), shape_tree(y), ids(xs), ids(y), specs))
+        takes, gives = shape_tree(xs), shape_tree(y)
+        self.calls.append(Call(layer, path, takes, gives, ids(xs), ids(y), specs, said))
 
     def finish(self) -> None:
         """Let go of the values: they are tracers, and must not outlive their trace."""
