@@ -32,11 +32,19 @@ from ._arithmetic import maximum as maximum
 from ._arithmetic import minimum as minimum
 from ._arithmetic import mul as mul
 from ._arithmetic import sub as sub
+from ._contract import bilinear as bilinear
 from ._contract import conv2d as conv2d
 from ._contract import embedding as embedding
 from ._contract import linear as linear
 from ._contract import matmul as matmul
+from ._dropout import alpha_dropout as alpha_dropout
+from ._dropout import channel_dropout as channel_dropout
+from ._dropout import dropout as dropout
 from ._einsum import einsum as einsum
+from ._gate import glu as glu
+from ._gate import prelu as prelu
+from ._gate import softmin as softmin
+from ._gate import swiglu as swiglu
 from ._measure import cosine_similarity as cosine_similarity
 from ._measure import norm as norm
 from ._measure import normalize as normalize
@@ -49,8 +57,11 @@ from ._move import permute as permute
 from ._move import reshape as reshape
 from ._normalise import batch_moments as batch_moments
 from ._normalise import batch_norm as batch_norm
-from ._normalise import dropout as dropout
 from ._normalise import layer_norm as layer_norm
+from ._norms import group_norm as group_norm
+from ._norms import instance_norm as instance_norm
+from ._norms import local_response_norm as local_response_norm
+from ._norms import rms_norm as rms_norm
 from ._pool import avg_pool2d as avg_pool2d
 from ._pool import max_pool2d as max_pool2d
 from ._recurrent import gru as gru
@@ -76,14 +87,17 @@ from ._shape import shape as shape
 __all__ = [
     "abs",
     "add",
+    "alpha_dropout",
     "amax",
     "amin",
     "avg_pool2d",
     "batch_moments",
     "batch_norm",
+    "bilinear",
     "broadcast",
     "cat",
     "celu",
+    "channel_dropout",
     "clamp",
     "conv2d",
     "cosine_similarity",
@@ -96,14 +110,18 @@ __all__ = [
     "exp",
     "flatten",
     "gelu",
+    "glu",
+    "group_norm",
     "gru",
     "gru_cell",
     "hardswish",
     "hardtanh",
+    "instance_norm",
     "interpolate",
     "layer_norm",
     "leaky_relu",
     "linear",
+    "local_response_norm",
     "log",
     "log_softmax",
     "logsigmoid",
@@ -125,9 +143,11 @@ __all__ = [
     "permute",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "prelu",
     "relu",
     "relu6",
     "reshape",
+    "rms_norm",
     "rnn",
     "rnn_cell",
     "selu",
@@ -135,11 +155,13 @@ __all__ = [
     "sigmoid",
     "silu",
     "softmax",
+    "softmin",
     "softplus",
     "softsign",
     "sqrt",
     "sub",
     "sum",
+    "swiglu",
     "tanh",
     "unfold",
     "where",

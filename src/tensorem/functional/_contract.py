@@ -10,9 +10,10 @@ from jax.core import Tracer
 
 from tensorem import ops, rules
 from tensorem.calls import integer
+from tensorem.shapes import format_shape, require_equal
 
 from ._move import broadcast, reshape
-from ._shape import checked, spec
+from ._shape import checked, shape, spec
 
 Array = Any
 Numbers = int | tuple[int, int]
@@ -35,6 +36,33 @@ def linear(x: Array, weight: Array, bias: Array | None = None) -> Array:
         [11.5]
     """
     return ops.linear(x, weight) if bias is None else ops.linear(x, weight, bias)
+
+
+@checked
+def bilinear(x1: Array, x2: Array, weight: Array, bias: Array | None = None) -> Array:
+    """x1ᵀ W_o x2 + b_o for every output o, on the last axes.
+
+    Shapes:
+        x1 (*batch, in1), x2 (*batch, in2), weight (out, in1, in2), bias (out,)  ->  (*batch, out)
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The operands have two dtypes.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> bilinear(jnp.array([1.0, 2.0]), jnp.array([3.0]), jnp.ones((1, 2, 1))).tolist()
+        [9.0]
+    """
+    out, in1, in2 = weight.shape
+    what = f"takes x1 (*batch, {in1}) and x2 (*batch, {in2}), got {format_shape(shape(x1))} and "
+    require_equal(shape(x1)[-1:], (in1,), f"{what}{format_shape(shape(x2))}.")
+    require_equal(shape(x2), (*shape(x1)[:-1], in2), f"{what}{format_shape(shape(x2))}.")
+    last = (x1.ndim - 1,)
+    half = ops.dot(x1, weight, contract=(last, (1,)), batch=((), ()))
+    wide = broadcast(x2, (*x1.shape[:-1], out, in2), (*range(x1.ndim - 1), x1.ndim))
+    y = ops.sum(ops.mul(half, wide), dims=(x1.ndim,))
+    return y if bias is None else ops.add(y, broadcast(bias, y.shape, (y.ndim - 1,)))
 
 
 @checked

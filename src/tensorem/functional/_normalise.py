@@ -1,13 +1,13 @@
-"""Normalisation over channels and over the last axes, and dropout."""
+"""Normalisation over channels and over the last axes."""
 
 from __future__ import annotations
 
 import jax
 import jax.numpy as jnp
 
-from tensorem import dtypes, ops, rand
-from tensorem.calls import AT_LEAST_0, FROM_0_TO_1, integers, number
-from tensorem.errors import DTypeError, ShapeError
+from tensorem import dtypes, ops
+from tensorem.calls import AT_LEAST_0, integers, number
+from tensorem.errors import ShapeError
 from tensorem.shapes import format_shape, require_equal, sizes
 
 from ._move import broadcast
@@ -105,34 +105,6 @@ def batch_moments(x: Array) -> tuple[Array, Array]:
     mean = ops.mean(x, dims=dims)
     centred = ops.sub(x, broadcast(mean, x.shape, (1,)))
     return mean, ops.mean(ops.square(centred), dims=dims)
-
-
-@checked
-def dropout(x: Array, p: float = 0.5, *, key: Array) -> Array:
-    """Each entry is 0 with probability p, and divided by 1 - p otherwise.
-
-    Args:
-        p: The probability of 0, in [0, 1].
-        key: A `jax.random` key; equal keys give equal masks.
-
-    Raises:
-        ArgumentError: p lies outside.
-        DTypeError: x holds no floats, or key is no key.
-
-    Example:
-        >>> dropout(jnp.ones(6), 0.5, key=jax.random.key(0)).tolist()
-        [0.0, 0.0, 2.0, 2.0, 0.0, 2.0]
-    """
-    p = number("p", p, FROM_0_TO_1)
-    if x.dtype.name not in dtypes.FLOATING:
-        raise DTypeError(f"takes floats, got {x.dtype}.")
-    rand.check_key(key)
-    if p == 0.0:
-        return x
-    if p == 1.0:
-        return jnp.zeros_like(x)
-    kept = jax.random.bernoulli(key, 1.0 - p, x.shape)
-    return ops.where(kept, ops.mul(x, jnp.full_like(x, 1.0 / (1.0 - p))), jnp.zeros_like(x))
 
 
 def _eps(eps: float) -> float:

@@ -24,10 +24,39 @@ from ._combine import Residual as Residual
 from ._combine import Sequential as Sequential
 from ._combine import share as share
 from ._conv import Conv2d as Conv2d
+from ._curves import CELU as CELU
+from ._curves import ELU as ELU
+from ._curves import GELU as GELU
+from ._curves import SELU as SELU
+from ._curves import Hardswish as Hardswish
+from ._curves import Hardtanh as Hardtanh
+from ._curves import LogSigmoid as LogSigmoid
+from ._curves import Mish as Mish
+from ._curves import ReLU6 as ReLU6
+from ._curves import SiLU as SiLU
+from ._curves import Softsign as Softsign
+from ._dropout import AlphaDropout as AlphaDropout
 from ._dropout import Dropout as Dropout
+from ._dropout import Dropout1d as Dropout1d
+from ._dropout import Dropout2d as Dropout2d
 from ._embedding import Embedding as Embedding
+from ._form import Sum as Sum
+from ._form import Unflatten as Unflatten
+from ._gate import GLU as GLU
+from ._gate import LogSoftmax as LogSoftmax
+from ._gate import PReLU as PReLU
+from ._gate import Softmin as Softmin
+from ._gate import SwiGLU as SwiGLU
+from ._group_norm import GroupNorm as GroupNorm
+from ._group_norm import InstanceNorm1d as InstanceNorm1d
+from ._group_norm import InstanceNorm2d as InstanceNorm2d
+from ._group_norm import LocalResponseNorm as LocalResponseNorm
+from ._group_norm import RMSNorm as RMSNorm
+from ._linear import Bilinear as Bilinear
 from ._linear import Linear as Linear
+from ._norm import BatchNorm1d as BatchNorm1d
 from ._norm import BatchNorm2d as BatchNorm2d
+from ._norm import BatchNorm3d as BatchNorm3d
 from ._norm import LayerNorm as LayerNorm
 from ._pool import AvgPool2d as AvgPool2d
 from ._pool import MaxPool2d as MaxPool2d
@@ -41,38 +70,67 @@ from ._scale import Standardize as Standardize
 from ._scale import Unstandardize as Unstandardize
 
 __all__ = [
+    "AlphaDropout",
     "AvgPool2d",
+    "BatchNorm1d",
     "BatchNorm2d",
+    "BatchNorm3d",
+    "Bilinear",
     "Buffer",
+    "CELU",
     "Context",
     "Conv2d",
     "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "ELU",
     "EVALUATION",
     "Embedding",
     "Flatten",
+    "GELU",
+    "GLU",
     "GRU",
     "GRUCell",
+    "GroupNorm",
+    "Hardswish",
+    "Hardtanh",
     "Identity",
     "Input",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
     "LSTM",
     "LSTMCell",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
     "Linear",
+    "LocalResponseNorm",
+    "LogSigmoid",
+    "LogSoftmax",
     "MaxPool2d",
+    "Mish",
     "Model",
+    "PReLU",
     "Parameter",
+    "RMSNorm",
     "RNN",
     "RNNCell",
     "ReLU",
+    "ReLU6",
     "Residual",
+    "SELU",
     "Sequential",
+    "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softmin",
     "Softplus",
+    "Softsign",
     "Standardize",
+    "Sum",
+    "SwiGLU",
     "Tanh",
+    "Unflatten",
     "Unstandardize",
     "build",
     "eager",

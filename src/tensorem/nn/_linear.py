@@ -1,4 +1,4 @@
-"""The affine map."""
+"""Affine and bilinear maps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from tensorem import functional as F
 from tensorem import rules
 from tensorem.calls import flag, integer
 from tensorem.layer import Layer, Parameter
-from tensorem.shapes import Shape, Spec
+from tensorem.shapes import Shape, Spec, format_shape, require_equal
 
 from ._init import kaiming_uniform, uniform
 
@@ -64,3 +64,59 @@ class Linear(Layer):
 
     def label(self) -> str:
         return f"Linear({self.in_features} -> {self.out_features})"
+
+
+class Bilinear(Layer):
+    """y_o = x1ᵀ W_o x2 + b_o, on the last axes of two inputs.
+
+    Shapes:
+        x1 (*batch, in1_features), x2 (*batch, in2_features)  ->  (*batch, out_features)
+
+    Args:
+        in1_features: Size of the last axis of x1.
+        in2_features: Size of the last axis of x2.
+        out_features: Size of the last axis of y.
+        bias: Whether b is added.
+
+    Raises:
+        ArgumentError: A number of features is below 1, or bias is neither True nor False.
+        ShapeError: A last axis does not fit, or the batches differ.
+
+    Example:
+        >>> Bilinear(3, 4, 2).output_shape((5, 3), (5, 4))
+        (5, 2)
+
+    Source:
+        Initial weight and bias: uniform on ±1/√in1_features, as torch.nn.Bilinear.
+    """
+
+    takes: ClassVar[str] = "float"
+    in1_features: int
+    in2_features: int
+    out_features: int
+    bias: bool = True
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for name in ("in1_features", "in2_features", "out_features"):
+            integer(name, getattr(self, name), 1)
+        flag("bias", self.bias)
+
+    def parameters(self) -> Mapping[str, Parameter | None]:
+        bound = 1 / math.sqrt(self.in1_features)
+        start = uniform(-bound, bound)
+        shape = (self.out_features, self.in1_features, self.in2_features)
+        bias = Parameter((self.out_features,), start)
+        return {"weight": Parameter(shape, start), "bias": bias if self.bias else None}
+
+    def output_shape(self, x1: Shape, x2: Shape) -> Shape:
+        first = rules.linear(Spec(x1), Spec((self.out_features, self.in1_features)))
+        second = rules.linear(Spec(x2), Spec((self.out_features, self.in2_features)))
+        what = f"takes batches of equal shapes, got {format_shape(x1)} and {format_shape(x2)}."
+        require_equal(first.shape, second.shape, what)
+        y: Shape = first.shape
+        return y
+
+    def forward(self, x1: Any, x2: Any) -> Any:
+        bias: Any = self.bias  # in forward the array, or None
+        return F.bilinear(x1, x2, self.weight, bias)

@@ -10,19 +10,16 @@ from tensorem import rules
 from tensorem.calls import AT_LEAST_0, FROM_0_TO_1, flag, integer, integers, number
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.layer import Buffer, Layer, Parameter
-from tensorem.shapes import Shape, Spec, format_shape
+from tensorem.shapes import OpenShape, Shape, Spec, format_shape
 
 from ._init import ones, zeros
 
 
-class BatchNorm2d(Layer):
-    """Each channel less its mean, over its standard deviation, times weight, plus bias.
+class BatchNorm(Layer):
+    """What batch norms of all ranks have in common; use `BatchNorm1d`, `2d` or `3d`.
 
     In training mean and variance are those of the batch, and the running ones follow them; in
     evaluation they are the running ones.
-
-    Shapes:
-        (N, num_features, H, W)  ->  the same
 
     Args:
         num_features: The number of channels.
@@ -31,16 +28,10 @@ class BatchNorm2d(Layer):
         affine: Whether weight and bias are trained.
         track_running_stats: Whether there are running statistics; without them evaluation uses the
             batch as well.
-
-    Raises:
-        ArgumentError: A number is out of range.
-        ShapeError: x is no batch of images of num_features channels, or has one value per channel
-            where the statistics are those of the batch.
-
-    Source:
-        Ioffe and Szegedy 2015, algorithms 1 and 2. The running variance is the unbiased one, as in
-        torch.nn.BatchNorm2d.
     """
+
+    forms: ClassVar[Mapping[int, str]] = {}
+    """The ranks that are taken, and what stands after the channels."""
 
     takes: ClassVar[str] = "float"
     num_features: int
@@ -75,11 +66,14 @@ class BatchNorm2d(Layer):
         }
 
     def output_shape(self, x: Shape) -> Shape:
-        images = rules.of_rank(x, 4)
-        if images is None:
-            raise ShapeError(f"takes (N, {self.num_features}, H, W), got {format_shape(x)}.")
+        ranked = {rules.of_rank(x, rank) for rank in self.forms} - {None}
+        if not ranked:
+            forms = [f"(N, {self.num_features}{rest})" for rest in self.forms.values()]
+            raise ShapeError(f"takes {' or '.join(forms)}, got {format_shape(x)}.")
+        if isinstance(x, OpenShape) and len(self.forms) > 1:
+            return x
         per_channel = [Spec((self.num_features,))] * 4
-        y: Shape = rules.batch_norm(Spec(images), *per_channel, eps=self.eps).shape
+        y: Shape = rules.batch_norm(Spec(ranked.pop()), *per_channel, eps=self.eps).shape
         return y
 
     def forward(self, x: Any) -> Any:
@@ -95,8 +89,8 @@ class BatchNorm2d(Layer):
         """Mean and variance of a batch."""
         if _per_channel(x) == 1:
             raise ShapeError(
-                "BatchNorm2d takes more than one value per channel to normalise by the batch, got "
-                f"{format_shape(F.shape(x))}.",
+                f"{type(self).__name__} takes more than one value per channel to normalise by the "
+                f"batch, got {format_shape(F.shape(x))}.",
                 because="one value has no variance.",
                 help="a larger batch or image.",
             )
@@ -113,6 +107,96 @@ class BatchNorm2d(Layer):
             running_var=_towards(self.running_var, unbiased, m),
             num_batches_tracked=count,
         )
+
+
+class BatchNorm1d(BatchNorm):
+    """Each channel less its mean, over its standard deviation, times weight, plus bias.
+
+    In training mean and variance are those of the batch, and the running ones follow them; in
+    evaluation they are the running ones.
+
+    Shapes:
+        (N, num_features) or (N, num_features, L)  ->  the same
+
+    Args:
+        num_features: The number of channels.
+        eps: Added to the variance.
+        momentum: The weight of the batch in the running statistics; None for their plain mean.
+        affine: Whether weight and bias are trained.
+        track_running_stats: Whether there are running statistics; without them evaluation uses the
+            batch as well.
+
+    Raises:
+        ArgumentError: A number is out of range.
+        ShapeError: x is no batch of rows or series of num_features channels, or has one value
+            per channel where the statistics are those of the batch.
+
+    Source:
+        Ioffe and Szegedy 2015, algorithms 1 and 2. The running variance is the unbiased one, as in
+        torch.nn.BatchNorm1d.
+    """
+
+    forms: ClassVar[Mapping[int, str]] = {2: "", 3: ", L"}
+
+
+class BatchNorm2d(BatchNorm):
+    """Each channel less its mean, over its standard deviation, times weight, plus bias.
+
+    In training mean and variance are those of the batch, and the running ones follow them; in
+    evaluation they are the running ones.
+
+    Shapes:
+        (N, num_features, H, W)  ->  the same
+
+    Args:
+        num_features: The number of channels.
+        eps: Added to the variance.
+        momentum: The weight of the batch in the running statistics; None for their plain mean.
+        affine: Whether weight and bias are trained.
+        track_running_stats: Whether there are running statistics; without them evaluation uses the
+            batch as well.
+
+    Raises:
+        ArgumentError: A number is out of range.
+        ShapeError: x is no batch of images of num_features channels, or has one value
+            per channel where the statistics are those of the batch.
+
+    Source:
+        Ioffe and Szegedy 2015, algorithms 1 and 2. The running variance is the unbiased one, as in
+        torch.nn.BatchNorm2d.
+    """
+
+    forms: ClassVar[Mapping[int, str]] = {4: ", H, W"}
+
+
+class BatchNorm3d(BatchNorm):
+    """Each channel less its mean, over its standard deviation, times weight, plus bias.
+
+    In training mean and variance are those of the batch, and the running ones follow them; in
+    evaluation they are the running ones.
+
+    Shapes:
+        (N, num_features, D, H, W)  ->  the same
+
+    Args:
+        num_features: The number of channels.
+        eps: Added to the variance.
+        momentum: The weight of the batch in the running statistics; None for their plain mean.
+        affine: Whether weight and bias are trained.
+        track_running_stats: Whether there are running statistics; without them evaluation uses the
+            batch as well.
+
+    Raises:
+        ArgumentError: A number is out of range.
+        ShapeError: x is no batch of volumes of num_features channels, or has one value
+            per channel where the statistics are those of the batch.
+
+    Source:
+        Ioffe and Szegedy 2015, algorithms 1 and 2. The running variance is the unbiased one, as in
+        torch.nn.BatchNorm3d.
+    """
+
+    forms: ClassVar[Mapping[int, str]] = {5: ", D, H, W"}
 
 
 class LayerNorm(Layer):

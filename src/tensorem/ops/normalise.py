@@ -170,6 +170,46 @@ def _layer_norm_jvp(y: Array, xs: Any, ts: Any, *, ndim: int, eps: float) -> Arr
     return w * (inverse * along) + z * tw + tb
 
 
+# --- rms_norm
+
+
+def _rooted(read: Reader, x: Any, ndim: int, eps: float) -> tuple[Any, Any]:
+    """x / r and 1 / r, with r = sqrt(mean x² + eps), over the last axes."""
+    rank = len(x.shape)
+    dims, kept = tuple(range(rank - ndim, rank)), tuple(range(rank - ndim))
+    mean_square = read(mean, read(square, x), dims=dims)
+    wide = read(broadcast, mean_square, shape=tuple(x.shape), dims=kept)
+    inverse = read(rsqrt, read(add, wide, read.like(wide, eps)))
+    return read(mul, x, inverse), inverse
+
+
+def rms_norm_definition(read: Reader, x: Any, weight: Any, *, ndim: int, eps: float) -> Any:
+    """x / sqrt(mean x² + eps) · weight, over the last axes."""
+    last = tuple(range(len(x.shape) - ndim, len(x.shape)))
+    wide = read(broadcast, weight, shape=tuple(x.shape), dims=last)
+    return read(mul, _rooted(read, x, ndim, eps)[0], wide)
+
+
+def _rms_norm_interval(x: Interval, weight: Interval, *, ndim: int, eps: float) -> Interval:
+    """As the definition; and n numbers over their root mean square lie within ±sqrt(n)."""
+    n = math.prod(x.shape[x.ndim - ndim :])
+    most = math.nextafter(math.sqrt(n), math.inf)
+    z = _rooted(READ, x, ndim, eps)[0].clip(-most, most)
+    last = tuple(range(x.ndim - ndim, x.ndim))
+    y: Interval = READ(mul, z, READ(broadcast, weight, shape=tuple(x.shape), dims=last))
+    return y
+
+
+def _rms_norm_jvp(y: Array, xs: Any, ts: Any, *, ndim: int, eps: float) -> Array:
+    (x, weight), (t, tw) = xs, ts
+    z, inverse = _rooted(CALL, x, ndim, eps)
+    dims = tuple(range(x.ndim - ndim, x.ndim))
+    along = t - z * jnp.mean(z * t, axis=dims, keepdims=True)
+    lead = (1,) * (x.ndim - ndim)
+    tw, w = (p.reshape(lead + p.shape) for p in (tw, weight))
+    return w * (inverse * along) + z * tw
+
+
 # --- rows
 
 
@@ -210,4 +250,14 @@ layer_norm = composite(
         _layer_norm_interval, "its definition; Samuelson 1968: within ±sqrt(n - 1) before scaling"
     ),
     jvp=_layer_norm_jvp,
+)
+rms_norm = composite(
+    "rms_norm",
+    2,
+    rules.rms_norm,
+    rms_norm_definition,
+    interval=Cited(
+        _rms_norm_interval, "its definition; no entry exceeds sqrt(n) root mean squares"
+    ),
+    jvp=_rms_norm_jvp,
 )

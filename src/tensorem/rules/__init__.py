@@ -49,6 +49,7 @@ from ._move import slice as slice
 from ._normalise import batch_norm as batch_norm
 from ._normalise import columns as columns
 from ._normalise import layer_norm as layer_norm
+from ._normalise import rms_norm as rms_norm
 from ._normalise import softmax as softmax
 from ._pool import avg_pool2d as avg_pool2d
 from ._pool import max_pool2d as max_pool2d
@@ -133,6 +134,7 @@ __all__ = [
     "pow_int",
     "predicate",
     "reshape",
+    "rms_norm",
     "same",
     "sequence",
     "signed",
