@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -253,8 +254,8 @@ class LayerNorm(Layer):
 
 
 def _per_channel(x: Any) -> Any:
-    """How many values of an image batch one channel has."""
-    return x.shape[0] * x.shape[2] * x.shape[3]
+    """How many values of a batch one channel has."""
+    return math.prod(x.shape[2:], start=x.shape[0])
 
 
 def _towards(old: Any, new: Any, weight: Any) -> Any:

@@ -23,10 +23,26 @@ from ._activation import (
 )
 from ._combine import Input, Residual, Sequential, share
 from ._conv import Conv2d
-from ._dropout import Dropout
+from ._curves import (
+    CELU,
+    ELU,
+    GELU,
+    SELU,
+    Hardswish,
+    Hardtanh,
+    LogSigmoid,
+    Mish,
+    ReLU6,
+    SiLU,
+    Softsign,
+)
+from ._dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d
 from ._embedding import Embedding
-from ._linear import Linear
-from ._norm import BatchNorm2d, LayerNorm
+from ._form import Sum, Unflatten
+from ._gate import GLU, LogSoftmax, PReLU, Softmin, SwiGLU
+from ._group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d, LocalResponseNorm, RMSNorm
+from ._linear import Bilinear, Linear
+from ._norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
 from ._pool import AvgPool2d, MaxPool2d
 from ._recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from ._scale import Standardize, Unstandardize
@@ -72,6 +88,8 @@ _MODES = ("zeros", "reflect", "replicate", "circular")
 _LINEAR = (
     Example(Linear(5, 3), ("N", 5)),
     Example(Linear(5, 3, False), ("N", 4, 5), "3d"),
+    Example(Bilinear(3, 4, 2), (("N", 3), ("N", 4))),
+    Example(Bilinear(3, 2, 2, False), (("N", "T", 3), ("N", "T", 2)), "3d"),
 )
 _ACTIVATIONS = (
     Example(ReLU(), _VECTORS),
@@ -86,6 +104,31 @@ _ACTIVATIONS = (
     Example(Flatten(), ("N", 3, 4)),
     Example(Flatten(1, 2), ("N", 3, 4, 5), "of two axes"),
     Example(Dropout(0.3), _VECTORS),
+    Example(Dropout1d(0.3), ("N", 4, 3)),
+    Example(Dropout2d(0.3), ("N", 4, 3, 2)),
+    Example(AlphaDropout(0.3), _VECTORS),
+    Example(GELU(), _VECTORS),
+    Example(GELU("tanh"), _VECTORS, "tanh"),
+    Example(SiLU(), _VECTORS),
+    Example(Mish(), _VECTORS),
+    Example(Hardswish(), _VECTORS),
+    Example(ELU(1.5), _VECTORS),
+    Example(CELU(0.5), _VECTORS),
+    Example(SELU(), _VECTORS),
+    Example(Hardtanh(-0.5, 2.0), _VECTORS),
+    Example(ReLU6(), _VECTORS),
+    Example(Softsign(), _VECTORS),
+    Example(LogSigmoid(), _VECTORS),
+    Example(LogSoftmax(-1), _VECTORS),
+    Example(Softmin(1), ("N", 5, 3)),
+    Example(PReLU(), _VECTORS),
+    Example(PReLU(4, 0.5), ("N", 4, 3), "of channels"),
+    Example(GLU(), _VECTORS),
+    Example(GLU(1), ("N", 6, 3), "over axis 1"),
+    Example(SwiGLU(), _VECTORS, twin=""),
+    Example(Unflatten(1, (2, 3)), ("N", 6)),
+    Example(Sum(), ("N", 3), twin=""),
+    Example(Sum(1, True), ("N", 3), "along an axis", ""),
 )
 _CONVOLUTIONS = (
     Example(Conv2d(2, 3, 3), ("N", 2, 6, 5)),
@@ -131,6 +174,18 @@ _NORMS = (
     Example(BatchNorm2d(3), ("N", 3, 4, 2), "in training", steps=3),
     Example(BatchNorm2d(3, momentum=None, affine=False), ("N", 3, 2, 2), "plain mean", steps=3),
     Example(BatchNorm2d(3, track_running_stats=False), ("N", 3, 2, 2), "untracked"),
+    Example(BatchNorm1d(3), ("N", 3), holes=_ROOTS),
+    Example(BatchNorm1d(3), (4, 3, 5), "of series in training", steps=2),
+    Example(BatchNorm3d(2), ("N", 2, 3, 2, 2), holes=_ROOTS),
+    Example(BatchNorm3d(2), ("N", 2, 3, 2, 2), "in training", steps=2),
+    Example(RMSNorm(6), ("N", 3, 6), holes=_ROOTS),
+    Example(RMSNorm((3, 6), 1e-3, False), ("N", 3, 6), "of two axes"),
+    Example(GroupNorm(2, 6), ("N", 6, 3), holes=_ROOTS),
+    Example(GroupNorm(3, 6, 1e-3, False), ("N", 6, 3, 2), "of images"),
+    Example(InstanceNorm1d(3), ("N", 3, 5), holes=_ROOTS),
+    Example(InstanceNorm2d(3, affine=True), ("N", 3, 2, 4), holes=_ROOTS),
+    Example(LocalResponseNorm(3, 0.5), ("N", 5, 2)),
+    Example(LocalResponseNorm(2, 0.5, 0.5, 2.0), ("N", 3, 2, 2), "even"),
     Example(LayerNorm(6), ("N", 3, 6), holes=_ROOTS),
     Example(LayerNorm((3, 6), eps=1e-3, bias=False), ("N", 3, 6), "of two axes"),
 )

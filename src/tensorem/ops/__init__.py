@@ -81,6 +81,7 @@ from .move import slice as slice
 from .normalise import batch_norm as batch_norm
 from .normalise import layer_norm as layer_norm
 from .normalise import log_softmax as log_softmax
+from .normalise import rms_norm as rms_norm
 from .normalise import softmax as softmax
 from .pool import avg_pool2d as avg_pool2d
 from .pool import max_pool2d as max_pool2d
@@ -177,6 +178,7 @@ __all__ = [
     "pow_int",
     "relu",
     "reshape",
+    "rms_norm",
     "rounded_once",
     "rsqrt",
     "selu",

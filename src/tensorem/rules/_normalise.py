@@ -81,7 +81,6 @@ def layer_norm(x: Spec, weight: Spec, bias: Spec, *, ndim: int, eps: float) -> S
     return floating(replace(x, shape=ended(x.shape, last, form)), weight, bias)
 
 
-<<<<<<< HEAD
 def columns(x: Spec, count: int) -> Spec:
     """Each column of a table by itself.
 
@@ -102,7 +101,8 @@ def columns(x: Spec, count: int) -> Spec:
     help = f"give one mean and one std for each of the {got[0]} columns."
     require_equal(got, (count,), what, help)
     return replace(x, shape=with_end(x.shape, 1, (count,)))
-=======
+
+
 def rms_norm(x: Spec, weight: Spec, *, ndim: int, eps: float) -> Spec:
     """The last axes over their root mean square.
 
@@ -121,7 +121,6 @@ def rms_norm(x: Spec, weight: Spec, *, ndim: int, eps: float) -> Spec:
         float32 (5, 7, 3)
     """
     return layer_norm(x, weight, weight, ndim=ndim, eps=eps)
->>>>>>> 0ad73c5 (Layers of every activation, of groups and of channels)
 
 
 def _of_shape(name: str, p: Spec, other: Spec) -> None:
