@@ -65,7 +65,7 @@ def channel_dropout(x: Array, p: float = 0.5, *, axes: int, key: Array) -> Array
 
     Example:
         >>> channel_dropout(jnp.ones((3, 2)), 0.5, axes=1, key=jax.random.key(0)).tolist()
-        [[2.0, 2.0], [2.0, 2.0], [0.0, 0.0]]
+        [[0.0, 0.0], [0.0, 0.0], [2.0, 2.0]]
     """
     p = number("p", p, FROM_0_TO_1)
     _require(x, key)
