@@ -415,3 +415,14 @@ def test_a_whole_model_with_a_buffer_that_counts_is_differentiated() -> None:
     slope = jax.jit(jax.grad(loss, allow_int=True))(model)
     alone = jax.grad(lambda params: loss(model.replace(params=params)))(model.params)
     assert isinstance(slope, nn.Model) and np.array_equal(slope.params["weight"], alone["weight"])
+
+
+def test_a_state_dict_that_fits_in_part_is_told_of() -> None:
+    model = nn.build(nn.Linear(2, 1), input=("N", 2))
+    state = {"weight": np.ones((1, 2), np.float32), "head.bias": np.ones(1, np.float32)}
+    with pytest.warns(UserWarning, match=r"bias is missing.*; head.bias has no place here"):
+        after = model.load_state_dict(state, strict=False)
+    assert after.params["weight"].tolist() == [[1, 1]]
+    assert after.params["bias"] is model.params["bias"]
+    with pytest.raises(ShapeError, match=r"weight takes \(1, 2\), got \(3,\)"):
+        model.load_state_dict({**model.params, "weight": np.ones(3, np.float32)}, strict=False)

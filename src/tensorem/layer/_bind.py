@@ -6,11 +6,13 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from inspect import signature
 from typing import Any
 
 import jax
 from jax.extend.core import get_opaque_trace_state
 
+from tensorem.calls import check_call, named
 from tensorem.errors import LayerError, PathError, ShapeError
 
 from ._check import checked, located, require_arrays
@@ -148,12 +150,15 @@ class Run:
         return bound
 
     def invoke(self, bound: Any, frame: Frame, xs: tuple[Any, ...], kw: dict[str, Any]) -> Any:
-        """Check the inputs by the layer's rule, run it, note the call."""
+        """Bind the arguments to forward, check them by the layer's rule, run it, note the call."""
         log, layer = self.ctx.log, frame.layer
         frame.begin()
         leaf, said = is_leaf(layer), None
+        with located(layer, frame.path, log), named(layer.label()):
+            call = check_call(signature(layer.forward), xs, kw, f"{type(layer).__name__}.forward")
+        xs, kw = call.args, call.kwargs
         if leaf:
-            said = checked(layer, frame.path, xs, log)
+            said = checked(layer, frame.path, call, log)
             bound.__dict__.update(self._buffers(layer, frame.home))
         with located(layer, frame.path, log):
             run = self.ctx.run_leaf if leaf else direct

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from inspect import BoundArguments, signature
 from typing import Any
 
 import jax
@@ -21,11 +22,20 @@ from ._specs import shape_tree
 from ._tree import place
 
 
-def checked(layer: Any, path: str, xs: tuple[Any, ...], log: Log | None) -> Shape:
+def checked(layer: Any, path: str, call: BoundArguments, log: Log | None) -> Shape:
     """Check the inputs of a leaf layer before it runs; an error explains itself."""
     with located(layer, path, log):
-        _check_dtypes(layer, xs)
+        _check_dtypes(layer, call)
+        xs = ruled_inputs(layer, call.args)
         return ruled(layer, path, shape_tree(xs), ids(xs), log)
+
+
+def ruled_inputs(layer: Any, xs: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The inputs that the rule of a layer speaks of: it may leave out the last ones."""
+    taken = signature(layer.output_shape).parameters.values()
+    if any(p.kind is p.VAR_POSITIONAL for p in taken):
+        return xs
+    return xs[: len(taken)]
 
 
 def ruled(
@@ -75,18 +85,50 @@ def require_arrays(layer: Any, y: Any) -> None:
             )
 
 
-def _check_dtypes(layer: Any, xs: tuple[Any, ...]) -> None:
-    wanted = {"float": FLOATING, "integer": INTEGER}.get(layer.takes)
-    if wanted and any(isinstance(x, list | tuple | dict | str) for x in xs):
+_WORDS = {"any": None, "float": FLOATING, "integer": INTEGER, "bool": ("bool",)}
+"""What a layer may say of the dtypes of an input."""
+_PLAIN = {"float": "float32", "integer": "int32", "bool": "bool"}
+
+
+def check_takes(cls: Any) -> None:
+    """Raise unless a class of layers says of its inputs what can be checked.
+
+    Raises:
+        LayerError: A word is none, or a name is that of no input of forward.
+    """
+    by_name = isinstance(cls.takes, Mapping)
+    for word in cls.takes.values() if by_name else (cls.takes,):
+        if word not in _WORDS:
+            raise LayerError(f"{cls.__name__}.takes takes {', '.join(_WORDS)}, got {word!r}.")
+    inputs = list(signature(cls.forward).parameters)[1:]
+    for name in cls.takes if by_name else ():
+        if name not in inputs:
+            raise LayerError(
+                f"{cls.__name__}.takes takes names of {', '.join(inputs)}, got {name!r}."
+            )
+
+
+def _check_dtypes(layer: Any, call: BoundArguments) -> None:
+    for name, value in call.arguments.items():
+        word = layer.takes.get(name, "any") if isinstance(layer.takes, Mapping) else layer.takes
+        if _WORDS[word] is not None and value is not None:
+            which = f"{name} as " if isinstance(layer.takes, Mapping) else ""
+            _check_dtype(f"{layer.label()} takes {which}", word, value)
+
+
+def _check_dtype(takes: str, word: str, value: Any) -> None:
+    wanted: Any = _WORDS[word]
+    several = value if isinstance(value, tuple) else (value,)
+    if any(isinstance(x, list | dict | str) for x in several):
         raise DTypeError(
-            f"{layer.label()} takes an array, got {', '.join(type(x).__name__ for x in xs)}.",
+            f"{takes}an array, got {', '.join(type(x).__name__ for x in several)}.",
             help="convert: jnp.asarray(x).",
         )
-    for x in jax.tree.leaves(xs):
+    for x in jax.tree.leaves(value):
         name = jax.numpy.result_type(x).name
-        if wanted and name not in wanted:
-            plain = "float32" if layer.takes == "float" else "int32"
+        if name not in wanted:
+            few = _PLAIN[word] + ("" if word == "bool" else ", ...")
             raise DTypeError(
-                f"{layer.label()} takes {layer.takes} values ({plain}, ...), got {name}.",
-                help=f"convert: x.astype({plain!r}).",
+                f"{takes}{word} values ({few}), got {name}.",
+                help=f"convert: x.astype({_PLAIN[word]!r}).",
             )

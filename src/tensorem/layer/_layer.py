@@ -18,7 +18,8 @@ from tensorem.errors import LayerError
 from tensorem.shapes import UNKNOWN_RANK
 
 from ._bind import EVALUATION, Array, Arrays, Context, Frame, Run
-from ._tree import Part, is_leaf, mapped
+from ._check import check_takes
+from ._tree import Part, Whole, is_leaf, mapped, own
 
 
 class Initialiser(Protocol):
@@ -78,8 +79,9 @@ class Layer(Part):
         float32 (N, 3)
     """
 
-    takes: ClassVar[str] = "any"
-    """The dtypes of the inputs: "any", "float" or "integer"."""
+    takes: ClassVar[str | Mapping[str, str]] = "any"
+    """The dtypes of the inputs: "any", "float", "integer" or "bool"; or such a word for some inputs
+    of forward by name, {"x": "float", "mask": "bool"}."""
 
     _reserved: ClassVar[frozenset[str]]
 
@@ -94,6 +96,8 @@ class Layer(Part):
                 f"{cls.__name__} has a field `{taken[0]}`, which every layer has as a method.",
                 help="give the field another name.",
             )
+        _require_annotations(cls)
+        check_takes(cls)
 
     def __post_init__(self) -> None:
         """Make containers immutable. A subclass with its own `__post_init__` calls this one."""
@@ -225,8 +229,35 @@ def _explained(init: Callable[..., None]) -> Callable[..., None]:
         with named(name):
             check_call(signature, args, kwargs, name)
             init(self, *args, **kwargs)
+        for f in fields(self):  # type: ignore[arg-type]
+            value = own(getattr(self, f.name), f.default)
+            _require_no_model(name, f.name, value)
+            object.__setattr__(self, f.name, value)
 
     return __init__
+
+
+def _require_annotations(cls: type[Layer]) -> None:
+    """A layer that is no field is nobody's part: it would have no arrays."""
+    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    for name, value in vars(cls).items():
+        if name not in known and isinstance(value, Layer):
+            kind = type(value).__name__
+            raise LayerError(
+                f"{cls.__name__} has a layer `{name}` without an annotation.",
+                because="only what is annotated is a field, and so a part with arrays of its own.",
+                help=f"write `{name}: {kind} = {value!r}`.",
+            )
+
+
+def _require_no_model(owner: str, name: str, value: Any) -> None:
+    if any(isinstance(x, Whole) for x in (value if isinstance(value, tuple) else (value,))):
+        raise LayerError(
+            f"{owner} takes layers and plain values as fields, got a built model as `{name}`.",
+            because="its arrays would be neither trained nor saved.",
+            help="give its layer, model.layer, and put its arrays into the built whole: "
+            "whole.load_state_dict({**whole.state_dict(), ...}).",
+        )
 
 
 def _arguments(layer: Any) -> list[str]:

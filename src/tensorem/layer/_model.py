@@ -20,11 +20,12 @@ from ._layer import Layer
 from ._specs import precision, text
 from ._state import given, loaded
 from ._summary import html, shown, summary, total
+from ._tree import Whole
 
 
 @jax.tree_util.register_pytree_node_class
 @dataclass(frozen=True, eq=False, repr=False)
-class Model:
+class Model(Whole):
     """A layer with parameters and buffers: a function that can be called.
 
     Made by `nn.build`. Immutable: what changes it returns another one. As a pytree its leaves are
@@ -171,8 +172,12 @@ class Model:
         """All arrays by the names of a PyTorch state dict."""
         return {**self.params, **self.buffers}
 
-    def load_state_dict(self, state: Mapping[str, Any]) -> Model:
+    def load_state_dict(self, state: Mapping[str, Any], strict: bool = True) -> Model:
         """The same model with the arrays of a state dict, also one of PyTorch.
+
+        Args:
+            strict: Whether every name must be on both sides. Else what is missing stays as it is,
+                what has no place is left out, and a warning names both.
 
         Raises:
             PathError: A name is missing or has no place here; the nearest names are listed.
@@ -180,7 +185,7 @@ class Model:
             DTypeError: An array has a dtype whose values do not survive conversion.
         """
         with self.precision():
-            found = loaded(self.layer, self.state_dict(), state)
+            found = loaded(self.layer, self.state_dict(), state, strict)
         return self.replace(
             params={p: found[p] for p in self.params},
             buffers={p: found[p] for p in self.buffers},

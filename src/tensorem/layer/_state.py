@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any
@@ -61,8 +62,11 @@ def _require_shape(wanted: Any, got: Any, values: dict[str, int]) -> None:
         raise ShapeError(f"takes {format_shape(wanted)}, got {format_shape(got)}.")
 
 
-def loaded(layer: Any, own: Arrays, state: Mapping[str, Any]) -> Arrays:
-    """The arrays of a state dict in place of a model's own, checked name by name."""
+def loaded(layer: Any, own: Arrays, state: Mapping[str, Any], strict: bool = True) -> Arrays:
+    """The arrays of a state dict in place of a model's own, checked name by name.
+
+    Where that is not strict, what is missing stays, and what has no place is left out.
+    """
     if not isinstance(state, Mapping):
         raise ArgumentError(
             f"load_state_dict takes arrays by name, got {type(state).__name__}.",
@@ -71,8 +75,18 @@ def loaded(layer: Any, own: Arrays, state: Mapping[str, Any]) -> Arrays:
     aliases = _aliases(layer)
     state = {k: v for k, v in state.items() if aliases.get(k, k) == k or aliases[k] not in state}
     state = {aliases.get(k, k): v for k, v in state.items()}
-    _require_names(own, state)
-    return {path: _entry(path, array, state[path]) for path, array in own.items()}
+    lines = _unmatched(own, state)
+    if lines and not strict:
+        warnings.warn(f"load_state_dict: {_few(lines)}.", stacklevel=3)
+    elif lines:
+        raise PathError(
+            f"The state dict takes {len(own)} arrays, got {len(state)} that do not match by name.",
+            because=_few(lines),
+        )
+    return {
+        path: _entry(path, array, state[path]) if path in state else array
+        for path, array in own.items()
+    }
 
 
 def _entry(path: str, own: Array, value: Any) -> Array:
@@ -86,17 +100,16 @@ def _entry(path: str, own: Array, value: Any) -> Array:
         return jnp.asarray(exactly(array, own.dtype.name))
 
 
-def _require_names(own: Mapping[str, Any], state: Mapping[str, Any]) -> None:
+def _unmatched(own: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:
+    """What is said of each name that only one side has."""
     missing = [path for path in own if path not in state]
     extra = [path for path in state if path not in own]
-    if not missing and not extra:
-        return
     lines = [f"{path} is missing{_nearest(path, extra)}" for path in missing]
-    lines += [f"{path} has no place here{_nearest(path, missing)}" for path in extra]
-    raise PathError(
-        f"The state dict takes {len(own)} arrays, got {len(state)} that do not match by name.",
-        because="; ".join(lines[:8]) + (f"; and {len(lines) - 8} more" if len(lines) > 8 else ""),
-    )
+    return lines + [f"{path} has no place here{_nearest(path, missing)}" for path in extra]
+
+
+def _few(lines: list[str]) -> str:
+    return "; ".join(lines[:8]) + (f"; and {len(lines) - 8} more" if len(lines) > 8 else "")
 
 
 def _nearest(path: str, among: list[str]) -> str:

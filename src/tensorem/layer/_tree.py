@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import fields
 from typing import Any, ClassVar
 
@@ -12,6 +13,10 @@ class Part:
 
     shares: ClassVar[bool] = False
     """Whether it may stand in several places with one set of arrays: `nn.share`."""
+
+
+class Whole:
+    """A layer with its arrays, which is no part of another: a model."""
 
 
 def join(path: str, name: str) -> str:
@@ -43,6 +48,18 @@ def mapped(layer: Part, path: str, f: Callable[[str, Any], Any]) -> dict[str, An
         field.name: _map(join(path, field.metadata.get("path", field.name)), value, f)
         for field, value in _field_values(layer)
     }
+
+
+def own(value: Any, default: Any) -> Any:
+    """A value of a field without layers of the default of its class, which all would share."""
+    shared = {id(part) for _, part in _parts_in("", default)}
+    if not shared:
+        return value
+    return _map("", value, lambda _, part: _copied(part) if id(part) in shared else part)
+
+
+def _copied(part: Part) -> Part:
+    return part if part.shares else deepcopy(part)
 
 
 def place(root: str, path: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from tensorem import functional as F
 from tensorem import rules
@@ -32,7 +32,7 @@ class ReLU(Layer):
         (...)  ->  the same
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
 
     def output_shape(self, x: Shape) -> Shape:
         return x
@@ -54,7 +54,7 @@ class LeakyReLU(Layer):
         ArgumentError: negative_slope is none.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     negative_slope: float = 0.01
 
     def __post_init__(self) -> None:
@@ -75,7 +75,7 @@ class Sigmoid(Layer):
         (...)  ->  the same
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
 
     def output_shape(self, x: Shape) -> Shape:
         return x
@@ -91,7 +91,7 @@ class Tanh(Layer):
         (...)  ->  the same
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
 
     def output_shape(self, x: Shape) -> Shape:
         return x
@@ -113,7 +113,7 @@ class Softplus(Layer):
         ArgumentError: beta is none.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     beta: float = 1.0
 
     def __post_init__(self) -> None:
@@ -141,7 +141,7 @@ class Softmax(Layer):
         ShapeError: There is no such axis.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     dim: int
 
     def __post_init__(self) -> None:

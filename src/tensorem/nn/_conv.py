@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from tensorem import functional as F
 from tensorem import rules
@@ -50,7 +50,7 @@ class Conv2d(Layer):
         Initial weight and bias: uniform on ±1/√(in_channels / groups · kernel), as torch.nn.Conv2d.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     in_channels: int
     out_channels: int
     kernel_size: Numbers

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from tensorem import functional as F
 from tensorem.calls import ABOVE_0, among, number
@@ -27,7 +27,7 @@ class GELU(Layer):
         Hendrycks and Gimpel 2016, section 2.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     approximate: str = "none"
 
     def __post_init__(self) -> None:
@@ -51,7 +51,7 @@ class SiLU(Layer):
         Elfwing et al. 2018, equation 5.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
 
     def output_shape(self, x: Shape) -> Shape:
         return x
@@ -70,7 +70,7 @@ class Mish(Layer):
         Misra 2020, equation 1.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
 
     def output_shape(self, x: Shape) -> Shape:
         return x
@@ -89,7 +89,7 @@ class Hardswish(Layer):
         Howard et al. 2019, equation in section 5.2.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
 
     def output_shape(self, x: Shape) -> Shape:
         return x
@@ -114,7 +114,7 @@ class ELU(Layer):
         Clevert et al. 2016, equation 15.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
@@ -144,7 +144,7 @@ class CELU(Layer):
         Barron 2017, equation 2.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
@@ -168,7 +168,7 @@ class SELU(Layer):
         Klambauer et al. 2017, equation 2.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
 
     def output_shape(self, x: Shape) -> Shape:
         return x
@@ -191,7 +191,7 @@ class Hardtanh(Layer):
         ArgumentError: A limit is no finite number, or max_val is not above min_val.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     min_val: float = -1.0
     max_val: float = 1.0
 
@@ -218,7 +218,7 @@ class ReLU6(Layer):
         (...)  ->  the same
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
 
     def output_shape(self, x: Shape) -> Shape:
         return x
@@ -234,7 +234,7 @@ class Softsign(Layer):
         (...)  ->  the same
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
 
     def output_shape(self, x: Shape) -> Shape:
         return x
@@ -250,7 +250,7 @@ class LogSigmoid(Layer):
         (...)  ->  the same
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
 
     def output_shape(self, x: Shape) -> Shape:
         return x

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from tensorem import functional as F
 from tensorem.calls import FROM_0_BELOW_1, FROM_0_TO_1, number
@@ -28,7 +28,7 @@ class Dropout(Layer):
         Srivastava et al. 2014, in the inverted form: evaluation is the identity.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     p: float = 0.5
 
     def __post_init__(self) -> None:
@@ -60,7 +60,7 @@ class Dropout1d(Layer):
         Tompson et al. 2015, section 3.2.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     p: float = 0.5
 
     def __post_init__(self) -> None:
@@ -92,7 +92,7 @@ class Dropout2d(Layer):
         Tompson et al. 2015, section 3.2.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     p: float = 0.5
 
     def __post_init__(self) -> None:
@@ -123,7 +123,7 @@ class AlphaDropout(Layer):
         Klambauer et al. 2017, section 2, "New dropout technique".
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     p: float = 0.5
 
     def __post_init__(self) -> None:

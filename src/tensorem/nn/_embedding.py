@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from tensorem import functional as F
 from tensorem import rules
@@ -39,7 +39,7 @@ class Embedding(Layer):
         Initial rows: standard normal, as torch.nn.Embedding.
     """
 
-    takes: ClassVar[str] = "integer"
+    takes = "integer"
     num_embeddings: int
     embedding_dim: int
     padding_idx: int | None = None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
 from tensorem import functional as F
 from tensorem import rules
@@ -74,7 +74,7 @@ class Sum(Layer):
         ((), (5,))
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     dim: int | tuple[int, ...] | None = None
     keepdim: bool = False
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from tensorem import functional as F
 from tensorem import rules
@@ -33,7 +33,7 @@ class PReLU(Layer):
         He et al. 2015, equation 1.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     num_parameters: int = 1
     init: float = 0.25
 
@@ -70,7 +70,7 @@ class GLU(Layer):
         Dauphin et al. 2017, equation 1.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     dim: int = -1
 
     def __post_init__(self) -> None:
@@ -98,7 +98,7 @@ class SwiGLU(Layer):
         Shazeer 2020, equation 6, without its matrices.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     dim: int = -1
 
     def __post_init__(self) -> None:
@@ -123,7 +123,7 @@ class LogSoftmax(Layer):
         ShapeError: There is no such axis.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     dim: int
 
     def __post_init__(self) -> None:
@@ -149,7 +149,7 @@ class Softmin(Layer):
         ShapeError: There is no such axis.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     dim: int
 
     def __post_init__(self) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from tensorem import functional as F
 from tensorem import rules
@@ -34,7 +34,7 @@ class RMSNorm(Layer):
         Zhang and Sennrich 2019, equation 4.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     normalized_shape: int | tuple[int, ...]
     eps: float | None = None
     elementwise_affine: bool = True
@@ -82,7 +82,7 @@ class GroupNorm(Layer):
         Wu and He 2018, equations 1 to 7.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     num_groups: int
     num_channels: int
     eps: float = 1e-5
@@ -128,7 +128,7 @@ class InstanceNorm1d(Layer):
         Ulyanov, Vedaldi and Lempitsky 2016, equation 4; without running statistics.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     num_features: int
     eps: float = 1e-5
     affine: bool = False
@@ -166,7 +166,7 @@ class InstanceNorm2d(Layer):
         Ulyanov, Vedaldi and Lempitsky 2016, equation 4; without running statistics.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     num_features: int
     eps: float = 1e-5
     affine: bool = False
@@ -202,7 +202,7 @@ class LocalResponseNorm(Layer):
         Krizhevsky, Sutskever and Hinton 2012, section 3.3; the mean as in torch.nn.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     size: int
     alpha: float = 1e-4
     beta: float = 0.75

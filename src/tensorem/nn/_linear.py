@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Any
 
 from tensorem import functional as F
 from tensorem import rules
@@ -38,7 +38,7 @@ class Linear(Layer):
         Initial weight and bias: uniform on ±1/√in_features, as torch.nn.Linear.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     in_features: int
     out_features: int
     bias: bool = True
@@ -90,7 +90,7 @@ class Bilinear(Layer):
         Initial weight and bias: uniform on ±1/√in1_features, as torch.nn.Bilinear.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     in1_features: int
     in2_features: int
     out_features: int

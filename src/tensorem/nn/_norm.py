@@ -34,7 +34,7 @@ class BatchNorm(Layer):
     forms: ClassVar[Mapping[int, str]] = {}
     """The ranks that are taken, and what stands after the channels."""
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     num_features: int
     eps: float = 1e-5
     momentum: float | None = 0.1
@@ -220,7 +220,7 @@ class LayerNorm(Layer):
         Ba, Kiros and Hinton 2016, equation 4.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     normalized_shape: int | tuple[int, ...]
     eps: float = 1e-5
     elementwise_affine: bool = True

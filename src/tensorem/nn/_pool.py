@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any, ClassVar
+from typing import Any
 
 from tensorem import functional as F
 from tensorem import rules
@@ -39,7 +39,7 @@ class MaxPool2d(Layer):
         (5, 16, 5, 5)
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     kernel_size: Numbers
     stride: Numbers | None = None
     padding: Numbers = 0
@@ -91,7 +91,7 @@ class AvgPool2d(Layer):
         (5, 16, 4, 4)
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     kernel_size: Numbers
     stride: Numbers | None = None
     padding: Numbers = 0

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import partial
 from itertools import product
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -77,7 +77,7 @@ class RNN(Layer):
         Elman 1990. Initial weights: uniform on ±1/√hidden_size, as torch.nn.RNN.
     """
 
-    takes: ClassVar[str] = "any"
+    takes = "any"
     input_size: int
     hidden_size: int
     num_layers: int = 1
@@ -123,7 +123,7 @@ class GRU(Layer):
         Cho et al. 2014. Initial weights: uniform on ±1/√hidden_size, as torch.nn.GRU.
     """
 
-    takes: ClassVar[str] = "any"
+    takes = "any"
     input_size: int
     hidden_size: int
     num_layers: int = 1
@@ -166,7 +166,7 @@ class LSTM(Layer):
         uniform on ±1/√hidden_size, as torch.nn.LSTM.
     """
 
-    takes: ClassVar[str] = "any"
+    takes = "any"
     input_size: int
     hidden_size: int
     num_layers: int = 1
@@ -212,7 +212,7 @@ class RNNCell(Layer):
         (5, 4)
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     input_size: int
     hidden_size: int
     bias: bool = True
@@ -244,7 +244,7 @@ class GRUCell(Layer):
         (5, 4)
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     input_size: int
     hidden_size: int
     bias: bool = True
@@ -273,7 +273,7 @@ class LSTMCell(Layer):
         ((5, 4), (5, 4))
     """
 
-    takes: ClassVar[str] = "any"
+    takes = "any"
     input_size: int
     hidden_size: int
     bias: bool = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -41,7 +41,7 @@ class Standardize(Layer):
         sklearn.preprocessing.StandardScaler, whose mean_ and scale_ these are.
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     mean: Sequence[float]
     std: Sequence[float]
 
@@ -84,7 +84,7 @@ class Unstandardize(Layer):
         [[3.0, 10.0]]
     """
 
-    takes: ClassVar[str] = "float"
+    takes = "float"
     mean: Sequence[float]
     std: Sequence[float]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
+from inspect import signature
 from typing import Any
 
 import jax
@@ -149,8 +150,26 @@ def _function(kind: str, score: str | Score, by_name: Callable[[str], Score]) ->
         return by_name(score)
     if not callable(score):
         raise ArgumentError(f"A {kind} takes a name or a function, got {score!r}.")
+    _require_two(kind, score)
     _require_hash(kind, score)
     return score
+
+
+def _require_two(kind: str, score: Score) -> None:
+    """Raise unless a function can be called as a score is."""
+    try:
+        form = signature(score)
+    except ValueError:
+        return  # a function that does not say what it takes
+    try:
+        form.bind(None, None)
+    except TypeError as error:
+        raise ArgumentError(
+            f"A {kind} takes two arguments, (output, targets), got {name_of(score)}{form}.",
+            because=f"{error}.",
+            help="bind the others first: functools.partial(loss, other=...), or a frozen "
+            "dataclass with a __call__.",
+        ) from None
 
 
 def _require_hash(kind: str, score: Score) -> None:
