@@ -3,6 +3,8 @@
 from ._bind import EVALUATION as EVALUATION
 from ._bind import Context as Context
 from ._bind import eager as eager
+from ._build import Declared as Declared
+from ._build import Scheme as Scheme
 from ._build import build as build
 from ._built import Built as Built
 from ._check import ruled as ruled
@@ -21,12 +23,14 @@ from ._spelling import Spelling as Spelling
 from ._spelling import spelled as spelled
 from ._summary import Row as Row
 from ._tree import join as join
+from ._tree import parts as parts
 
 __all__ = [
     "Buffer",
     "Built",
     "Call",
     "Context",
+    "Declared",
     "EVALUATION",
     "Held",
     "Initialiser",
@@ -36,11 +40,13 @@ __all__ = [
     "Parameter",
     "Programs",
     "Row",
+    "Scheme",
     "Spelling",
     "build",
     "declarations",
     "eager",
     "join",
+    "parts",
     "ruled",
     "shape_tree",
     "spelled",

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import inspect
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -24,24 +25,36 @@ from ._model import Model
 from ._specs import leaves, precision, text
 
 Inits = Mapping[str, Initialiser]
+Declared = Mapping[str, Parameter | Buffer]
 _ADDRESSABLE = 2**47
 
 
-def build(layer: Layer, input: Any = None, seed: int = 0, init: Inits | None = None) -> Model:
+@dataclass(frozen=True)
+class Scheme:
+    """How the arrays of any layer start: (layer, seed) -> what is declared, by path."""
+
+    declared: Callable[[Layer, int], Declared]
+
+
+def build(
+    layer: Layer, input: Any = None, seed: int = 0, init: Inits | Scheme | None = None
+) -> Model:
     """The model that a layer describes, for an input: shapes checked, arrays initialised.
 
-    A pure function: the initial value of every array follows from the seed and its path.
+    A pure function: the initial value of every array follows from the seed and its path, or from
+    the seed that it carries (`nn.Seeded`).
 
     Args:
         layer: What to build.
         input: A shape or `Spec`; a tuple of these where forward takes several. Sizes are integers
             or names ("N"), which stay open.
         seed: Where the initial values come from.
-        init: Other initialisers by path pattern, such as {"*.weight": nn.init.xavier_uniform()}.
+        init: Other initialisers by path pattern, such as {"*.weight": nn.init.xavier_uniform()};
+            or a scheme, which says it of all arrays at once: `nn.original`.
 
     Raises:
         ShapeError: Two layers do not fit; the error says where, what set the size, what to write.
-        LayerError: A layer with parameters stands in two places.
+        LayerError: A layer with parameters stands in two places, or two arrays carry one seed.
         PathError: A pattern of `init` matches no array.
 
     Example:
@@ -50,14 +63,12 @@ def build(layer: Layer, input: Any = None, seed: int = 0, init: Inits | None = N
         float32 (N, 2)
     """
     _require_layer(layer)
-    _require_initialisers(init or {})
     inputs = _inputs(layer, input)
-    declared = declarations(layer)
+    declared = _declared(layer, seed, init or {})
     dtype = float_dtype(inputs)
     built = read(layer, inputs)
     with precision(inputs):
-        arrays = {p: _start(d, p, seed, init or {}, dtype) for p, d in declared.items()}
-    _require_matches(init or {}, declared)
+        arrays = {p: _start(d, p, seed, dtype) for p, d in declared.items()}
     params = {p: arrays[p] for p, d in declared.items() if isinstance(d, Parameter)}
     buffers = {p: arrays[p] for p, d in declared.items() if isinstance(d, Buffer)}
     return Model(built, params, buffers)
@@ -100,13 +111,44 @@ def _require_count(layer: Layer, inputs: tuple[Any, ...]) -> None:
         ) from None
 
 
-def _start(declared: Parameter | Buffer, path: str, seed: int, init: Inits, dtype: str) -> Array:
-    """The initial value of one array, from the seed and its path."""
+def _declared(layer: Layer, seed: int, init: Inits | Scheme) -> Declared:
+    """How every array starts."""
+    if isinstance(init, Scheme):
+        return init.declared(layer, seed)
+    _require_initialisers(init)
+    declared = declarations(layer)
+    _require_matches(init, declared)
+    started = {path: _started(d, path, init) for path, d in declared.items()}
+    _require_apart(started)
+    return started
+
+
+def _started(declared: Parameter | Buffer, path: str, init: Inits) -> Parameter | Buffer:
+    """What is declared, with the initialiser of the last pattern that matches its path."""
     chosen = [f for pattern, f in init.items() if fnmatchcase(path, pattern)]
-    start = (chosen or [declared.init])[-1]
+    return replace(declared, init=chosen[-1]) if chosen else declared
+
+
+def _require_apart(declared: Declared) -> None:
+    """Raise where two parameters carry one seed: they would start with the same draws."""
+    first: dict[int, str] = {}
+    for path, d in declared.items():
+        seed = d.seed if isinstance(d, Parameter) else None
+        if seed is not None and first.setdefault(seed, path) != path:
+            raise LayerError(
+                f"{first[seed]} and {path} carry one seed, {seed}.",
+                because="they would start with the same draws.",
+                help="give each its own, or none: build makes one of its seed and the path.",
+            )
+
+
+def _start(declared: Parameter | Buffer, path: str, seed: int, dtype: str) -> Array:
+    """The initial value of one array, from the seed and its path, or its own seed."""
     own = declared.dtype if isinstance(declared, Buffer) else None
+    carried = declared.seed if isinstance(declared, Parameter) else None
+    drawn = rand.fold(seed, path) if carried is None else carried
     try:
-        value = np.asarray(start(_held(declared.shape), rand.fold(seed, path)))
+        value = np.asarray(declared.init(_held(declared.shape), drawn))
         _require_shape(path, value.shape, declared.shape)
         return jnp.asarray(value.astype(jnp.dtype(own or dtype)))
     except MemoryError as error:

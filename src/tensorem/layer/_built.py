@@ -22,7 +22,7 @@ from ._log import Call, Log
 from ._specs import abstract, is_shape, leaves, precision, spec_tree, text
 from ._spelling import Spelling, spelled
 from ._summary import Row
-from ._tree import is_leaf, place, walk
+from ._tree import is_leaf, parts, place, walk
 
 
 @dataclass(frozen=True, eq=False)
@@ -171,8 +171,13 @@ def _rows(layer: Layer, calls: list[Call]) -> tuple[Row, ...]:
     first: dict[str, Call] = {}
     for call in calls:
         first.setdefault(call.path, call)
-    shown = ((path, part) for path, part in walk(layer) if not part.shares)
+    shown = ((path, part) for path, part in walk(layer) if not _stands_for_another(part))
     return tuple(_row(path, part, first.get(path)) for path, part in shown)
+
+
+def _stands_for_another(layer: Any) -> bool:
+    """Whether a layer has the path of the one in it, as `nn.share(layer)` has."""
+    return any(name == "" for name, _ in parts(layer))
 
 
 def _row(path: str, layer: Any, call: Call | None) -> Row:

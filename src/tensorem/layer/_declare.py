@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
-from tensorem.errors import LayerError
+from tensorem import rand
+from tensorem.errors import LayerError, PathError
 
 from ._layer import Buffer, Layer, Parameter
 from ._tree import join, parts
@@ -15,6 +17,7 @@ def declarations(layer: Layer) -> dict[str, Parameter | Buffer]:
 
     Raises:
         LayerError: A layer with parameters stands in two places, or two arrays have one path.
+        PathError: A layer seeds a parameter that is not there.
     """
     found: dict[str, Parameter | Buffer] = {}
     seen: dict[int, str] = {}
@@ -38,6 +41,14 @@ def _declare(
         found[join(path, name)] = declared
     for name, part in parts(layer):
         _declare(part, join(path, name), found, seen, shared)
+    for name, seed in layer.seeds().items():
+        found[join(path, name)] = _seeded(layer, found.get(join(path, name)), name, seed)
+
+
+def _seeded(layer: Layer, declared: Any, name: str, seed: int) -> Parameter:
+    if not isinstance(declared, Parameter):
+        raise PathError(f"{layer.label()} seeds {name!r}, which is no parameter of it.")
+    return replace(declared, seed=rand.check_seed(seed))
 
 
 def _require_once(layer: Layer, path: str, own: Any, seen: dict[int, str]) -> None:

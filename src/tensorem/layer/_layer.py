@@ -33,10 +33,14 @@ class Parameter:
     """A trained array that a layer declares: its shape and how it starts.
 
     Its dtype is that of the floats that the model takes.
+
+    Args:
+        seed: The seed that `init` gets; None for that which `build` makes of its own and the path.
     """
 
     shape: tuple[int, ...]
     init: Initialiser
+    seed: int | None = None
 
 
 @dataclass(frozen=True)
@@ -112,6 +116,10 @@ class Layer(Part):
 
     def buffers(self) -> Mapping[str, Buffer | None]:
         """The buffers of this layer itself by name; None for one that is switched off."""
+        return {}
+
+    def seeds(self) -> Mapping[str, int]:
+        """Seeds of parameters in and below this layer, by path from here: see `nn.Seeded`."""
         return {}
 
     @property

@@ -11,6 +11,7 @@ from tensorem.layer import eager as eager
 
 from . import _init as init
 from . import examples as examples
+from . import pure as pure
 from ._activation import Flatten as Flatten
 from ._activation import Identity as Identity
 from ._activation import LeakyReLU as LeakyReLU
@@ -58,6 +59,7 @@ from ._norm import BatchNorm1d as BatchNorm1d
 from ._norm import BatchNorm2d as BatchNorm2d
 from ._norm import BatchNorm3d as BatchNorm3d
 from ._norm import LayerNorm as LayerNorm
+from ._original import original as original
 from ._pool import AvgPool2d as AvgPool2d
 from ._pool import MaxPool2d as MaxPool2d
 from ._recurrent import GRU as GRU
@@ -68,6 +70,18 @@ from ._recurrent import LSTMCell as LSTMCell
 from ._recurrent import RNNCell as RNNCell
 from ._scale import Standardize as Standardize
 from ._scale import Unstandardize as Unstandardize
+from ._seeded import Seeded as Seeded
+from ._seeded import fresh_seed as fresh_seed
+from ._seeded import in_turn as in_turn
+from ._seeded import lift as lift
+from ._seeded import manual_seed as manual_seed
+from ._seeded import next_seed as next_seed
+from ._seeded import next_seeds as next_seeds
+from ._seeded import run as run
+from ._seeded import run_global as run_global
+from ._seeded import with_model as with_model
+from ._seeded import with_seed as with_seed
+from ._seeded import with_seeds as with_seeds
 
 __all__ = [
     "AlphaDropout",
@@ -119,6 +133,7 @@ __all__ = [
     "ReLU6",
     "Residual",
     "SELU",
+    "Seeded",
     "Sequential",
     "SiLU",
     "Sigmoid",
@@ -135,6 +150,19 @@ __all__ = [
     "build",
     "eager",
     "examples",
+    "fresh_seed",
+    "in_turn",
     "init",
+    "lift",
+    "manual_seed",
+    "next_seed",
+    "next_seeds",
+    "original",
+    "pure",
+    "run",
+    "run_global",
     "share",
+    "with_model",
+    "with_seed",
+    "with_seeds",
 ]

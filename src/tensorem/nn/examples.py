@@ -46,6 +46,7 @@ from ._norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
 from ._pool import AvgPool2d, MaxPool2d
 from ._recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from ._scale import Standardize, Unstandardize
+from ._seeded import Seeded
 
 Given = Spec | tuple[int | str, ...]
 
@@ -240,6 +241,7 @@ _COMBINED = (
     Example(Input(4), _VECTORS, twin="Identity()"),
     Example(share(Linear(4, 4)), _VECTORS, twin=""),
     Example(Residual(Linear(4, 4)), _VECTORS, twin=""),
+    Example(Seeded(Linear(4, 3), {"weight": 1}), _VECTORS, twin="Linear(4, 3)"),
     Example(Sequential(Linear(4, 3), ReLU(), Linear(3, 2)), _VECTORS),
     Example(_CNN, ("N", 1, 6, 6), "cnn", steps=2),
 )

@@ -1,0 +1,160 @@
+"""How the original's builders start a model: which draws they take, in which order, for what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from tensorem import rand
+from tensorem.errors import LayerError
+from tensorem.layer import (
+    Declared,
+    Initialiser,
+    Layer,
+    Parameter,
+    Scheme,
+    declarations,
+    join,
+    parts,
+)
+
+from ._conv import Conv2d
+from ._dropout import Dropout
+from ._embedding import Embedding
+from ._init import Floats, Shape, constant, original_uniform, original_xavier_uniform, zeros
+from ._linear import Linear
+from ._norm import BatchNorm2d, LayerNorm
+from ._recurrent import GRU, LSTM, RNN
+from ._seeded import Seeded
+
+Starts = Mapping[str, tuple[Initialiser, int]]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What the original draws for a layer.
+
+    Args:
+        draws: Its seeds in order, by the array whose explicit seed stands for each.
+        starts: (layer, *seeds) -> initialiser and seed by path, where they are not constant.
+    """
+
+    draws: tuple[str, ...]
+    starts: Callable[..., Starts] = lambda layer, *seeds: {}
+
+
+@dataclass(frozen=True)
+class _Gates:
+    """Rows of the original's matrices (hidden, inputs + hidden), one drawn for each gate.
+
+    Args:
+        order: Which of the original's gates stands where in PyTorch's order.
+        other: The length of the part that is left out.
+        first: Whether the part that meets the input is kept, or the one that meets the state.
+    """
+
+    order: tuple[int, ...]
+    other: int
+    first: bool
+
+    def __call__(self, shape: Shape, seed: int) -> Floats:
+        rows, kept = shape[0] // len(self.order), shape[1]
+        whole = (rows, kept + self.other)
+        gates = [original_xavier_uniform()(whole, _plus(seed, k)) for k in self.order]
+        return np.concatenate([g[:, :kept] if self.first else g[:, -kept:] for g in gates])
+
+
+def _linear(layer: Linear, weight: int, bias: int) -> Starts:
+    return {"weight": (original_xavier_uniform(), weight), **_zero(layer, "bias")}
+
+
+def _conv2d(layer: Conv2d, weight: int, bias: int) -> Starts:
+    return {"weight": (original_uniform(-0.1, 0.1), weight), **_zero(layer, "bias")}
+
+
+def _embedding(layer: Embedding, weight: int) -> Starts:
+    return {"weight": (original_uniform(-0.02, 0.02), weight)}
+
+
+def _recurrent(*order: int) -> Callable[..., Starts]:
+    def starts(layer: RNN | GRU | LSTM, weight: int, bias: int) -> Starts:
+        inputs, hidden = layer.input_size, layer.hidden_size
+        return {
+            "weight_ih_l0": (_Gates(order, hidden, first=True), weight),
+            "weight_hh_l0": (_Gates(order, inputs, first=False), weight),
+            **_zero(layer, "bias_ih_l0", "bias_hh_l0"),
+        }
+
+    return starts
+
+
+def _zero(layer: Layer, *names: str) -> Starts:
+    return {n: (zeros(), 0) for n in names if layer.parameters()[n] is not None}
+
+
+_RECURRENT = ("weight_ih_l0", "bias_ih_l0")
+ROWS: Mapping[type[Layer], Row] = {
+    Linear: Row(("weight", "bias"), _linear),
+    Conv2d: Row(("weight", "bias"), _conv2d),
+    Embedding: Row(("weight",), _embedding),
+    LayerNorm: Row(("weight", "bias")),
+    BatchNorm2d: Row(("weight", "bias")),
+    Dropout: Row(("",)),
+    RNN: Row(_RECURRENT, _recurrent(0)),
+    GRU: Row(_RECURRENT, _recurrent(0, 1, 2)),  # r, z, n in both
+    LSTM: Row(_RECURRENT, _recurrent(1, 0, 2, 3)),  # i, f, g, o of f, i, g, o
+}
+"""The original's table, for the layers that it has."""
+
+
+def _declared(layer: Layer, seed: int) -> Declared:
+    stream, starts = rand.SeedStream.original(seed), dict[str, tuple[Initialiser, int]]()
+    for path, part, given in _drawing(layer, "", None):
+        row = ROWS[type(part)]
+        if given is None:
+            seeds, stream = stream.take(len(row.draws))
+        else:
+            seeds = tuple(given.get(join(path, name), 0) for name in row.draws)
+        starts |= {join(path, name): s for name, s in row.starts(part, *seeds).items()}
+    return {path: _started(path, d, starts) for path, d in declarations(layer).items()}
+
+
+Given = Mapping[str, int] | None
+
+
+def _drawing(layer: Any, path: str, given: Given) -> Iterator[tuple[str, Layer, Given]]:
+    """The layers that draw, in order; below explicit seeds, with these by path from the root."""
+    if isinstance(layer, Seeded):
+        given = {**{join(path, name): s for name, s in layer.given.items()}, **(given or {})}
+    if type(layer) in ROWS:
+        yield path, layer, given
+        return
+    for name, part in parts(layer):
+        yield from _drawing(part, join(path, name), given)
+
+
+def _started(path: str, declared: Any, starts: Starts) -> Any:
+    if path in starts:
+        init, seed = starts[path]
+        return replace(declared, init=init, seed=seed)
+    if isinstance(declared, Parameter) and not isinstance(declared.init, constant):
+        raise LayerError(
+            f"nn.original knows the layers of the original, got {path}, which is of none.",
+            help="build without it, and give initialisers by path: init={...}.",
+        )
+    return declared
+
+
+def _plus(seed: int, offset: int) -> int:
+    return (seed + offset) % rand.WORD
+
+
+original = Scheme(_declared)
+"""The original's initial values: its schemes, and its stream of seeds in the order of its builders.
+
+Explicit seeds (`nn.Seeded`) are taken as its `pure` layers take theirs, 0 where none is given; two
+that are equal are not refused, since the original's own are in places.
+"""
