@@ -90,7 +90,7 @@ def _define(name: str, seen: set[str], graph: Graph) -> None:
 def _node(fields: Any) -> Node:
     node = _table(fields, "a node")
     if "body" in node:
-        raise UnsupportedError("a node with a body (a loop) cannot be checked")
+        raise UnsupportedError("a node with a body (a loop) cannot be checked; unroll it")
     if node.keys() != {"op", "inputs", "outputs", "attrs"}:
         raise MalformedError("a node takes op, inputs, outputs and attrs")
     outputs = _names(node["outputs"])

@@ -69,6 +69,8 @@ class Proof:
     def save(self, path: str | Path) -> Path:
         """Write the certificate; a file of that name is replaced in one step.
 
+        It is about the graph that was read: of a model with loops, `graph.unroll(tm.capture(model))`.
+
         Raises:
             CertificateError: There is none, since the verdict is not "proved".
             FileError: It cannot be written; what was there is still there.
