@@ -69,7 +69,7 @@ class Proof:
     def save(self, path: str | Path) -> Path:
         """Write the certificate; a file of that name is replaced in one step.
 
-        It is about the graph that was read: of a model with loops, `graph.unroll(tm.capture(model))`.
+        Of a model with loops it is about the graph without: `graph.unroll(tm.capture(model))`.
 
         Raises:
             CertificateError: There is none, since the verdict is not "proved".
