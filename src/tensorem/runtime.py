@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, cast
 
 SWITCH = "TENSOREM_RUNTIME"
-WIDE = ("float64", "int64", "uint64")
+WIDE = frozenset(("float64", "int64", "uint64"))
 """The dtypes that JAX has in its 64-bit mode only."""
 XLA_FLAG = "--xla_cpu_experimental_ynn_fusion_type=-individual_convolution"
 """Convolutions stay with XLA's own library."""
@@ -67,18 +67,16 @@ def settings() -> tuple[Setting, ...]:
     return tuple(_settings)
 
 
-@contextmanager
-def float64() -> Iterator[None]:
+def float64() -> AbstractContextManager[None]:
     """Within this context JAX computes in 64 bits; the user's own setting is untouched outside."""
     import jax
 
-    with jax.enable_x64(True):
-        yield
+    return jax.enable_x64(True)
 
 
 def precision(dtypes: Iterable[str]) -> AbstractContextManager[None]:
     """`float64()` where one of these dtypes has 64 bits; else nothing changes."""
-    return float64() if any(dtype in WIDE for dtype in dtypes) else nullcontext()
+    return nullcontext() if WIDE.isdisjoint(dtypes) else float64()
 
 
 def compiled_for() -> dict[str, Any]:

@@ -79,6 +79,24 @@ def test_one_name_has_one_value_in_all_inputs() -> None:
         model(np.ones((4, 2)))
 
 
+def test_a_form_that_passed_lets_no_other_pass() -> None:
+    model = nn.build(nn.Bilinear(2, 3, 2), (("N", 2), ("N", 3)))
+    x, y = np.ones((4, 2), np.float32), np.ones((4, 3), np.float32)
+    expected = model(x, y)
+    for again in ((x, y), (jnp.asarray(x), y), (x.astype(np.float64), y), (x.tolist(), y)):
+        np.testing.assert_array_equal(model(*again), expected)
+        np.testing.assert_array_equal(model(*again), expected)
+    assert model.built.given((x, y))[0] is x
+    with pytest.raises(DTypeError, match="values that float32 does not hold"):
+        model(np.full((4, 2), 0.1), y)
+    with pytest.raises(DTypeError, match="got masked values"):
+        model(np.ma.masked_less(x, 2), y)
+    with pytest.raises(ShapeError, match=r"takes \(4, 3\), got \(5, 3\)"):
+        model(x, np.ones((5, 3), np.float32))
+    with pytest.raises(ShapeError, match="takes 2 inputs, got 1"):
+        model(x)
+
+
 def test_inputs_may_be_trees() -> None:
     class Sum(nn.Layer):
         def forward(self, x: Any) -> Any:

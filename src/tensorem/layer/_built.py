@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Any
@@ -21,6 +22,7 @@ from ._layer import Layer, Parameter
 from ._log import Call, Log
 from ._specs import abstract, is_shape, leaves, precision, spec_tree, text
 from ._spelling import Spelling, spelled
+from ._state import Given
 from ._summary import Row
 from ._tree import is_leaf, parts, place, walk
 
@@ -47,13 +49,26 @@ class Built:
         return _evaluator(self)
 
     @cached_property
+    def given(self) -> Given:
+        """What a user gives -> inputs, or an error."""
+        return Given(self.inputs)
+
+    @cached_property
+    def _dtypes(self) -> frozenset[str]:
+        return frozenset(spec.dtype for spec in leaves(self.inputs))
+
+    def precision(self) -> AbstractContextManager[None]:
+        """A context in which JAX computes in 64 bits where an input has them."""
+        return runtime.precision(self._dtypes)
+
+    @cached_property
     def takes_indices(self) -> bool:
         """Whether an input holds integers: an index that is out of range gives NaN in a program."""
-        return any(spec.dtype in INTEGER for spec in leaves(self.inputs))
+        return not self._dtypes.isdisjoint(INTEGER)
 
     def is_unchanged(self) -> bool:
         """Whether the layer, read again, says what it said."""
-        with precision(self.inputs), runtime.compiling_for(self.settings):
+        with self.precision(), runtime.compiling_for(self.settings):
             now, _ = spelled(_evaluation(self.layer), *_forms(self.layer, self.inputs))
         return now.words == self.spelling.words
 

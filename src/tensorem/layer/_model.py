@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,8 +18,8 @@ from ._bind import EVALUATION, Array, Arrays, Context
 from ._built import Built, forms, read
 from ._held import Held
 from ._layer import Layer
-from ._specs import precision, text
-from ._state import given, loaded
+from ._specs import text
+from ._state import loaded
 from ._summary import html, shown, summary, total
 from ._tree import Whole
 
@@ -54,6 +55,11 @@ class Model(Whole):
             if type(arrays) is dict:  # JAX builds trees of anything, of None for example
                 object.__setattr__(self, name, Held(arrays))
 
+    @cached_property
+    def _plain(self) -> tuple[Arrays, Arrays]:
+        """JAX takes plain dicts apart by itself, any other container by calls of Python."""
+        return dict(self.params), dict(self.buffers)
+
     @property
     def layer(self) -> Layer:
         """The description of the model."""
@@ -83,9 +89,8 @@ class Model(Whole):
                 compiled before stays what it is.
         """
         with self.precision():
-            inputs = given(self.built.inputs, xs)
-            # JAX takes plain dicts apart by itself, any other container by calls of Python.
-            y = self.built.evaluate(dict(self.params), dict(self.buffers), inputs)
+            inputs = self.built.given(xs)
+            y = self.built.evaluate(*self._plain, inputs)
             if self.built.takes_indices and ops.holds_nan(y):
                 self.look(*inputs)
             return y
@@ -140,7 +145,7 @@ class Model(Whole):
 
     def precision(self) -> AbstractContextManager[None]:
         """A context in which JAX computes in 64 bits where the input of this model has them."""
-        return precision(self.built.inputs)
+        return self.built.precision()
 
     def replace(self, *, params: Arrays | None = None, buffers: Arrays | None = None) -> Model:
         """The same model with other arrays."""

@@ -231,4 +231,9 @@ def _jvp(op: Op, attrs: Attrs, call: Rule, operands: Any, tangents: Any) -> Any:
 def holds_nan(tree: Any) -> bool:
     """Whether the arrays of a tree hold NaN; in a trace nobody knows."""
     leaves = jax.tree.leaves(tree)
-    return any(not isinstance(x, Tracer) and bool(jnp.isnan(x).any()) for x in leaves)
+    return any(not isinstance(x, Tracer) and bool(_has_nan(x)) for x in leaves)
+
+
+@jax.jit
+def _has_nan(x: Any) -> Any:
+    return jnp.isnan(x).any()
