@@ -71,7 +71,8 @@ def float64() -> AbstractContextManager[None]:
     """Within this context JAX computes in 64 bits; the user's own setting is untouched outside."""
     import jax
 
-    return jax.enable_x64(True)
+    context: AbstractContextManager[None] = jax.enable_x64(True)
+    return context
 
 
 def precision(dtypes: Iterable[str]) -> AbstractContextManager[None]:
