@@ -66,9 +66,24 @@ def _residual(t: Any) -> Any:
     return Add()
 
 
+def _attention(*args: Any, **given: Any) -> Callable[[Any], Any]:
+    """PyTorch's attention, of a sequence to itself where there is one, without the weights."""
+
+    def twin(t: Any) -> Any:
+        class Plain(t.nn.MultiheadAttention):  # type: ignore[misc,name-defined]
+            def forward(self, *xs: Any) -> Any:
+                return super().forward(*(xs if len(xs) > 1 else xs * 3), need_weights=False)[0]
+
+        return Plain(*args, batch_first=True, **given)
+
+    return twin
+
+
 TWINS: dict[str, Callable[[Any], Any]] = {
     "Shared": lambda t: t.nn.Linear(4, 4),
     "Residual": _residual,
+    "MultiheadAttention": _attention(8, 2),
+    "MultiheadAttention across": _attention(8, 2, bias=False, kdim=6, vdim=5),
 }
 """Twins that are no expression, by the title of their example."""
 
@@ -77,6 +92,7 @@ CASES = tuple(
     for example in EXAMPLES
     if example.twin != "" or example.title in TWINS
     for setting in SETTINGS
+    if setting.name not in example.holes
 )
 
 

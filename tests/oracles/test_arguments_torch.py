@@ -15,7 +15,11 @@ from tensorem.calls import check_call
 from tensorem.calls._not_taken import NEXT
 from tensorem.errors import ArgumentError
 
-OWN = {"Input", "Layer", "Residual", "Sequential", "Standardize", "Unstandardize"}
+OWN = {
+    "Input", "Layer", "LearnedPositionalEmbedding", "OneHotEmbedding", "Residual",
+    "RotaryEmbedding", "Sequential", "SinusoidalPositionalEncoding", "Standardize",
+    "Unstandardize",
+}  # fmt: skip
 """Layers that PyTorch does not have, or that take layers."""
 
 LAYERS = [
@@ -24,9 +28,11 @@ LAYERS = [
     if isinstance(value, type) and issubclass(value, nn.Layer) and name not in OWN
 ]
 FUNCTIONS = [
-    "avg_pool2d", "batch_norm", "celu", "conv2d", "dropout", "elu", "embedding", "gelu",
+    "avg_pool2d", "batch_norm", "celu", "conv2d", "dropout", "elu", "embedding", "embedding_bag",
+    "gelu",
     "hardswish", "hardtanh", "layer_norm", "leaky_relu", "linear", "log_softmax", "logsigmoid",
-    "max_pool2d", "mish", "pad", "relu", "relu6", "selu", "silu", "softmax", "softplus", "softsign",
+    "max_pool2d", "mish", "pad", "relu", "relu6", "scaled_dot_product_attention",
+    "selu", "silu", "softmax", "softplus", "softsign",
 ]  # fmt: skip
 PLAIN = {"running_mean": "mean", "running_var": "var"}
 """PyTorch's names where ours differ."""
@@ -41,6 +47,9 @@ DOCUMENTED = {  # where PyTorch hides a signature: docs, torch.nn and torch.nn.f
     "linear": "input weight bias",
     "logsigmoid": "input",
     "max_pool2d": "input kernel_size stride padding dilation ceil_mode return_indices",
+    "scaled_dot_product_attention": (
+        "query key value attn_mask dropout_p is_causal scale enable_gqa"
+    ),
     "softplus": "input beta threshold",
 }
 

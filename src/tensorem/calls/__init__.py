@@ -13,6 +13,7 @@ from ._ranges import FROM_0_TO_1 as FROM_0_TO_1
 from ._ranges import OTHER_THAN_0 as OTHER_THAN_0
 from ._ranges import Range as Range
 from ._ranges import among as among
+from ._ranges import batch_first as batch_first
 from ._ranges import flag as flag
 from ._ranges import integer as integer
 from ._ranges import integers as integers
@@ -28,6 +29,7 @@ __all__ = [
     "OTHER_THAN_0",
     "Range",
     "among",
+    "batch_first",
     "called",
     "check_array",
     "check_call",

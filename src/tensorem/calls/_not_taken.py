@@ -45,6 +45,18 @@ NOT_TAKEN: Mapping[str, tuple[str, str]] = {
     ),
     "sparse": ("gradients are whole arrays, as parameters are.", _LEAVE),
     "threshold": ("softplus is computed without overflow at every x.", _LEAVE),
+    **dict.fromkeys(
+        ("add_bias_kv", "add_zero_attn"),
+        ("attention is to the keys that are given.", "leave it out; append a key and value."),
+    ),
+    **dict.fromkeys(
+        ("enable_nested_tensor", "mask_check"),
+        ("a mask is taken as it is, on one path.", _LEAVE),
+    ),
+    **dict.fromkeys(
+        ("custom_encoder", "custom_decoder"),
+        ("an encoder and a decoder of one's own are a layer of one's own.", "docs/layers.md."),
+    ),
     "device": (
         "a layer holds no arrays; JAX places them.",
         "leave it out; a model is moved by jax.device_put(model, device).",
@@ -94,7 +106,11 @@ NEXT: Mapping[str, str] = {
     **dict.fromkeys(("Dropout", "LeakyReLU", "ReLU"), "inplace"),
     **{f"F.{name}": "inplace" for name in _IN_PLACE},
     **dict.fromkeys(("BatchNorm2d", "Conv2d", "LayerNorm", "Linear"), "device"),
-    **dict.fromkeys(("Embedding", "F.embedding"), "max_norm"),
+    **dict.fromkeys(("Embedding", "EmbeddingBag", "F.embedding", "F.embedding_bag"), "max_norm"),
+    "MultiheadAttention": "add_bias_kv",
+    "Transformer": "custom_encoder",
+    **dict.fromkeys(("TransformerDecoderLayer", "TransformerEncoderLayer"), "device"),
+    "TransformerEncoder": "enable_nested_tensor",
     **dict.fromkeys(("MaxPool2d", "F.max_pool2d"), "return_indices"),
     **dict.fromkeys(("Softplus", "F.softplus"), "threshold"),
     **dict.fromkeys(("F.batch_norm", "F.dropout"), "training"),

@@ -109,6 +109,20 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
+def batch_first(value: Any) -> None:
+    """Raise unless a layer is told that the batch comes first.
+
+    Raises:
+        ArgumentError: It is told otherwise.
+    """
+    if not flag("batch_first", value):
+        raise ArgumentError(
+            "takes batch_first as True, got False.",
+            because="there is one layout: the batch comes first, the steps second.",
+            help="leave it out, and turn the data: jnp.swapaxes(x, 0, 1).",
+        )
+
+
 def among(name: str, value: Any, allowed: tuple[str, ...]) -> str:
     """One of these words.
 

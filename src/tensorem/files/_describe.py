@@ -70,12 +70,13 @@ def _encode_layer(layer: nn.Layer, shared: dict[int, int]) -> Json:
     if isinstance(layer, _SHARED):
         number = shared.setdefault(id(layer), len(shared))
         return {"share": number, "of": _encode(layer.layer, shared)}
-    name = type(layer).__name__
-    if LAYERS.get(name) is not type(layer):
+    kind = type(layer).__name__
+    if LAYERS.get(kind) is not type(layer):
         raise _ForeignError
-    values = {field.name: getattr(layer, field.name) for field in fields(layer)}  # type: ignore[arg-type]
+    given = [field.name for field in fields(layer) if field.init]  # type: ignore[arg-type]
+    values = {name: getattr(layer, name) for name in given}
     arguments = {key: _encode(item, shared) for key, item in values.items()}
-    return {"layer": name, "arguments": arguments}
+    return {"layer": kind, "arguments": arguments}
 
 
 def _decode(value: Json, shared: dict[int, Any]) -> Any:
@@ -95,12 +96,15 @@ def _decode(value: Json, shared: dict[int, Any]) -> Any:
 
 
 def _made(name: str, arguments: dict[str, Any]) -> nn.Layer:
-    """The two layers that are written with their parts in a row are made so again."""
+    """The layers whose constructor does not take their fields are made as they are written."""
     if name == "Sequential":
         first = () if arguments["input"] is None else (arguments["input"],)
         return nn.Sequential(*first, *arguments["layers"])
     if name == "Input":
         return nn.Input(*arguments["shape"])
+    if name in ("TransformerEncoder", "TransformerDecoder"):
+        layers = arguments["layers"]
+        return LAYERS[name](layers[0], len(layers), arguments["norm"])  # type: ignore[call-arg]
     if name not in LAYERS:
         raise FileError(f"A description names layers of tensorem.nn, got {name!r}.")
     return LAYERS[name](**arguments)

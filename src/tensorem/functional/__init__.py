@@ -32,6 +32,9 @@ from ._arithmetic import maximum as maximum
 from ._arithmetic import minimum as minimum
 from ._arithmetic import mul as mul
 from ._arithmetic import sub as sub
+from ._attention import attention_weights as attention_weights
+from ._attention import scaled_dot_product_attention as scaled_dot_product_attention
+from ._bags import embedding_bag as embedding_bag
 from ._contract import bilinear as bilinear
 from ._contract import conv2d as conv2d
 from ._contract import embedding as embedding
@@ -64,6 +67,9 @@ from ._norms import local_response_norm as local_response_norm
 from ._norms import rms_norm as rms_norm
 from ._pool import avg_pool2d as avg_pool2d
 from ._pool import max_pool2d as max_pool2d
+from ._position import places as places
+from ._position import rotary_embedding as rotary_embedding
+from ._position import sinusoidal_encoding as sinusoidal_encoding
 from ._recurrent import gru as gru
 from ._recurrent import gru_cell as gru_cell
 from ._recurrent import lstm as lstm
@@ -90,6 +96,7 @@ __all__ = [
     "alpha_dropout",
     "amax",
     "amin",
+    "attention_weights",
     "avg_pool2d",
     "batch_moments",
     "batch_norm",
@@ -107,6 +114,7 @@ __all__ = [
     "einsum",
     "elu",
     "embedding",
+    "embedding_bag",
     "exp",
     "flatten",
     "gelu",
@@ -143,6 +151,7 @@ __all__ = [
     "permute",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "places",
     "prelu",
     "relu",
     "relu6",
@@ -150,10 +159,13 @@ __all__ = [
     "rms_norm",
     "rnn",
     "rnn_cell",
+    "rotary_embedding",
+    "scaled_dot_product_attention",
     "selu",
     "shape",
     "sigmoid",
     "silu",
+    "sinusoidal_encoding",
     "softmax",
     "softmin",
     "softplus",

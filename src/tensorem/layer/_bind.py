@@ -28,10 +28,17 @@ def _leaf_program() -> Callable[..., tuple[Any, Arrays]]:
     """One leaf layer as a program. JAX keeps programs by function: a new one reads code anew."""
 
     def leaf(
-        layer: Any, training: bool, params: Arrays, buffers: Arrays, key: Any, xs: Any, kw: Any
+        layer: Any,
+        said: tuple[bool, Any],
+        params: Arrays,
+        buffers: Arrays,
+        key: Any,
+        xs: Any,
+        kw: Any,
     ) -> tuple[Any, Arrays]:
+        training, choices = said
         run = Run(params, buffers, Context(training, key), leaf_key=key)
-        return run.start(layer, xs, kw), run.buffers
+        return run.start(layer, xs, {**kw, **dict(choices)}), run.buffers
 
     return jax.jit(leaf, static_argnums=(0, 1))
 
@@ -217,7 +224,10 @@ def eager(frame: Frame, leaf: Any, xs: tuple[Any, ...], kw: dict[str, Any]) -> A
     params = {n: leaf.__dict__[n] for n, d in layer.parameters().items() if d is not None}
     buffers = {n: leaf.__dict__[n] for n in names}
     key = None if run.ctx.key is None or not training else frame.key()
-    y, updated = run.ctx.program(layer, training, params, buffers, key, xs, kw)
+    # Truth values by name choose the program; they are no arrays in it.
+    choices = tuple((k, v) for k, v in kw.items() if v is None or isinstance(v, bool))
+    kw = {k: v for k, v in kw.items() if k not in dict(choices)}
+    y, updated = run.ctx.program(layer, (training, choices), params, buffers, key, xs, kw)
     if training:
         for name in names:
             run.buffers[join(frame.home, name)] = updated[name]

@@ -105,7 +105,7 @@ class Layer(Part):
 
     def __post_init__(self) -> None:
         """Make containers immutable. A subclass with its own `__post_init__` calls this one."""
-        for f in fields(self):  # type: ignore[arg-type]
+        for f in given(self):
             object.__setattr__(self, f.name, _frozen(getattr(self, f.name)))
 
     # What a layer declares
@@ -271,13 +271,18 @@ def _require_no_model(owner: str, name: str, value: Any) -> None:
 def _arguments(layer: Any) -> list[str]:
     """The call that makes this layer: required fields by place, others where they differ."""
     shown = []
-    for f in fields(layer):
+    for f in given(layer):
         value = getattr(layer, f.name)
         if f.default is MISSING and f.default_factory is MISSING and not f.kw_only:
             shown.append(_text(value))
         elif value != (f.default if f.default is not MISSING else _made(f)):
             shown.append(f"{f.name}={_text(value)}")
     return shown
+
+
+def given(layer: Any) -> list[dataclasses.Field[Any]]:
+    """The fields that describe a layer; what is made of them (`field(init=False)`) is none."""
+    return [f for f in fields(layer) if f.init]
 
 
 def _made(f: dataclasses.Field[Any]) -> Any:

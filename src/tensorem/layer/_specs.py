@@ -47,6 +47,8 @@ def text(tree: Tree) -> str:
     """A tree of specs or shapes on one line, shapes only."""
     if isinstance(tree, Spec):
         return format_shape(tree.shape)
+    if tree is None:
+        return "-"
     if isinstance(tree, dict):
         return "{" + ", ".join(f"{k}: {text(v)}" for k, v in tree.items()) + "}"
     if isinstance(tree, (tuple, list)) and not is_shape(tree):

@@ -20,6 +20,9 @@ from ._activation import Sigmoid as Sigmoid
 from ._activation import Softmax as Softmax
 from ._activation import Softplus as Softplus
 from ._activation import Tanh as Tanh
+from ._attention import MultiheadAttention as MultiheadAttention
+from ._cache import Cache as Cache
+from ._cache import rewind as rewind
 from ._combine import Input as Input
 from ._combine import Residual as Residual
 from ._combine import Sequential as Sequential
@@ -41,6 +44,8 @@ from ._dropout import Dropout as Dropout
 from ._dropout import Dropout1d as Dropout1d
 from ._dropout import Dropout2d as Dropout2d
 from ._embedding import Embedding as Embedding
+from ._embedding import EmbeddingBag as EmbeddingBag
+from ._embedding import OneHotEmbedding as OneHotEmbedding
 from ._form import Sum as Sum
 from ._form import Unflatten as Unflatten
 from ._gate import GLU as GLU
@@ -62,6 +67,9 @@ from ._norm import LayerNorm as LayerNorm
 from ._original import original as original
 from ._pool import AvgPool2d as AvgPool2d
 from ._pool import MaxPool2d as MaxPool2d
+from ._position import LearnedPositionalEmbedding as LearnedPositionalEmbedding
+from ._position import RotaryEmbedding as RotaryEmbedding
+from ._position import SinusoidalPositionalEncoding as SinusoidalPositionalEncoding
 from ._recurrent import GRU as GRU
 from ._recurrent import LSTM as LSTM
 from ._recurrent import RNN as RNN
@@ -82,6 +90,11 @@ from ._seeded import run_global as run_global
 from ._seeded import with_model as with_model
 from ._seeded import with_seed as with_seed
 from ._seeded import with_seeds as with_seeds
+from ._transformer import Transformer as Transformer
+from ._transformer import TransformerDecoder as TransformerDecoder
+from ._transformer import TransformerDecoderLayer as TransformerDecoderLayer
+from ._transformer import TransformerEncoder as TransformerEncoder
+from ._transformer import TransformerEncoderLayer as TransformerEncoderLayer
 
 __all__ = [
     "AlphaDropout",
@@ -92,6 +105,7 @@ __all__ = [
     "Bilinear",
     "Buffer",
     "CELU",
+    "Cache",
     "Context",
     "Conv2d",
     "Dropout",
@@ -100,6 +114,7 @@ __all__ = [
     "ELU",
     "EVALUATION",
     "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "GELU",
     "GLU",
@@ -117,6 +132,7 @@ __all__ = [
     "Layer",
     "LayerNorm",
     "LeakyReLU",
+    "LearnedPositionalEmbedding",
     "Linear",
     "LocalResponseNorm",
     "LogSigmoid",
@@ -124,6 +140,8 @@ __all__ = [
     "MaxPool2d",
     "Mish",
     "Model",
+    "MultiheadAttention",
+    "OneHotEmbedding",
     "PReLU",
     "Parameter",
     "RMSNorm",
@@ -132,11 +150,13 @@ __all__ = [
     "ReLU",
     "ReLU6",
     "Residual",
+    "RotaryEmbedding",
     "SELU",
     "Seeded",
     "Sequential",
     "SiLU",
     "Sigmoid",
+    "SinusoidalPositionalEncoding",
     "Softmax",
     "Softmin",
     "Softplus",
@@ -145,6 +165,11 @@ __all__ = [
     "Sum",
     "SwiGLU",
     "Tanh",
+    "Transformer",
+    "TransformerDecoder",
+    "TransformerDecoderLayer",
+    "TransformerEncoder",
+    "TransformerEncoderLayer",
     "Unflatten",
     "Unstandardize",
     "build",
@@ -159,6 +184,7 @@ __all__ = [
     "next_seeds",
     "original",
     "pure",
+    "rewind",
     "run",
     "run_global",
     "share",

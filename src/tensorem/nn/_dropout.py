@@ -22,7 +22,7 @@ class Dropout(Layer):
 
     Raises:
         ArgumentError: p is out of range.
-        LayerError: A training step has no key.
+        LayerError: A training step has no key, and p is not 0.
 
     Source:
         Srivastava et al. 2014, in the inverted form: evaluation is the identity.
@@ -39,7 +39,7 @@ class Dropout(Layer):
         return x
 
     def forward(self, x: Any) -> Any:
-        return F.dropout(x, self.p, key=self.key()) if self.training else x
+        return F.dropout(x, self.p, key=self.key()) if self.training and self.p else x
 
 
 class Dropout1d(Layer):

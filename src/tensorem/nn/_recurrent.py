@@ -18,7 +18,7 @@ from jax import lax
 
 from tensorem import functional as F
 from tensorem import rules
-from tensorem.calls import FROM_0_TO_1, among, flag, integer, named, number
+from tensorem.calls import FROM_0_TO_1, among, batch_first, flag, integer, named, number
 from tensorem.errors import ArgumentError
 from tensorem.layer import Layer, Parameter, shape_tree
 from tensorem.shapes import OpenShape, Shape, Spec, format_shape, require_equal
@@ -298,17 +298,12 @@ class LSTMCell(Layer):
 def _check(layer: Any) -> None:
     for name in ("input_size", "hidden_size", "num_layers"):
         integer(name, getattr(layer, name), 1)
-    for name in ("bias", "batch_first", "bidirectional", "recurrent_bias"):
+    for name in ("bias", "bidirectional", "recurrent_bias"):
         flag(name, getattr(layer, name))
     number("dropout", layer.dropout, FROM_0_TO_1)
     among("returns", layer.returns, RETURNS)
+    batch_first(layer.batch_first)
     name = type(layer).__name__
-    if not layer.batch_first:
-        raise ArgumentError(
-            f"{name} takes batch_first as True, got False.",
-            because="there is one layout: the batch comes first, the steps second.",
-            help="leave it out, and turn the data: jnp.swapaxes(x, 0, 1).",
-        )
     if layer.dropout and layer.num_layers == 1:
         raise ArgumentError(
             f"{name} takes dropout with two layers or more, got num_layers=1.",

@@ -21,6 +21,7 @@ from ._activation import (
     Softplus,
     Tanh,
 )
+from ._attention import MultiheadAttention
 from ._combine import Input, Residual, Sequential, share
 from ._conv import Conv2d
 from ._curves import (
@@ -37,16 +38,28 @@ from ._curves import (
     Softsign,
 )
 from ._dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d
-from ._embedding import Embedding
+from ._embedding import Embedding, EmbeddingBag, OneHotEmbedding
 from ._form import Sum, Unflatten
 from ._gate import GLU, LogSoftmax, PReLU, Softmin, SwiGLU
 from ._group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d, LocalResponseNorm, RMSNorm
 from ._linear import Bilinear, Linear
 from ._norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
 from ._pool import AvgPool2d, MaxPool2d
+from ._position import (
+    LearnedPositionalEmbedding,
+    RotaryEmbedding,
+    SinusoidalPositionalEncoding,
+)
 from ._recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from ._scale import Standardize, Unstandardize
 from ._seeded import Seeded
+from ._transformer import (
+    Transformer,
+    TransformerDecoder,
+    TransformerDecoderLayer,
+    TransformerEncoder,
+    TransformerEncoderLayer,
+)
 
 Given = Spec | tuple[int | str, ...]
 
@@ -197,6 +210,81 @@ _SCALES = (
 _EMBEDDINGS = (
     Example(Embedding(7, 3), _INDICES, below=7),
     Example(Embedding(4, 3, -2), _INDICES, "with padding", below=4),
+    Example(OneHotEmbedding(7, 3), ("N", 7), twin=""),
+    Example(EmbeddingBag(7, 3), _INDICES, below=7),
+    Example(EmbeddingBag(7, 3, mode="sum", padding_idx=2), _INDICES, "of sums", below=7),
+    Example(EmbeddingBag(7, 3, mode="max"), _INDICES, "of maxima", below=7),
+)
+_SCORES = {"large": "float32 rounds scores in the thousands by more than their softmax bears"}
+_WORDS, _MEMORY = ("N", "T", 8), ("N", "S", 8)
+_ENCODER = TransformerEncoderLayer(8, 2, 12)
+_DECODER = TransformerDecoderLayer(8, 2, 12)
+_ATTENTION = (
+    Example(MultiheadAttention(8, 2), _WORDS, twin="", holes=_SCORES),
+    Example(
+        MultiheadAttention(8, 2, bias=False, kdim=6, vdim=5),
+        (_WORDS, ("N", "S", 6), ("N", "S", 5)),
+        "across",
+        "",
+        holes=_SCORES,
+    ),
+    Example(
+        MultiheadAttention(6, 2, head_dim=4, rotary="half", window=2, softcap=2.0),
+        ("N", "T", 6),
+        "with all",
+        "",
+    ),
+    Example(MultiheadAttention(8, 2, weighting="linear"), _WORDS, "linear", ""),
+    Example(LearnedPositionalEmbedding(9, 8), _WORDS, twin=""),
+    Example(SinusoidalPositionalEncoding(), ("N", "T", 7), twin=""),
+    Example(RotaryEmbedding(), _WORDS, twin=""),
+    Example(RotaryEmbedding("half", start=3), _WORDS, "of halves", ""),
+)
+_TRANSFORMERS = (
+    Example(
+        _ENCODER, _WORDS, twin="TransformerEncoderLayer(8, 2, 12, batch_first=True)", holes=_SCORES
+    ),
+    Example(
+        TransformerEncoderLayer(8, 4, 12, 0.0, "gelu", 1e-3, norm_first=True, bias=False),
+        _WORDS,
+        "norm first",
+        "TransformerEncoderLayer(8, 4, 12, 0.0, 'gelu', 1e-3, True, True, False)",
+        steps=1,
+        holes=_SCORES,
+    ),
+    Example(
+        _DECODER,
+        (_WORDS, _MEMORY),
+        twin="TransformerDecoderLayer(8, 2, 12, batch_first=True)",
+        holes=_SCORES,
+    ),
+    Example(
+        TransformerDecoderLayer(8, 4, 12, 0.0, "gelu", norm_first=True),
+        (_WORDS, _MEMORY),
+        "norm first",
+        "TransformerDecoderLayer(8, 4, 12, 0.0, 'gelu', 1e-5, True, True)",
+        steps=1,
+        holes=_SCORES,
+    ),
+    Example(
+        TransformerEncoder(_ENCODER, 1, LayerNorm(8)),
+        _WORDS,
+        twin="TransformerEncoder(TransformerEncoderLayer(8, 2, 12, batch_first=True), 1,"
+        " LayerNorm(8), False)",
+        holes=_SCORES,
+    ),
+    Example(
+        TransformerDecoder(_DECODER, 1),
+        (_WORDS, _MEMORY),
+        twin="TransformerDecoder(TransformerDecoderLayer(8, 2, 12, batch_first=True), 1)",
+        holes=_SCORES,
+    ),
+    Example(
+        Transformer(8, 2, 1, 1, 12),
+        (_MEMORY, _WORDS),
+        twin="Transformer(8, 2, 1, 1, 12, batch_first=True)",
+        holes=_SCORES,
+    ),
 )
 _SEQUENCES = ("N", "T", 3)
 _RECURRENT = (
@@ -255,6 +343,8 @@ EXAMPLES: tuple[Example, ...] = (
     *_SCALES,
     *_EMBEDDINGS,
     *_RECURRENT,
+    *_ATTENTION,
+    *_TRANSFORMERS,
     *_COMBINED,
 )
 """At least one example of every layer; the first of each stands for it in the table."""

@@ -7,6 +7,16 @@ all ask these. The message of an error begins with `takes`: who was called puts 
 front (`calls.named`).
 """
 
+from ._attention import ROTARY_STYLES as ROTARY_STYLES
+from ._attention import WEIGHTINGS as WEIGHTINGS
+from ._attention import attention as attention
+from ._attention import attention_scores as attention_scores
+from ._attention import attention_values as attention_values
+from ._attention import check_direction as check_direction
+from ._attention import check_mask as check_mask
+from ._attention import embedding_bag as embedding_bag
+from ._attention import grouped_heads as grouped_heads
+from ._attention import vectors as vectors
 from ._contract import dot as dot
 from ._contract import linear as linear
 from ._contract import matmul as matmul
@@ -81,20 +91,27 @@ __all__ = [
     "Kind",
     "PADDING_MODES",
     "Padding",
+    "ROTARY_STYLES",
+    "WEIGHTINGS",
     "Whole",
     "Window",
     "alike",
     "along",
     "argmax",
+    "attention",
+    "attention_scores",
+    "attention_values",
     "avg_pool2d",
     "axes",
     "axis",
     "batch_norm",
     "broadcast",
     "cast",
+    "check_direction",
     "check_frame",
     "check_groups",
     "check_lengths",
+    "check_mask",
     "check_padding",
     "check_row",
     "check_rows",
@@ -107,10 +124,12 @@ __all__ = [
     "conv_window",
     "dot",
     "embedding",
+    "embedding_bag",
     "flatten",
     "flip",
     "floating",
     "floats",
+    "grouped_heads",
     "kernel_of",
     "kinds",
     "layer_norm",
@@ -143,6 +162,7 @@ __all__ = [
     "some_of",
     "state",
     "sums",
+    "vectors",
     "where",
     "window_counts",
 ]
