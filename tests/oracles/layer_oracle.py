@@ -79,7 +79,54 @@ def _attention(*args: Any, **given: Any) -> Callable[[Any], Any]:
     return twin
 
 
+def _parts(t: Any, forward: Callable[..., Any], **parts: Any) -> Any:
+    """A module of named parts, and what it computes of them."""
+    module = type("Parts", (t.nn.Module,), {"forward": forward})()
+    for name, part in parts.items():
+        setattr(module, name, part)
+    return module
+
+
+def _add_branches(t: Any) -> Any:
+    f, g = t.nn.Linear(4, 3), t.nn.Linear(4, 3, bias=False)
+    return _parts(t, lambda self, x: self.f(x) + self.g(x), f=f, g=g)
+
+
+def _concat(t: Any) -> Any:
+    branches = t.nn.ModuleList([t.nn.Linear(4, 3), t.nn.Linear(4, 2)])
+    forward = lambda self, x: t.cat([b(x) for b in self.branches], -1)  # noqa: E731
+    return _parts(t, forward, branches=branches)
+
+
+def _residual_block(t: Any, sizes: list[tuple[int, int, int, int]]) -> Any:
+    """torchvision's blocks, by the (inputs, outputs, kernel, stride) of their convolutions."""
+
+    def forward(self: Any, x: Any) -> Any:
+        y = x
+        for k in range(len(sizes)):
+            y = getattr(self, f"bn{k + 1}")(getattr(self, f"conv{k + 1}")(t.relu(y) if k else y))
+        return t.relu(y + (self.downsample(x) if hasattr(self, "downsample") else x))
+
+    conv = lambda i, o, k, s: t.nn.Conv2d(i, o, k, s, k // 2, bias=False)  # noqa: E731
+    parts: dict[str, Any] = {}
+    for k, size in enumerate(sizes):
+        parts |= {f"conv{k + 1}": conv(*size), f"bn{k + 1}": t.nn.BatchNorm2d(size[1])}
+    first, last, stride = sizes[0][0], sizes[-1][1], max(size[3] for size in sizes)
+    if first != last:
+        skip = t.nn.Sequential(conv(first, last, 1, stride), t.nn.BatchNorm2d(last))
+        parts["downsample"] = skip
+    return _parts(t, forward, **parts)
+
+
 TWINS: dict[str, Callable[[Any], Any]] = {
+    "AddBranches": _add_branches,
+    "Concat": _concat,
+    "BasicBlock": lambda t: _residual_block(t, [(2, 2, 3, 1), (2, 2, 3, 1)]),
+    "BasicBlock with projection": lambda t: _residual_block(t, [(2, 4, 3, 2), (4, 4, 3, 1)]),
+    "Bottleneck": lambda t: _residual_block(t, [(4, 1, 1, 1), (1, 1, 3, 1), (1, 4, 1, 1)]),
+    "Bottleneck with projection": lambda t: _residual_block(
+        t, [(2, 1, 1, 1), (1, 1, 3, 2), (1, 4, 1, 1)]
+    ),
     "Shared": lambda t: t.nn.Linear(4, 4),
     "Residual": _residual,
     "MultiheadAttention": _attention(8, 2),

@@ -10,7 +10,9 @@ from tensorem.layer import build as build
 from tensorem.layer import eager as eager
 
 from . import _init as init
+from . import blocks as blocks
 from . import examples as examples
+from . import heads as heads
 from . import pure as pure
 from ._activation import Flatten as Flatten
 from ._activation import Identity as Identity
@@ -21,6 +23,8 @@ from ._activation import Softmax as Softmax
 from ._activation import Softplus as Softplus
 from ._activation import Tanh as Tanh
 from ._attention import MultiheadAttention as MultiheadAttention
+from ._branches import AddBranches as AddBranches
+from ._branches import Concat as Concat
 from ._cache import Cache as Cache
 from ._cache import rewind as rewind
 from ._combine import Input as Input
@@ -76,6 +80,8 @@ from ._recurrent import RNN as RNN
 from ._recurrent import GRUCell as GRUCell
 from ._recurrent import LSTMCell as LSTMCell
 from ._recurrent import RNNCell as RNNCell
+from ._residual import BasicBlock as BasicBlock
+from ._residual import Bottleneck as Bottleneck
 from ._scale import Standardize as Standardize
 from ._scale import Unstandardize as Unstandardize
 from ._seeded import Seeded as Seeded
@@ -97,15 +103,19 @@ from ._transformer import TransformerEncoder as TransformerEncoder
 from ._transformer import TransformerEncoderLayer as TransformerEncoderLayer
 
 __all__ = [
+    "AddBranches",
     "AlphaDropout",
     "AvgPool2d",
+    "BasicBlock",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
     "Bilinear",
+    "Bottleneck",
     "Buffer",
     "CELU",
     "Cache",
+    "Concat",
     "Context",
     "Conv2d",
     "Dropout",
@@ -172,10 +182,12 @@ __all__ = [
     "TransformerEncoderLayer",
     "Unflatten",
     "Unstandardize",
+    "blocks",
     "build",
     "eager",
     "examples",
     "fresh_seed",
+    "heads",
     "in_turn",
     "init",
     "lift",

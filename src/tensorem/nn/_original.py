@@ -28,6 +28,7 @@ from ._init import Floats, Shape, constant, original_uniform, original_xavier_un
 from ._linear import Linear
 from ._norm import BatchNorm2d, LayerNorm
 from ._recurrent import GRU, LSTM, RNN
+from ._residual import BasicBlock
 from ._seeded import Seeded
 
 Starts = Mapping[str, tuple[Initialiser, int]]
@@ -79,6 +80,17 @@ def _embedding(layer: Embedding, weight: int) -> Starts:
     return {"weight": (original_uniform(-0.02, 0.02), weight)}
 
 
+def _basic_block(layer: BasicBlock, base: int) -> Starts:
+    """Its norms take four of the numbers after the base, though they start constant."""
+    skip: Any = layer.downsample
+    projected = [("downsample.0", skip[0], 12)] if skip else []
+    found: dict[str, tuple[Initialiser, int]] = {}
+    for path, conv, k in [("conv1", layer.conv1, 0), ("conv2", layer.conv2, 6), *projected]:
+        starts = _conv2d(conv, _plus(base, k), _plus(base, k + 1))
+        found |= {join(path, name): start for name, start in starts.items()}
+    return found
+
+
 def _recurrent(*order: int) -> Callable[..., Starts]:
     def starts(layer: RNN | GRU | LSTM, weight: int, bias: int) -> Starts:
         inputs, hidden = layer.input_size, layer.hidden_size
@@ -103,6 +115,7 @@ ROWS: Mapping[type[Layer], Row] = {
     LayerNorm: Row(("weight", "bias")),
     BatchNorm2d: Row(("weight", "bias")),
     Dropout: Row(("",)),
+    BasicBlock: Row(("conv1.weight",), _basic_block),
     RNN: Row(_RECURRENT, _recurrent(0)),
     GRU: Row(_RECURRENT, _recurrent(0, 1, 2)),  # r, z, n in both
     LSTM: Row(_RECURRENT, _recurrent(1, 0, 2, 3)),  # i, f, g, o of f, i, g, o

@@ -22,6 +22,7 @@ from ._activation import (
     Tanh,
 )
 from ._attention import MultiheadAttention
+from ._branches import AddBranches, Concat
 from ._combine import Input, Residual, Sequential, share
 from ._conv import Conv2d
 from ._curves import (
@@ -51,6 +52,7 @@ from ._position import (
     SinusoidalPositionalEncoding,
 )
 from ._recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
+from ._residual import BasicBlock, Bottleneck
 from ._scale import Standardize, Unstandardize
 from ._seeded import Seeded
 from ._transformer import (
@@ -329,6 +331,12 @@ _COMBINED = (
     Example(Input(4), _VECTORS, twin="Identity()"),
     Example(share(Linear(4, 4)), _VECTORS, twin=""),
     Example(Residual(Linear(4, 4)), _VECTORS, twin=""),
+    Example(AddBranches(Linear(4, 3), Linear(4, 3, False)), _VECTORS, twin=""),
+    Example(Concat((Linear(4, 3), Linear(4, 2)), -1), _VECTORS, twin=""),
+    Example(BasicBlock(2, 2), ("N", 2, 3, 4), twin="", holes=_ROOTS),
+    Example(BasicBlock(2, 4, 2), ("N", 2, 5, 4), "with projection", twin="", steps=2),
+    Example(Bottleneck(4, 1), ("N", 4, 3, 4), twin="", holes=_ROOTS),
+    Example(Bottleneck(2, 1, 2), ("N", 2, 5, 4), "with projection", twin=""),
     Example(Seeded(Linear(4, 3), {"weight": 1}), _VECTORS, twin="Linear(4, 3)"),
     Example(Sequential(Linear(4, 3), ReLU(), Linear(3, 2)), _VECTORS),
     Example(_CNN, ("N", 1, 6, 6), "cnn", steps=2),

@@ -1,0 +1,79 @@
+"""Layers side by side on one input: their sum, their outputs one after another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tensorem import functional as F
+from tensorem.calls import integer
+from tensorem.errors import LayerError
+from tensorem.layer import Layer, ruled, shape_tree
+from tensorem.shapes import UNKNOWN_RANK, Shape, format_shape, require_equal
+
+
+class AddBranches(Layer):
+    """The sum f(x) + g(x).
+
+    Shapes:
+        x  ->  what f gives, which is what g gives
+
+    Raises:
+        ShapeError: The branches give different shapes.
+
+    Example:
+        >>> from tensorem import nn
+        >>> nn.AddBranches(nn.Linear(3, 2), nn.Linear(3, 2)).output_shape((5, 3))
+        (5, 2)
+    """
+
+    f: Layer
+    g: Layer
+
+    def output_shape(self, x: Shape = UNKNOWN_RANK) -> Shape:
+        one = ruled(self.f, "f", (x,), (), None)
+        _require_equal(one, ruled(self.g, "g", (x,), (), None))
+        return one
+
+    def forward(self, x: Any) -> Any:
+        one, other = self.f(x), self.g(x)
+        _require_equal(shape_tree(one), shape_tree(other))
+        return F.add(one, other)
+
+
+class Concat(Layer):
+    """The outputs of several layers for one input, one after another along an axis.
+
+    Shapes:
+        x  ->  (..., a + b + ..., ...)  where the layers give (..., a, ...), (..., b, ...), ...
+
+    Args:
+        branches: The layers.
+        dim: The axis.
+
+    Raises:
+        LayerError: There are no layers.
+        ShapeError: Other axes of the outputs differ, or there is no such axis.
+
+    Example:
+        >>> from tensorem import nn
+        >>> both = nn.Concat((nn.Conv2d(1, 4, 1), nn.Conv2d(1, 8, 3, padding=1)))
+        >>> nn.build(both, input=("N", 1, 6, 6)).output
+        float32 (N, 12, 6, 6)
+    """
+
+    branches: tuple[Layer, ...]
+    dim: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        integer("dim", self.dim)
+        if not self.branches or not all(isinstance(b, Layer) for b in self.branches):
+            raise LayerError(f"takes a tuple of layers, got {self.branches!r}.")
+
+    def forward(self, x: Any) -> Any:
+        return F.cat([branch(x) for branch in self.branches], self.dim)
+
+
+def _require_equal(f: Any, g: Any) -> None:
+    got = f"{format_shape(f)} and {format_shape(g)}"
+    require_equal(f, g, f"AddBranches takes branches that give one shape, got {got}.")
