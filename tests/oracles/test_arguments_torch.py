@@ -16,7 +16,8 @@ from tensorem.calls._not_taken import NEXT
 from tensorem.errors import ArgumentError
 
 OWN = {
-    "Input", "Layer", "LearnedPositionalEmbedding", "OneHotEmbedding", "Residual",
+    "GatedDiagonalSSM", "Input", "Layer", "LearnedPositionalEmbedding", "Mamba",
+    "OneHotEmbedding", "Residual",
     "RotaryEmbedding", "Sequential", "SinusoidalPositionalEncoding", "Standardize",
     "Unstandardize",
 }  # fmt: skip

@@ -70,12 +70,14 @@ from ._pool import max_pool2d as max_pool2d
 from ._position import places as places
 from ._position import rotary_embedding as rotary_embedding
 from ._position import sinusoidal_encoding as sinusoidal_encoding
+from ._recurrent import gated_diagonal_ssm as gated_diagonal_ssm
 from ._recurrent import gru as gru
 from ._recurrent import gru_cell as gru_cell
 from ._recurrent import lstm as lstm
 from ._recurrent import lstm_cell as lstm_cell
 from ._recurrent import rnn as rnn
 from ._recurrent import rnn_cell as rnn_cell
+from ._recurrent import zero_pads as zero_pads
 from ._reduce import amax as amax
 from ._reduce import amin as amin
 from ._reduce import mean as mean
@@ -88,6 +90,7 @@ from ._select import clamp as clamp
 from ._select import cumsum as cumsum
 from ._select import one_hot as one_hot
 from ._select import where as where
+from ._selective import selective_scan as selective_scan
 from ._shape import shape as shape
 
 __all__ = [
@@ -117,6 +120,7 @@ __all__ = [
     "embedding_bag",
     "exp",
     "flatten",
+    "gated_diagonal_ssm",
     "gelu",
     "glu",
     "group_norm",
@@ -161,6 +165,7 @@ __all__ = [
     "rnn_cell",
     "rotary_embedding",
     "scaled_dot_product_attention",
+    "selective_scan",
     "selu",
     "shape",
     "sigmoid",
@@ -177,4 +182,5 @@ __all__ = [
     "tanh",
     "unfold",
     "where",
+    "zero_pads",
 ]

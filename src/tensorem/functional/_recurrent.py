@@ -22,9 +22,19 @@ from tensorem.calls import check_array
 from tensorem.errors import ArgumentError, DTypeError
 from tensorem.shapes import Spec, format_shape, require_equal
 
-from ._contract import embedding
+from ._contract import embedding, linear
 from ._move import broadcast
-from ._recurrence import GRU, LSTM, RNN, Arrays, Cell, product, recurrence, scanned
+from ._recurrence import (
+    GATED,
+    GRU,
+    LSTM,
+    RNN,
+    Arrays,
+    Cell,
+    product,
+    recurrence,
+    scanned,
+)
 from ._shape import checked, shape
 
 Array = jax.Array
@@ -152,6 +162,79 @@ def lstm(
 
 
 @checked
+def gated_diagonal_ssm(
+    x: Array,
+    weights: Sequence[Array],
+    biases: Sequence[Array],
+    state: Array | None = None,
+    lengths: Array | None = None,
+    *,
+    reverse: bool = False,
+) -> tuple[Array, Array]:
+    """h' = d h + (1 - d) u and y = h' silu(W_z x + b_z), step by step; errors as in `rnn`.
+
+    u is silu(W_u x + b_u), and d is sigmoid(W_d [x; h] + b_d).
+
+    Shapes:
+        x (*batch, T, in), weights (hidden, in), (hidden, in + hidden), (hidden, in), biases
+        (hidden,) each, state (*batch, hidden), lengths (*batch)
+        ->  y (*batch, T, hidden), last h (*batch, hidden)
+
+    Args:
+        weights: W_u, W_d, W_z.
+        biases: b_u, b_d, b_z.
+
+    Source:
+        TorchLean's `mamba`, which is not the selective scan of that name: `selective_scan`.
+    """
+    (w_u, w_d, w_z), (b_u, b_d, b_z) = _three(weights, "weights"), _three(biases, "biases")
+    inputs = w_u.shape[-1]
+    of_x, of_h = w_d[:, :inputs], w_d[:, inputs:]
+    kind = _Kind(1, 1, GATED.turn, partial(recurrence, GATED))
+    _weights(kind, (of_x, of_h, b_d))
+    x = _entered(x, lengths)
+
+    def enter(x: Array) -> Array:
+        return jnp.concatenate([ops.silu(linear(x, w_u, b_u)), linear(x, of_x, b_d)], axis=-1)
+
+    h, (last,) = _over_steps(kind, enter, x, (of_h, None), _one(state), lengths, reverse)
+    return h * ops.silu(linear(x, w_z, b_z)), last
+
+
+def _three(arrays: Sequence[Array], name: str) -> Sequence[Array]:
+    if not isinstance(arrays, tuple | list) or len(arrays) != 3:
+        got = f"{len(arrays)} of them" if hasattr(arrays, "__len__") else repr(arrays)
+        raise ArgumentError(f"takes three {name}, those of u, d and z, got {got}.")
+    return arrays
+
+
+@checked
+def zero_pads(x: Array, lengths: Array) -> Array:
+    """x with zeros behind the last step of each sequence, whatever stands there, NaN too.
+
+    Shapes:
+        x (*batch, T, features), lengths (*batch)  ->  like x
+
+    Args:
+        lengths: How many steps each sequence has, from 1 to T.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: x holds no floats, or lengths are no integers.
+        DataError: A length is not from 1 to T, where it is a value; its sequence is NaN inside a
+            trace.
+
+    Example:
+        >>> zero_pads(jnp.ones((2, 3, 1)), jnp.array([1, 3]))[..., 0].tolist()
+        [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
+    """
+    _floats(x)
+    features = shape(x)[-1] if x.ndim else 1
+    rules.sequence(shape(x), features, features)
+    return _zeroed(x, lengths)
+
+
+@checked
 def rnn_cell(
     x: Array,
     weights: Sequence[Array],
@@ -212,18 +295,30 @@ def _sequence(
 ) -> tuple[Array, Arrays]:
     """A layer in one direction, batch first."""
     ih, hh, bias_ih, bias_hh = _weights(kind, weights)
-    _floats(x)
     rules.sequence(shape(x), ih.shape[1], hh.shape[1])
-    first = _first(kind, x, x.shape[:-2], hh.shape[1], state)
+    x = _entered(x, lengths)
+    enter = partial(product, weight=ih, bias=bias_ih)
+    return _over_steps(kind, enter, x, (hh, bias_hh), state, lengths, reverse)
+
+
+def _over_steps(
+    kind: _Kind,
+    enter: Callable[[Array], Array],
+    x: Array,
+    inner: tuple[Array, Array | None],
+    state: Arrays | None,
+    lengths: Array | None,
+    reverse: bool,
+) -> tuple[Array, Arrays]:
+    """Every h, batch first: `enter` is what a turn takes from x, `inner` what multiplies h."""
+    first = _first(kind, x, x.shape[:-2], inner[0].shape[1], state)
     if lengths is None:
-        a = product(jnp.moveaxis(x, -2, 0), ih, bias_ih)
-        h, last = kind.run(reverse, a, hh, bias_hh, first, None)
+        h, last = kind.run(reverse, enter(jnp.moveaxis(x, -2, 0)), *inner, first, None)
         return jnp.moveaxis(h, 0, -2), last
     here, one = _steps(x, lengths)
-    a = product(jnp.moveaxis(jnp.where(here[..., None], x, 0), -2, 0), ih, bias_ih)
-    first = tuple(part * one for part in first)
-    h, last = kind.run(reverse, a, hh, bias_hh, first, jnp.moveaxis(here, -1, 0))
-    return jnp.where(here[..., None], jnp.moveaxis(h, 0, -2), 0 * one[..., None, :]), last
+    a, first = enter(jnp.moveaxis(x, -2, 0)), tuple(part * one for part in first)
+    h, last = kind.run(reverse, a, *inner, first, jnp.moveaxis(here, -1, 0))
+    return _zeroed(jnp.moveaxis(h, 0, -2), lengths), last
 
 
 def _step(kind: _Kind, x: Array, weights: Sequence[Array], state: Arrays | None) -> Arrays:
@@ -291,6 +386,16 @@ def _weights(
 def _floats(x: Array) -> None:
     if x.dtype.name not in dtypes.FLOATING:
         raise DTypeError(f"takes floats, got {x.dtype}.", help='convert: x.astype("float32").')
+
+
+def _entered(x: Array, lengths: Array | None) -> Array:
+    _floats(x)
+    return x if lengths is None else _zeroed(x, lengths)
+
+
+def _zeroed(x: Array, lengths: Array) -> Array:
+    here, one = _steps(x, lengths)
+    return jnp.where(here[..., None], x, 0) * one[..., None]
 
 
 def _one(state: Array | None) -> Arrays | None:

@@ -96,6 +96,9 @@ from ._seeded import run_global as run_global
 from ._seeded import with_model as with_model
 from ._seeded import with_seed as with_seed
 from ._seeded import with_seeds as with_seeds
+from ._ssm import GatedDiagonalSSM as GatedDiagonalSSM
+from ._ssm import Mamba as Mamba
+from ._ssm import original_mamba as original_mamba
 from ._transformer import Transformer as Transformer
 from ._transformer import TransformerDecoder as TransformerDecoder
 from ._transformer import TransformerDecoderLayer as TransformerDecoderLayer
@@ -130,6 +133,7 @@ __all__ = [
     "GLU",
     "GRU",
     "GRUCell",
+    "GatedDiagonalSSM",
     "GroupNorm",
     "Hardswish",
     "Hardtanh",
@@ -147,6 +151,7 @@ __all__ = [
     "LocalResponseNorm",
     "LogSigmoid",
     "LogSoftmax",
+    "Mamba",
     "MaxPool2d",
     "Mish",
     "Model",
@@ -195,6 +200,7 @@ __all__ = [
     "next_seed",
     "next_seeds",
     "original",
+    "original_mamba",
     "pure",
     "rewind",
     "run",

@@ -55,6 +55,7 @@ from ._recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from ._residual import BasicBlock, Bottleneck
 from ._scale import Standardize, Unstandardize
 from ._seeded import Seeded
+from ._ssm import GatedDiagonalSSM, Mamba
 from ._transformer import (
     Transformer,
     TransformerDecoder,
@@ -318,6 +319,9 @@ _RECURRENT = (
     Example(RNNCell(3, 4), (("N", 3), ("N", 4))),
     Example(GRUCell(3, 4, False), (("N", 3), ("N", 4))),
     Example(LSTMCell(3, 4), ("N", 3)),
+    Example(GatedDiagonalSSM(3, 4, returns="output"), ("N", 4, 3), twin=""),
+    Example(Mamba(4, d_state=3), ("N", 5, 4), twin=""),
+    Example(Mamba(4, 3, 2, bias=True, scan="associative"), ("N", 5, 4), "all at once", ""),
 )
 _CNN = Sequential(
     Conv2d(1, 4, 3, padding=1, bias=False),
