@@ -89,7 +89,7 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name not in __all__:
-        raise AttributeError(f"module 'tensorem' has no attribute {name!r}")
+        import_module("tensorem.calls").elsewhere("tensorem")(name)
     home = _HOMES.get(name)
     found = getattr(import_module(f"tensorem.{home}"), name) if home else None
     return import_module(f"tensorem.{name}") if home is None else globals().setdefault(name, found)

@@ -18,6 +18,7 @@ from tensorem.calls import (
     AT_LEAST_0,
     FROM_0_BELOW_1,
     called,
+    elsewhere,
     flag,
     integer,
     number,
@@ -26,6 +27,28 @@ from tensorem.errors import ArgumentError
 
 if TYPE_CHECKING:
     import optax
+else:
+    __getattr__ = elsewhere(__name__)
+
+__all__ = [
+    "Argument",
+    "Arguments",
+    "Json",
+    "Optimizer",
+    "Schedule",
+    "adam",
+    "adamw",
+    "chain",
+    "check_dtype",
+    "clip_grad_norm",
+    "constant",
+    "cosine_lr",
+    "exponential_lr",
+    "from_json",
+    "rate_of",
+    "sgd",
+    "step_lr",
+]
 
 Argument = Union[float, bool, tuple[float, ...], "Schedule", tuple["Optimizer", ...]]
 Arguments = tuple[tuple[str, Argument], ...]

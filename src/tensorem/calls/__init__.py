@@ -3,6 +3,8 @@
 from ._call import called as called
 from ._call import check_array as check_array
 from ._call import check_call as check_call
+from ._elsewhere import ELSEWHERE as ELSEWHERE
+from ._elsewhere import elsewhere as elsewhere
 from ._named import named as named
 from ._named import unless_named as unless_named
 from ._ranges import ABOVE_0 as ABOVE_0
@@ -24,6 +26,7 @@ __all__ = [
     "ABOVE_0",
     "ANY",
     "AT_LEAST_0",
+    "ELSEWHERE",
     "FROM_0_BELOW_1",
     "FROM_0_TO_1",
     "OTHER_THAN_0",
@@ -33,6 +36,7 @@ __all__ = [
     "called",
     "check_array",
     "check_call",
+    "elsewhere",
     "flag",
     "integer",
     "integers",

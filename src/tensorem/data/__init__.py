@@ -1,5 +1,9 @@
 """Examples: data sets in memory, batches, the bundled data, and readers."""
 
+from typing import TYPE_CHECKING
+
+from tensorem.calls import elsewhere
+
 from ._bundled import digits as digits
 from ._bundled import iris as iris
 from ._columns import Columns as Columns
@@ -33,3 +37,6 @@ __all__ = [
     "read_table",
     "shown",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)

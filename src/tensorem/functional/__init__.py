@@ -3,6 +3,10 @@
 `from tensorem import functional as F`. Whatever draws takes its key as an argument.
 """
 
+from typing import TYPE_CHECKING
+
+from tensorem.calls import elsewhere
+
 from ._activation import abs as abs
 from ._activation import celu as celu
 from ._activation import elu as elu
@@ -184,3 +188,6 @@ __all__ = [
     "where",
     "zero_pads",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)

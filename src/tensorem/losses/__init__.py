@@ -6,6 +6,10 @@ Each loss gives one number, or those of the single entries, by its `reduction`. 
 loss with options is `functools.partial(losses.cross_entropy, label_smoothing=0.1)`.
 """
 
+from typing import TYPE_CHECKING
+
+from tensorem.calls import elsewhere
+
 from ._check import check_class_form as check_class_form
 from ._check import check_classes as check_classes
 from ._classes import bce as bce
@@ -69,3 +73,6 @@ __all__ = [
     "soft_margin",
     "triplet_margin",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)

@@ -4,6 +4,10 @@ Those of `train.fit` are pairs (sum, count), which add up over batches; the othe
 data set at once.
 """
 
+from typing import TYPE_CHECKING
+
+from tensorem.calls import elsewhere
+
 from ._pairs import METRICS as METRICS
 from ._pairs import Metric as Metric
 from ._pairs import absolute_error as absolute_error
@@ -37,3 +41,6 @@ __all__ = [
     "squared_error",
     "top_k_accuracy",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)

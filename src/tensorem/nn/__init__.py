@@ -1,5 +1,8 @@
 """The layers, family by family, and `build`, which makes models of them."""
 
+from typing import TYPE_CHECKING
+
+from tensorem.calls import elsewhere
 from tensorem.layer import EVALUATION as EVALUATION
 from tensorem.layer import Buffer as Buffer
 from tensorem.layer import Context as Context
@@ -210,3 +213,6 @@ __all__ = [
     "with_seed",
     "with_seeds",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)

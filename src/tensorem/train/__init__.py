@@ -1,5 +1,9 @@
 """Training: a pure step, compiled in chunks; runs that can be killed and resumed bit for bit."""
 
+from typing import TYPE_CHECKING
+
+from tensorem.calls import elsewhere
+
 from ._evaluate import evaluate as evaluate
 from ._evaluate import predict as predict
 from ._feed import Batches as Batches
@@ -47,3 +51,6 @@ __all__ = [
     "read_config",
     "resume",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)

@@ -1,0 +1,239 @@
+"""Names of PyTorch's that stand elsewhere, or nowhere: what to write instead.
+
+Keys are names, whichever module they are asked of: one that has them is never asked.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from difflib import get_close_matches
+from typing import Any
+
+# Loss -> what PyTorch calls its class, and its function.
+_LOSSES = {
+    "bce": ("BCELoss", "binary_cross_entropy"),
+    "bce_with_logits": ("BCEWithLogitsLoss", "binary_cross_entropy_with_logits"),
+    "cosine_embedding": ("CosineEmbeddingLoss", "cosine_embedding_loss"),
+    "cross_entropy": ("CrossEntropyLoss",),
+    "ctc": ("CTCLoss", "ctc_loss"),
+    "gaussian_nll": ("GaussianNLLLoss", "gaussian_nll_loss"),
+    "hinge_embedding": ("HingeEmbeddingLoss", "hinge_embedding_loss"),
+    "huber": ("HuberLoss", "huber_loss"),
+    "kl_div": ("KLDivLoss",),
+    "l1": ("L1Loss", "l1_loss"),
+    "margin_ranking": ("MarginRankingLoss", "margin_ranking_loss"),
+    "mse": ("MSELoss", "mse_loss"),
+    "multi_margin": ("MultiMarginLoss", "multi_margin_loss"),
+    "nll": ("NLLLoss", "nll_loss"),
+    "poisson_nll": ("PoissonNLLLoss", "poisson_nll_loss"),
+    "smooth_l1": ("SmoothL1Loss", "smooth_l1_loss"),
+    "soft_margin": ("SoftMarginLoss", "soft_margin_loss"),
+    "triplet_margin": ("TripletMarginLoss", "triplet_margin_loss"),
+}
+_METRICS = {
+    "absolute_error": ("MeanAbsoluteError", "mean_absolute_error"),
+    "accuracy": ("Accuracy", "MulticlassAccuracy", "accuracy_score"),
+    "auroc": ("AUROC", "BinaryAUROC", "roc_auc_score"),
+    "binary_accuracy": ("BinaryAccuracy",),
+    "confusion_matrix": ("ConfusionMatrix",),
+    "f1": ("F1Score", "f1_score"),
+    "perplexity": ("Perplexity",),
+    "precision": ("Precision", "precision_score"),
+    "r2": ("R2Score", "r2_score"),
+    "recall": ("Recall", "recall_score"),
+    "squared_error": ("MeanSquaredError", "mean_squared_error"),
+    "top_k_accuracy": ("TopKMulticlassAccuracy", "top_k_accuracy_score"),
+}
+_OPTIMIZERS = {"Adam": "adam", "AdamW": "adamw", "SGD": "sgd"}
+_OTHER_OPTIMIZERS = (
+    "ASGD", "Adadelta", "Adafactor", "Adagrad", "Adamax", "LBFGS", "Muon", "NAdam", "RAdam",
+    "RMSprop", "Rprop", "SparseAdam",
+)  # fmt: skip
+_SCHEDULES = {
+    "CosineAnnealingLR": "cosine_lr",
+    "ExponentialLR": "exponential_lr",
+    "StepLR": "step_lr",
+}
+_OTHER_SCHEDULES = (
+    "ChainedScheduler", "ConstantLR", "CosineAnnealingWarmRestarts", "CyclicLR", "LRScheduler",
+    "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR",
+    "ReduceLROnPlateau", "SequentialLR",
+)  # fmt: skip
+_PADS = (
+    "CircularPad", "ConstantPad", "ReflectionPad", "ReplicationPad", "ZeroPad",
+)  # fmt: skip
+_SAMPLERS = (
+    "BatchSampler", "DistributedSampler", "RandomSampler", "Sampler", "SequentialSampler",
+    "WeightedRandomSampler",
+)  # fmt: skip
+_OF_ARRAYS = (
+    "arange", "argmax", "argmin", "argsort", "asarray", "concatenate", "eye", "full", "isfinite",
+    "isnan", "linspace", "ones", "ones_like", "outer", "prod", "sort", "squeeze", "stack", "std",
+    "tril", "triu", "var", "zeros", "zeros_like",
+)  # fmt: skip
+
+_A_LAYER_HOLDS = "a field holds a tuple or dictionary of layers: layers: tuple[nn.Layer, ...]"
+_PLACED = "JAX places arrays: jax.device_put(model, device), jax.devices()"
+_SEEDED = "randomness is a value: nn.build(layer, input, seed=0), train.fit(..., seed=0)"
+_NOT_RECORDED = "nothing is recorded; gradients are asked for: jax.grad"
+_CLIPPED = "it stands before an optimizer: optim.chain(optim.clip_grad_norm(1.0), optim.adam())"
+_MADE = "arrays are JAX's: jax.numpy.asarray"
+
+ELSEWHERE: Mapping[str, str] = {
+    **{
+        name: f"losses are functions: losses.{loss}"
+        for loss, names in _LOSSES.items()
+        for name in (loss, *names)
+    },
+    **{
+        name: f"metrics are functions: metrics.{metric}"
+        for metric, names in _METRICS.items()
+        for name in (metric, *names)
+    },
+    **{
+        name: f"optimizers are functions: optim.{ours}"
+        for theirs, ours in _OPTIMIZERS.items()
+        for name in (theirs, ours)
+    },
+    **dict.fromkeys(
+        _OTHER_OPTIMIZERS, "the optimizers that there are: optim.sgd, optim.adam, optim.adamw"
+    ),
+    **{
+        name: f"a schedule is the lr of an optimizer: optim.{ours}"
+        for theirs, ours in _SCHEDULES.items()
+        for name in (theirs, ours)
+    },
+    **dict.fromkeys(
+        ("lr_scheduler", *_OTHER_SCHEDULES),
+        "a schedule is the lr of an optimizer: "
+        "optim.constant, optim.step_lr, optim.exponential_lr, optim.cosine_lr",
+    ),
+    **dict.fromkeys(("clip_grad_norm", "clip_grad_norm_", "clip_grad_value_"), _CLIPPED),
+    **dict.fromkeys(
+        ("utils", "parametrize", "parametrizations"),
+        "gradients are clipped by optim.clip_grad_norm, batches made by data.Loader",
+    ),
+    **dict.fromkeys(
+        ("spectral_norm", "weight_norm"),
+        "a layer's arrays are declared by nn.Layer.parameters, and its forward may scale them",
+    ),
+    **dict.fromkeys(
+        ("parameters_to_vector", "vector_to_parameters"),
+        "parameters are a dictionary, model.params: jax.flatten_util.ravel_pytree",
+    ),
+    "Module": "a layer is a frozen description: nn.Layer",
+    **dict.fromkeys(("ModuleList", "ModuleDict", "Container"), _A_LAYER_HOLDS),
+    **dict.fromkeys(
+        ("ParameterList", "ParameterDict", "UninitializedParameter", "UninitializedBuffer"),
+        "a layer declares its arrays by name: nn.Layer.parameters",
+    ),
+    **dict.fromkeys(
+        ("DataParallel", "DistributedDataParallel", "parallel", "distributed"), _PLACED
+    ),
+    "functional": "it stands beside nn: from tensorem import functional as F",
+    **{
+        f"{pad}{n}d": "places are added by a function: functional.pad"
+        for pad in _PADS
+        for n in "123"
+    },
+    **{
+        f"dropout{n}d": "axes says which are dropped whole: functional.channel_dropout"
+        for n in "123"
+    },
+    "PixelShuffle": "it is a function, without arrays: functional.pixel_shuffle",
+    "PixelUnshuffle": "it is a function, without arrays: functional.pixel_unshuffle",
+    "Unfold": "it is a function, without arrays: functional.unfold",
+    "CosineSimilarity": "it is a function, without arrays: functional.cosine_similarity",
+    **dict.fromkeys(
+        ("Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"),
+        "it is a function, without arrays: functional.interpolate",
+    ),
+    **dict.fromkeys(
+        ("upsample", "upsample_nearest", "upsample_bilinear"),
+        "one function samples anew: functional.interpolate",
+    ),
+    "multi_head_attention_forward": "its parts have names: functional.scaled_dot_product_attention",
+    "gumbel_softmax": "draws take a key: jax.random.gumbel, then functional.softmax",
+    "DataLoader": "batches are a function of the epoch: data.Loader",
+    **dict.fromkeys(("TensorDataset", "StackDataset"), "inputs and targets: data.Dataset"),
+    **dict.fromkeys(
+        ("IterableDataset", "ChainDataset"), "batches made one after another: train.Stream"
+    ),
+    **dict.fromkeys(("Subset", "SubsetRandomSampler"), "rows of a data set: data.Dataset.select"),
+    "ConcatDataset": "data sets one after another: data.Dataset.append",
+    "random_split": "first data.Dataset.shuffle, then data.Dataset.split",
+    **dict.fromkeys(
+        _SAMPLERS,
+        "the order of an epoch is a function of its number: data.Loader.order",
+    ),
+    **dict.fromkeys(("Trainer", "train"), "training is one call: train.fit"),
+    **dict.fromkeys(
+        ("Callback", "EarlyStopping", "ModelCheckpoint"),
+        "functions that see a run: train.Hooks; what it writes: train.fit(..., path=...)",
+    ),
+    **dict.fromkeys(
+        ("no_grad", "enable_grad", "set_grad_enabled", "inference_mode", "grad", "autograd"),
+        _NOT_RECORDED,
+    ),
+    **dict.fromkeys(("tensor", "Tensor", "as_tensor", "from_numpy", "FloatTensor"), _MADE),
+    **{name: f"arrays are JAX's: jax.numpy.{name}" for name in _OF_ARRAYS},
+    **dict.fromkeys(("rand", "randn", "randint", "randperm", "Generator"), _SEEDED),
+    "manual_seed": f"{_SEEDED}; a stream of seeds: nn.manual_seed",
+    **dict.fromkeys(("cuda", "device", "backends", "mps", "set_default_device"), _PLACED),
+    **dict.fromkeys(
+        ("compile", "jit", "script"), "models and training steps are compiled: jax.jit"
+    ),
+    **dict.fromkeys(("vmap", "func"), "a model is a function of JAX's: jax.vmap"),
+    **dict.fromkeys(
+        ("float32", "float64", "int32", "int64", "dtype", "set_default_dtype"),
+        'dtypes are text: tm.Spec(("N", 3), "float32")',
+    ),
+    "onnx": "what is saved and read is a graph: tm.capture, tm.save",
+    "fx": "a graph is captured: tm.capture",
+}
+"""Name -> what to write: every word in it with a dot is there."""
+
+_OTHERWISE: Mapping[str, str] = {
+    "tensorem": "layers are in tm.nn, functions in tm.functional, losses in tm.losses",
+    "tensorem.nn": "a layer of one's own is a subclass of nn.Layer",
+    "tensorem.functional": "forward may call jax.numpy and jax.nn too",
+}
+
+
+def elsewhere(module: str) -> Callable[[str], Any]:
+    """The `__getattr__` of a module: an error that says what to write instead of a name.
+
+    Raises:
+        AttributeError: From the result, always: the module has no such name.
+
+    Example:
+        >>> from tensorem import nn
+        >>> nn.CrossEntropyLoss
+        Traceback (most recent call last):
+        AttributeError: module 'tensorem.nn' has no attribute 'CrossEntropyLoss'; losses are \
+functions: losses.cross_entropy
+    """
+
+    def missing(name: str) -> Any:
+        words = "" if name.startswith("_") else _words(module, name)
+        what = f"module {module!r} has no attribute {name!r}"
+        # With a name too, Python would add a guess of its own.
+        raise AttributeError("; ".join(filter(None, (what, words))), obj=sys.modules[module])
+
+    return missing
+
+
+def _words(module: str, name: str) -> str:
+    near = _near(name, vars(sys.modules[module]).get("__all__", ()))
+    return ELSEWHERE.get(name) or (f"did you mean {near}?" if near else _OTHERWISE.get(module, ""))
+
+
+def _near(name: str, names: list[str]) -> str:
+    """The name that is spelt most like it, whatever the case: relu is ReLU."""
+    bare = {_bare(n): n for n in names}
+    return "".join(bare[n] for n in get_close_matches(_bare(name), bare, 1, 0.8))
+
+
+def _bare(name: str) -> str:
+    return name.replace("_", "").lower()
