@@ -198,6 +198,21 @@ def test_gates_are_the_originals_matrices(layer: nn.Layer, order: tuple[int, ...
     assert not np.any(model.params["bias_hh_l0"])
 
 
+def test_a_stack_of_transformers_has_the_originals_numbers() -> None:
+    one = nn.TransformerEncoderLayer(4, 2, 6, bias=False)
+    layer = nn.Seeded(nn.TransformerEncoder(one, 2), {"layers.0.self_attn.in_proj_weight": 9})
+    params = nn.build(layer, ("N", 3, 4), init=nn.original).params
+    xavier = nn.init.original_xavier_uniform()
+    for i, base in enumerate((9, 109)):  # reference notes, section 3: a stride of 100
+        qkv = np.split(np.asarray(params[f"layers.{i}.self_attn.in_proj_weight"]), 3)
+        out = params[f"layers.{i}.self_attn.out_proj.weight"]
+        for k, weight in enumerate((*qkv, out)):
+            assert np.array_equal(weight.T, np.float32(xavier((4, 4), base + k)))
+        for name, shape, k in (("linear1", (6, 4), 3), ("linear2", (4, 6), 5)):
+            weight = params[f"layers.{i}.{name}.weight"]
+            assert np.array_equal(weight, np.float32(xavier(shape, base + k)))
+
+
 def test_a_layer_that_the_original_has_not_is_named() -> None:
     layer = nn.Sequential(nn.GRU(2, 3, num_layers=2, returns="output"))
     with pytest.raises(LayerError, match=r"layers of the original, got 0\.weight_ih_l1, which is"):

@@ -21,15 +21,18 @@ from tensorem.layer import (
     parts,
 )
 
+from ._attention import MultiheadAttention
 from ._conv import Conv2d
 from ._dropout import Dropout
-from ._embedding import Embedding
+from ._embedding import Embedding, OneHotEmbedding
 from ._init import Floats, Shape, constant, original_uniform, original_xavier_uniform, zeros
 from ._linear import Linear
 from ._norm import BatchNorm2d, LayerNorm
+from ._position import LearnedPositionalEmbedding
 from ._recurrent import GRU, LSTM, RNN
 from ._residual import BasicBlock
 from ._seeded import Seeded
+from ._transformer import TransformerEncoder, TransformerEncoderLayer
 
 Starts = Mapping[str, tuple[Initialiser, int]]
 
@@ -68,6 +71,18 @@ class _Gates:
         return np.concatenate([g[:, :kept] if self.first else g[:, -kept:] for g in gates])
 
 
+@dataclass(frozen=True)
+class _Transposed:
+    """The original's matrices (in, out), each drawn for itself, turned to (out, in)."""
+
+    count: int
+
+    def __call__(self, shape: Shape, seed: int) -> Floats:
+        whole = (shape[1], shape[0] // self.count)
+        drawn = [original_xavier_uniform()(whole, _plus(seed, k)).T for k in range(self.count)]
+        return np.concatenate(drawn)
+
+
 def _linear(layer: Linear, weight: int, bias: int) -> Starts:
     return {"weight": (original_xavier_uniform(), weight), **_zero(layer, "bias")}
 
@@ -76,7 +91,7 @@ def _conv2d(layer: Conv2d, weight: int, bias: int) -> Starts:
     return {"weight": (original_uniform(-0.1, 0.1), weight), **_zero(layer, "bias")}
 
 
-def _embedding(layer: Embedding, weight: int) -> Starts:
+def _table(layer: Layer, weight: int) -> Starts:
     return {"weight": (original_uniform(-0.02, 0.02), weight)}
 
 
@@ -84,11 +99,38 @@ def _basic_block(layer: BasicBlock, base: int) -> Starts:
     """Its norms take four of the numbers after the base, though they start constant."""
     skip: Any = layer.downsample
     projected = [("downsample.0", skip[0], 12)] if skip else []
-    found: dict[str, tuple[Initialiser, int]] = {}
-    for path, conv, k in [("conv1", layer.conv1, 0), ("conv2", layer.conv2, 6), *projected]:
-        starts = _conv2d(conv, _plus(base, k), _plus(base, k + 1))
-        found |= {join(path, name): start for name, start in starts.items()}
-    return found
+    convolutions = [("conv1", layer.conv1, 0), ("conv2", layer.conv2, 6), *projected]
+    return _below({path: _conv2d(conv, _plus(base, k), 0) for path, conv, k in convolutions})
+
+
+def _attention(layer: MultiheadAttention, base: int) -> Starts:
+    """Query, key and value have the numbers from the base on, the output the one after."""
+    return {
+        "in_proj_weight": (_Transposed(3), base),
+        "out_proj.weight": (_Transposed(1), _plus(base, 3)),
+    }
+
+
+def _encoder_layer(layer: TransformerEncoderLayer, base: int) -> Starts:
+    """The output of attention and the first affine map share a number, as there."""
+    return _below(
+        {
+            "self_attn": _attention(layer.self_attn, base),
+            "linear1": _linear(layer.linear1, _plus(base, 3), 0),
+            "linear2": _linear(layer.linear2, _plus(base, 5), 0),
+        }
+    )
+
+
+def _encoder(layer: TransformerEncoder, base: int) -> Starts:
+    layers: Any = layer.layers
+    starts = (_encoder_layer(part, _plus(base, 100 * i)) for i, part in enumerate(layers))
+    return _below({f"layers.{i}": s for i, s in enumerate(starts)})
+
+
+def _below(parts: Mapping[str, Starts]) -> Starts:
+    """The starts of parts, by path from the whole."""
+    return {join(path, n): s for path, starts in parts.items() for n, s in starts.items()}
 
 
 def _recurrent(*order: int) -> Callable[..., Starts]:
@@ -111,11 +153,16 @@ _RECURRENT = ("weight_ih_l0", "bias_ih_l0")
 ROWS: Mapping[type[Layer], Row] = {
     Linear: Row(("weight", "bias"), _linear),
     Conv2d: Row(("weight", "bias"), _conv2d),
-    Embedding: Row(("weight",), _embedding),
+    Embedding: Row(("weight",), _table),
+    OneHotEmbedding: Row(("weight",), _table),
+    LearnedPositionalEmbedding: Row(("weight",), _table),
     LayerNorm: Row(("weight", "bias")),
     BatchNorm2d: Row(("weight", "bias")),
     Dropout: Row(("",)),
     BasicBlock: Row(("conv1.weight",), _basic_block),
+    MultiheadAttention: Row(("in_proj_weight",), _attention),
+    TransformerEncoderLayer: Row(("self_attn.in_proj_weight",), _encoder_layer),
+    TransformerEncoder: Row(("layers.0.self_attn.in_proj_weight",), _encoder),
     RNN: Row(_RECURRENT, _recurrent(0)),
     GRU: Row(_RECURRENT, _recurrent(0, 1, 2)),  # r, z, n in both
     LSTM: Row(_RECURRENT, _recurrent(1, 0, 2, 3)),  # i, f, g, o of f, i, g, o
