@@ -2,9 +2,10 @@
 
 Run: python docs/api_map.py
 
-It is written from api_names.txt, where a line of a group is `names | home | check or remark`. A home is an expression in the rooms of
-tensorem; `differences`, whose remark is the matter of a row of docs/differences.md; or
-`not there yet`. A check is `layer: shape -> shape`. tests/docs/test_api_map.py evaluates them all.
+It is written from api_names.txt, where a line of a group is `names | home | check or remark`. A
+home is an expression in the rooms of tensorem; `differences`, whose remark is the matter of a row
+of docs/differences.md; or `not there yet`. A check is `layer: shape -> shape`. The tests evaluate
+them all.
 """
 
 from __future__ import annotations
@@ -24,9 +25,10 @@ _CHECK = re.compile(r"(.+): (\(.*\)) -> (\(.*\))$")
 
 HEAD = """# The original's names, and where they are here
 
-For every name of the original's API page, its definitions and what it gives on: {total} names, of which {missing} are
-not there yet. What a name does otherwise is in [the differences](differences.md). Written by `python docs/api_map.py`;
-the tests evaluate every home and every shape."""
+For every name of the original's API page, its definitions and what it gives on: {total} names,
+of which {missing} are not there yet. What a name does otherwise is in
+[the differences](differences.md). Written by `python docs/api_map.py`; the tests evaluate every
+home and every shape."""
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,7 @@ def test_one_seed_for_two_arrays_is_refused() -> None:
         (nn.pure.rnn(2, 3, seed_w=1), ["weight_ih_l0", "weight_hh_l0"]),
         (nn.pure.gru(2, 3, seed_w=1), ["weight_ih_l0", "weight_hh_l0"]),
         (nn.pure.lstm(2, 3, seed_w=1), ["weight_ih_l0", "weight_hh_l0"]),
+        (nn.pure.mamba(2, 3, seed_w=1), ["weight_u", "weight_delta", "weight_z"]),
         (nn.pure.numbered(quickstart()), ["0.weight", "0.bias", "2.weight", "2.bias"]),
     ],
 )
@@ -196,6 +197,15 @@ def test_gates_are_the_originals_matrices(layer: nn.Layer, order: tuple[int, ...
     both = np.concatenate([model.params["weight_ih_l0"], model.params["weight_hh_l0"]], axis=1)
     assert np.array_equal(both, np.float32(np.concatenate(fused)))
     assert not np.any(model.params["bias_hh_l0"])
+
+
+def test_the_matrices_of_a_state_space_have_the_originals_numbers() -> None:
+    layer = nn.Sequential(nn.Linear(2, 2), nn.original_mamba(2, 3), nn.Linear(3, 3))
+    params = nn.build(layer, ("N", 4, 2), init=nn.original).params
+    seeds, xavier = rand.SeedStream.original(0).take(5)[0], nn.init.original_xavier_uniform()
+    for name, shape, k in (("u", (3, 2), 0), ("delta", (3, 5), 1), ("z", (3, 2), 2)):
+        assert np.array_equal(params[f"1.weight_{name}"], np.float32(xavier(shape, seeds[2] + k)))
+    assert np.array_equal(params["2.weight"], np.float32(xavier((3, 3), seeds[4])))
 
 
 def test_a_stack_of_transformers_has_the_originals_numbers() -> None:

@@ -32,6 +32,7 @@ from ._position import LearnedPositionalEmbedding
 from ._recurrent import GRU, LSTM, RNN
 from ._residual import BasicBlock
 from ._seeded import Seeded
+from ._ssm import GatedDiagonalSSM
 from ._transformer import TransformerEncoder, TransformerEncoderLayer
 
 Starts = Mapping[str, tuple[Initialiser, int]]
@@ -145,6 +146,11 @@ def _recurrent(*order: int) -> Callable[..., Starts]:
     return starts
 
 
+def _gated_diagonal(layer: GatedDiagonalSSM, weight: int, bias: int) -> Starts:
+    names = ("weight_u", "weight_delta", "weight_z")
+    return {n: (original_xavier_uniform(), _plus(weight, k)) for k, n in enumerate(names)}
+
+
 def _zero(layer: Layer, *names: str) -> Starts:
     return {n: (zeros(), 0) for n in names if layer.parameters()[n] is not None}
 
@@ -163,6 +169,7 @@ ROWS: Mapping[type[Layer], Row] = {
     MultiheadAttention: Row(("in_proj_weight",), _attention),
     TransformerEncoderLayer: Row(("self_attn.in_proj_weight",), _encoder_layer),
     TransformerEncoder: Row(("layers.0.self_attn.in_proj_weight",), _encoder),
+    GatedDiagonalSSM: Row(("weight_u", "bias_u"), _gated_diagonal),
     RNN: Row(_RECURRENT, _recurrent(0)),
     GRU: Row(_RECURRENT, _recurrent(0, 1, 2)),  # r, z, n in both
     LSTM: Row(_RECURRENT, _recurrent(1, 0, 2, 3)),  # i, f, g, o of f, i, g, o

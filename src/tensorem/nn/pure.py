@@ -15,6 +15,7 @@ from ._embedding import Embedding
 from ._linear import Linear
 from ._recurrent import GRU, LSTM, RNN
 from ._seeded import Seeded
+from ._ssm import original_mamba
 
 Seed = int | None
 
@@ -91,6 +92,13 @@ def lstm(input_size: int, hidden_size: int, *, seed_w: Seed = None, seed_b: Seed
     return _recurrent(layer, 4, seed_w, seed_b)
 
 
+def mamba(input_size: int, hidden_size: int, *, seed_w: Seed = None) -> Seeded:
+    """`nn.original_mamba`; its three matrices have seed_w, seed_w + 1 and seed_w + 2."""
+    seeds = [None if seed_w is None else seed_w + k for k in range(3)]
+    layer = original_mamba(input_size, hidden_size)
+    return _seeded(layer, weight_u=seeds[0], weight_delta=seeds[1], weight_z=seeds[2])
+
+
 def _recurrent(layer: Layer, gates: int, seed_w: Seed, seed_b: Seed) -> Seeded:
     second = None if seed_w is None else seed_w + gates
     return _seeded(layer, weight_ih_l0=seed_w, weight_hh_l0=second, bias_ih_l0=seed_b)
@@ -100,4 +108,14 @@ def _seeded(layer: Layer, **seeds: Seed) -> Seeded:
     return Seeded(layer, {name: seed for name, seed in seeds.items() if seed is not None})
 
 
-__all__ = ["conv2d", "embedding", "flatten_linear", "gru", "linear", "lstm", "numbered", "rnn"]
+__all__ = [
+    "conv2d",
+    "embedding",
+    "flatten_linear",
+    "gru",
+    "linear",
+    "lstm",
+    "mamba",
+    "numbered",
+    "rnn",
+]
