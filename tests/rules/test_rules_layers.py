@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tensorem import nn
+from tensorem import nn, rules
 from tensorem.calls import named, pair, unless_named
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.layer import ruled
@@ -27,6 +27,7 @@ from tensorem.shapes import (
     UNKNOWN_RANK,
     OpenShape,
     Shape,
+    Spec,
     bind_size,
     format_shape,
     parse_size,
@@ -203,6 +204,10 @@ LAYERS: list[tuple[str, dict[str, Any]]] = [
     ("Flatten", {}),
     ("Flatten", {"start_dim": 0, "end_dim": -2}),
     ("Flatten", {"start_dim": -2, "end_dim": -1}),
+    ("Flatten", {"start_dim": 1, "end_dim": 2}),
+    ("Flatten", {"start_dim": 1, "end_dim": -2}),
+    ("Flatten", {"start_dim": -3, "end_dim": 2}),
+    ("Flatten", {"start_dim": -4, "end_dim": -3}),
     ("BatchNorm2d", {"num_features": 4}),
     ("LayerNorm", {"normalized_shape": 6}),
     ("LayerNorm", {"normalized_shape": (5, 6)}),
@@ -284,6 +289,36 @@ def test_clashes_are_found_with_the_input_unknown() -> None:
     with pytest.raises(ShapeError, match=r"takes \(N, 8, H, W\) or \(8, H, W\)"):
         nn.Conv2d(8, 16, 3).output_shape(images)
     assert format_shape(nn.Flatten().output_shape(images)) == "(?, ?)"
+
+
+@pytest.mark.parametrize(
+    ("dims", "last", "text"),
+    [
+        ((1, 2), (4, 5, 6, 7), "(..., 7)"),
+        ((1, -2), (4, 5), "(?, ?, 5)"),
+        ((1, -3), (5,), "(?, ?, ?, 5)"),
+        ((-3, -2), (4, 5, 6, 7), "(..., 4, 30, 7)"),
+        ((-3, -2), (7,), "(..., ?, 7)"),
+        ((-3, 2), (4, 5, 6, 7), "(..., 7)"),
+    ],
+)
+def test_of_an_open_rank_all_is_kept_that_is_known(dims: Any, last: Any, text: str) -> None:
+    assert format_shape(nn.Flatten(*dims).output_shape(OpenShape(last))) == text
+    with pytest.raises(ShapeError, match=r"up to end_dim, got -1 and -2 for \(\.\.\.\)"):
+        nn.Flatten(-1, -2).output_shape(UNKNOWN_RANK)
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "text"),
+    [
+        (OpenShape((3,)), (3, "N", 4), "(..., N, 4)"),
+        ((2, 3), OpenShape((3, 5, 4)), "(..., 5, 4)"),
+        (UNKNOWN_RANK, UNKNOWN_RANK, "(...)"),
+    ],
+)
+def test_a_product_of_an_open_rank_ends_as_the_second_operand(x: Any, y: Any, text: str) -> None:
+    found = rules.dot(Spec(x), Spec(y), contract=((1,), (0,)), batch=((), ()))
+    assert format_shape(found.shape) == text
 
 
 def test_symbolic_images() -> None:

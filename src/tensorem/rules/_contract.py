@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from tensorem.errors import ShapeError
 from tensorem.shapes import (
-    UNKNOWN_RANK,
     OpenShape,
     Size,
     Spec,
@@ -15,7 +14,7 @@ from tensorem.shapes import (
 )
 
 from ._elementwise import one_dtype
-from ._known import end, ended, known, merged, of_rank, sizes_of, with_end
+from ._known import end, ended, known, merged, of_rank, sizes_of, with_end, without
 
 Dims = tuple[int, ...]
 Pairs = tuple[Dims, Dims]
@@ -30,7 +29,8 @@ def dot(x: Spec, y: Spec, *, contract: Pairs, batch: Pairs) -> Spec:
     """
     one_dtype(x, y)
     if isinstance(x.shape, OpenShape) or isinstance(y.shape, OpenShape):
-        return replace(x, shape=UNKNOWN_RANK)
+        last = without(y, contract[1] + batch[1]).shape
+        return replace(x, shape=last if isinstance(last, OpenShape) else OpenShape(last))
     got = f"got {format_shape(x.shape)} and {format_shape(y.shape)}."
     for i, j in (*zip(*contract, strict=True), *zip(*batch, strict=True)):
         what = f"takes equal sizes on axes {i} and {j}, {got}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import reduce
@@ -59,26 +58,30 @@ def flatten(x: Spec, *, start_dim: int, end_dim: int) -> Spec:
         float32 (N, 256)
     """
     if isinstance(x.shape, OpenShape):
-        return replace(x, shape=_flatten_open(x.shape, start_dim, end_dim))
-    sizes = x.shape if x.shape else (1,)
-    first, last = axis(sizes, start_dim, "start_dim"), axis(sizes, end_dim, "end_dim")
-    if first > last:
+        is_behind = (start_dim < 0) == (end_dim < 0) and start_dim > end_dim
+        shape = _flatten_open(x.shape, start_dim, end_dim)
+    else:
+        sizes = x.shape if x.shape else (1,)
+        first, last = axis(sizes, start_dim, "start_dim"), axis(sizes, end_dim, "end_dim")
+        is_behind = first > last
+        shape = (*sizes[:first], numel(sizes[first : last + 1]), *sizes[last + 1 :])
+    if is_behind:
         raise ShapeError(
             f"takes start_dim up to end_dim, got {start_dim} and {end_dim} for "
             f"{format_shape(x.shape)}."
         )
-    joined = numel(sizes[first : last + 1])
-    return replace(x, shape=(*sizes[:first], joined, *sizes[last + 1 :]))
+    return replace(x, shape=shape)
 
 
-def _flatten_open(x: OpenShape, start_dim: int, end_dim: int) -> Shape:
-    if start_dim >= 0 and end_dim == -1:
-        return (UNKNOWN,) * (start_dim + 1)
-    n = len(x.last)
-    if start_dim < 0 and end_dim < 0 and -start_dim <= n and start_dim <= end_dim:
-        merged = math.prod(x.last[n + start_dim : n + end_dim + 1], start=1)
-        return OpenShape((*x.last[: n + start_dim], merged, *x.last[n + end_dim + 1 :]))
-    return UNKNOWN_RANK
+def _flatten_open(x: OpenShape, first: int, last: int) -> Shape:
+    if last >= 0:  # what stands after it is counted from the last, of an unknown number
+        return OpenShape(x.last[last + 1 :])
+    after = end(x, -last - 1) or ()
+    if first >= 0:
+        return (UNKNOWN,) * (first + 1) + after
+    known = len(x.last) + first
+    joined = numel(x.last[known : len(x.last) + last + 1]) if known >= 0 else UNKNOWN
+    return OpenShape((*x.last[: max(known, 0)], joined, *after))
 
 
 def permute(x: Spec, *, dims: Dims) -> Spec:
@@ -185,9 +188,8 @@ def pad(x: Spec, value: Spec, *, low: Dims, high: Dims, interior: Dims) -> Spec:
     one_dtype(x, value)
     if value.shape not in ((), UNKNOWN_RANK):
         raise ShapeError(f"takes one number to pad with, got {format_shape(value.shape)}.")
-    framed = [
-        n + (n - 1) * i + a + b for n, a, b, i in zip(sizes, low, high, interior, strict=True)
-    ]
+    spread = [n + (n - 1) * i if n != 0 else 0 for n, i in zip(sizes, interior, strict=True)]
+    framed = [n + a + b for n, a, b in zip(spread, low, high, strict=True)]
     if min(interior, default=0) < 0 or any(isinstance(n, int) and n < 0 for n in framed):
         raise ArgumentError(f"takes frames that leave an image, got {low}, {high}, {interior}.")
     return replace(x, shape=tuple(framed))
@@ -219,7 +221,7 @@ def embedding(index: Spec, weight: Spec) -> Spec:
 
     Raises:
         DTypeError: The index is none of integers.
-        ShapeError: The weight is no table.
+        ShapeError: The weight is no table, or one without rows.
 
     Example:
         >>> embedding(Spec(("N", 7), "int32"), Spec((10, 4)))
@@ -229,7 +231,9 @@ def embedding(index: Spec, weight: Spec) -> Spec:
         raise DTypeError(
             f"takes integers (int32, ...), got {index.dtype}.", help='convert: x.astype("int32").'
         )
-    _, dim = weight_of(weight, "rows", "dim")
+    rows, dim = weight_of(weight, "rows", "dim")
+    if rows == 0:
+        raise ShapeError(f"takes a table of at least one row, got {format_shape(weight.shape)}.")
     if isinstance(index.shape, OpenShape):
         return replace(weight, shape=OpenShape((*index.shape.last, dim)))
     return replace(weight, shape=(*index.shape, dim))
