@@ -116,7 +116,7 @@ def test_an_input_does_not_count_and_gives_build_its_shape() -> None:
     model = nn.build(nn.Sequential(nn.Input(4), nn.Linear(4, 2)))
     assert list(model.params) == ["0.weight", "0.bias"]
     assert model.input == Spec(("N", 4))
-    assert [row.path for row in model.built.rows] == ["", "input", "0"]
+    assert [info.path for info in model.built.table] == ["", "input", "0"]
     with pytest.raises(ShapeError, match=r"Input\(4\) takes \(N, 4\), got \(N, 5\)"):
         nn.build(nn.Sequential(nn.Input(4), nn.Linear(4, 2)), ("N", 5))
     with pytest.raises(ShapeError, match="build takes an input, got none"):
@@ -152,6 +152,9 @@ def test_a_layer_with_parameters_stands_in_one_place() -> None:
     text = message(lambda: nn.build(nn.Sequential(layer, nn.ReLU(), layer), ("N", 3)), LayerError)
     assert text.startswith("Linear(3 -> 3) stands in two places, '0' and '2'.")
     assert "s = nn.share(layer)" in text
+    two = nn.Sequential(nn.Residual(layer), nn.Residual(layer))
+    text = message(lambda: nn.build(two, ("N", 3)), LayerError)
+    assert "place (inner = field(default_factory=lambda: Linear(3, 3))), or" in text
     act = nn.ReLU()
     nn.build(nn.Sequential(act, nn.Linear(3, 3), act, nn.Linear(3, 3)), ("N", 3))
 

@@ -34,7 +34,7 @@ def test_a_seed_says_where_an_array_starts_and_nothing_else() -> None:
     assert list(model.params) == list(other.params)
     for path in {*model.params} - {"2.weight"}:
         assert np.array_equal(model.params[path], other.params[path])
-    assert [row.path for row in model.built.rows] == [row.path for row in other.built.rows]
+    assert [info.path for info in model.built.table] == [info.path for info in other.built.table]
 
 
 def test_the_outer_of_two_seeds_counts_and_another_initialiser_takes_it() -> None:

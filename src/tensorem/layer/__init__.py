@@ -21,7 +21,7 @@ from ._specs import shape_tree as shape_tree
 from ._spelling import Programs as Programs
 from ._spelling import Spelling as Spelling
 from ._spelling import spelled as spelled
-from ._summary import Row as Row
+from ._summary import LayerInfo as LayerInfo
 from ._tree import join as join
 from ._tree import parts as parts
 
@@ -35,11 +35,11 @@ __all__ = [
     "Held",
     "Initialiser",
     "Layer",
+    "LayerInfo",
     "Log",
     "Model",
     "Parameter",
     "Programs",
-    "Row",
     "Scheme",
     "Spelling",
     "build",

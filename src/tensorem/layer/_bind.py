@@ -37,8 +37,8 @@ def _leaf_program() -> Callable[..., tuple[Any, Arrays]]:
         kw: Any,
     ) -> tuple[Any, Arrays]:
         training, choices = said
-        run = Run(params, buffers, Context(training, key), leaf_key=key)
-        return run.start(layer, xs, {**kw, **dict(choices)}), run.buffers
+        alone = Pass(params, buffers, Context(training, key), leaf_key=key)
+        return alone.start(layer, xs, {**kw, **dict(choices)}), alone.buffers
 
     return jax.jit(leaf, static_argnums=(0, 1))
 
@@ -74,9 +74,9 @@ EVALUATION = Context()
 
 @dataclass(eq=False)
 class Frame:
-    """Where a bound layer stands: its run, its path, the layer it was bound from, its counts."""
+    """Where a bound layer stands: the pass, its path, the layer it was bound from, its counts."""
 
-    run: Run
+    within: Pass
     path: str
     layer: Any
     calls: int = 0
@@ -89,43 +89,44 @@ class Frame:
 
     def key(self) -> Array:
         """The key of this call: from the key of the step, the path and the call's number."""
-        step: Any = self.run.ctx.key
+        step: Any = self.within.ctx.key
         key = jax.random.fold_in(step, zlib.crc32(self.path.encode()))
         return jax.random.fold_in(key, self.calls - 1)
 
     def draw(self) -> Array:
         layer = self.layer
-        if self.run.ctx.key is None:
+        if self.within.ctx.key is None:
             raise LayerError(
                 f"{layer.label()} draws random numbers, got no key.",
                 help="pass one: model.train_apply(params, buffers, x, key=jax.random.key(0)).",
             )
-        self.run.require_own_trace(f"{layer.label()} draws random numbers")
+        self.within.require_own_trace(f"{layer.label()} draws random numbers")
         self.draws += 1
-        key = self.run.leaf_key if self.run.leaf_key is not None else self.key()
+        # A leaf that is a program of its own was given its key: the path is not known in there.
+        key = self.within.leaf_key if self.within.leaf_key is not None else self.key()
         return jax.random.fold_in(key, self.draws - 1)
 
     def update(self, bound: Any, values: Mapping[str, Array]) -> None:
         layer = self.layer
-        if not self.run.ctx.training:
+        if not self.within.ctx.training:
             raise LayerError(
                 f"{layer.label()} updates {', '.join(values)} outside training.",
                 because="evaluation changes nothing.",
                 help="put it under `if self.training:`.",
             )
-        self.run.require_own_trace(f"{layer.label()} updates {', '.join(values)}")
+        self.within.require_own_trace(f"{layer.label()} updates {', '.join(values)}")
         declared = layer.buffers()
         for name, value in values.items():
             if declared.get(name) is None:
                 raise PathError(
                     f"{layer.label()} has the buffers {sorted(declared)}, got {name!r}."
                 )
-            self.run.set_buffer(join(self.home, name), value)
+            self.within.set_buffer(join(self.home, name), value)
             bound.__dict__[name] = value
 
 
 @dataclass(eq=False)
-class Run:
+class Pass:
     """One forward pass over given arrays; `buffers` is what they are when it ends."""
 
     params: Arrays
@@ -138,6 +139,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.buffers = dict(self.given)
+        # Opaque: only equality means something, and it tells one trace from one inside of it.
         self.trace = get_opaque_trace_state(convention="flax")
 
     def start(self, layer: Any, xs: tuple[Any, ...], kw: dict[str, Any]) -> Any:
@@ -146,8 +148,10 @@ class Run:
 
     def bind(self, path: str, layer: Any, home: str) -> Any:
         """The same layer with arrays in place of parameter names and bound sub-layers."""
+        # The first place of a shared layer is where its arrays are; later ones read them there.
         if layer.shares:
             home = self.homes.setdefault(id(layer), home)
+        # No constructor: a field that is checked or copied there would be so at every pass.
         bound = object.__new__(type(layer))
         bound.__dict__.update(
             mapped(layer, "", lambda p, part: self.bind(join(path, p), part, join(home, p)))
@@ -166,6 +170,7 @@ class Run:
         xs, kw = call.args, call.kwargs
         if leaf:
             said = checked(layer, frame.path, call, log)
+            # Another call of this layer, or of one that shares with it, may have updated them.
             bound.__dict__.update(self._buffers(layer, frame.home))
         with located(layer, frame.path, log):
             run = self.ctx.run_leaf if leaf else direct
@@ -185,7 +190,7 @@ class Run:
         self.buffers[path] = value
 
     def require_own_trace(self, what: str) -> None:
-        """Raise where a JAX transform stands between the start of this run and here."""
+        """Raise where a JAX transform stands between the start of this pass and here."""
         if get_opaque_trace_state(convention="flax") != self.trace:
             raise LayerError(
                 f"{what} inside a JAX transform (scan, vmap, grad, ...) that forward applies.",
@@ -219,16 +224,16 @@ def _at(arrays: Arrays, path: str, layer: Any) -> Array:
 
 def eager(frame: Frame, leaf: Any, xs: tuple[Any, ...], kw: dict[str, Any]) -> Any:
     """Run a leaf layer as a compiled program of its own; equal layers of a context share one."""
-    run, layer, training = frame.run, frame.layer, frame.run.ctx.training
+    layer, ctx = frame.layer, frame.within.ctx
     names = [n for n, declared in layer.buffers().items() if declared is not None]
     params = {n: leaf.__dict__[n] for n, d in layer.parameters().items() if d is not None}
     buffers = {n: leaf.__dict__[n] for n in names}
-    key = None if run.ctx.key is None or not training else frame.key()
+    key = None if ctx.key is None or not ctx.training else frame.key()
     # Truth values by name choose the program; they are no arrays in it.
     choices = tuple((k, v) for k, v in kw.items() if v is None or isinstance(v, bool))
     kw = {k: v for k, v in kw.items() if k not in dict(choices)}
-    y, updated = run.ctx.program(layer, (training, choices), params, buffers, key, xs, kw)
-    if training:
+    y, updated = ctx.program(layer, (ctx.training, choices), params, buffers, key, xs, kw)
+    if ctx.training:
         for name in names:
-            run.buffers[join(frame.home, name)] = updated[name]
+            frame.within.buffers[join(frame.home, name)] = updated[name]
     return y

@@ -23,13 +23,13 @@ from ._log import Call, Log
 from ._specs import abstract, is_shape, leaves, precision, spec_tree, text
 from ._spelling import Spelling, spelled
 from ._state import Given
-from ._summary import Row
+from ._summary import LayerInfo
 from ._tree import is_leaf, parts, place, walk
 
 
 @dataclass(frozen=True, eq=False)
 class Built:
-    """What is fixed when a layer is built: the layer, its specs, a row per layer, what it says.
+    """What is fixed when a layer is built: the layer, its specs, a line per layer, what it says.
 
     Args:
         spelling: What its evaluation computes, over the names of the sizes.
@@ -39,7 +39,7 @@ class Built:
     layer: Layer
     inputs: tuple[Any, ...]
     output: Any
-    rows: tuple[Row, ...] = field(repr=False)
+    table: tuple[LayerInfo, ...] = field(repr=False)
     spelling: Spelling = field(repr=False)
     settings: Mapping[str, Any] = field(repr=False)
 
@@ -119,7 +119,7 @@ def read(layer: Layer, inputs: tuple[Any, ...]) -> Built:
         spelling, output = spelled(forward, *_forms(layer, inputs))
         for call in log.calls:
             _require_rule(call)
-        return Built(layer, inputs, spec_tree(output), _rows(layer, log.calls), spelling, settings)
+        return Built(layer, inputs, spec_tree(output), _table(layer, log.calls), spelling, settings)
 
 
 @lru_cache(maxsize=128)
@@ -181,13 +181,13 @@ def _require_rule(call: Call) -> None:
         raise LayerError(what, where=where, help=help) from None
 
 
-def _rows(layer: Layer, calls: list[Call]) -> tuple[Row, ...]:
-    """One row per layer, parents first, with the shapes of its first call."""
+def _table(layer: Layer, calls: list[Call]) -> tuple[LayerInfo, ...]:
+    """One line per layer, parents first, with the shapes of its first call."""
     first: dict[str, Call] = {}
     for call in calls:
         first.setdefault(call.path, call)
     shown = ((path, part) for path, part in walk(layer) if not _stands_for_another(part))
-    return tuple(_row(path, part, first.get(path)) for path, part in shown)
+    return tuple(_info(path, part, first.get(path)) for path, part in shown)
 
 
 def _stands_for_another(layer: Any) -> bool:
@@ -195,8 +195,8 @@ def _stands_for_another(layer: Any) -> bool:
     return any(name == "" for name, _ in parts(layer))
 
 
-def _row(path: str, layer: Any, call: Call | None) -> Row:
+def _info(path: str, layer: Any, call: Call | None) -> LayerInfo:
     own = [d for d in layer.parameters().values() if d is not None]
     count = sum(math.prod(d.shape) for d in own)
     takes, gives = call.specs if call else ((), ())
-    return Row(path, layer, takes, gives, count)
+    return LayerInfo(path, layer, takes, gives, count)

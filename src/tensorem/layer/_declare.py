@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -51,11 +52,19 @@ def _seeded(layer: Layer, declared: Any, name: str, seed: int) -> Parameter:
     return replace(declared, seed=rand.check_seed(seed))
 
 
-def _require_once(layer: Layer, path: str, own: Any, seen: dict[int, str]) -> None:
+def _require_once(layer: Layer, path: str, own: Mapping[str, Any], seen: dict[int, str]) -> None:
     if own and id(layer) in seen:
         raise LayerError(
             f"{layer.label()} stands in two places, {seen[id(layer)]!r} and {path!r}.",
             because="one object would have one set of parameters, or two; the layer cannot say.",
-            help="construct one for each place, or say that they share: s = nn.share(layer).",
+            help=_one_for_each(layer, seen[id(layer)], path),
         )
     seen[id(layer)] = path
+
+
+def _one_for_each(layer: Layer, first: str, second: str) -> str:
+    field = second.rpartition(".")[2]
+    # Two layers that hold it in one field were given it, most likely, as a default.
+    alike = first.rpartition(".")[2] == field and not field.isdigit()
+    own = f" ({field} = field(default_factory=lambda: {layer!r}))" if alike else ""
+    return f"construct one for each place{own}, or say that they share: s = nn.share(layer)."

@@ -99,6 +99,8 @@ def _with_size(shapes: tuple[Any, ...], spot: Spot, size: Size) -> tuple[Any, ..
 
 def _producer(calls: list[Call], ids: tuple[int, ...], shapes: tuple[Any, ...]) -> Call | None:
     """The call that made the first input: by identity, or else the last with that shape."""
+    # A value that went into another layer before is not fresh: one that merely looks like it did
+    # not make it.
     if not ids or any(ids[0] in call.inputs and ids[0] not in call.outputs for call in calls):
         return next((call for call in calls if ids and ids[0] in call.outputs), None)
     made = [call for call in calls if ids[0] in call.outputs]
@@ -110,8 +112,9 @@ def _origin(calls: list[Call], call: Call | None, spot: Spot) -> Call | None:
     """The last call before that set the axis: what came in had another size there."""
     axis = spot[1]
     while call is not None:
+        # A block gives what its last layer gave: the innermost call is noted first, and is meant.
         call = next((c for c in calls if set(c.outputs) & set(call.outputs)), call)
-        if len(call.takes) != 1:
+        if len(call.takes) != 1:  # of several inputs nobody knows which one the axis is from
             return call
         if not same_size(_size_at(call.takes[0], axis), _size_at(call.gives, axis)):
             return call
@@ -191,6 +194,7 @@ def _rewritten(
         for n in _numbers(layer).values()
         if _passes(layer, _with_size(shapes, spot, n)) is not None
     ]
+    # Either this layer takes what comes, or the layer that set the size gives what this one wants.
     if isinstance(got, int):
         fits = (x for x in _changed(layer, wanted[:1], got) if _passes(x, shapes) is not None)
         yield from (f"write nn.{x!r}" for x in list(fits)[:1])

@@ -17,7 +17,7 @@ from tensorem.calls import check_call, named
 from tensorem.errors import LayerError
 from tensorem.shapes import UNKNOWN_RANK
 
-from ._bind import EVALUATION, Array, Arrays, Context, Frame, Run
+from ._bind import EVALUATION, Array, Arrays, Context, Frame, Pass
 from ._check import check_takes
 from ._tree import Part, Whole, is_leaf, mapped, own
 
@@ -149,17 +149,17 @@ class Layer(Part):
         The buffers come back in a container like the one that is given, so that a loop can carry
         them.
         """
-        run = Run(*variables, ctx=ctx)
-        return run.start(self, xs, kw), type(run.given)(run.buffers)
+        whole = Pass(*variables, ctx=ctx)
+        return whole.start(self, xs, kw), type(whole.given)(whole.buffers)
 
     def __call__(self, *xs: Any, **kw: Any) -> Any:
         frame = self._frame(f"{type(self).__name__} is called, but it holds no arrays.")
-        return frame.run.invoke(self, frame, xs, kw)
+        return frame.within.invoke(self, frame, xs, kw)
 
     @property
     def training(self) -> bool:
         """Whether this forward is a training step."""
-        return self._frame("`training` is known inside forward only.").run.ctx.training
+        return self._frame("`training` is known inside forward only.").within.ctx.training
 
     def key(self) -> Array:
         """A fresh random key: one per path, call and draw of this step."""

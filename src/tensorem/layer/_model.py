@@ -204,20 +204,20 @@ class Model(Whole):
                 Where they are few, layers are cut short and end in …, numbers never.
         """
         columns = get_terminal_size((100, 24)).columns if width is None else width
-        return summary(self.built.rows, columns)
+        return summary(self.built.table, columns)
 
     def __str__(self) -> str:
         return self.summary()
 
     def __repr__(self) -> str:
         flow = f"{text(self.built.inputs)} -> {text(self.output)}"
-        return f"Model({type(self.layer).__name__}, {flow}, {total(self.built.rows):,} parameters)"
+        return f"Model({type(self.layer).__name__}, {flow}, {total(self.built.table):,} parameters)"
 
     def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
-        yield shown(self.built.rows, options.max_width)
+        yield shown(self.built.table, options.max_width)
 
     def _repr_html_(self) -> str:
-        return html(self.built.rows)
+        return html(self.built.table)
 
     if not TYPE_CHECKING:  # or a type checker would believe that any name is there
 

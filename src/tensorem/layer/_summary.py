@@ -21,7 +21,7 @@ SHORTEST = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Row:
+class LayerInfo:
     """One layer of a model: where it stands, what goes in and out, how many numbers it trains."""
 
     path: str
@@ -31,49 +31,49 @@ class Row:
     parameters: int
 
 
-def total(rows: tuple[Row, ...]) -> int:
+def total(table: tuple[LayerInfo, ...]) -> int:
     """The number of parameters; those of a shared layer once."""
-    seen: dict[int, int] = {id(row.layer): row.parameters for row in rows}
+    seen: dict[int, int] = {id(info.layer): info.parameters for info in table}
     return sum(seen.values())
 
 
-def cells(rows: tuple[Row, ...]) -> Iterator[tuple[str, ...]]:
-    """The texts of the table, a row per layer."""
+def cells(table: tuple[LayerInfo, ...]) -> Iterator[tuple[str, ...]]:
+    """The texts of the table, a line per layer."""
     seen: set[int] = set()
-    for row in rows:
-        count = f"{row.parameters:,}" if row.parameters or is_leaf(row.layer) else ""
-        count = "shared" if row.parameters and id(row.layer) in seen else count
-        seen.add(id(row.layer))
-        called = row.gives != () or row.takes != ()
-        flow = (text(row.takes), text(row.gives)) if called else ("not called", "")
-        name = "  " * (row.path.count(".") + 1 if row.path else 0) + row.layer.label()
-        yield row.path or "model", name, *flow, count
+    for info in table:
+        count = f"{info.parameters:,}" if info.parameters or is_leaf(info.layer) else ""
+        count = "shared" if info.parameters and id(info.layer) in seen else count
+        seen.add(id(info.layer))
+        called = info.gives != () or info.takes != ()
+        flow = (text(info.takes), text(info.gives)) if called else ("not called", "")
+        name = "  " * (info.path.count(".") + 1 if info.path else 0) + info.layer.label()
+        yield info.path or "model", name, *flow, count
 
 
-def shown(rows: tuple[Row, ...], width: int) -> Any:
+def shown(table: tuple[LayerInfo, ...], width: int) -> Any:
     """What a terminal of this width shows: the table, or where it is too narrow a list."""
-    wide, room = _room(rows, width)
-    return _listed(rows, width) if room < min(wide, SHORTEST) else _table(rows, room)
+    wide, room = _room(table, width)
+    return _listed(table, width) if room < min(wide, SHORTEST) else _table(table, room)
 
 
-def summary(rows: tuple[Row, ...], width: int) -> str:
+def summary(table: tuple[LayerInfo, ...], width: int) -> str:
     """The same as plain text."""
     from rich.console import Console
 
     out = StringIO()
-    Console(file=out, width=width, color_system=None, markup=False).print(shown(rows, width))
+    Console(file=out, width=width, color_system=None, markup=False).print(shown(table, width))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-def _room(rows: tuple[Row, ...], width: int) -> tuple[int, int]:
+def _room(table: tuple[LayerInfo, ...], width: int) -> tuple[int, int]:
     """The width that the longest layer takes, and the width that all other columns leave."""
-    columns = zip(HEAD, *cells(rows), ("total", "", "", "", f"{total(rows):,}"), strict=True)
+    columns = zip(HEAD, *cells(table), ("total", "", "", "", f"{total(table):,}"), strict=True)
     widest = [max(map(len, column)) for column in columns]
     wide = widest.pop(LAYER)
     return wide, width - sum(widest) - GAP * len(widest)
 
 
-def _table(rows: tuple[Row, ...], room: int) -> Any:
+def _table(table: tuple[LayerInfo, ...], room: int) -> Any:
     """The table for a terminal; only what a layer says of itself is cut."""
     from rich import box
     from rich.table import Table
@@ -82,18 +82,18 @@ def _table(rows: tuple[Row, ...], room: int) -> Any:
     for i, name in enumerate(HEAD[:-1]):
         cut = room if i == LAYER else None
         made.add_column(name, no_wrap=True, max_width=cut, footer="" if i else "total")
-    made.add_column(HEAD[-1], no_wrap=True, justify="right", footer=f"{total(rows):,}")
-    for line in cells(rows):
+    made.add_column(HEAD[-1], no_wrap=True, justify="right", footer=f"{total(table):,}")
+    for line in cells(table):
         made.add_row(*line)
     return made
 
 
-def _listed(rows: tuple[Row, ...], width: int) -> Any:
+def _listed(table: tuple[LayerInfo, ...], width: int) -> Any:
     """Each layer on a line, and below it its shapes and numbers, broken between words at most."""
     from rich.text import Text
 
     lines = []
-    for path, name, takes, gives, count in cells(rows):
+    for path, name, takes, gives, count in cells(table):
         first = f"{path}  {name.lstrip()}"
         lines.append(first if len(first) <= width else f"{first[: width - 1]}…")
         flow = f"{takes} -> {gives}" if gives else takes
@@ -101,7 +101,7 @@ def _listed(rows: tuple[Row, ...], width: int) -> Any:
         together = "  ".join([flow, *numbers])
         for said in [together] if len(together) + 2 <= width else [flow, *numbers]:
             lines += _wrapped(said, width)
-    return Text("\n".join([*lines, "", f"total  {total(rows):,}"]))
+    return Text("\n".join([*lines, "", f"total  {total(table):,}"]))
 
 
 def _wrapped(text: str, width: int) -> list[str]:
@@ -115,13 +115,13 @@ def _wrapped(text: str, width: int) -> list[str]:
     )
 
 
-def html(rows: tuple[Row, ...]) -> str:
+def html(table: tuple[LayerInfo, ...]) -> str:
     """The table for a notebook."""
     head = "".join(f"<th>{name}</th>" for name in HEAD)
     body = "".join(
-        "<tr>" + "".join(f"<td>{_cell(c)}</td>" for c in line) + "</tr>" for line in cells(rows)
+        "<tr>" + "".join(f"<td>{_cell(c)}</td>" for c in line) + "</tr>" for line in cells(table)
     )
-    foot = f'<tr><th colspan="4">parameters in all</th><th>{total(rows):,}</th></tr>'
+    foot = f'<tr><th colspan="4">parameters in all</th><th>{total(table):,}</th></tr>'
     return (
         f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody><tfoot>{foot}</tfoot></table>"
     )
