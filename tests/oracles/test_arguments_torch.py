@@ -16,9 +16,9 @@ from tensorem.calls._not_taken import NEXT
 from tensorem.errors import ArgumentError
 
 OWN = {
-    "GatedDiagonalSSM", "Input", "Layer", "LearnedPositionalEmbedding", "Mamba",
-    "OneHotEmbedding", "Residual",
-    "RotaryEmbedding", "Sequential", "SinusoidalPositionalEncoding", "Standardize",
+    "AddBranches", "BasicBlock", "Bottleneck", "Concat", "GatedDiagonalSSM", "Input", "Layer",
+    "LearnedPositionalEmbedding", "Mamba", "OneHotEmbedding", "Residual", "RotaryEmbedding",
+    "Seeded", "Sequential", "SinusoidalPositionalEncoding", "Standardize", "Sum", "SwiGLU",
     "Unstandardize",
 }  # fmt: skip
 """Layers that PyTorch does not have, or that take layers."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import field
 from typing import Any
 
 from tensorem import functional as F
@@ -118,7 +119,7 @@ class InstanceNorm1d(Layer):
     Args:
         num_features: The number of channels.
         eps: Added to the variance.
-        affine: Whether weight and bias are trained, one of each per channel.
+        affine: By name: whether weight and bias are trained, one of each per channel.
 
     Raises:
         ArgumentError: A number is out of range.
@@ -131,7 +132,7 @@ class InstanceNorm1d(Layer):
     takes = "float"
     num_features: int
     eps: float = 1e-5
-    affine: bool = False
+    affine: bool = field(default=False, kw_only=True)  # PyTorch has momentum before it
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -156,7 +157,7 @@ class InstanceNorm2d(Layer):
     Args:
         num_features: The number of channels.
         eps: Added to the variance.
-        affine: Whether weight and bias are trained, one of each per channel.
+        affine: By name: whether weight and bias are trained, one of each per channel.
 
     Raises:
         ArgumentError: A number is out of range.
@@ -169,7 +170,7 @@ class InstanceNorm2d(Layer):
     takes = "float"
     num_features: int
     eps: float = 1e-5
-    affine: bool = False
+    affine: bool = field(default=False, kw_only=True)  # PyTorch has momentum before it
 
     def __post_init__(self) -> None:
         super().__post_init__()
