@@ -32,7 +32,7 @@ home and every shape."""
 
 
 @dataclass(frozen=True)
-class Row:
+class Entry:
     """Names of one meaning, their home, and what a shape becomes there or a remark."""
 
     group: str
@@ -47,7 +47,7 @@ class Row:
         return (found[1], found[2], found[3]) if found else None
 
 
-def rows() -> Iterator[Row]:
+def entries() -> Iterator[Entry]:
     """Every line of every group."""
     group = ""
     for line in filter(None, NAMES.read_text().splitlines()):
@@ -55,29 +55,31 @@ def rows() -> Iterator[Row]:
             group = line.removeprefix("# ")
         else:
             names, home, told = (part.strip() for part in line.split("|"))
-            yield Row(group, tuple(names.split(", ")), home, told)
+            yield Entry(group, tuple(names.split(", ")), home, told)
 
 
 def page() -> str:
     """docs/api.md."""
-    found = list(rows())
-    total = sum(len(row.names) for row in found)
-    missing = sum(len(row.names) for row in found if row.home == MISSING)
-    tables = (_table(group, list(of)) for group, of in groupby(found, key=lambda row: row.group))
+    found = list(entries())
+    total = sum(len(entry.names) for entry in found)
+    missing = sum(len(entry.names) for entry in found if entry.home == MISSING)
+    tables = (
+        _table(group, list(of)) for group, of in groupby(found, key=lambda entry: entry.group)
+    )
     return "\n".join([HEAD.format(total=total, missing=missing), *tables, ""])
 
 
-def _table(group: str, found: list[Row]) -> str:
+def _table(group: str, found: list[Entry]) -> str:
     lines = map(_line, found)
     return "\n".join([f"\n## {group}\n", "| there | here | |", "|---|---|---|", *lines])
 
 
-def _line(row: Row) -> str:
-    names = ", ".join(f"`{name}`" for name in row.names)
-    if row.home == ELSEWHERE:
-        return f"| {names} | [differences](differences.md) | {row.told} |"
-    home = row.home if row.home == MISSING else f"`{row.home}`"
-    told = "`{}` takes {}, gives {}".format(*row.check) if row.check else row.told
+def _line(entry: Entry) -> str:
+    names = ", ".join(f"`{name}`" for name in entry.names)
+    if entry.home == ELSEWHERE:
+        return f"| {names} | [differences](differences.md) | {entry.told} |"
+    home = entry.home if entry.home == MISSING else f"`{entry.home}`"
+    told = "`{}` takes {}, gives {}".format(*entry.check) if entry.check else entry.told
     return f"| {names} | {home} | {told} |"
 
 

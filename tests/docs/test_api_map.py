@@ -29,7 +29,7 @@ def loaded() -> Any:
 
 
 API = loaded()
-ROWS = list(API.rows())
+ENTRIES = list(API.entries())
 
 
 def test_the_page_is_the_one_that_is_written() -> None:
@@ -37,7 +37,7 @@ def test_the_page_is_the_one_that_is_written() -> None:
 
 
 def test_every_definition_of_the_page_has_one_line() -> None:
-    named = [(row.group, name) for row in ROWS for name in row.names]
+    named = [(entry.group, name) for entry in ENTRIES for name in entry.names]
     assert len(set(named)) == len(named)
     counts = Counter(group for group, _ in named)
     # The counts of the original's page; train, loss and nn count what they give on as well.
@@ -51,14 +51,14 @@ def test_every_definition_of_the_page_has_one_line() -> None:
 
 def test_every_home_is_there() -> None:
     differences = (DOCS / "differences.md").read_text()
-    for row in ROWS:
-        if row.home == API.ELSEWHERE:
-            assert f"\n| {row.told} |" in differences, row
-        elif row.home != API.MISSING:
-            assert eval(row.home, NAMES) is not None, row
+    for entry in ENTRIES:
+        if entry.home == API.ELSEWHERE:
+            assert f"\n| {entry.told} |" in differences, entry
+        elif entry.home != API.MISSING:
+            assert eval(entry.home, NAMES) is not None, entry
 
 
-@pytest.mark.parametrize("check", sorted({row.check for row in ROWS if row.check}))
+@pytest.mark.parametrize("check", sorted({entry.check for entry in ENTRIES if entry.check}))
 def test_a_layer_gives_the_shape_that_the_page_says(check: tuple[str, str, str]) -> None:
     layer, takes, gives = (eval(text, NAMES) for text in check)
     said = layer.output_shape(takes)

@@ -1,4 +1,4 @@
-"""Explicit seeds, builders and streams, and the original's initial values."""
+"""Explicit seeds, seedings and streams, and the original's initial values."""
 
 from __future__ import annotations
 
@@ -93,16 +93,16 @@ def test_the_pure_layers_carry_their_seeds(layer: nn.Layer, paths: list[str]) ->
     assert carried == paths
 
 
-# Builders
+# Seedings
 
 
-def test_a_builder_draws_in_order_from_the_first_member_of_its_stream() -> None:
+def test_a_seeding_draws_in_order_from_the_first_member_of_its_stream() -> None:
     pair = nn.with_seeds(2, lambda a, b: (a, b))
-    builder = nn.in_turn(pair, nn.lift("x"), nn.with_seed(lambda seed: seed))
+    seeding = nn.in_turn(pair, nn.lift("x"), nn.with_seed(lambda seed: seed))
     for stream in (rand.SeedStream(5), rand.SeedStream.original(5)):
         (a, b, c), rest = stream.take(3)
-        assert builder(stream) == (((a, b), "x", c), rest)
-        assert nn.run(stream, builder) == ((a, b), "x", c)
+        assert seeding(stream) == (((a, b), "x", c), rest)
+        assert nn.run(stream, seeding) == ((a, b), "x", c)
     assert nn.run(5, pair) == rand.SeedStream(5).take(2)[0]
 
 

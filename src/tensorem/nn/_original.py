@@ -39,7 +39,7 @@ Starts = Mapping[str, tuple[Initialiser, int]]
 
 
 @dataclass(frozen=True)
-class Row:
+class Origin:
     """What the original draws for a layer.
 
     Args:
@@ -156,36 +156,36 @@ def _zero(layer: Layer, *names: str) -> Starts:
 
 
 _RECURRENT = ("weight_ih_l0", "bias_ih_l0")
-ROWS: Mapping[type[Layer], Row] = {
-    Linear: Row(("weight", "bias"), _linear),
-    Conv2d: Row(("weight", "bias"), _conv2d),
-    Embedding: Row(("weight",), _table),
-    OneHotEmbedding: Row(("weight",), _table),
-    LearnedPositionalEmbedding: Row(("weight",), _table),
-    LayerNorm: Row(("weight", "bias")),
-    BatchNorm2d: Row(("weight", "bias")),
-    Dropout: Row(("",)),
-    BasicBlock: Row(("conv1.weight",), _basic_block),
-    MultiheadAttention: Row(("in_proj_weight",), _attention),
-    TransformerEncoderLayer: Row(("self_attn.in_proj_weight",), _encoder_layer),
-    TransformerEncoder: Row(("layers.0.self_attn.in_proj_weight",), _encoder),
-    GatedDiagonalSSM: Row(("weight_u", "bias_u"), _gated_diagonal),
-    RNN: Row(_RECURRENT, _recurrent(0)),
-    GRU: Row(_RECURRENT, _recurrent(0, 1, 2)),  # r, z, n in both
-    LSTM: Row(_RECURRENT, _recurrent(1, 0, 2, 3)),  # i, f, g, o of f, i, g, o
+ORIGINS: Mapping[type[Layer], Origin] = {
+    Linear: Origin(("weight", "bias"), _linear),
+    Conv2d: Origin(("weight", "bias"), _conv2d),
+    Embedding: Origin(("weight",), _table),
+    OneHotEmbedding: Origin(("weight",), _table),
+    LearnedPositionalEmbedding: Origin(("weight",), _table),
+    LayerNorm: Origin(("weight", "bias")),
+    BatchNorm2d: Origin(("weight", "bias")),
+    Dropout: Origin(("",)),
+    BasicBlock: Origin(("conv1.weight",), _basic_block),
+    MultiheadAttention: Origin(("in_proj_weight",), _attention),
+    TransformerEncoderLayer: Origin(("self_attn.in_proj_weight",), _encoder_layer),
+    TransformerEncoder: Origin(("layers.0.self_attn.in_proj_weight",), _encoder),
+    GatedDiagonalSSM: Origin(("weight_u", "bias_u"), _gated_diagonal),
+    RNN: Origin(_RECURRENT, _recurrent(0)),
+    GRU: Origin(_RECURRENT, _recurrent(0, 1, 2)),  # r, z, n in both
+    LSTM: Origin(_RECURRENT, _recurrent(1, 0, 2, 3)),  # i, f, g, o of f, i, g, o
 }
-"""The original's table, for the layers that it has."""
+"""The layers that the original has."""
 
 
 def _declared(layer: Layer, seed: int) -> Declared:
     stream, starts = rand.SeedStream.original(seed), dict[str, tuple[Initialiser, int]]()
     for path, part, given in _drawing(layer, "", None):
-        row = ROWS[type(part)]
+        origin = ORIGINS[type(part)]
         if given is None:
-            seeds, stream = stream.take(len(row.draws))
+            seeds, stream = stream.take(len(origin.draws))
         else:
-            seeds = tuple(given.get(join(path, name), 0) for name in row.draws)
-        starts |= {join(path, name): s for name, s in row.starts(part, *seeds).items()}
+            seeds = tuple(given.get(join(path, name), 0) for name in origin.draws)
+        starts |= {join(path, name): s for name, s in origin.starts(part, *seeds).items()}
     return {path: _started(path, d, starts) for path, d in declarations(layer).items()}
 
 
@@ -196,7 +196,7 @@ def _drawing(layer: Any, path: str, given: Given) -> Iterator[tuple[str, Layer, 
     """The layers that draw, in order; below explicit seeds, with these by path from the root."""
     if isinstance(layer, Seeded):
         given = {**{join(path, name): s for name, s in layer.given.items()}, **(given or {})}
-    if type(layer) in ROWS:
+    if type(layer) in ORIGINS:
         yield path, layer, given
         return
     for name, part in parts(layer):

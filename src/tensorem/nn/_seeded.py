@@ -1,4 +1,4 @@
-"""Seeds: those that a layer carries, and those that builders draw from a stream."""
+"""Seeds: those that a layer carries, and those that a seeding draws from a stream."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tensorem.rand import SeedStream
 
 T = TypeVar("T")
 S = TypeVar("S")
-Builder = Callable[[SeedStream], tuple[T, SeedStream]]
+Seeding = Callable[[SeedStream], tuple[T, SeedStream]]
 """What takes seeds from a stream and makes a value: (stream) -> (value, the stream after it)."""
 
 
@@ -63,35 +63,35 @@ class Seeded(Layer):
         return self.layer.label()
 
 
-def lift(value: T) -> Builder[T]:
-    """The builder of a value that needs no seed."""
+def lift(value: T) -> Seeding[T]:
+    """The seeding of a value that needs no seed."""
     return lambda stream: (value, stream)
 
 
-def with_seed(make: Callable[[int], T]) -> Builder[T]:
-    """The builder that draws one seed and makes a value of it.
+def with_seed(make: Callable[[int], T]) -> Seeding[T]:
+    """The seeding that draws one seed and makes a value of it.
 
     Example:
         >>> from tensorem import nn
-        >>> builder = with_seed(lambda seed: nn.pure.embedding(7, 3, seed_w=seed))
-        >>> run(0, builder) == run(0, builder) != run(1, builder)
+        >>> seeding = with_seed(lambda seed: nn.pure.embedding(7, 3, seed_w=seed))
+        >>> run(0, seeding) == run(0, seeding) != run(1, seeding)
         True
     """
     return with_seeds(1, make)
 
 
-def with_seeds(n: int, make: Callable[..., T]) -> Builder[T]:
-    """The builder that draws n seeds, and makes a value of them in this order."""
+def with_seeds(n: int, make: Callable[..., T]) -> Seeding[T]:
+    """The seeding that draws n seeds, and makes a value of them in this order."""
 
-    def builder(stream: SeedStream) -> tuple[T, SeedStream]:
+    def seeding(stream: SeedStream) -> tuple[T, SeedStream]:
         seeds, rest = stream.take(n)
         return make(*seeds), rest
 
-    return builder
+    return seeding
 
 
-def in_turn(*builders: Builder[Any]) -> Builder[tuple[Any, ...]]:
-    """The builder of all their values, each from the seeds that those before it left.
+def in_turn(*seedings: Seeding[Any]) -> Seeding[tuple[Any, ...]]:
+    """The seeding of all their values, each from the seeds that those before it left.
 
     Example:
         >>> from tensorem import nn
@@ -101,23 +101,23 @@ def in_turn(*builders: Builder[Any]) -> Builder[tuple[Any, ...]]:
         False
     """
 
-    def builder(stream: SeedStream) -> tuple[tuple[Any, ...], SeedStream]:
+    def seeding(stream: SeedStream) -> tuple[tuple[Any, ...], SeedStream]:
         values = []
-        for one in builders:
+        for one in seedings:
             value, stream = one(stream)
             values.append(value)
         return tuple(values), stream
 
-    return builder
+    return seeding
 
 
-def run(seed: int | SeedStream, builder: Builder[T]) -> T:
-    """What a builder makes of the stream of a seed, from its first member on.
+def run(seed: int | SeedStream, seeding: Seeding[T]) -> T:
+    """What a seeding makes of the stream of a seed, from its first member on.
 
     Args:
         seed: The seed, or a stream, such as `rand.SeedStream.original(0)`.
     """
-    return builder(_stream(seed))[0]
+    return seeding(_stream(seed))[0]
 
 
 class _Global:
@@ -139,9 +139,9 @@ def manual_seed(seed: int | SeedStream) -> None:
     _Global.stream = _stream(seed)
 
 
-def run_global(builder: Builder[T]) -> T:
-    """What a builder makes of the next seeds of the global stream."""
-    value, _Global.stream = builder(_Global.stream)
+def run_global(seeding: Seeding[T]) -> T:
+    """What a seeding makes of the next seeds of the global stream."""
+    value, _Global.stream = seeding(_Global.stream)
     return value
 
 
@@ -159,12 +159,12 @@ def next_seeds(n: int) -> tuple[int, ...]:
     return run_global(with_seeds(n, lambda *seeds: seeds))
 
 
-def with_model(builder: Builder[T], use: Callable[[T], S]) -> S:
-    """use(model), for the model that a builder makes of one new seed of the global stream.
+def with_model(seeding: Seeding[T], use: Callable[[T], S]) -> S:
+    """use(model), for the model that a seeding makes of one new seed of the global stream.
 
-    The global stream moves on by one, however many seeds the builder draws.
+    The global stream moves on by one, however many seeds the seeding draws.
     """
-    return use(run(next_seed(), builder))
+    return use(run(next_seed(), seeding))
 
 
 def _stream(seed: int | SeedStream) -> SeedStream:
