@@ -16,11 +16,11 @@ from ._ranges import OTHER_THAN_0 as OTHER_THAN_0
 from ._ranges import Range as Range
 from ._ranges import among as among
 from ._ranges import batch_first as batch_first
+from ._ranges import each as each
 from ._ranges import flag as flag
 from ._ranges import integer as integer
 from ._ranges import integers as integers
 from ._ranges import number as number
-from ._ranges import pair as pair
 
 __all__ = [
     "ABOVE_0",
@@ -36,12 +36,12 @@ __all__ = [
     "called",
     "check_array",
     "check_call",
+    "each",
     "elsewhere",
     "flag",
     "integer",
     "integers",
     "named",
     "number",
-    "pair",
     "unless_named",
 ]

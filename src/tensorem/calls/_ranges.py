@@ -63,18 +63,23 @@ def integers(name: str, value: Any, least: int = -MOST) -> tuple[int, ...]:
     raise ArgumentError(f"takes {name} as {form}, got {value!r}.")
 
 
-def pair(name: str, value: Any, least: int) -> tuple[int, int]:
-    """One integer for both axes, or one for each.
+def each(name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
+    """One integer for all axes, or one for each.
 
     Raises:
         ArgumentError: It is neither, or one is out of range.
+
+    Example:
+        >>> each("stride", 2, 3, 1)
+        (2, 2, 2)
     """
-    both = value if isinstance(value, tuple | list) else (value, value)
-    wrong = [v for v in both if not _fits(v, least)]
-    if len(both) == 2 and not wrong:
-        return int(both[0]), int(both[1])
+    several = value if isinstance(value, tuple | list) else (value,) * count
+    wrong = [v for v in several if not _fits(v, least)]
+    if len(several) == count and not wrong:
+        return tuple(map(int, several))
     form = _form((wrong or [None])[0], least)
-    raise ArgumentError(f"takes {name} as {form} or a pair of these, got {value!r}.")
+    others = {1: "a tuple of one", 2: "a pair of these"}.get(count, f"{count} of these")
+    raise ArgumentError(f"takes {name} as {form} or {others}, got {value!r}.")
 
 
 def number(name: str, value: Any, allowed: Range = ANY, other: str = "") -> Any:

@@ -44,6 +44,11 @@ from ._contract import conv2d as conv2d
 from ._contract import embedding as embedding
 from ._contract import linear as linear
 from ._contract import matmul as matmul
+from ._conv import conv1d as conv1d
+from ._conv import conv3d as conv3d
+from ._conv import conv_transpose1d as conv_transpose1d
+from ._conv import conv_transpose2d as conv_transpose2d
+from ._conv import conv_transpose3d as conv_transpose3d
 from ._dropout import alpha_dropout as alpha_dropout
 from ._dropout import channel_dropout as channel_dropout
 from ._dropout import dropout as dropout
@@ -71,6 +76,18 @@ from ._norms import local_response_norm as local_response_norm
 from ._norms import rms_norm as rms_norm
 from ._pool import avg_pool2d as avg_pool2d
 from ._pool import max_pool2d as max_pool2d
+from ._pools import adaptive_avg_pool1d as adaptive_avg_pool1d
+from ._pools import adaptive_avg_pool2d as adaptive_avg_pool2d
+from ._pools import adaptive_avg_pool3d as adaptive_avg_pool3d
+from ._pools import adaptive_max_pool1d as adaptive_max_pool1d
+from ._pools import adaptive_max_pool2d as adaptive_max_pool2d
+from ._pools import adaptive_max_pool3d as adaptive_max_pool3d
+from ._pools import avg_pool1d as avg_pool1d
+from ._pools import avg_pool3d as avg_pool3d
+from ._pools import lp_pool1d as lp_pool1d
+from ._pools import lp_pool2d as lp_pool2d
+from ._pools import max_pool1d as max_pool1d
+from ._pools import max_pool3d as max_pool3d
 from ._position import places as places
 from ._position import rotary_embedding as rotary_embedding
 from ._position import sinusoidal_encoding as sinusoidal_encoding
@@ -99,12 +116,20 @@ from ._shape import shape as shape
 
 __all__ = [
     "abs",
+    "adaptive_avg_pool1d",
+    "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
+    "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "add",
     "alpha_dropout",
     "amax",
     "amin",
     "attention_weights",
+    "avg_pool1d",
     "avg_pool2d",
+    "avg_pool3d",
     "batch_moments",
     "batch_norm",
     "bilinear",
@@ -113,7 +138,12 @@ __all__ = [
     "celu",
     "channel_dropout",
     "clamp",
+    "conv1d",
     "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "cosine_similarity",
     "cumsum",
     "div",
@@ -141,10 +171,14 @@ __all__ = [
     "log",
     "log_softmax",
     "logsigmoid",
+    "lp_pool1d",
+    "lp_pool2d",
     "lstm",
     "lstm_cell",
     "matmul",
+    "max_pool1d",
     "max_pool2d",
+    "max_pool3d",
     "maximum",
     "mean",
     "minimum",

@@ -10,13 +10,13 @@ from jax.core import Tracer
 
 from tensorem import ops, rules
 from tensorem.calls import integer
+from tensorem.rules import Numbers as Numbers
 from tensorem.shapes import format_shape, require_equal
 
 from ._move import broadcast, reshape
 from ._shape import checked, shape, spec
 
 Array = Any
-Numbers = int | tuple[int, int]
 
 
 @checked

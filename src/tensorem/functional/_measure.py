@@ -43,7 +43,7 @@ def norm(x: Array, p: float = 2, dim: Dim = None, keepdim: bool = False) -> Arra
     if dim is not None:
         dim = axes(x, dim)
     if p == 2:
-        return _root(sum(ops.square(x), dim, keepdim))
+        return root(sum(ops.square(x), dim, keepdim))
     return (sum if p == 1 else amax)(ops.abs(x), dim, keepdim)
 
 
@@ -85,7 +85,7 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8) -> 
     return div(sum(mul(x1, x2), dim), mul(first, second))
 
 
-def _root(total: Array) -> Array:
+def root(total: Array) -> Array:
     """The root; its derivative at 0 is 0, in both modes."""
     none = ops.equal(total, jnp.zeros_like(total))
     root = ops.sqrt(ops.where(none, jnp.ones_like(total), total))

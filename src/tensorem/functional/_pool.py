@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem import ops, rules
-from tensorem.calls import integer, pair
+from tensorem.calls import each, integer
 from tensorem.errors import ShapeError
 from tensorem.rules import pool_window, window_counts
 from tensorem.shapes import format_shape
@@ -97,7 +97,7 @@ def avg_pool2d(
     """
     attrs = _window(x, kernel_size, stride, padding, 1, ceil_mode)
     del attrs["dilation"]
-    counted = tuple((p, p) for p in pair("padding", padding if count_include_pad else 0, 0))
+    counted = tuple((p, p) for p in each("padding", padding if count_include_pad else 0, 2, 0))
     divisor, counts = divisor_override, None
     if divisor is not None:
         divisor = integer("divisor_override", divisor, 1)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import lax
 from numpy.typing import NDArray
 
 from tensorem import ops
@@ -17,7 +18,7 @@ from tensorem.rules import conv_size, conv_window
 from tensorem.shapes import format_shape
 
 from ._contract import Numbers
-from ._move import cat, narrow, pad, permute, reshape
+from ._move import broadcast, cat, narrow, pad, permute, reshape
 from ._shape import checked, shape, static
 
 Array = jax.Array
@@ -225,21 +226,16 @@ def _picked(x: Array, axis: int, places: Places) -> Array:
     old, new = int(x.shape[axis]), len(index)
     if new % old == 0 and np.array_equal(index, np.arange(new) // (new // old)):
         times = new // old
-        wide = ops.broadcast(
-            x,
-            shape=(*x.shape[: axis + 1], times, *x.shape[axis + 1 :]),
-            dims=tuple(d if d <= axis else d + 1 for d in range(x.ndim)),
-        )
+        shape = (*x.shape[: axis + 1], times, *x.shape[axis + 1 :])
+        wide = broadcast(x, shape, tuple(d if d <= axis else d + 1 for d in range(x.ndim)))
         return reshape(wide, (*x.shape[:axis], new, *x.shape[axis + 1 :]))
     return cat([narrow(x, axis, int(i), 1) for i in index], dim=axis)
 
 
-def _strided(x: Array, start: tuple[int, int], counts: list[int], stride: tuple[int, int]) -> Array:
-    n = x.ndim - 2
-    stop = tuple(s + (c - 1) * k + 1 for s, c, k in zip(start, counts, stride, strict=True))
-    return ops.slice(
-        x, start=(0,) * n + start, stop=(*x.shape[:n], *stop), step=(1,) * n + tuple(stride)
-    )
+def _strided(x: Array, start: tuple[int, int], counts: list[int], stride: tuple[int, ...]) -> Array:
+    for axis, first, count, step in zip((-2, -1), start, counts, stride, strict=True):
+        x = lax.slice_in_dim(x, first, first + (count - 1) * step + 1, step, axis=axis)
+    return x
 
 
 def _factor(value: object) -> int:

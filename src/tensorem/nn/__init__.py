@@ -34,7 +34,12 @@ from ._combine import Input as Input
 from ._combine import Residual as Residual
 from ._combine import Sequential as Sequential
 from ._combine import share as share
+from ._conv import Conv1d as Conv1d
 from ._conv import Conv2d as Conv2d
+from ._conv import Conv3d as Conv3d
+from ._conv import ConvTranspose1d as ConvTranspose1d
+from ._conv import ConvTranspose2d as ConvTranspose2d
+from ._conv import ConvTranspose3d as ConvTranspose3d
 from ._curves import CELU as CELU
 from ._curves import ELU as ELU
 from ._curves import GELU as GELU
@@ -72,8 +77,12 @@ from ._norm import BatchNorm2d as BatchNorm2d
 from ._norm import BatchNorm3d as BatchNorm3d
 from ._norm import LayerNorm as LayerNorm
 from ._original import original as original
+from ._pool import AvgPool1d as AvgPool1d
 from ._pool import AvgPool2d as AvgPool2d
+from ._pool import AvgPool3d as AvgPool3d
+from ._pool import MaxPool1d as MaxPool1d
 from ._pool import MaxPool2d as MaxPool2d
+from ._pool import MaxPool3d as MaxPool3d
 from ._position import LearnedPositionalEmbedding as LearnedPositionalEmbedding
 from ._position import RotaryEmbedding as RotaryEmbedding
 from ._position import SinusoidalPositionalEncoding as SinusoidalPositionalEncoding
@@ -85,6 +94,18 @@ from ._recurrent import LSTMCell as LSTMCell
 from ._recurrent import RNNCell as RNNCell
 from ._residual import BasicBlock as BasicBlock
 from ._residual import Bottleneck as Bottleneck
+from ._resize import AdaptiveAvgPool1d as AdaptiveAvgPool1d
+from ._resize import AdaptiveAvgPool2d as AdaptiveAvgPool2d
+from ._resize import AdaptiveAvgPool3d as AdaptiveAvgPool3d
+from ._resize import AdaptiveMaxPool1d as AdaptiveMaxPool1d
+from ._resize import AdaptiveMaxPool2d as AdaptiveMaxPool2d
+from ._resize import AdaptiveMaxPool3d as AdaptiveMaxPool3d
+from ._resize import GlobalAvgPool as GlobalAvgPool
+from ._resize import LPPool1d as LPPool1d
+from ._resize import LPPool2d as LPPool2d
+from ._resize import PixelShuffle as PixelShuffle
+from ._resize import PixelUnshuffle as PixelUnshuffle
+from ._resize import Upsample as Upsample
 from ._scale import Standardize as Standardize
 from ._scale import Unstandardize as Unstandardize
 from ._seeded import Seeded as Seeded
@@ -109,9 +130,17 @@ from ._transformer import TransformerEncoder as TransformerEncoder
 from ._transformer import TransformerEncoderLayer as TransformerEncoderLayer
 
 __all__ = [
+    "AdaptiveAvgPool1d",
+    "AdaptiveAvgPool2d",
+    "AdaptiveAvgPool3d",
+    "AdaptiveMaxPool1d",
+    "AdaptiveMaxPool2d",
+    "AdaptiveMaxPool3d",
     "AddBranches",
     "AlphaDropout",
+    "AvgPool1d",
     "AvgPool2d",
+    "AvgPool3d",
     "BasicBlock",
     "BatchNorm1d",
     "BatchNorm2d",
@@ -123,7 +152,12 @@ __all__ = [
     "Cache",
     "Concat",
     "Context",
+    "Conv1d",
     "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -137,6 +171,7 @@ __all__ = [
     "GRU",
     "GRUCell",
     "GatedDiagonalSSM",
+    "GlobalAvgPool",
     "GroupNorm",
     "Hardswish",
     "Hardtanh",
@@ -144,6 +179,8 @@ __all__ = [
     "Input",
     "InstanceNorm1d",
     "InstanceNorm2d",
+    "LPPool1d",
+    "LPPool2d",
     "LSTM",
     "LSTMCell",
     "Layer",
@@ -155,13 +192,17 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Mamba",
+    "MaxPool1d",
     "MaxPool2d",
+    "MaxPool3d",
     "Mish",
     "Model",
     "MultiheadAttention",
     "OneHotEmbedding",
     "PReLU",
     "Parameter",
+    "PixelShuffle",
+    "PixelUnshuffle",
     "RMSNorm",
     "RNN",
     "RNNCell",
@@ -190,6 +231,7 @@ __all__ = [
     "TransformerEncoderLayer",
     "Unflatten",
     "Unstandardize",
+    "Upsample",
     "blocks",
     "build",
     "eager",

@@ -24,7 +24,7 @@ from ._activation import (
 from ._attention import MultiheadAttention
 from ._branches import AddBranches, Concat
 from ._combine import Input, Residual, Sequential, share
-from ._conv import Conv2d
+from ._conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ._curves import (
     CELU,
     ELU,
@@ -45,7 +45,7 @@ from ._gate import GLU, LogSoftmax, PReLU, Softmin, SwiGLU
 from ._group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d, LocalResponseNorm, RMSNorm
 from ._linear import Bilinear, Linear
 from ._norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
-from ._pool import AvgPool2d, MaxPool2d
+from ._pool import AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d
 from ._position import (
     LearnedPositionalEmbedding,
     RotaryEmbedding,
@@ -53,6 +53,20 @@ from ._position import (
 )
 from ._recurrent import GRU, LSTM, RNN, GRUCell, LSTMCell, RNNCell
 from ._residual import BasicBlock, Bottleneck
+from ._resize import (
+    AdaptiveAvgPool1d,
+    AdaptiveAvgPool2d,
+    AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d,
+    AdaptiveMaxPool2d,
+    AdaptiveMaxPool3d,
+    GlobalAvgPool,
+    LPPool1d,
+    LPPool2d,
+    PixelShuffle,
+    PixelUnshuffle,
+    Upsample,
+)
 from ._scale import Standardize, Unstandardize
 from ._seeded import Seeded
 from ._ssm import GatedDiagonalSSM, Mamba
@@ -98,6 +112,7 @@ class Example:
 
 
 _ROOTS = {"exact": "the root of a variance is rational for squares alone"}
+_IRRATIONAL = {"exact": "roots of most rationals are irrational"}
 _VECTORS = ("N", 4)
 _INDICES = Spec(("N", 3), "int32")
 _MODES = ("zeros", "reflect", "replicate", "circular")
@@ -161,6 +176,18 @@ _CONVOLUTIONS = (
         "uneven same circular",
     ),
     Example(Conv2d(2, 3, 2), (2, 4, 4), "of one image"),
+    Example(Conv1d(2, 3, 3), ("N", 2, 7)),
+    Example(Conv1d(4, 6, 3, 2, 1, 2, 2, padding_mode="circular"), ("N", 4, 9), "with all"),
+    Example(Conv3d(2, 3, (1, 2, 3)), ("N", 2, 3, 4, 5)),
+    Example(Conv3d(2, 4, 2, (2, 1, 2), 1, (1, 2, 1), 2), ("N", 2, 4, 4, 5), "with all"),
+    Example(ConvTranspose1d(4, 3, 4, 2, 1), ("N", 4, 5)),
+    Example(ConvTranspose2d(2, 3, 2, 2), ("N", 2, 3, 4)),
+    Example(
+        ConvTranspose2d(4, 6, (3, 2), (3, 2), (1, 0), (2, 1), 2, True, (2, 1)),
+        ("N", 4, 3, 4),
+        "with all",
+    ),
+    Example(ConvTranspose3d(2, 3, 2, (2, 1, 1), 0, (1, 0, 0)), ("N", 2, 2, 3, 2)),
 )
 _POOLS = (
     Example(MaxPool2d(2), ("N", 3, 6, 4)),
@@ -185,6 +212,30 @@ _POOLS = (
     Example(AvgPool2d((3, 2), (1, 2), 1, False, False), ("N", 2, 4, 5), "padding not counted"),
     Example(AvgPool2d(2, 1, 1, False, True, 3), ("N", 2, 4, 4), "with a divisor"),
     Example(AvgPool2d(3, 2, (0, 1), True, False, 7), ("N", 2, 6, 5), "with a divisor of all"),
+)
+_RESIZED = (
+    Example(MaxPool1d(3, 2, 1), ("N", 2, 9)),
+    Example(MaxPool1d(2, ceil_mode=True), (2, 9), "of one series"),
+    Example(MaxPool3d(2), ("N", 2, 4, 5, 4)),
+    Example(MaxPool3d((3, 2, 2), 2, 1, ceil_mode=True), ("N", 1, 5, 4, 6), "ceil padded"),
+    Example(AvgPool1d(3, 2, 1), ("N", 2, 9)),
+    Example(AvgPool1d(3, 2, 1, True, False), ("N", 2, 8), "ceil, padding not counted"),
+    Example(AvgPool3d(2), ("N", 2, 4, 4, 5)),
+    Example(AvgPool3d((3, 2, 2), 2, 1, True, True, 5), ("N", 1, 5, 4, 6), "with a divisor"),
+    Example(LPPool1d(2, 3), ("N", 2, 9), holes=_IRRATIONAL),
+    Example(LPPool2d(1, 2), ("N", 2, 4, 6)),
+    Example(AdaptiveAvgPool1d(4), ("N", 2, 9)),
+    Example(AdaptiveAvgPool2d((3, 5)), ("N", 2, 9, 8)),
+    Example(AdaptiveAvgPool2d(1), ("N", 2, 4, 5), "of all"),
+    Example(AdaptiveAvgPool3d((1, 3, 2)), ("N", 2, 3, 4, 4)),
+    Example(AdaptiveMaxPool1d(4), ("N", 2, 9)),
+    Example(AdaptiveMaxPool2d((None, 3)), ("N", 2, 4, 8)),
+    Example(AdaptiveMaxPool3d(2), ("N", 2, 3, 4, 5)),
+    Example(GlobalAvgPool(), ("N", 3, 4, 2), twin="Sequential(AdaptiveAvgPool2d(1), Flatten())"),
+    Example(Upsample(scale_factor=2), ("N", 2, 3, 2)),
+    Example(Upsample((5, 4), mode="bilinear", align_corners=True), ("N", 2, 3, 2), "bilinear"),
+    Example(PixelShuffle(2), ("N", 8, 3, 2)),
+    Example(PixelUnshuffle(2), ("N", 2, 4, 6)),
 )
 _NORMS = (
     Example(BatchNorm2d(3), ("N", 3, 4, 2), holes=_ROOTS),
@@ -351,6 +402,7 @@ EXAMPLES: tuple[Example, ...] = (
     *_ACTIVATIONS,
     *_CONVOLUTIONS,
     *_POOLS,
+    *_RESIZED,
     *_NORMS,
     *_SCALES,
     *_EMBEDDINGS,

@@ -21,9 +21,11 @@ from ._contract import dot as dot
 from ._contract import linear as linear
 from ._contract import matmul as matmul
 from ._convolution import check_groups as check_groups
+from ._convolution import conv as conv
 from ._convolution import conv2d as conv2d
 from ._convolution import conv2d_dk as conv2d_dk
 from ._convolution import conv2d_dx as conv2d_dx
+from ._convolution import conv_transpose as conv_transpose
 from ._convolution import kernel_of as kernel_of
 from ._elementwise import alike as alike
 from ._elementwise import cast as cast
@@ -44,7 +46,9 @@ from ._kinds import Whole as Whole
 from ._kinds import kinds as kinds
 from ._known import axes as axes
 from ._known import axis as axis
+from ._known import end as end
 from ._known import of_rank as of_rank
+from ._known import with_end as with_end
 from ._move import broadcast as broadcast
 from ._move import check_row as check_row
 from ._move import check_rows as check_rows
@@ -63,6 +67,7 @@ from ._normalise import rms_norm as rms_norm
 from ._normalise import softmax as softmax
 from ._pool import avg_pool2d as avg_pool2d
 from ._pool import max_pool2d as max_pool2d
+from ._pool import pool as pool
 from ._recurrent import check_lengths as check_lengths
 from ._recurrent import lengths as lengths
 from ._recurrent import sequence as sequence
@@ -73,12 +78,14 @@ from ._reduce import mean as mean
 from ._reduce import some_of as some_of
 from ._reduce import sums as sums
 from ._window import PADDING_MODES as PADDING_MODES
+from ._window import Numbers as Numbers
 from ._window import Padding as Padding
 from ._window import Window as Window
 from ._window import check_frame as check_frame
 from ._window import check_padding as check_padding
 from ._window import conv_size as conv_size
 from ._window import conv_window as conv_window
+from ._window import image_of as image_of
 from ._window import moves as moves
 from ._window import of_batches as of_batches
 from ._window import pool_size as pool_size
@@ -89,6 +96,7 @@ from ._window import window_counts as window_counts
 __all__ = [
     "DType",
     "Kind",
+    "Numbers",
     "PADDING_MODES",
     "Padding",
     "ROTARY_STYLES",
@@ -117,19 +125,23 @@ __all__ = [
     "check_rows",
     "columns",
     "concat",
+    "conv",
     "conv2d",
     "conv2d_dk",
     "conv2d_dx",
     "conv_size",
+    "conv_transpose",
     "conv_window",
     "dot",
     "embedding",
     "embedding_bag",
+    "end",
     "flatten",
     "flip",
     "floating",
     "floats",
     "grouped_heads",
+    "image_of",
     "kernel_of",
     "kinds",
     "layer_norm",
@@ -147,6 +159,7 @@ __all__ = [
     "one_dtype",
     "pad",
     "permute",
+    "pool",
     "pool_size",
     "pool_window",
     "positions",
@@ -165,4 +178,5 @@ __all__ = [
     "vectors",
     "where",
     "window_counts",
+    "with_end",
 ]

@@ -30,10 +30,34 @@ def max_pool2d(
         >>> max_pool2d(Spec(("N", 16, 8, 8)), **pool_window((16, 8, 8), 2)._asdict())
         float32 (N, 16, 4, 4)
     """
-    channels, *image = image_of(x.shape)
+    return pool(x, kernel_size=kernel_size, stride=stride, padding=padding, dilation=dilation)
+
+
+def pool(
+    x: Spec,
+    *,
+    kernel_size: tuple[int, ...],
+    stride: tuple[int, ...],
+    padding: tuple[tuple[Size, Size], ...],
+    dilation: tuple[int, ...],
+) -> Spec:
+    """One number for each window of images of as many axes as there are strides.
+
+    Raises:
+        ShapeError: The rank, or a window that reaches beyond the padded image or lies outside.
+        ArgumentError: Stride, kernel, padding or dilation out of range.
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> from tensorem.rules import pool_window
+        >>> pool(Spec(("N", 16, 8)), **pool_window((16, 8), 2, axes=1)._asdict())
+        float32 (N, 16, 4)
+    """
+    axes = len(stride)
+    channels, *image = image_of(x.shape, axes=axes)
     window = (kernel_size, stride, padding, dilation)
     places = slide(x.shape, tuple(image), window, pool_size)
-    return replace(floating(x), shape=with_end(x.shape, 3, (channels, *places)))
+    return replace(floating(x), shape=with_end(x.shape, axes + 1, (channels, *places)))
 
 
 def avg_pool2d(

@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import wraps
 from typing import Any, Generic, NamedTuple, TypeVar
 
-from tensorem.calls import pair
+from tensorem.calls import each
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.shapes import (
     OpenShape,
@@ -29,17 +29,24 @@ Padding = tuple[tuple[P, P], tuple[P, P]]
 
 
 class Window(NamedTuple, Generic[P]):
-    """A window that slides over an image, each number for height and width.
+    """A window that slides over an image, each number for every axis.
 
     Args:
-        padding: ((top, bottom), (left, right)); those of a pooling are unknown where they depend
-            on an unknown size.
+        padding: ((top, bottom), (left, right)) of an image of two axes; those of a pooling are
+            unknown where they depend on an unknown size.
     """
 
-    kernel_size: Two
-    stride: Two
-    padding: Padding[P]
-    dilation: Two
+    kernel_size: tuple[int, ...]
+    stride: tuple[int, ...]
+    padding: tuple[tuple[P, P], ...]
+    dilation: tuple[int, ...]
+
+
+Numbers = int | tuple[int, ...]
+"""One number for all axes of an image, or one for each."""
+
+_AXES = {1: "L", 2: "H, W", 3: "D, H, W"}
+"""How the axes of an image are called."""
 
 
 def moves(window: Window[int]) -> dict[str, Any]:
@@ -49,15 +56,18 @@ def moves(window: Window[int]) -> dict[str, Any]:
 
 def conv_window(
     kernel_size: int | Sequence[Any],
-    stride: int | Two = 1,
-    padding: int | Two | str = 0,
-    dilation: int | Two = 1,
+    stride: Numbers = 1,
+    padding: Numbers | str = 0,
+    dilation: Numbers = 1,
+    *,
+    axes: int = 2,
 ) -> Window[int]:
     """The window of a convolution.
 
     Args:
         padding: A number, one for each axis, "valid" for none, or "same" for as many as keep the
             size; of an uneven number the greater half comes after the image, as in PyTorch.
+        axes: How many axes an image has.
 
     Raises:
         ArgumentError: A number is out of range, or padding is "same" and the stride is not 1.
@@ -66,28 +76,29 @@ def conv_window(
         >>> conv_window((3, 4), padding="same", dilation=(2, 1)).padding
         ((2, 2), (1, 2))
     """
-    kernel, steps = pair("kernel_size", kernel_size, 1), pair("stride", stride, 1)
-    spread = pair("dilation", dilation, 1)
+    kernel = each("kernel_size", kernel_size, axes, 1)
+    steps, spread = each("stride", stride, axes, 1), each("dilation", dilation, axes, 1)
     if padding == "same":
-        if steps != (1, 1):
+        if set(steps) != {1}:
             raise ArgumentError(
                 f'takes padding="same" with stride 1, got stride {stride}.',
                 help="give the padding as a number.",
             )
         reach = [d * (k - 1) for k, d in zip(kernel, spread, strict=True)]
-        high, wide = ((r // 2, r - r // 2) for r in reach)
-    else:
-        high, wide = ((p, p) for p in pair("padding", 0 if padding == "valid" else padding, 0))
-    return Window(kernel, steps, (high, wide), spread)
+        return Window(kernel, steps, tuple((r // 2, r - r // 2) for r in reach), spread)
+    numbers = each("padding", 0 if padding == "valid" else padding, axes, 0)
+    return Window(kernel, steps, tuple((p, p) for p in numbers), spread)
 
 
 def pool_window(
     x: Shape,
-    kernel_size: int | Two,
-    stride: int | Two | None = None,
-    padding: int | Two = 0,
-    dilation: int | Two = 1,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    padding: Numbers = 0,
+    dilation: Numbers = 1,
     ceil_mode: bool = False,
+    *,
+    axes: int = 2,
 ) -> Window[Size]:
     """The window of a pooling on an image or a batch of images.
 
@@ -99,28 +110,30 @@ def pool_window(
         >>> pool_window((1, 8, 9), 2, ceil_mode=True).padding
         ((0, 0), (0, 1))
     """
-    kernel, spread = pair("kernel_size", kernel_size, 1), pair("dilation", dilation, 1)
-    steps = kernel if stride is None else pair("stride", stride, 1)
-    _, *image = image_of(x)
-    axes = zip(image, kernel, steps, pair("padding", padding, 0), spread, strict=True)
-    high, wide = (pool_padding(*axis, ceil_mode) for axis in axes)
-    return Window(kernel, steps, (high, wide), spread)
+    kernel = each("kernel_size", kernel_size, axes, 1)
+    steps = kernel if stride is None else each("stride", stride, axes, 1)
+    frame, spread = each("padding", padding, axes, 0), each("dilation", dilation, axes, 1)
+    _, *image = image_of(x, axes=axes)
+    numbers = zip(image, kernel, steps, frame, spread, strict=True)
+    padded = tuple(pool_padding(*axis, ceil_mode) for axis in numbers)
+    return Window(kernel, steps, padded, spread)
 
 
-def image_of(x: Shape, channels: Size | None = None, source: str = "") -> Sizes:
-    """Channels, height and width of an image or a batch of images.
+def image_of(x: Shape, channels: Size | None = None, source: str = "", axes: int = 2) -> Sizes:
+    """Channels and sizes of an image or a batch of images.
 
     Args:
         channels: How many there must be.
         source: What set their number.
+        axes: How many axes an image has.
 
     Raises:
         ShapeError: There is no image, or one of other channels.
     """
-    c = "C" if channels is None else channels
-    what = f"takes (N, {c}, H, W) or ({c}, H, W), got {format_shape(x)}."
-    got = end(x, 3)
-    if got is None or len(x.last if isinstance(x, OpenShape) else x) > 4:
+    c, form = "C" if channels is None else channels, _AXES[axes]
+    what = f"takes (N, {c}, {form}) or ({c}, {form}), got {format_shape(x)}."
+    got = end(x, axes + 1)
+    if got is None or len(x.last if isinstance(x, OpenShape) else x) > axes + 2:
         raise ShapeError(what)
     if channels is None:
         return got
@@ -130,11 +143,11 @@ def image_of(x: Shape, channels: Size | None = None, source: str = "") -> Sizes:
 
 def slide(
     x: Shape, image: Sizes, window: tuple[Any, ...], count: Callable[..., Size]
-) -> tuple[Size, Size]:
-    """The positions of a window on both axes of an image.
+) -> tuple[Size, ...]:
+    """The positions of a window on every axis of an image.
 
     Args:
-        window: Kernel, stride, padding and dilation, each for both axes.
+        window: Kernel, stride, padding and dilation, each for all axes.
         count: Counts them on one axis: `conv_size` or `pool_size`.
 
     Raises:
@@ -144,12 +157,11 @@ def slide(
     least = [least_size(k, p, d) for _, k, _, p, d in axes]
     if any(is_negative(n - m) for n, m in zip(image, least, strict=True)):
         raise ShapeError(
-            f"takes images of at least {least[0]} x {least[1]}, got {format_shape(x)}.",
+            f"takes images of at least {' x '.join(map(str, least))}, got {format_shape(x)}.",
             because="the kernel reaches beyond the padded image",
             help="use a smaller kernel_size or dilation, or more padding.",
         )
-    height, width = (count(*axis) for axis in axes)
-    return height, width
+    return tuple(count(*axis) for axis in axes)
 
 
 def conv_size(size: Size, kernel: int, stride: int, padding: Ends, dilation: int = 1) -> Size:
@@ -273,13 +285,13 @@ def check_padding(size: Size, padding: Two, mode: str) -> None:
         )
 
 
-def check_frame(x: Shape, frame: Padding[int], mode: str) -> None:
+def check_frame(x: Shape, frame: tuple[tuple[int, int], ...], mode: str) -> None:
     """Refuse an image that is too small to fill its frame.
 
     Raises:
         ShapeError: It is.
     """
-    for size, padding in zip(image_of(x)[1:], frame, strict=True):
+    for size, padding in zip(image_of(x, axes=len(frame))[1:], frame, strict=True):
         check_padding(size, padding, mode)
 
 
