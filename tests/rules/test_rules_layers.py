@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tensorem import nn, rules
-from tensorem.calls import named, pair, unless_named
+from tensorem.calls import each, named, unless_named
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.layer import ruled
 from tensorem.rules import (
@@ -157,7 +157,7 @@ def test_same_pads_the_greater_half_after_the_image() -> None:
 @pytest.mark.parametrize("bad", [0, (1, 2, 3), "3", 1.0, (1, 0), (True, 1)])
 def test_pairs(bad: object) -> None:
     with pytest.raises(ArgumentError, match="takes stride as an integer of at least 1 or a pair"):
-        pair("stride", bad, 1)
+        each("stride", bad, 2, 1)
 
 
 LAYERS: list[tuple[str, dict[str, Any]]] = [

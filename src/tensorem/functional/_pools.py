@@ -56,8 +56,8 @@ def max_pool1d(
         [[3.0, 5.0]]
     """
     _check(x, 1, kernel_size, stride, padding, dilation, ceil_mode)
-    numbers = _flat(kernel_size, stride, padding, dilation)
-    return _unrow(max_pool2d(_row(x), *numbers, ceil_mode))
+    kernel, step, frame, spread = _flat(kernel_size, stride, padding, dilation)
+    return _unrow(max_pool2d(_row(x), kernel, step, frame, spread, ceil_mode))
 
 
 @checked
@@ -90,11 +90,11 @@ def max_pool3d(
         [[[[7.0]]]]
     """
     _check(x, 3, kernel_size, stride, padding, dilation, ceil_mode)
-    depth, image = _split(kernel_size, stride, padding, dilation)
+    (k, s, p, d), (ki, si, pi, di) = _split(kernel_size, stride, padding, dilation)
     return _by_slices(
         x,
-        lambda x: max_pool2d(x, *image, ceil_mode),
-        lambda x: max_pool2d(x, *depth, ceil_mode),
+        lambda x: max_pool2d(x, ki, si, pi, di, ceil_mode),
+        lambda x: max_pool2d(x, k, s, p, d, ceil_mode),
     )
 
 

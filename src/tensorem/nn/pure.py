@@ -7,10 +7,11 @@ seed that is not given is left to `build` (in the original it is 0, so that laye
 from __future__ import annotations
 
 from tensorem.layer import Layer, Parameter, declarations
+from tensorem.rules import Numbers
 
 from ._activation import Flatten
 from ._combine import Sequential
-from ._conv import Conv2d, Numbers
+from ._conv import Conv2d
 from ._embedding import Embedding
 from ._linear import Linear
 from ._recurrent import GRU, LSTM, RNN
