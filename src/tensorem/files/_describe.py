@@ -73,7 +73,7 @@ def _encode_layer(layer: nn.Layer, shared: dict[int, int]) -> Json:
     kind = type(layer).__name__
     if LAYERS.get(kind) is not type(layer):
         raise _ForeignError
-    given = [field.name for field in fields(layer) if field.init]  # type: ignore[arg-type]
+    given = [field.name for field in fields(layer) if field.init]
     values = {name: getattr(layer, name) for name in given}
     arguments = {key: _encode(item, shared) for key, item in values.items()}
     return {"layer": kind, "arguments": arguments}

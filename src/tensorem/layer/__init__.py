@@ -9,11 +9,11 @@ from ._build import build as build
 from ._built import Built as Built
 from ._check import ruled as ruled
 from ._declare import declarations as declarations
+from ._declared import Buffer as Buffer
+from ._declared import Initialiser as Initialiser
+from ._declared import Parameter as Parameter
 from ._held import Held as Held
-from ._layer import Buffer as Buffer
-from ._layer import Initialiser as Initialiser
 from ._layer import Layer as Layer
-from ._layer import Parameter as Parameter
 from ._log import Call as Call
 from ._log import Log as Log
 from ._model import Model as Model

@@ -17,25 +17,28 @@ from tensorem.errors import LayerError, PathError, ShapeError
 
 from ._check import checked, located, require_arrays
 from ._log import Log
-from ._tree import is_leaf, join, mapped
+from ._specs import Tree
+from ._tree import Part, is_leaf, join, mapped
 
-Array = Any
+Array = jax.Array
 Arrays = dict[str, Array]
-RunLeaf = Callable[["Frame", Any, tuple[Any, ...], dict[str, Any]], Any]
+Choices = tuple[tuple[str, bool | None], ...]
+"""Arguments that are no arrays, by name."""
+RunLeaf = Callable[["Frame", Part, tuple[Tree, ...], dict[str, Tree]], Tree]
 
 
-def _leaf_program() -> Callable[..., tuple[Any, Arrays]]:
+def _leaf_program() -> Callable[..., tuple[Tree, Arrays]]:
     """One leaf layer as a program. JAX keeps programs by function: a new one reads code anew."""
 
     def leaf(
-        layer: Any,
-        said: tuple[bool, Any],
+        layer: Part,
+        said: tuple[bool, Choices],
         params: Arrays,
         buffers: Arrays,
-        key: Any,
-        xs: Any,
-        kw: Any,
-    ) -> tuple[Any, Arrays]:
+        key: Array | None,
+        xs: tuple[Tree, ...],
+        kw: dict[str, Tree],
+    ) -> tuple[Tree, Arrays]:
         training, choices = said
         alone = Pass(params, buffers, Context(training, key), leaf_key=key)
         return alone.start(layer, xs, {**kw, **dict(choices)}), alone.buffers
@@ -43,7 +46,7 @@ def _leaf_program() -> Callable[..., tuple[Any, Arrays]]:
     return jax.jit(leaf, static_argnums=(0, 1))
 
 
-def direct(frame: Frame, leaf: Any, xs: tuple[Any, ...], kw: dict[str, Any]) -> Any:
+def direct(frame: Frame, leaf: Part, xs: tuple[Tree, ...], kw: dict[str, Tree]) -> Tree:
     """Run a leaf layer in the program that is being traced or run."""
     return leaf.forward(*xs, **kw)
 
@@ -64,7 +67,7 @@ class Context:
     key: Array | None = None
     run_leaf: RunLeaf = direct
     log: Log | None = None
-    program: Callable[..., tuple[Any, Arrays]] = field(
+    program: Callable[..., tuple[Tree, Arrays]] = field(
         default_factory=_leaf_program, repr=False, compare=False
     )
 
@@ -78,7 +81,7 @@ class Frame:
 
     within: Pass
     path: str
-    layer: Any
+    layer: Part
     calls: int = 0
     draws: int = 0
     home: str = ""
@@ -87,15 +90,14 @@ class Frame:
     def begin(self) -> None:
         self.calls, self.draws = self.calls + 1, 0
 
-    def key(self) -> Array:
+    def key(self, step: Array) -> Array:
         """The key of this call: from the key of the step, the path and the call's number."""
-        step: Any = self.within.ctx.key
         key = jax.random.fold_in(step, zlib.crc32(self.path.encode()))
         return jax.random.fold_in(key, self.calls - 1)
 
     def draw(self) -> Array:
-        layer = self.layer
-        if self.within.ctx.key is None:
+        layer, step = self.layer, self.within.ctx.key
+        if step is None:
             raise LayerError(
                 f"{layer.label()} draws random numbers, got no key.",
                 help="pass one: model.train_apply(params, buffers, x, key=jax.random.key(0)).",
@@ -103,10 +105,10 @@ class Frame:
         self.within.require_own_trace(f"{layer.label()} draws random numbers")
         self.draws += 1
         # A leaf that is a program of its own was given its key: the path is not known in there.
-        key = self.within.leaf_key if self.within.leaf_key is not None else self.key()
+        key = self.within.leaf_key if self.within.leaf_key is not None else self.key(step)
         return jax.random.fold_in(key, self.draws - 1)
 
-    def update(self, bound: Any, values: Mapping[str, Array]) -> None:
+    def update(self, bound: Part, values: Mapping[str, Array]) -> None:
         layer = self.layer
         if not self.within.ctx.training:
             raise LayerError(
@@ -142,11 +144,11 @@ class Pass:
         # Opaque: only equality means something, and it tells one trace from one inside of it.
         self.trace = get_opaque_trace_state(convention="flax")
 
-    def start(self, layer: Any, xs: tuple[Any, ...], kw: dict[str, Any]) -> Any:
+    def start(self, layer: Part, xs: tuple[Tree, ...], kw: dict[str, Tree]) -> Tree:
         """Bind the whole tree and call its root."""
         return self.bind("", layer, home="")(*xs, **kw)
 
-    def bind(self, path: str, layer: Any, home: str) -> Any:
+    def bind(self, path: str, layer: Part, home: str) -> Part:
         """The same layer with arrays in place of parameter names and bound sub-layers."""
         # The first place of a shared layer is where its arrays are; later ones read them there.
         if layer.shares:
@@ -160,7 +162,7 @@ class Pass:
         bound.__dict__["_bound"] = Frame(self, path, layer, home=home)
         return bound
 
-    def invoke(self, bound: Any, frame: Frame, xs: tuple[Any, ...], kw: dict[str, Any]) -> Any:
+    def invoke(self, bound: Part, frame: Frame, xs: tuple[Tree, ...], kw: dict[str, Tree]) -> Tree:
         """Bind the arguments to forward, check them by the layer's rule, run it, note the call."""
         log, layer = self.ctx.log, frame.layer
         frame.begin()
@@ -198,21 +200,21 @@ class Pass:
                 help="call the layer outside of it.",
             )
 
-    def _arrays(self, layer: Any, home: str) -> dict[str, Any]:
+    def _arrays(self, layer: Part, home: str) -> dict[str, Array | None]:
         found = {
             name: None if declared is None else _at(self.params, join(home, name), layer)
             for name, declared in layer.parameters().items()
         }
         return found | self._buffers(layer, home)
 
-    def _buffers(self, layer: Any, home: str) -> dict[str, Any]:
+    def _buffers(self, layer: Part, home: str) -> dict[str, Array | None]:
         return {
             name: None if declared is None else _at(self.buffers, join(home, name), layer)
             for name, declared in layer.buffers().items()
         }
 
 
-def _at(arrays: Arrays, path: str, layer: Any) -> Array:
+def _at(arrays: Arrays, path: str, layer: Part) -> Array:
     if path not in arrays:
         near = get_close_matches(path, arrays, 1)
         raise PathError(
@@ -222,13 +224,13 @@ def _at(arrays: Arrays, path: str, layer: Any) -> Array:
     return arrays[path]
 
 
-def eager(frame: Frame, leaf: Any, xs: tuple[Any, ...], kw: dict[str, Any]) -> Any:
+def eager(frame: Frame, leaf: Part, xs: tuple[Tree, ...], kw: dict[str, Tree]) -> Tree:
     """Run a leaf layer as a compiled program of its own; equal layers of a context share one."""
     layer, ctx = frame.layer, frame.within.ctx
     names = [n for n, declared in layer.buffers().items() if declared is not None]
     params = {n: leaf.__dict__[n] for n, d in layer.parameters().items() if d is not None}
     buffers = {n: leaf.__dict__[n] for n in names}
-    key = None if ctx.key is None or not ctx.training else frame.key()
+    key = None if ctx.key is None or not ctx.training else frame.key(ctx.key)
     # Truth values by name choose the program; they are no arrays in it.
     choices = tuple((k, v) for k, v in kw.items() if v is None or isinstance(v, bool))
     kw = {k: v for k, v in kw.items() if k not in dict(choices)}

@@ -20,9 +20,10 @@ from tensorem.shapes import format_shape, spec_of
 from ._bind import Array
 from ._built import float_dtype, read
 from ._declare import declarations
-from ._layer import Buffer, Initialiser, Layer, Parameter
+from ._declared import Buffer, Initialiser, Parameter
+from ._layer import Layer
 from ._model import Model
-from ._specs import leaves, precision, text
+from ._specs import Tree, leaves, precision, text
 
 Inits = Mapping[str, Initialiser]
 Declared = Mapping[str, Parameter | Buffer]
@@ -37,7 +38,7 @@ class Scheme:
 
 
 def build(
-    layer: Layer, input: Any = None, seed: int = 0, init: Inits | Scheme | None = None
+    layer: Layer, input: Tree = None, seed: int = 0, init: Inits | Scheme | None = None
 ) -> Model:
     """The model that a layer describes, for an input: shapes checked, arrays initialised.
 
@@ -83,7 +84,7 @@ def _require_layer(layer: object) -> None:
     hash(layer)  # a field that is no plain value is named here
 
 
-def _inputs(layer: Layer, given: Any) -> tuple[Any, ...]:
+def _inputs(layer: Layer, given: Tree) -> tuple[Any, ...]:
     """One tree of specs for each input of forward."""
     if given is None:
         given = layer.stated_input
@@ -172,7 +173,7 @@ def _require_shape(path: str, got: tuple[int, ...], shape: tuple[int, ...]) -> N
         )
 
 
-def _require_initialisers(init: Any) -> None:
+def _require_initialisers(init: object) -> None:
     if not isinstance(init, Mapping) or not all(map(callable, init.values())):
         raise ArgumentError(
             f"init takes a dict from patterns of paths to initialisers, got {init!r}.",

@@ -18,13 +18,14 @@ from tensorem.shapes import Spec, require_equal
 
 from ._bind import EVALUATION, Arrays, Context
 from ._declare import declarations
-from ._layer import Layer, Parameter
+from ._declared import Parameter
+from ._layer import Layer
 from ._log import Call, Log
-from ._specs import abstract, is_shape, leaves, precision, spec_tree, text
+from ._specs import Tree, abstract, is_shape, leaves, precision, spec_tree, text
 from ._spelling import Spelling, spelled
 from ._state import Given
 from ._summary import LayerInfo
-from ._tree import is_leaf, parts, place, walk
+from ._tree import Part, is_leaf, parts, place, walk
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,14 +38,14 @@ class Built:
     """
 
     layer: Layer
-    inputs: tuple[Any, ...]
-    output: Any
+    inputs: tuple[Tree, ...]
+    output: Tree
     table: tuple[LayerInfo, ...] = field(repr=False)
     spelling: Spelling = field(repr=False)
     settings: Mapping[str, Any] = field(repr=False)
 
     @cached_property
-    def evaluate(self) -> Callable[[Arrays, Arrays, tuple[Any, ...]], Any]:
+    def evaluate(self) -> Callable[[Arrays, Arrays, tuple[Tree, ...]], Tree]:
         """(params, buffers, inputs) -> output as one program; equal ones share it."""
         return _evaluator(self)
 
@@ -99,7 +100,7 @@ class Built:
         return read, (self.layer, self.inputs)
 
 
-def read(layer: Layer, inputs: tuple[Any, ...]) -> Built:
+def read(layer: Layer, inputs: tuple[Tree, ...]) -> Built:
     """Run forward on shapes alone: what it says now, with every call noted.
 
     Raises:
@@ -108,7 +109,7 @@ def read(layer: Layer, inputs: tuple[Any, ...]) -> Built:
     """
     log = Log()
 
-    def forward(params: Arrays, buffers: Arrays, *xs: Any) -> Any:
+    def forward(params: Arrays, buffers: Arrays, *xs: Tree) -> Tree:
         log.begin(xs)
         y, _ = layer.call((params, buffers), *xs, ctx=Context(log=log))
         log.finish()
@@ -123,10 +124,10 @@ def read(layer: Layer, inputs: tuple[Any, ...]) -> Built:
 
 
 @lru_cache(maxsize=128)
-def _evaluator(built: Built) -> Callable[[Arrays, Arrays, tuple[Any, ...]], Any]:
+def _evaluator(built: Built) -> Callable[[Arrays, Arrays, tuple[Tree, ...]], Tree]:
     evaluation = _evaluation(built.layer)
 
-    def evaluate(params: Arrays, buffers: Arrays, xs: tuple[Any, ...]) -> Any:
+    def evaluate(params: Arrays, buffers: Arrays, xs: tuple[Tree, ...]) -> Tree:
         built.require_unchanged()  # while it is traced, for each form of inputs
         return evaluation(params, buffers, *xs)
 
@@ -134,13 +135,13 @@ def _evaluator(built: Built) -> Callable[[Arrays, Arrays, tuple[Any, ...]], Any]
 
 
 def _evaluation(layer: Layer) -> Callable[..., Any]:
-    def evaluation(params: Arrays, buffers: Arrays, *xs: Any) -> Any:
+    def evaluation(params: Arrays, buffers: Arrays, *xs: Tree) -> Tree:
         return layer.call((params, buffers), *xs, ctx=EVALUATION)[0]
 
     return evaluation
 
 
-def _forms(layer: Layer, inputs: tuple[Any, ...]) -> list[Any]:
+def _forms(layer: Layer, inputs: tuple[Tree, ...]) -> list[Any]:
     """The arguments of an evaluation without values: parameters, buffers, inputs."""
     params, buffers = forms(layer, inputs)
     return [
@@ -150,7 +151,7 @@ def _forms(layer: Layer, inputs: tuple[Any, ...]) -> list[Any]:
     ]
 
 
-def forms(layer: Layer, inputs: tuple[Any, ...]) -> tuple[Arrays, Arrays]:
+def forms(layer: Layer, inputs: tuple[Tree, ...]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Shape and dtype of every parameter and every buffer, for an input."""
     dtype, params, buffers = float_dtype(inputs), {}, {}
     for path, declared in declarations(layer).items():
@@ -161,16 +162,16 @@ def forms(layer: Layer, inputs: tuple[Any, ...]) -> tuple[Arrays, Arrays]:
     return params, buffers
 
 
-def float_dtype(inputs: Any) -> str:
+def float_dtype(inputs: Tree) -> str:
     """The dtype of the floats that go in; float32 where there are none."""
     return next((s.dtype for s in leaves(inputs) if s.dtype in FLOATING), "float32")
 
 
 def _require_rule(call: Call) -> None:
     """The rule of a leaf layer agrees with its forward."""
-    if not is_leaf(call.layer):
-        return
     said = call.said
+    if call.layer is None or said is None or not is_leaf(call.layer):
+        return
     if not is_shape(said) or not is_shape(call.gives):
         return
     what = f"{call.layer.label()} gives {text(call.gives)}, its output_shape says {text(said)}."
@@ -190,12 +191,12 @@ def _table(layer: Layer, calls: list[Call]) -> tuple[LayerInfo, ...]:
     return tuple(_info(path, part, first.get(path)) for path, part in shown)
 
 
-def _stands_for_another(layer: Any) -> bool:
+def _stands_for_another(layer: Part) -> bool:
     """Whether a layer has the path of the one in it, as `nn.share(layer)` has."""
     return any(name == "" for name, _ in parts(layer))
 
 
-def _info(path: str, layer: Any, call: Call | None) -> LayerInfo:
+def _info(path: str, layer: Part, call: Call | None) -> LayerInfo:
     own = [d for d in layer.parameters().values() if d is not None]
     count = sum(math.prod(d.shape) for d in own)
     takes, gives = call.specs if call else ((), ())

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from inspect import BoundArguments, signature
-from typing import Any
 
 import jax
 import numpy as np
@@ -18,11 +17,11 @@ from tensorem.shapes import Shape
 
 from ._explain import explained, named_by
 from ._log import Log, ids
-from ._specs import shape_tree
-from ._tree import place
+from ._specs import Tree, shape_tree
+from ._tree import Part, place
 
 
-def checked(layer: Any, path: str, call: BoundArguments, log: Log | None) -> Shape:
+def checked(layer: Part, path: str, call: BoundArguments, log: Log | None) -> Shape:
     """Check the inputs of a leaf layer before it runs; an error explains itself."""
     with located(layer, path, log):
         _check_dtypes(layer, call)
@@ -30,7 +29,7 @@ def checked(layer: Any, path: str, call: BoundArguments, log: Log | None) -> Sha
         return ruled(layer, path, shape_tree(xs), ids(xs), log)
 
 
-def ruled_inputs(layer: Any, xs: tuple[Any, ...]) -> tuple[Any, ...]:
+def ruled_inputs(layer: Part, xs: tuple[Tree, ...]) -> tuple[Tree, ...]:
     """The inputs that the rule of a layer speaks of: it may leave out the last ones."""
     taken = signature(layer.output_shape).parameters.values()
     if any(p.kind is p.VAR_POSITIONAL for p in taken):
@@ -39,7 +38,7 @@ def ruled_inputs(layer: Any, xs: tuple[Any, ...]) -> tuple[Any, ...]:
 
 
 def ruled(
-    layer: Any, path: str, shapes: tuple[Any, ...], values: tuple[int, ...], log: Log | None
+    layer: Part, path: str, shapes: tuple[Tree, ...], values: tuple[int, ...], log: Log | None
 ) -> Shape:
     """The shape that a layer gives, or the error with all that is known about it."""
     try:
@@ -51,7 +50,7 @@ def ruled(
 
 
 @contextmanager
-def located(layer: Any, path: str, log: Log | None = None) -> Iterator[None]:
+def located(layer: Part, path: str, log: Log | None = None) -> Iterator[None]:
     """Add the path of a layer to errors raised inside that do not name a place yet."""
     here = f"{place(log.root if log else 'model', path)} {layer.label()}"
     try:
@@ -75,7 +74,7 @@ def _at(error: TensoremError, here: str, log: Log | None) -> TensoremError:
     return error.with_notes(where=here, source=source)
 
 
-def require_arrays(layer: Any, y: Any) -> None:
+def require_arrays(layer: Part, y: Tree) -> None:
     """Raise unless a forward gave arrays: the usual slip is a missing return."""
     for value in [None] if y is None else jax.tree.leaves(y):
         if not isinstance(value, jax.Array | np.ndarray | np.generic | int | float):
@@ -90,25 +89,25 @@ _WORDS = {"any": None, "float": FLOATING, "integer": INTEGER, "bool": ("bool",)}
 _PLAIN = {"float": "float32", "integer": "int32", "bool": "bool"}
 
 
-def check_takes(cls: Any) -> None:
+def check_takes(cls: type[Part]) -> None:
     """Raise unless a class of layers says of its inputs what can be checked.
 
     Raises:
         LayerError: A word is none, or a name is that of no input of forward.
     """
-    by_name = isinstance(cls.takes, Mapping)
-    for word in cls.takes.values() if by_name else (cls.takes,):
+    by_name = cls.takes if isinstance(cls.takes, Mapping) else None
+    for word in (cls.takes,) if by_name is None else by_name.values():
         if word not in _WORDS:
             raise LayerError(f"{cls.__name__}.takes takes {', '.join(_WORDS)}, got {word!r}.")
     inputs = list(signature(cls.forward).parameters)[1:]
-    for name in cls.takes if by_name else ():
+    for name in by_name or ():
         if name not in inputs:
             raise LayerError(
                 f"{cls.__name__}.takes takes names of {', '.join(inputs)}, got {name!r}."
             )
 
 
-def _check_dtypes(layer: Any, call: BoundArguments) -> None:
+def _check_dtypes(layer: Part, call: BoundArguments) -> None:
     for name, value in call.arguments.items():
         word = layer.takes.get(name, "any") if isinstance(layer.takes, Mapping) else layer.takes
         if _WORDS[word] is not None and value is not None:
@@ -116,8 +115,8 @@ def _check_dtypes(layer: Any, call: BoundArguments) -> None:
             _check_dtype(f"{layer.label()} takes {which}", word, value)
 
 
-def _check_dtype(takes: str, word: str, value: Any) -> None:
-    wanted: Any = _WORDS[word]
+def _check_dtype(takes: str, word: str, value: Tree) -> None:
+    wanted = _WORDS[word] or ()
     several = value if isinstance(value, tuple) else (value,)
     if any(isinstance(x, list | dict | str) for x in several):
         raise DTypeError(

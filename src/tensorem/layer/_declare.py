@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
 
 from tensorem import rand
 from tensorem.errors import LayerError, PathError
 
-from ._layer import Buffer, Layer, Parameter
-from ._tree import join, parts
+from ._declared import Buffer, Parameter
+from ._tree import Part, join, parts
+
+Found = dict[str, Parameter | Buffer]
 
 
-def declarations(layer: Layer) -> dict[str, Parameter | Buffer]:
+def declarations(layer: Part) -> dict[str, Parameter | Buffer]:
     """Every parameter and buffer of a layer by its path, in the order of the fields.
 
     Raises:
         LayerError: A layer with parameters stands in two places, or two arrays have one path.
         PathError: A layer seeds a parameter that is not there.
     """
-    found: dict[str, Parameter | Buffer] = {}
+    found: Found = {}
     seen: dict[int, str] = {}
     shared: dict[int, str] = {}
     _declare(layer, "", found, seen, shared)
@@ -28,7 +28,11 @@ def declarations(layer: Layer) -> dict[str, Parameter | Buffer]:
 
 
 def _declare(
-    layer: Any, path: str, found: dict[str, Any], seen: dict[int, str], shared: dict[int, str]
+    layer: Part,
+    path: str,
+    found: Found,
+    seen: dict[int, str],
+    shared: dict[int, str],
 ) -> None:
     if layer.shares:
         if id(layer) in shared:
@@ -46,13 +50,13 @@ def _declare(
         found[join(path, name)] = _seeded(layer, found.get(join(path, name)), name, seed)
 
 
-def _seeded(layer: Layer, declared: Any, name: str, seed: int) -> Parameter:
+def _seeded(layer: Part, declared: Parameter | Buffer | None, name: str, seed: int) -> Parameter:
     if not isinstance(declared, Parameter):
         raise PathError(f"{layer.label()} seeds {name!r}, which is no parameter of it.")
     return replace(declared, seed=rand.check_seed(seed))
 
 
-def _require_once(layer: Layer, path: str, own: Mapping[str, Any], seen: dict[int, str]) -> None:
+def _require_once(layer: Part, path: str, own: Found, seen: dict[int, str]) -> None:
     if own and id(layer) in seen:
         raise LayerError(
             f"{layer.label()} stands in two places, {seen[id(layer)]!r} and {path!r}.",
@@ -62,7 +66,7 @@ def _require_once(layer: Layer, path: str, own: Mapping[str, Any], seen: dict[in
     seen[id(layer)] = path
 
 
-def _one_for_each(layer: Layer, first: str, second: str) -> str:
+def _one_for_each(layer: Part, first: str, second: str) -> str:
     field = second.rpartition(".")[2]
     # Two layers that hold it in one field were given it, most likely, as a default.
     alike = first.rpartition(".")[2] == field and not field.isdigit()

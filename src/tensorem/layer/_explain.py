@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import fields, replace
-from typing import Any
 
 from tensorem.errors import ShapeError, TensoremError
 from tensorem.shapes import (
@@ -19,15 +18,15 @@ from tensorem.shapes import (
 )
 
 from ._log import Call, Log
-from ._specs import is_shape, text
-from ._tree import place
+from ._specs import Tree, is_shape, text
+from ._tree import Part, place
 
 
 def explained(
     error: ShapeError,
-    layer: Any,
+    layer: Part,
     path: str,
-    shapes: tuple[Any, ...],
+    shapes: tuple[Tree, ...],
     ids: tuple[int, ...],
     noted: Log | None,
 ) -> ShapeError:
@@ -59,7 +58,7 @@ Spot = tuple[int, int]
 """Which input, and which axis of it, counted from the last (-1)."""
 
 
-def _wrong_axis(layer: Any, shapes: tuple[Any, ...]) -> Spot | None:
+def _wrong_axis(layer: Part, shapes: tuple[Tree, ...]) -> Spot | None:
     """The axis without which the inputs would fit: unknown in its place passes the rule."""
     for i, shape in enumerate(shapes):
         for axis in range(-len(_sizes(shape)), 0):
@@ -68,25 +67,25 @@ def _wrong_axis(layer: Any, shapes: tuple[Any, ...]) -> Spot | None:
     return None
 
 
-def _passes(layer: Any, shapes: tuple[Any, ...]) -> Any:
+def _passes(layer: Part, shapes: tuple[Tree, ...]) -> Tree:
     try:
         return layer.output_shape(*shapes)
     except (TensoremError, TypeError):
         return None
 
 
-def _sizes(shape: Any) -> tuple[Size, ...]:
+def _sizes(shape: Tree) -> tuple[Size, ...]:
     if isinstance(shape, OpenShape):
         return shape.last
     return shape if is_shape(shape) else ()
 
 
-def _size_at(shape: Any, axis: int) -> Size:
+def _size_at(shape: Tree, axis: int) -> Size:
     sizes = _sizes(shape)
     return sizes[axis] if -axis <= len(sizes) else UNKNOWN
 
 
-def _with_size(shapes: tuple[Any, ...], spot: Spot, size: Size) -> tuple[Any, ...]:
+def _with_size(shapes: tuple[Tree, ...], spot: Spot, size: Size) -> tuple[Tree, ...]:
     i, axis = spot
     sizes = list(_sizes(shapes[i]))
     sizes[axis] = size
@@ -97,7 +96,7 @@ def _with_size(shapes: tuple[Any, ...], spot: Spot, size: Size) -> tuple[Any, ..
 # Where the size came from
 
 
-def _producer(calls: list[Call], ids: tuple[int, ...], shapes: tuple[Any, ...]) -> Call | None:
+def _producer(calls: list[Call], ids: tuple[int, ...], shapes: tuple[Tree, ...]) -> Call | None:
     """The call that made the first input: by identity, or else the last with that shape."""
     # A value that went into another layer before is not fresh: one that merely looks like it did
     # not make it.
@@ -153,8 +152,8 @@ def named_by(names: tuple[str, ...], log: Log) -> str:
 
 def _remedy(
     given: str,
-    layer: Any,
-    shapes: tuple[Any, ...],
+    layer: Part,
+    shapes: tuple[Tree, ...],
     spot: Spot | None,
     origin: Call | None,
     root: str,
@@ -166,7 +165,7 @@ def _remedy(
     return ", or ".join(found) + "." if found else given
 
 
-def _flattened(layer: Any, shapes: tuple[Any, ...]) -> str:
+def _flattened(layer: Part, shapes: tuple[Tree, ...]) -> str:
     """Flatten an image or a sequence, where the layer then fits, as it is or with another size."""
     x = shapes[0]
     if len(shapes) > 1 or not isinstance(x, tuple) or len(x) < 3:
@@ -180,13 +179,13 @@ def _flattened(layer: Any, shapes: tuple[Any, ...]) -> str:
     return f"put nn.Flatten() before it and write nn.{fits[0]!r}" if fits else ""
 
 
-def _refitted(layer: Any, new: int) -> Iterator[Any]:
+def _refitted(layer: Part, new: int) -> Iterator[Part]:
     """The layer with each of its integer fields in turn changed to a value."""
     yield from _changed(layer, list(_numbers(layer).values()), new)
 
 
 def _rewritten(
-    layer: Any, shapes: tuple[Any, ...], spot: Spot, origin: Call | None, root: str
+    layer: Part, shapes: tuple[Tree, ...], spot: Spot, origin: Call | None, root: str
 ) -> Iterator[str]:
     got = _size_at(shapes[spot[0]], spot[1])
     wanted = [
@@ -205,13 +204,13 @@ def _rewritten(
                 return
 
 
-def _numbers(layer: Any) -> dict[str, int]:
+def _numbers(layer: Part) -> dict[str, int]:
     """The integer fields of a layer."""
     found = {f.name: getattr(layer, f.name) for f in fields(layer)}
     return {k: v for k, v in found.items() if isinstance(v, int) and not isinstance(v, bool)}
 
 
-def _changed(layer: Any, old: list[Any], new: int) -> Iterator[Any]:
+def _changed(layer: Part, old: Sequence[Size], new: int) -> Iterator[Part]:
     """The layer with one integer field changed from a value to another."""
     for name, value in _numbers(layer).items():
         if value in old:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NoReturn, Self
 
 import jax
@@ -24,7 +24,7 @@ CHANGES = (
 """The methods of a dict that change it in place."""
 
 
-def _refused(self: Held, *args: Any, **kwargs: Any) -> NoReturn:
+def _refused(self: Held, *args: object, **kwargs: object) -> NoReturn:
     raise LayerError(
         "The arrays of a model cannot be assigned or removed.",
         because="a model does not change; the same one may be used elsewhere.",
@@ -66,7 +66,7 @@ def _flat(held: Held) -> tuple[list[Any], Names]:
     return [held[name] for name in sorted(held)], tuple(sorted(held))
 
 
-def _again(names: Names, values: Any) -> Held:
+def _again(names: Names, values: Iterable[Any]) -> Held:
     return Held(zip(names, values, strict=True))
 
 

@@ -8,59 +8,26 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import wraps
 from types import MappingProxyType
-from typing import Any, ClassVar, NoReturn, Protocol, Self, dataclass_transform
+from typing import Any, ClassVar, NoReturn, Self, dataclass_transform
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tensorem.calls import check_call, named
 from tensorem.errors import LayerError
-from tensorem.shapes import UNKNOWN_RANK
+from tensorem.shapes import UNKNOWN_RANK, OpenShape
 
 from ._bind import EVALUATION, Array, Arrays, Context, Frame, Pass
 from ._check import check_takes
+from ._declared import Buffer, Parameter
+from ._specs import Tree
 from ._tree import Part, Whole, is_leaf, mapped, own
 
 
-class Initialiser(Protocol):
-    """Shape and seed -> the values that an array starts with, in float64."""
-
-    def __call__(self, shape: tuple[int, ...], seed: int) -> NDArray[Any]: ...
-
-
-@dataclass(frozen=True)
-class Parameter:
-    """A trained array that a layer declares: its shape and how it starts.
-
-    Its dtype is that of the floats that the model takes.
-
-    Args:
-        seed: The seed that `init` gets; None for that which `build` makes of its own and the path.
-    """
-
-    shape: tuple[int, ...]
-    init: Initialiser
-    seed: int | None = None
-
-
-@dataclass(frozen=True)
-class Buffer:
-    """An array that a layer carries along and that no gradient changes.
-
-    Args:
-        dtype: The dtype; None for that of the parameters.
-    """
-
-    shape: tuple[int, ...]
-    init: Initialiser
-    dtype: str | None = None
-
-
-def _unknown(self: Layer, *shapes: Any) -> Any:
+def _unknown(self: Layer, *shapes: Tree) -> OpenShape:
     return UNKNOWN_RANK
 
 
-def _missing(self: Layer, *xs: Any) -> Any:
+def _missing(self: Layer, *xs: Tree) -> NoReturn:
     raise LayerError(
         f"{type(self).__name__} has no forward.", help="define `def forward(self, x): ...`."
     )
@@ -94,7 +61,7 @@ class Layer(Part):
         dataclass(frozen=True, eq=False, repr=False)(cls)
         del cls.__setattr__, cls.__delattr__  # those of Layer say what to write instead
         cls.__init__ = _explained(cls.__init__)  # type: ignore[method-assign]
-        taken = sorted(cls._reserved & {f.name for f in fields(cls)})  # type: ignore[arg-type]
+        taken = sorted(cls._reserved & {f.name for f in fields(cls)})
         if taken:
             raise LayerError(
                 f"{cls.__name__} has a field `{taken[0]}`, which every layer has as a method.",
@@ -123,7 +90,7 @@ class Layer(Part):
         return {}
 
     @property
-    def stated_input(self) -> Any:
+    def stated_input(self) -> Tree:
         """The shape that goes in, where the layer says it itself; None where `build` is told."""
         return None
 
@@ -142,8 +109,8 @@ class Layer(Part):
     # How it is called
 
     def call(
-        self, variables: tuple[Arrays, Arrays], *xs: Any, ctx: Context = EVALUATION, **kw: Any
-    ) -> tuple[Any, Arrays]:
+        self, variables: tuple[Arrays, Arrays], *xs: Tree, ctx: Context = EVALUATION, **kw: Tree
+    ) -> tuple[Tree, Arrays]:
         """The pure core: ((parameters, buffers), inputs, context) -> (output, buffers).
 
         The buffers come back in a container like the one that is given, so that a loop can carry
@@ -152,7 +119,7 @@ class Layer(Part):
         whole = Pass(*variables, ctx=ctx)
         return whole.start(self, xs, kw), type(whole.given)(whole.buffers)
 
-    def __call__(self, *xs: Any, **kw: Any) -> Any:
+    def __call__(self, *xs: Tree, **kw: Tree) -> Tree:
         frame = self._frame(f"{type(self).__name__} is called, but it holds no arrays.")
         return frame.within.invoke(self, frame, xs, kw)
 
@@ -193,11 +160,11 @@ class Layer(Part):
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and all(
             _told_apart(getattr(self, f.name)) == _told_apart(getattr(other, f.name))
-            for f in fields(self)  # type: ignore[arg-type]
+            for f in fields(self)
         )
 
     def __hash__(self) -> int:
-        return hash((type(self), *(_hashable(self, f.name) for f in fields(self))))  # type: ignore[arg-type]
+        return hash((type(self), *(_hashable(self, f.name) for f in fields(self))))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """A distinct layer with the same description."""
@@ -205,7 +172,7 @@ class Layer(Part):
         copied.__dict__.update(mapped(self, "", lambda _, part: part.__deepcopy__(memo)))
         return copied
 
-    def __setattr__(self, name: str, value: Any) -> NoReturn:
+    def __setattr__(self, name: str, value: object) -> NoReturn:
         raise LayerError(
             f"{type(self).__name__} is frozen: `{name}` cannot be set.",
             help=f"declare a field in the class body (`{name}: nn.Linear`) and pass it when the"
@@ -237,7 +204,7 @@ def _explained(init: Callable[..., None]) -> Callable[..., None]:
         with named(name):
             check_call(signature, args, kwargs, name)
             init(self, *args, **kwargs)
-        for f in fields(self):  # type: ignore[arg-type]
+        for f in fields(self):
             value = own(getattr(self, f.name), f.default)
             _require_no_model(name, f.name, value)
             object.__setattr__(self, f.name, value)
@@ -247,7 +214,7 @@ def _explained(init: Callable[..., None]) -> Callable[..., None]:
 
 def _require_annotations(cls: type[Layer]) -> None:
     """A layer that is no field is nobody's part: it would have no arrays."""
-    known = {f.name for f in fields(cls)}  # type: ignore[arg-type]
+    known = {f.name for f in fields(cls)}
     for name, value in vars(cls).items():
         if name not in known and isinstance(value, Layer):
             kind = type(value).__name__
@@ -258,7 +225,7 @@ def _require_annotations(cls: type[Layer]) -> None:
             )
 
 
-def _require_no_model(owner: str, name: str, value: Any) -> None:
+def _require_no_model(owner: str, name: str, value: object) -> None:
     if any(isinstance(x, Whole) for x in (value if isinstance(value, tuple) else (value,))):
         raise LayerError(
             f"{owner} takes layers and plain values as fields, got a built model as `{name}`.",
@@ -268,7 +235,7 @@ def _require_no_model(owner: str, name: str, value: Any) -> None:
         )
 
 
-def _arguments(layer: Any) -> list[str]:
+def _arguments(layer: Part) -> list[str]:
     """The call that makes this layer: required fields by place, others where they differ."""
     shown = []
     for f in given(layer):
@@ -280,7 +247,7 @@ def _arguments(layer: Any) -> list[str]:
     return shown
 
 
-def given(layer: Any) -> list[dataclasses.Field[Any]]:
+def given(layer: Part) -> list[dataclasses.Field[Any]]:
     """The fields that describe a layer; what is made of them (`field(init=False)`) is none."""
     return [f for f in fields(layer) if f.init]
 
@@ -289,7 +256,7 @@ def _made(f: dataclasses.Field[Any]) -> Any:
     return _frozen(f.default_factory()) if f.default_factory is not MISSING else MISSING
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return repr(dict(value)) if isinstance(value, Mapping) else repr(value)
 
 
@@ -303,7 +270,7 @@ def _frozen(value: Any) -> Any:
     return value
 
 
-def _hashable(layer: Any, name: str) -> int:
+def _hashable(layer: Part, name: str) -> int:
     try:
         return hash(_told_apart(getattr(layer, name)))
     except TypeError as e:

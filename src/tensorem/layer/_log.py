@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 import jax
 
-from ._specs import shape_tree, spec_tree
+from tensorem.shapes import Shape
+
+from ._specs import Tree, shape_tree, spec_tree
+from ._tree import Part
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,14 +20,14 @@ class Call:
     what its rule said.
     """
 
-    layer: Any
+    layer: Part | None
     path: str
-    takes: tuple[Any, ...]
-    gives: Any
+    takes: tuple[Tree, ...]
+    gives: Tree
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
-    specs: Any = None
-    said: Any = None
+    specs: Tree = None
+    said: Shape | None = None
 
 
 @dataclass(eq=False)
@@ -35,15 +37,15 @@ class Log:
     root: str = "model"
     inputs: list[Call] = field(default_factory=list)
     calls: list[Call] = field(default_factory=list)
-    alive: list[Any] = field(default_factory=list)
+    alive: list[Tree] = field(default_factory=list)
     """Values seen, kept so that no two of them ever have the same identity."""
 
-    def begin(self, xs: Any) -> None:
+    def begin(self, xs: Tree) -> None:
         """Note what goes into the model."""
         self.alive.append(xs)
         self.inputs += [Call(None, "", (), shape_tree(x), (), ids(x)) for x in jax.tree.leaves(xs)]
 
-    def note(self, layer: Any, path: str, xs: Any, y: Any, said: Any) -> None:
+    def note(self, layer: Part, path: str, xs: Tree, y: Tree, said: Shape | None) -> None:
         self.alive += [xs, y]
         specs = spec_tree((xs, y))
         takes, gives = shape_tree(xs), shape_tree(y)
@@ -54,6 +56,6 @@ class Log:
         self.alive.clear()
 
 
-def ids(value: Any) -> tuple[int, ...]:
+def ids(value: Tree) -> tuple[int, ...]:
     """Which values the leaves of a tree are."""
     return tuple(map(id, jax.tree.leaves(value)))

@@ -18,10 +18,13 @@ from ._bind import EVALUATION, Array, Arrays, Context
 from ._built import Built, forms, read
 from ._held import Held
 from ._layer import Layer
-from ._specs import text
+from ._specs import Tree, text
 from ._state import loaded
 from ._summary import html, shown, summary, total
 from ._tree import Whole
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderableType
 
 
 @jax.tree_util.register_pytree_node_class
@@ -66,16 +69,16 @@ class Model(Whole):
         return self.built.layer
 
     @property
-    def input(self) -> Any:
+    def input(self) -> Tree:
         """The spec of the input; a tuple of them where forward takes several."""
         return self.built.inputs[0] if len(self.built.inputs) == 1 else self.built.inputs
 
     @property
-    def output(self) -> Any:
+    def output(self) -> Tree:
         """The spec of the output."""
         return self.built.output
 
-    def __call__(self, *xs: Any) -> Any:
+    def __call__(self, *xs: Tree) -> Tree:
         """The value at xs, in evaluation, compiled.
 
         Args:
@@ -116,7 +119,7 @@ class Model(Whole):
             with self.precision(), jax.disable_jit():
                 self.apply(self.params, *xs)
 
-    def apply(self, params: Arrays, *xs: Array) -> Any:
+    def apply(self, params: Arrays, *xs: Tree) -> Tree:
         """The value at xs with other parameters, in evaluation: for JAX transforms.
 
         Raises:
@@ -127,7 +130,7 @@ class Model(Whole):
 
     def train_apply(
         self, params: Arrays, buffers: Arrays, *xs: Array, key: Array | None = None
-    ) -> tuple[Any, Arrays]:
+    ) -> tuple[Tree, Arrays]:
         """The value at xs in a training step, and the buffers after it.
 
         Args:
@@ -213,7 +216,9 @@ class Model(Whole):
         flow = f"{text(self.built.inputs)} -> {text(self.output)}"
         return f"Model({type(self.layer).__name__}, {flow}, {total(self.built.table):,} parameters)"
 
-    def __rich_console__(self, console: Any, options: Any) -> Iterator[Any]:
+    def __rich_console__(
+        self, console: Console, options: ConsoleOptions
+    ) -> Iterator[RenderableType]:
         yield shown(self.built.table, options.max_width)
 
     def _repr_html_(self) -> str:

@@ -15,6 +15,7 @@ from tensorem.errors import ShapeError
 from tensorem.shapes import UNKNOWN, Poly, Shape, Spec, Unknown, format_shape
 
 Tree = Any
+"""A leaf, or tuples, lists and dicts of trees; leaves are arrays, shapes or specs."""
 
 
 def shape_tree(value: Tree) -> Tree:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache, partial
 from types import FunctionType
@@ -13,10 +13,10 @@ from weakref import WeakKeyDictionary
 import jax
 import numpy as np
 from jax.core import ShapedArray, Tracer
-from jax.extend.core import ClosedJaxpr, Jaxpr, Literal
+from jax.extend.core import ClosedJaxpr, Jaxpr, Literal, Var
 from jax.extend.linear_util import WrappedFun
 
-Words = tuple[Any, ...]
+Words = tuple[Hashable, ...]
 _FIXED = ("functools", "jax", "jaxlib", "numpy", "optax", "tensorem")
 """Packages whose code stays what it is while a process runs."""
 _SHORT = 64
@@ -67,25 +67,25 @@ class _Speller:
         self.whole = True
         self._fixed = _Fixed()
 
-    def closed(self, closed: Any) -> Words:
+    def closed(self, closed: ClosedJaxpr) -> Words:
         return (*self.program(closed.jaxpr), *map(self.array, closed.consts))
 
-    def program(self, jaxpr: Any) -> Words:
+    def program(self, jaxpr: Jaxpr) -> Words:
         if jaxpr not in _programs:
             speller = _Speller()
             _programs[jaxpr] = Spelling(tuple(speller.lines(jaxpr)), speller.whole)
         self.whole = self.whole and _programs[jaxpr].whole
         return _programs[jaxpr].words
 
-    def lines(self, jaxpr: Any) -> Iterator[Words]:
+    def lines(self, jaxpr: Jaxpr) -> Iterator[Words]:
         """A line for what goes in, one for each equation, one for what comes out."""
-        places: dict[Any, int] = {}
+        places: dict[Var, int] = {}
 
-        def new(variables: Any) -> Words:
+        def new(variables: Iterable[Var]) -> Words:
             places.update((v, len(places) + i) for i, v in enumerate(variables))
             return tuple(_form(v.aval) for v in variables)
 
-        def used(atoms: Any) -> Words:
+        def used(atoms: Iterable[Var | Literal]) -> Words:
             return tuple(
                 (_form(a.aval), self.array(a.val)) if isinstance(a, Literal) else places[a]
                 for a in atoms
@@ -96,22 +96,22 @@ class _Speller:
             yield eqn.primitive.name, used(eqn.invars), self.value(eqn.params), new(eqn.outvars)
         yield used(jaxpr.outvars)
 
-    def value(self, value: Any) -> Any:
+    def value(self, value: object) -> Hashable:
         """The word for a parameter of an equation."""
         say = _read_by(type(value))  # type: ignore[arg-type]
         return repr(value) if say is None else say(self, value)
 
-    def each(self, values: Any) -> Words:
+    def each(self, values: Iterable[object]) -> Words:
         return tuple(map(self.value, values))
 
-    def named(self, values: Any) -> Words:
+    def named(self, values: Mapping[Any, object]) -> Words:
         return tuple((str(name), self.value(values[name])) for name in sorted(values, key=str))
 
-    def code(self, value: Any) -> str:
+    def code(self, value: object) -> str:
         self.whole = self.whole and self._fixed(value)
         return type(value).__name__
 
-    def array(self, array: Any) -> Any:
+    def array(self, array: Any) -> Hashable:
         if isinstance(array, Tracer):
             self.whole = False
             return _form(array.aval)
@@ -124,11 +124,11 @@ class _Speller:
 
 
 @cache
-def _read_by(kind: type) -> Callable[[_Speller, Any], Any] | None:
+def _read_by(kind: type) -> Callable[[_Speller, Any], Hashable] | None:
     """How values of a type are read; None for those that their `repr` says."""
     if kind in (tuple, list):
         return _Speller.each
-    readers: tuple[tuple[Any, Callable[[_Speller, Any], Any]], ...] = (
+    readers: tuple[tuple[Any, Callable[[_Speller, Any], Hashable]], ...] = (
         (dict, _Speller.named),
         (ClosedJaxpr, _Speller.closed),
         (Jaxpr, _Speller.program),
@@ -139,7 +139,7 @@ def _read_by(kind: type) -> Callable[[_Speller, Any], Any] | None:
     return None if issubclass(kind, type) else next(found, None)
 
 
-def _form(aval: Any) -> Any:
+def _form(aval: object) -> Hashable:
     if isinstance(aval, ShapedArray):
         return repr(aval.shape), aval.dtype, aval.weak_type
     return str(aval)
@@ -151,7 +151,7 @@ class _Fixed:
     def __init__(self) -> None:
         self._seen: set[int] = set()
 
-    def __call__(self, value: Any) -> bool:
+    def __call__(self, value: object) -> bool:
         if isinstance(value, tuple | list):
             return all(map(self, value))
         if not _is_code(value) or id(value) in self._seen:
@@ -161,11 +161,11 @@ class _Fixed:
         return home.partition(".")[0] in _FIXED and all(map(self, _held(value)))
 
 
-def _is_code(value: Any) -> bool:
+def _is_code(value: object) -> bool:
     return isinstance(value, WrappedFun) or (callable(value) and not isinstance(value, type))
 
 
-def _held(code: Any) -> list[Any]:
+def _held(code: object) -> list[object]:
     """What a function holds on to, or one that is made of others."""
     if isinstance(code, FunctionType):
         cells = [cell.cell_contents for cell in code.__closure__ or ()]

@@ -17,10 +17,11 @@ from tensorem import functional as F
 from tensorem.calls import named
 from tensorem.dtypes import as_numbers, exactly, taken
 from tensorem.errors import ArgumentError, PathError, ShapeError
-from tensorem.shapes import Spec, format_shape, solve
+from tensorem.shapes import Size, Spec, format_shape, solve
 
 from ._bind import Array, Arrays
-from ._tree import join, parts
+from ._specs import Tree
+from ._tree import Part, join, parts
 
 
 class Given:
@@ -32,11 +33,11 @@ class Given:
         specs: One tree of specs for each input.
     """
 
-    def __init__(self, specs: tuple[Any, ...]) -> None:
+    def __init__(self, specs: tuple[Tree, ...]) -> None:
         self._specs = specs
         self._passed: set[Hashable] = set()
 
-    def __call__(self, xs: tuple[Any, ...]) -> tuple[Any, ...]:
+    def __call__(self, xs: tuple[Tree, ...]) -> tuple[Tree, ...]:
         form = _form(xs)
         if form in self._passed:
             return xs
@@ -46,7 +47,7 @@ class Given:
         return inputs
 
 
-def _form(xs: tuple[Any, ...]) -> Hashable:
+def _form(xs: tuple[Tree, ...]) -> Hashable:
     """What tells arrays from those of another kind, shape or dtype; None where one is no array.
 
     In a trace a shape may hold names, and those of two traces cannot be compared.
@@ -56,14 +57,14 @@ def _form(xs: tuple[Any, ...]) -> Hashable:
     return tuple((type(x), x.shape, x.dtype) for x in xs)
 
 
-def _given(specs: tuple[Any, ...], xs: tuple[Any, ...]) -> tuple[Any, ...]:
+def _given(specs: tuple[Tree, ...], xs: tuple[Tree, ...]) -> tuple[Tree, ...]:
     if len(xs) != len(specs):
         raise ShapeError(f"The model takes {len(specs)} inputs, got {len(xs)}.")
     values: dict[str, int] = {}
     return tuple(_tree(spec, x, values) for spec, x in zip(specs, xs, strict=True))
 
 
-def _tree(spec: Any, x: Any, values: dict[str, int]) -> Any:
+def _tree(spec: Tree, x: Tree, values: dict[str, int]) -> Tree:
     if isinstance(spec, Spec):
         return _input(spec, x, values)
     if isinstance(spec, Mapping):
@@ -75,30 +76,31 @@ def _tree(spec: Any, x: Any, values: dict[str, int]) -> Any:
     return tuple(_tree(s, v, values) for s, v in zip(spec, x, strict=True))
 
 
-def _kind(x: Any) -> str:
+def _kind(x: object) -> str:
     return str(sorted(x)) if isinstance(x, Mapping) else type(x).__name__
 
 
-def _input(spec: Spec, x: Any, values: dict[str, int]) -> Array:
+def _input(spec: Spec, x: Tree, values: dict[str, int]) -> Array:
     with named("The model"):
-        x = taken(x, spec.dtype)
-        _require_shape(spec.bind(values).shape, F.shape(x), values)
-    return x
+        array: Array = taken(x, spec.dtype)
+        _require_shape(spec.bind(values).shape, F.shape(array), values)
+    return array
 
 
-def _require_shape(wanted: Any, got: Any, values: dict[str, int]) -> None:
+def _require_shape(wanted: tuple[Size, ...], got: tuple[Size, ...], values: dict[str, int]) -> None:
     if len(wanted) == len(got) + 1:
         raise ShapeError(
             f"takes {format_shape(wanted)}, got {format_shape(got)}.",
             help="one example is a batch of one: x[None].",
         )
-    if all(isinstance(n, int) for n in got):
-        values |= solve(wanted, got)
+    sizes = tuple(n for n in got if isinstance(n, int))
+    if len(sizes) == len(got):
+        values |= solve(wanted, sizes)
     elif len(wanted) != len(got):  # inside a trace with names of its own
         raise ShapeError(f"takes {format_shape(wanted)}, got {format_shape(got)}.")
 
 
-def loaded(layer: Any, own: Arrays, state: Mapping[str, Any], strict: bool = True) -> Arrays:
+def loaded(layer: Part, own: Arrays, state: Mapping[str, Any], strict: bool = True) -> Arrays:
     """The arrays of a state dict in place of a model's own, checked name by name.
 
     Where that is not strict, what is missing stays, and what has no place is left out.
@@ -125,7 +127,7 @@ def loaded(layer: Any, own: Arrays, state: Mapping[str, Any], strict: bool = Tru
     }
 
 
-def _entry(path: str, own: Array, value: Any) -> Array:
+def _entry(path: str, own: Array, value: object) -> Array:
     with named(path):
         array = as_numbers(value)
     if array.shape != own.shape:
@@ -153,14 +155,14 @@ def _nearest(path: str, among: list[str]) -> str:
     return f" (nearest: {near[0]})" if near else ""
 
 
-def _aliases(layer: Any) -> dict[str, str]:
+def _aliases(layer: Part) -> dict[str, str]:
     """The names below later places of shared layers -> the names that are kept."""
     found: dict[str, str] = {}
     _alias(layer, "", "", {}, found)
     return found
 
 
-def _alias(layer: Any, path: str, home: str, homes: dict[int, str], found: dict[str, str]) -> None:
+def _alias(layer: Part, path: str, home: str, homes: dict[int, str], found: dict[str, str]) -> None:
     if layer.shares:
         home = homes.setdefault(id(layer), home)
     if path != home:

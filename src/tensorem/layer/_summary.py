@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from html import escape
 from io import StringIO
 from textwrap import wrap
-from typing import Any
+from typing import TYPE_CHECKING
 
-from ._specs import text
-from ._tree import is_leaf
+from ._specs import Tree, text
+from ._tree import Part, is_leaf
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+    from rich.text import Text as RichText
 
 HEAD = ("path", "layer", "in", "out", "parameters")
 LAYER = HEAD.index("layer")
@@ -25,9 +29,9 @@ class LayerInfo:
     """One layer of a model: where it stands, what goes in and out, how many numbers it trains."""
 
     path: str
-    layer: Any
-    takes: Any
-    gives: Any
+    layer: Part
+    takes: Tree
+    gives: Tree
     parameters: int
 
 
@@ -50,7 +54,7 @@ def cells(table: tuple[LayerInfo, ...]) -> Iterator[tuple[str, ...]]:
         yield info.path or "model", name, *flow, count
 
 
-def shown(table: tuple[LayerInfo, ...], width: int) -> Any:
+def shown(table: tuple[LayerInfo, ...], width: int) -> RichTable | RichText:
     """What a terminal of this width shows: the table, or where it is too narrow a list."""
     wide, room = _room(table, width)
     return _listed(table, width) if room < min(wide, SHORTEST) else _table(table, room)
@@ -73,7 +77,7 @@ def _room(table: tuple[LayerInfo, ...], width: int) -> tuple[int, int]:
     return wide, width - sum(widest) - GAP * len(widest)
 
 
-def _table(table: tuple[LayerInfo, ...], room: int) -> Any:
+def _table(table: tuple[LayerInfo, ...], room: int) -> RichTable:
     """The table for a terminal; only what a layer says of itself is cut."""
     from rich import box
     from rich.table import Table
@@ -88,7 +92,7 @@ def _table(table: tuple[LayerInfo, ...], room: int) -> Any:
     return made
 
 
-def _listed(table: tuple[LayerInfo, ...], width: int) -> Any:
+def _listed(table: tuple[LayerInfo, ...], width: int) -> RichText:
     """Each layer on a line, and below it its shapes and numbers, broken between words at most."""
     from rich.text import Text
 

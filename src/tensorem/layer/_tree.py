@@ -2,17 +2,39 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping
 from copy import deepcopy
-from dataclasses import fields
+from dataclasses import Field, fields
 from typing import Any, ClassVar
+
+from ._declared import Buffer, Parameter
 
 
 class Part:
-    """Anything that stands in a tree of layers."""
+    """Anything that stands in a tree of layers, and what is asked of it: `Layer` answers."""
 
     shares: ClassVar[bool] = False
     """Whether it may stand in several places with one set of arrays: `nn.share`."""
+    __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
+    takes: ClassVar[str | Mapping[str, str]]
+    output_shape: ClassVar[Callable[..., Any]]
+    forward: ClassVar[Callable[..., Any]]
+
+    @abstractmethod
+    def __call__(self, *xs: Any, **kw: Any) -> Any: ...
+
+    @abstractmethod
+    def label(self) -> str: ...
+
+    @abstractmethod
+    def parameters(self) -> Mapping[str, Parameter | None]: ...
+
+    @abstractmethod
+    def buffers(self) -> Mapping[str, Buffer | None]: ...
+
+    @abstractmethod
+    def seeds(self) -> Mapping[str, int]: ...
 
 
 class Whole:
@@ -68,7 +90,7 @@ def place(root: str, path: str) -> str:
     return root + "".join(f"[{s}]" if s.isdigit() else f".{s}" for s in steps)
 
 
-def _field_values(layer: Any) -> Iterator[tuple[Any, Any]]:
+def _field_values(layer: Part) -> Iterator[tuple[Field[Any], Any]]:
     for field in fields(layer):
         yield field, getattr(layer, field.name)
 
@@ -78,7 +100,7 @@ def _fields(layer: Part) -> Iterator[tuple[str, Any]]:
         yield field.metadata.get("path", field.name), value
 
 
-def _parts_in(path: str, value: Any) -> Iterator[tuple[str, Part]]:
+def _parts_in(path: str, value: object) -> Iterator[tuple[str, Part]]:
     if isinstance(value, Part):
         yield path, value
     elif isinstance(value, tuple):
