@@ -163,7 +163,7 @@ def test_predict_refuses_what_the_model_does_not_take(
     np.save(file, np.float32(1))
     assert "got a single number" in refused(capsys, "predict", str(trained), "--input", str(file))
     told = refused(capsys, "predict", str(trained), "--index", "30")
-    assert "--index takes integers from 0 to 29, got 30." in told
+    assert "--index takes an integer from 0 to 29, got 30." in told
 
 
 def test_predict_does_not_overwrite_its_inputs(
@@ -205,7 +205,7 @@ def test_verify_says_refuted_and_unknown_by_its_exit_code(run: Path, capsys: Cap
 
 def test_verify_refuses_bad_radii_and_rows(run: Path, capsys: Capture) -> None:
     told = refused(capsys, "verify", str(run), "--index", "0", "30")
-    assert "--index takes integers from 0 to 29, got 30." in told
+    assert "--index takes an integer from 0 to 29, got 30." in told
     told = refused(capsys, "verify", str(run), "--count", "99999999999")
     assert "--count takes an integer from 1 to 30, got 99999999999." in told
 

@@ -152,25 +152,48 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: F.one_hot(INDEX, 0),
         ArgumentError,
-        "takes num_classes of at least 1, got 0",
+        "takes num_classes as an integer of at least 1, got 0",
     ),
     (
         lambda: F.one_hot(INDEX, 3, "float8"),
         DTypeError,
         r"F.one_hot takes a dtype of float32, .*8",
     ),
-    (lambda: F.norm(X, 3), ArgumentError, "F.norm takes p of 1, 2 or infinity, got 3"),
+    (lambda: F.norm(X, 3), ArgumentError, "F.norm takes p as one of 1, 2, inf, got 3"),
     (lambda: F.norm(X, dim=5), ShapeError, "F.norm"),
     (lambda: F.interpolate(X, 3), ShapeError, r"takes \(N, C, \*image\) with 1 to 3 sizes"),
     (lambda: F.interpolate(IMAGE), ArgumentError, "either size or scale_factor, got both or none"),
     (lambda: F.interpolate(IMAGE, 3, 2.0), ArgumentError, "either size or scale_factor"),
     (lambda: F.interpolate(IMAGE, (3, 3, 3)), ArgumentError, "takes size as a number or 2 of them"),
-    (lambda: F.interpolate(IMAGE, 2.5), ArgumentError, "takes size as a number"),  # type: ignore[arg-type]
-    (lambda: F.interpolate(IMAGE, 0), ArgumentError, "takes a new size of at least 1, got 0"),
+    (
+        lambda: F.interpolate(IMAGE, 2.5),
+        ArgumentError,
+        "takes size as an integer of at least 1, got 2.5",
+    ),  # type: ignore[arg-type]
+    (
+        lambda: F.interpolate(IMAGE, 0),
+        ArgumentError,
+        "takes size as an integer of at least 1, got 0",
+    ),
+    (
+        lambda: F.interpolate(IMAGE, scale_factor=(1.0, 1e10)),
+        ArgumentError,
+        "takes the new size as an integer of at most 2147483647, got",
+    ),
+    (
+        lambda: F.interpolate(IMAGE, scale_factor=-1.0),
+        ArgumentError,
+        "takes scale_factor as a finite number above 0, got -1.0",
+    ),
+    (
+        lambda: F.interpolate(IMAGE, 3, mode="cubic"),  # type: ignore[arg-type]
+        ArgumentError,
+        "takes mode as one of nearest, linear, bilinear, trilinear, got 'cubic'",
+    ),
     (
         lambda: F.interpolate(IMAGE, 3, mode="linear"),
         ArgumentError,
-        "takes a mode of nearest, linear, bilinear, trilinear, that of its 2 axes, got 'linear'",
+        "takes mode 'bilinear' for 2 axes, or 'nearest', got 'linear'",
     ),
     (
         lambda: F.interpolate(IMAGE, 3, align_corners=True),
@@ -183,7 +206,11 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "takes channels that 4 divides",
     ),
     (lambda: F.pixel_shuffle(X, 2), ShapeError, r"takes \(\*, C, H, W\), got \(3, 4\)"),
-    (lambda: F.pixel_shuffle(IMAGE, 0), ArgumentError, "takes a factor of at least 1, got 0"),
+    (
+        lambda: F.pixel_shuffle(IMAGE, 0),
+        ArgumentError,
+        "takes upscale_factor as an integer of at least 1, got 0",
+    ),
     (lambda: F.pixel_unshuffle(IMAGE, 3), ShapeError, "takes images that 3 divides"),
     (lambda: F.unfold(IMAGE, 5), ShapeError, "F.unfold takes a size of at least 5, got 4"),
     (lambda: F.unfold(IMAGE[None], 2), ShapeError, r"F.unfold takes \(N, C, H, W\) or \(C, H, W\)"),
@@ -196,7 +223,11 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "letters of operands in its result",
     ),
     (lambda: F.einsum("i-j", X), ArgumentError, "takes an equation such as"),
-    (lambda: F.einsum(3, X), ArgumentError, 'takes an equation such as "ij,jk->ik", got 3'),  # type: ignore[arg-type]
+    (
+        lambda: F.einsum(3, X),  # type: ignore[arg-type]
+        ArgumentError,
+        'takes an equation such as "ij,jk->ik", got 3',
+    ),
 ]
 
 

@@ -253,18 +253,38 @@ def test_a_sequence_too_short_for_its_labels_costs_infinity_or_nothing() -> None
 X, Y, C = jnp.ones((3, 4)), jnp.zeros((3, 4)), jnp.zeros(3, jnp.int32)
 L3 = jnp.ones(3, jnp.int32)
 WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
-    (lambda: losses.mse(X, Y, reduction="avg"), ArgumentError, "mse takes a reduction of pair"),
-    (lambda: losses.huber(X, Y, delta=0.0), ArgumentError, "huber takes delta above 0, got 0.0"),
-    (lambda: losses.smooth_l1(X, Y, beta=-1.0), ArgumentError, "smooth_l1 takes beta above 0"),
-    (lambda: losses.poisson_nll(X, Y, eps=0.0), ArgumentError, "poisson_nll takes eps above 0"),
+    (
+        lambda: losses.mse(X, Y, reduction="avg"),
+        ArgumentError,
+        "mse takes reduction as one of pair",
+    ),
+    (
+        lambda: losses.huber(X, Y, delta=0.0),
+        ArgumentError,
+        "huber takes delta as a finite number above 0, got 0.0",
+    ),
+    (
+        lambda: losses.smooth_l1(X, Y, beta=-1.0),
+        ArgumentError,
+        "smooth_l1 takes beta as a finite number above 0",
+    ),
+    (
+        lambda: losses.poisson_nll(X, Y, eps=0.0),
+        ArgumentError,
+        "poisson_nll takes eps as a finite number above 0",
+    ),
     (lambda: losses.gaussian_nll(X, Y, X[0]), ShapeError, "gaussian_nll takes .* equal shapes"),
-    (lambda: losses.gaussian_nll(X, Y, X, eps=-1.0), ArgumentError, "takes eps above 0"),
+    (
+        lambda: losses.gaussian_nll(X, Y, X, eps=-1.0),
+        ArgumentError,
+        "takes eps as a finite number above 0",
+    ),
     (lambda: losses.bce(X + 1, Y), DataError, r"bce takes probabilities in \[0, 1\], got 2.0"),
     (lambda: losses.bce(X, Y, weight=jnp.ones(3)), ShapeError, "bce takes weight of the last axes"),
     (
         lambda: losses.cross_entropy(X, C, label_smoothing=2.0),
         ArgumentError,
-        r"cross_entropy takes label_smoothing in \[0, 1\], got 2.0",
+        r"cross_entropy takes label_smoothing as a number in \[0, 1\], got 2.0",
     ),
     (
         lambda: losses.cross_entropy(X, Y, ignore_index=0),
@@ -283,8 +303,8 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: losses.cross_entropy(X, C - 1), DataError, "takes classes from 0 to 3, got -1"),
     (lambda: losses.multi_margin(X, Y), ArgumentError, "multi_margin takes classes as targets"),
-    (lambda: losses.multi_margin(X, C, p=3), ArgumentError, "takes p of 1 or 2, got 3"),
-    (lambda: losses.triplet_margin(X, X, X, p=3), ArgumentError, "takes p of 1 or 2, got 3"),
+    (lambda: losses.multi_margin(X, C, p=3), ArgumentError, "takes p as one of 1, 2, got 3"),
+    (lambda: losses.triplet_margin(X, X, X, p=3), ArgumentError, "takes p as one of 1, 2, got 3"),
     (lambda: losses.triplet_margin(X, X, X[:2]), ShapeError, "triplet_margin takes"),
     (
         lambda: losses.cosine_embedding(X, X, X),
@@ -303,7 +323,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: losses.ctc(X[None], C[:, None], L3, L3, blank=4),
         ArgumentError,
-        "takes a blank from 0 to 3, got 4",
+        "takes blank as an integer of at most 3, got 4",
     ),
 ]
 

@@ -87,7 +87,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: metrics.f1(SCORES, CLASSES, average="all"),  # type: ignore[arg-type]
         ArgumentError,
-        "f1 takes an average of macro, micro, none, got 'all'",
+        "f1 takes average as one of macro, micro, none, got 'all'",
     ),
     (lambda: metrics.r2(SCORES[:1], SCORES[:1]), ShapeError, "r2 takes two or more outputs"),
     (lambda: metrics.r2(SCORES, SCORES * 0), DataError, "r2 takes targets that differ"),
@@ -96,7 +96,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: metrics.top_k_accuracy(jnp.ones((2, 3)), jnp.zeros(2, int), k=4),
         ArgumentError,
-        "top_k_accuracy takes k from 1 to 3, got 4",
+        "top_k_accuracy takes k as an integer of at most 3, got 4",
     ),
     (
         lambda: metrics.top_k_accuracy(jnp.ones((2, 3)), jnp.ones((2, 3))),

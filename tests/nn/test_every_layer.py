@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import fields, replace
+from inspect import signature
 from typing import Any
 
 import jax
@@ -12,7 +14,7 @@ import pytest
 import tensorem as tm
 from close import assert_close
 from tensorem import graph, nn, train, verify
-from tensorem.errors import MeaningError
+from tensorem.errors import ArgumentError, MeaningError
 from tensorem.layer import _tree
 from tensorem.layer._specs import is_shape
 from tensorem.nn.examples import EXAMPLES, Example
@@ -54,6 +56,18 @@ def must(example: Example, law: str) -> None:
     """A law that an example does not keep says why, and is not walked."""
     if law in example.holes:
         pytest.skip(example.holes[law])
+
+
+def integers(layer: nn.Layer) -> list[str]:
+    """The fields of a layer that hold an integer or several, or none where one may stand."""
+    taken = signature(type(layer)).parameters
+    known = [f for f in fields(layer) if f.name in taken and "float" not in str(f.type)]  # type: ignore[arg-type]
+    return [f.name for f in known if _is_integer(getattr(layer, f.name), str(f.type))]
+
+
+def _is_integer(value: Any, said: str) -> bool:
+    several = value if isinstance(value, tuple) else (value,)
+    return "int" in said if value is None else {*map(type, several)} == {int}
 
 
 def titled(examples: Any) -> Any:
@@ -239,3 +253,12 @@ def test_the_checker_accepts_a_proof(example: Example) -> None:
     [x] = drawn(example, sized(example, N=1))
     proof = verify.robust(model, x[0], int(np.argmax(model(x))), 1e-5)
     assert proof.verdict == "proved" and proof.check()
+
+
+@titled(FIRST)
+def test_an_integer_beyond_32_bits_is_refused(example: Example) -> None:
+    for name in integers(example.layer):
+        value = getattr(example.layer, name)
+        big = (*value[1:], 2**31) if isinstance(value, tuple) else 2**31
+        with pytest.raises(ArgumentError):
+            replace(example.layer, **{name: big})

@@ -44,9 +44,9 @@ def test_a_constant_column_is_left_at_0() -> None:
 @pytest.mark.parametrize(
     ("mean", "std", "words"),
     [
-        ((0.0,), (0.0,), r"takes std as finite numbers above 0, got \(0\.0,\)"),
-        ((float("nan"),), (1.0,), "takes mean as finite numbers, got"),
-        (0.0, 1.0, "takes mean as finite numbers, got 0.0"),
+        ((0.0,), (0.0,), r"takes std as a finite number above 0, got 0.0"),
+        ((float("nan"),), (1.0,), "takes mean as a finite number, got"),
+        (0.0, 1.0, "takes mean as a tuple of numbers, got 0.0"),
         ((0.0, 1.0), (1.0,), "one mean and one std for each column, got 2 and 1"),
         ((), (), "one mean and one std for each column, got 0 and 0"),
     ],

@@ -8,11 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from tensorem.errors import ArgumentError
+
+T = TypeVar("T")
 
 MOST = 2**31 - 1
 """The greatest integer that JAX takes as a size, a step or an axis on every device."""
@@ -128,15 +130,23 @@ def batch_first(value: Any) -> None:
         )
 
 
-def among(name: str, value: Any, allowed: tuple[str, ...]) -> str:
-    """One of these words.
+def among(name: str, value: Any, allowed: tuple[T, ...]) -> T:
+    """One of these words, or one of these numbers.
 
     Raises:
         ArgumentError: It is none of them.
+
+    Example:
+        >>> among("p", 2.0, (1, 2))
+        2
     """
-    if not isinstance(value, str) or value not in allowed:
-        raise ArgumentError(f"takes {name} as one of {', '.join(allowed)}, got {value!r}.")
-    return value
+    is_plain = isinstance(value, str | int | float | np.generic) and not isinstance(value, bool)
+    found = [v for v in allowed if is_plain and v == value]
+    if not found:
+        raise ArgumentError(
+            f"takes {name} as one of {', '.join(map(str, allowed))}, got {value!r}."
+        )
+    return found[0]
 
 
 def _fits(value: Any, least: int, most: int = MOST) -> bool:

@@ -18,7 +18,7 @@ from tensorem.errors import ArgumentError
 from . import _exit
 from ._digits import RECIPE, model_of, plan_of
 from ._eval import scores_of
-from ._flags import Count, Place, Radii, Seed
+from ._flags import Count, Place, Radii, Seed, require_within
 from ._processes import Checking, Victim
 from ._runs import new_run
 from ._show import radii_table
@@ -97,9 +97,8 @@ class Demo:
 
 
 def _require(given: Demo, unseen: int) -> None:
-    for name, value, most in (("epochs", given.epochs, 10_000), ("images", given.images, unseen)):
-        if value > most:
-            raise ArgumentError(f"--{name} takes an integer from 1 to {most}, got {value}.")
+    require_within("--epochs", given.epochs, 1, 10_000)
+    require_within("--images", given.images, 1, unseen)
     if not given.eps:
         raise ArgumentError("--eps takes at least one radius, got none.")
 

@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from tyro.constructors import PrimitiveConstructorSpec
 
+from tensorem.errors import ArgumentError
+
 T = TypeVar("T")
 
 Reader = Callable[[str], T]
@@ -68,6 +70,17 @@ def _from(least: int, most: float = math.inf) -> Reader[int]:
 _path = _where(lambda path: path != Path(), Path)
 _decimal = _where(lambda text: bool(_DECIMAL.fullmatch(text)), str)
 _number = _where(lambda value: abs(value) <= _GREATEST, float)
+
+
+def require_within(flag: str, value: int, least: int, most: int) -> None:
+    """Raise unless a number is at most what the data or the command has.
+
+    Raises:
+        ArgumentError: It is greater.
+    """
+    if value > most:
+        raise ArgumentError(f"{flag} takes an integer from {least} to {most}, got {value}.")
+
 
 Count = Annotated[int, _values("INT", "an integer of at least 1", _from(1))]
 Total = Annotated[int | None, _values("INT", "an integer of at least 1", _from(1))]

@@ -10,8 +10,9 @@ from shlex import quote
 from typing import TYPE_CHECKING, Any
 
 from tensorem.disk import RunFiles, exists, is_file, make_folder, make_new_folder
-from tensorem.errors import ArgumentError, DataError, FileError
+from tensorem.errors import DataError, FileError
 
+from ._flags import require_within
 from ._recipe import Recipe, splits, unseen
 
 if TYPE_CHECKING:
@@ -131,8 +132,7 @@ def recipe_of(run: Path) -> Recipe:
 def require_rows(index: Sequence[int], size: int) -> None:
     """Raise unless every number is one of a test example."""
     for i in index:
-        if i >= size:
-            raise ArgumentError(f"--index takes integers from 0 to {size - 1}, got {i}.")
+        require_within("--index", i, 0, size - 1)
 
 
 def outputs(model: Any, x: NDArray[Any]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ from tensorem.disk import RunFiles
 from tensorem.errors import ArgumentError
 
 from . import _exit
-from ._flags import Radius, Range, Rows, RunFolder, Source, Total
+from ._flags import Radius, Range, Rows, RunFolder, Source, Total, require_within
 from ._runs import examples, recipe_of, require_rows, require_run
 from ._terminal import print_json, show, table
 
@@ -100,8 +100,8 @@ def _place(run: Path, i: int, proof: Proof) -> Path:
 def _chosen(index: tuple[int, ...], count: int | None, size: int) -> list[int]:
     if index and count is not None:
         raise ArgumentError("--count is about the first test examples, got --index too.")
-    if count is not None and count > size:
-        raise ArgumentError(f"--count takes an integer from 1 to {size}, got {count}.")
+    if count is not None:
+        require_within("--count", count, 1, size)
     require_rows(index, size)
     return list(dict.fromkeys(index)) or list(range(min(10, size) if count is None else count))
 

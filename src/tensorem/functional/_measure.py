@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 
 from tensorem import ops
-from tensorem.errors import ArgumentError
+from tensorem.calls import among, flag
 
 from ._arithmetic import common, div, mul
 from ._reduce import amax, sum
@@ -38,8 +40,8 @@ def norm(x: Array, p: float = 2, dim: Dim = None, keepdim: bool = False) -> Arra
         >>> norm(jnp.array([3.0, 4.0])).item()
         5.0
     """
-    if p not in (1, 2, float("inf")):
-        raise ArgumentError(f"takes p of 1, 2 or infinity, got {p!r}.")
+    among("p", p, (1, 2, math.inf))
+    flag("keepdim", keepdim)
     if dim is not None:
         dim = axes(x, dim)
     if p == 2:

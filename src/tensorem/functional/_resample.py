@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, Literal
 
 import jax
@@ -13,6 +14,7 @@ from jax import lax
 from numpy.typing import NDArray
 
 from tensorem import ops
+from tensorem.calls import ABOVE_0, among, flag, integer, number
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.rules import conv_size, conv_window
 from tensorem.shapes import format_shape
@@ -59,17 +61,16 @@ def interpolate(
         PyTorch, aten/src/ATen/native/UpSample.h, area_pixel_compute_source_index.
     """
     image = _image(x, mode)
-    factors = _each(scale_factor, len(image), "scale_factor")
-    new = _each(size, len(image), "size")
+    factors = _each("scale_factor", scale_factor, len(image), partial(number, allowed=ABOVE_0))
+    new = _each("size", size, len(image), partial(integer, least=1))
     if (factors is None) == (new is None):
         raise ArgumentError("takes either size or scale_factor, got both or none.")
-    if align_corners and mode == "nearest":
+    if flag("align_corners", align_corners) and mode == "nearest":
         raise ArgumentError('takes align_corners in linear modes, got mode="nearest".')
     for axis, old in enumerate(image):
         factor = None if factors is None else float(factors[axis])
         to = math.floor(old * factor) if factor is not None else int((new or ())[axis])
-        if to < 1:
-            raise ArgumentError(f"takes a new size of at least 1, got {to}.")
+        integer("the new size", to, 1)
         places = _places(old, to, factor, mode, align_corners)
         x = _mapped(x, 2 + axis, places) if mode != "nearest" else _picked(x, 2 + axis, places)
     return x
@@ -93,7 +94,7 @@ def pixel_shuffle(x: Array, upscale_factor: int) -> Array:
     Source:
         Shi et al. 2016, equation 4.
     """
-    r = _factor(upscale_factor)
+    r = integer("upscale_factor", upscale_factor, 1)
     *lead, channels, height, width = _last_three(x)
     if not isinstance(channels, int) or channels % r**2:
         raise ShapeError(f"takes channels that {r**2} divides, got {format_shape(shape(x))}.")
@@ -118,7 +119,7 @@ def pixel_unshuffle(x: Array, downscale_factor: int) -> Array:
         >>> pixel_unshuffle(jnp.arange(4.0).reshape(1, 2, 2), 2).ravel().tolist()
         [0.0, 1.0, 2.0, 3.0]
     """
-    r = _factor(downscale_factor)
+    r = integer("downscale_factor", downscale_factor, 1)
     *lead, channels, height, width = _last_three(x)
     if not static((height, width)) or height % r or width % r:
         raise ShapeError(f"takes images that {r} divides, got {format_shape(shape(x))}.")
@@ -173,24 +174,25 @@ def _image(x: Array, mode: str) -> tuple[int, ...]:
     if not 1 <= len(image) <= 3 or not static(image):
         form = "takes (N, C, *image) with 1 to 3 sizes that are numbers"
         raise ShapeError(f"{form}, got {format_shape(shape(x))}.")
-    if mode != "nearest" and _RANKS.get(mode) != len(image):
-        known = ", ".join(("nearest", *_RANKS))
+    among("mode", mode, ("nearest", *_RANKS))
+    if _RANKS.get(mode, len(image)) != len(image):
+        own = next(name for name, rank in _RANKS.items() if rank == len(image))
         raise ArgumentError(
-            f"takes a mode of {known}, that of its {len(image)} axes, got {mode!r}."
+            f"takes mode {own!r} for {len(image)} axes, or 'nearest', got {mode!r}."
         )
     return tuple(map(int, image))
 
 
-def _each(value: object, count: int, name: str) -> Sequence[float] | None:
-    """One number for each axis; sizes are integers."""
+def _each(
+    name: str, value: object, count: int, read: Callable[[str, object], float]
+) -> Sequence[float] | None:
+    """One number for each axis."""
     if value is None:
         return None
-    each = list(value) if isinstance(value, (tuple, list)) else [value] * count
-    kinds = (int,) if name == "size" else (int, float)
-    numbers = [v for v in each if isinstance(v, kinds) and not isinstance(v, bool)]
-    if not len(numbers) == len(each) == count:
+    each = value if isinstance(value, tuple | list) else (value,) * count
+    if len(each) != count:
         raise ArgumentError(f"takes {name} as a number or {count} of them, got {value!r}.")
-    return numbers
+    return [read(name, v) for v in each]
 
 
 def _places(old: int, new: int, factor: float | None, mode: str, align: bool) -> Places:
@@ -236,12 +238,6 @@ def _strided(x: Array, start: tuple[int, int], counts: list[int], stride: tuple[
     for axis, first, count, step in zip((-2, -1), start, counts, stride, strict=True):
         x = lax.slice_in_dim(x, first, first + (count - 1) * step + 1, step, axis=axis)
     return x
-
-
-def _factor(value: object) -> int:
-    if type(value) is int and value >= 1:
-        return value
-    raise ArgumentError(f"takes a factor of at least 1, got {value!r}.")
 
 
 def _last_three(x: Array) -> tuple[int, ...]:

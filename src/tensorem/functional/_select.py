@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from tensorem import ops
+from tensorem.calls import integer
 from tensorem.dtypes import EXECUTABLE, INTEGER
 from tensorem.errors import ArgumentError, DTypeError
 
@@ -109,8 +110,7 @@ def one_hot(index: Array, num_classes: int, dtype: str = "int32") -> Array:
         raise DTypeError(f"takes indices that are integers, got {index.dtype}.")
     if dtype not in EXECUTABLE:
         raise DTypeError(f"takes a dtype of {', '.join(EXECUTABLE)}, got {dtype!r}.")
-    if type(num_classes) is not int or num_classes < 1:
-        raise ArgumentError(f"takes num_classes of at least 1, got {num_classes!r}.")
+    num_classes = integer("num_classes", num_classes, 1)
     index = index if index.dtype.itemsize >= 4 else ops.cast(index, dtype="int32")
     shape = (*index.shape, num_classes)
     places = jnp.asarray(np.arange(num_classes), index.dtype)

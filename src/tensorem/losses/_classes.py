@@ -8,7 +8,7 @@ import numpy as np
 from jax.core import Tracer
 
 from tensorem import dtypes, ops
-from tensorem.calls import called
+from tensorem.calls import FROM_0_TO_1, among, called, number
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.functional import broadcast, shape
 from tensorem.shapes import format_shape
@@ -207,8 +207,7 @@ def multi_margin(
     check_class_form(output, target)
     if target.dtype.name in dtypes.FLOATING:
         raise ArgumentError("takes classes as targets, got probabilities.")
-    if p not in (1, 2):
-        raise ArgumentError(f"takes p of 1 or 2, got {p!r}.")
+    among("p", p, (1, 2))
     hit = _one_hot(target, output, None)
     own = _rows(ops.sum(ops.mul(hit, output), dims=(output.ndim - 1,)), output)
     gap = ops.relu(ops.add(ops.sub(jnp.full_like(output, margin), own), output))
@@ -244,6 +243,7 @@ def _nll(
 ) -> Reduced:
     """-Σ q log p per row, for the probabilities q that a target stands for."""
     is_class = target.dtype.name not in dtypes.FLOATING
+    number("label_smoothing", smoothing, FROM_0_TO_1)
     share = _shares(logp, target, ignored)
     worth = share if weight is None else ops.mul(share, _spread("weight", weight, logp))
     counted = weight is not None or ignored is not None
@@ -267,8 +267,6 @@ def _shares(logp: Array, target: Array, ignored: int | None) -> Array:
 
 def _smoothed(share: Array, weight: Array | None, smoothing: float) -> Array:
     """(1 - s) q + s / classes, weighed; rows that are ignored stay 0."""
-    if not 0 <= smoothing <= 1:
-        raise ArgumentError(f"takes label_smoothing in [0, 1], got {smoothing!r}.")
     classes = share.shape[-1]
     whole = _rows(ops.sum(share, dims=(share.ndim - 1,)), share)
     even = ops.mul(whole, jnp.full_like(share, smoothing / classes))

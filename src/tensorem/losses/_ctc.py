@@ -5,9 +5,9 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from tensorem.calls import called
+from tensorem.calls import called, flag, integer
 from tensorem.dtypes import FLOATING, INTEGER
-from tensorem.errors import ArgumentError, DTypeError, ShapeError
+from tensorem.errors import DTypeError, ShapeError
 from tensorem.functional import shape
 from tensorem.shapes import format_shape
 
@@ -58,8 +58,8 @@ def ctc(
         Graves et al. 2006, equation 8, computed by `optax.ctc_loss`.
     """
     _require_form(log_probs, targets, input_lengths, target_lengths)
-    if type(blank) is not int or not 0 <= blank < log_probs.shape[2]:
-        raise ArgumentError(f"takes a blank from 0 to {log_probs.shape[2] - 1}, got {blank!r}.")
+    integer("blank", blank, 0, log_probs.shape[2] - 1)
+    flag("zero_infinity", zero_infinity)
     from optax import ctc_loss  # here, since the other losses do without it
 
     beyond, unused = (

@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from tensorem import ops
-from tensorem.calls import called
-from tensorem.errors import ArgumentError
+from tensorem.calls import ABOVE_0, called, number
 
 from ._check import check_alike
 from ._reduce import HALF_LOG_TAU, Reduced, Reduction, reduced, weighted
@@ -82,7 +81,7 @@ def huber(
     Source:
         Huber 1964, equation 1.
     """
-    _require_above_0("delta", delta)
+    number("delta", delta, ABOVE_0)
     return reduced(_bent(_distance(output, target), delta) * delta, reduction)
 
 
@@ -109,7 +108,7 @@ def smooth_l1(
     """
     far = _distance(output, target)
     if beta != 0:
-        _require_above_0("beta", beta)
+        number("beta", beta, ABOVE_0)
     return reduced(_bent(far, beta) if beta else far, reduction)
 
 
@@ -202,7 +201,7 @@ def poisson_nll(
         [1.0, 1.0]
     """
     check_alike(output, target)
-    _require_above_0("eps", eps)
+    number("eps", eps, ABOVE_0)
     if log_input:
         values = ops.sub(ops.exp(output), weighted(output, target))
     else:
@@ -244,7 +243,7 @@ def gaussian_nll(
     """
     check_alike(output, target)
     check_alike(output, var)
-    _require_above_0("eps", eps)
+    number("eps", eps, ABOVE_0)
     small = jnp.full_like(var, eps)
     v = ops.where(ops.less(var, small), small, var)
     bent = ops.div(ops.square(ops.sub(output, target)), v)
@@ -324,8 +323,3 @@ def _stirling(n: Array) -> Array:
     half = ops.add(ops.mul(log, jnp.full_like(n, 0.5)), jnp.full_like(n, HALF_LOG_TAU))
     found: Array = ops.add(ops.sub(ops.mul(held, log), held), half)
     return ops.where(large, found, jnp.zeros_like(n))
-
-
-def _require_above_0(name: str, value: float) -> None:
-    if not value > 0:
-        raise ArgumentError(f"takes {name} above 0, got {value!r}.")

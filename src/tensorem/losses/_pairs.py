@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 
 from tensorem import ops
-from tensorem.calls import called
-from tensorem.errors import ArgumentError, ShapeError
+from tensorem.calls import among, called
+from tensorem.errors import ShapeError
 from tensorem.functional import shape
 from tensorem.shapes import format_shape
 
@@ -89,8 +89,7 @@ def triplet_margin(
     """
     check_alike(anchor, positive)
     check_alike(anchor, negative)
-    if p not in (1, 2):
-        raise ArgumentError(f"takes p of 1 or 2, got {p!r}.")
+    among("p", p, (1, 2))
     near, far = _apart(anchor, positive, p, eps), _apart(anchor, negative, p, eps)
     if swap:
         far = ops.minimum(far, _apart(positive, negative, p, eps))

@@ -9,7 +9,7 @@ import jax
 import jax.numpy as jnp
 
 from tensorem import dtypes, ops
-from tensorem.errors import ArgumentError
+from tensorem.calls import among
 
 Array = jax.Array
 Pair = tuple[Array, Array]
@@ -42,10 +42,7 @@ def reduced(values: Array, reduction: Reduction, weights: Array | None = None) -
     Raises:
         ArgumentError: There is no such reduction. The message begins with `takes`.
     """
-    if reduction not in get_args(Reduction):
-        raise ArgumentError(
-            f"takes a reduction of {', '.join(get_args(Reduction))}, got {reduction!r}."
-        )
+    among("reduction", reduction, get_args(Reduction))
     if reduction == "none":
         return values
     total = summed(values)

@@ -10,7 +10,7 @@ import numpy as np
 from jax.core import Tracer
 
 from tensorem import dtypes, ops
-from tensorem.calls import called
+from tensorem.calls import called, integer
 from tensorem.errors import ArgumentError
 from tensorem.functional import shape
 from tensorem.losses import Pair, check_class_form, check_classes, l1, mse
@@ -88,8 +88,7 @@ def top_k_accuracy(output: Array, target: Array, *, k: int = 5) -> Pair:
     classes = output.shape[-1]
     if target.dtype.name not in dtypes.INTEGER:
         raise ArgumentError("takes classes as targets, got probabilities.")
-    if type(k) is not int or not 1 <= k <= classes:
-        raise ArgumentError(f"takes k from 1 to {classes}, got {k!r}.")
+    integer("k", k, 1, classes)
     if not isinstance(target, Tracer):
         check_classes(np.asarray(target), classes)
     index = jnp.expand_dims(target, -1)

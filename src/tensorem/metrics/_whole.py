@@ -7,8 +7,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from tensorem.calls import called
-from tensorem.errors import ArgumentError, DataError, ShapeError
+from tensorem.calls import among, called
+from tensorem.errors import DataError, ShapeError
 from tensorem.losses import check_classes
 
 Average = Literal["macro", "micro", "none"]
@@ -178,8 +178,7 @@ def _counts(output: ArrayLike, target: ArrayLike) -> NDArray[np.int64]:
 
 def _averaged(hits: NDArray[np.int64], of: NDArray[np.int64], average: Average) -> Shares:
     each = np.divide(hits, of, out=np.zeros(len(of)), where=of > 0)
-    if average not in ("macro", "micro", "none"):
-        raise ArgumentError(f"takes an average of macro, micro, none, got {average!r}.")
+    among("average", average, ("macro", "micro", "none"))
     if average == "none":
         return each
     return float(each.mean() if average == "macro" else hits.sum() / of.sum())

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from tensorem import rules
+from tensorem.calls import ABOVE_0, ANY, number
 from tensorem.errors import ArgumentError
 from tensorem.layer import Layer
 from tensorem.shapes import Shape, Spec
@@ -104,19 +104,14 @@ class Unstandardize(Layer):
 
 
 def _require_scale(layer: Standardize | Unstandardize) -> None:
-    for name, least in (("mean", -math.inf), ("std", 0.0)):
+    for name, allowed in (("mean", ANY), ("std", ABOVE_0)):
         values = getattr(layer, name)
-        if not isinstance(values, tuple) or not all(_is_above(least, v) for v in values):
-            form = "as finite numbers" + (" above 0" if name == "std" else "")
-            raise ArgumentError(f"{type(layer).__name__} takes {name} {form}, got {values!r}.")
+        if not isinstance(values, tuple):
+            raise ArgumentError(f"takes {name} as a tuple of numbers, got {values!r}.")
+        own = tuple(number(name, value, allowed) for value in values)
+        object.__setattr__(layer, name, own)
     if len(layer.mean) != len(layer.std) or not layer.mean:
         raise ArgumentError(
-            f"{type(layer).__name__} takes one mean and one std for each column, got "
-            f"{len(layer.mean)} and {len(layer.std)}."
+            f"takes one mean and one std for each column, got {len(layer.mean)} and "
+            f"{len(layer.std)}."
         )
-
-
-def _is_above(least: float, value: object) -> bool:
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return False
-    return least < value < math.inf

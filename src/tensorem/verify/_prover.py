@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from tensorem.calls import named
+from tensorem.calls import among, integer, named
 from tensorem.dtypes import as_numbers, taken
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
 from tensorem.graph import Captured, Graph, Trained, to_program
@@ -90,8 +90,8 @@ class Prover:
             ArgumentError: A label, the radius or the method is out of its range, or an input
             outside clip.
         """
-        if method not in ("crown", "ibp"):
-            raise ArgumentError(f'method takes "crown" or "ibp", got {method!r}.')
+        with named("A proof"):
+            among("method", method, ("crown", "ibp"))
         return self._robust(xs, labels, eps, (method,))[method]
 
     def compare(
@@ -114,8 +114,8 @@ class Prover:
             ShapeError: As `robust_all`.
             ArgumentError: As `robust_all`.
         """
-        if method not in ("crown", "ibp"):
-            raise ArgumentError(f'method takes "crown" or "ibp", got {method!r}.')
+        with named("A proof"):
+            among("method", method, ("crown", "ibp"))
         found = self._search(xs, self._labels(labels), radius(eps))
         margins: np.ndarray = found["margins"][method]
         return margins
@@ -171,16 +171,11 @@ class Prover:
             )
 
     def _labels(self, labels: Sequence[int]) -> list[int]:
-        last = self.classifier.classes - 1
         if not np.iterable(labels):
             raise ArgumentError(f"labels takes a list of integers, got {labels!r}.")
-        labels = list(labels)
-        for label in labels:
-            number = np.asarray(label)
-            whole = number.ndim == 0 and number.dtype.kind in "iu"
-            if not whole or not 0 <= int(number) <= last:
-                raise ArgumentError(f"label takes an integer from 0 to {last}, got {label!r}.")
-        return [int(label) for label in labels]
+        plain = [np.asarray(v).item() if np.ndim(v) == 0 else v for v in labels]
+        with named("A proof"):
+            return [integer("label", v, 0, self.classifier.classes - 1) for v in plain]
 
     def _search(self, xs: Any, labels: Sequence[int], eps: str) -> dict[str, Any]:
         """What the compiled program finds, on chunks of one size, the last filled up."""
