@@ -68,6 +68,12 @@ def test_what_does_not_fit_is_refused() -> None:
         blocks.down2(0)
     with pytest.raises(ArgumentError, match=r"activation takes name as one of relu, .* got 'elu'"):
         blocks.mlp(3, 2, (4,), "elu")
+    with pytest.raises(ArgumentError, match=r"mlp takes hidden as a tuple of integers .* got 8"):
+        blocks.mlp(3, 2, 8)  # type: ignore[arg-type]
+    with pytest.raises(LayerError, match=r"conv_norm_act takes an nn.Conv2d, got Linear\(3, 2\)"):
+        blocks.conv_norm_act(nn.Linear(3, 2))  # type: ignore[arg-type]
+    with pytest.raises(LayerError, match=r"Concat takes a tuple of layers, got Linear\(3, 2\)"):
+        nn.Concat(nn.Linear(3, 2))  # type: ignore[arg-type]
     with pytest.raises(ArgumentError, match="resnet_stage takes count as an integer of at least 1"):
         blocks.resnet_stage(nn.BasicBlock, 2, 2, 0)
     with pytest.raises(ArgumentError, match="BasicBlock takes activation as one of relu, gelu"):

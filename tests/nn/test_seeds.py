@@ -65,6 +65,8 @@ def test_seeds_that_mean_nothing_are_refused() -> None:
         nn.Seeded(nn.BatchNorm2d(3), {"running_mean": 1})
     with pytest.raises(ArgumentError, match=r"integer from 0 to 2\*\*64 - 1, got -1"):
         nn.pure.linear(3, 2, seed_w=-1)
+    with pytest.raises(ArgumentError, match="Seeded takes a dict from paths to seeds, got 3"):
+        nn.Seeded(nn.Linear(3, 2), 3)  # type: ignore[arg-type]
 
 
 def test_one_seed_for_two_arrays_is_refused() -> None:

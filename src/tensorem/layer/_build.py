@@ -177,7 +177,7 @@ def _require_initialisers(init: object) -> None:
     if not isinstance(init, Mapping) or not all(map(callable, init.values())):
         raise ArgumentError(
             f"init takes a dict from patterns of paths to initialisers, got {init!r}.",
-            help='for example init={"*.weight": nn.init.xavier_uniform()}.',
+            help='for example init={"*.weight": nn.init.xavier_uniform()}, or init=nn.original.',
         )
 
 

@@ -67,7 +67,8 @@ class Concat(Layer):
     def __post_init__(self) -> None:
         super().__post_init__()
         integer("dim", self.dim)
-        if not self.branches or not all(isinstance(b, Layer) for b in self.branches):
+        given = self.branches if isinstance(self.branches, tuple) else ()
+        if not given or not all(isinstance(branch, Layer) for branch in given):
             raise LayerError(f"takes a tuple of layers, got {self.branches!r}.")
 
     def forward(self, x: Any) -> Any:

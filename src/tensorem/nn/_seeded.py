@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from typing import Any, ClassVar, TypeVar
 
+from tensorem.errors import ArgumentError
 from tensorem.layer import Layer, declarations
 from tensorem.rand import SeedStream
 
@@ -27,7 +28,7 @@ class Seeded(Layer):
 
     Raises:
         PathError: A path is that of no parameter of the layer.
-        ArgumentError: A seed is not an integer from 0 to 2^64 - 1.
+        ArgumentError: A seed is not an integer from 0 to 2^64 - 1, or there is no dict of them.
 
     Example:
         >>> from tensorem import nn
@@ -44,6 +45,11 @@ class Seeded(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if not isinstance(self.given, Mapping):
+            raise ArgumentError(
+                f"takes a dict from paths to seeds, got {self.given!r}.",
+                help='for example {"weight": 1}.',
+            )
         declarations(self)  # the paths and seeds are checked here
 
     def seeds(self) -> Mapping[str, int]:

@@ -5,9 +5,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
-from tensorem.calls import among, integer, named
+from tensorem.calls import among, integer, integers, named
+from tensorem.errors import LayerError
 from tensorem.layer import Layer
 
 from ._combine import Sequential
@@ -37,7 +38,7 @@ def activation(name: str) -> Layer:
 def mlp(
     in_features: int,
     out_features: int,
-    hidden: Iterable[int] = (),
+    hidden: Sequence[int] = (),
     activation: str = "relu",
     dropout: float | None = None,
 ) -> Sequential:
@@ -47,14 +48,19 @@ def mlp(
         (*batch, in_features)  ->  (*batch, out_features)
 
     Args:
-        hidden: The sizes between.
+        hidden: The sizes between, a tuple or list.
+
+    Raises:
+        ArgumentError: hidden is none, or one is below 1.
 
     Example:
         >>> mlp(4, 3, hidden=(8,))
         Sequential(Linear(4, 8), ReLU(), Linear(8, 3))
     """
+    with named("mlp"):
+        sizes = integers("hidden", hidden, 1)
     layers: list[Layer] = []
-    for size in hidden:
+    for size in sizes:
         layers += [Linear(in_features, size), *_after(activation, dropout)]
         in_features = size
     return Sequential(*layers, Linear(in_features, out_features))
@@ -77,10 +83,15 @@ def conv_norm_act(
 
     Write the convolution with bias=False: the norm takes away what it adds.
 
+    Raises:
+        LayerError: conv is none.
+
     Example:
         >>> conv_norm_act(Conv2d(1, 8, 3, bias=False), "silu")
         Sequential(Conv2d(1, 8, 3, bias=False), BatchNorm2d(8), SiLU())
     """
+    if not isinstance(conv, Conv2d):
+        raise LayerError(f"conv_norm_act takes an nn.Conv2d, got {conv!r}.")
     norm = BatchNorm2d(conv.out_channels, eps)
     return Sequential(conv, norm, *_after(activation, dropout))
 
