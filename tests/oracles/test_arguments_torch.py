@@ -16,8 +16,8 @@ from tensorem.calls._not_taken import NEXT
 from tensorem.errors import ArgumentError
 
 OWN = {
-    "AddBranches", "BasicBlock", "Bottleneck", "Concat", "GatedDiagonalSSM", "Input", "Layer",
-    "LearnedPositionalEmbedding", "Mamba", "OneHotEmbedding", "Residual", "RotaryEmbedding",
+    "AddBranches", "BasicBlock", "Bottleneck", "Concat", "GatedDiagonalSSM", "GlobalAvgPool",
+    "Input", "Layer", "LearnedPositionalEmbedding", "Mamba", "OneHotEmbedding", "Residual", "RotaryEmbedding",
     "Seeded", "Sequential", "SinusoidalPositionalEncoding", "Standardize", "Sum", "SwiGLU",
     "Unstandardize",
 }  # fmt: skip
