@@ -7,12 +7,15 @@ primitive by primitive.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import jax
 import numpy as np
+from jax.core import ShapedArray
+from jax.extend.core import Jaxpr, JaxprEqn, Literal, Var
+from numpy.typing import ArrayLike
 
 from tensorem import ops, runtime
 from tensorem.calls import named
@@ -23,8 +26,8 @@ from tensorem.graph._primitives import PRIMITIVES
 from tensorem.graph._recognise import recognised
 from tensorem.graph._rewrite import needed, only
 from tensorem.graph._rule import Known, ints, plain
-from tensorem.graph._trace import abstract, trace
-from tensorem.graph._tree import flatten
+from tensorem.graph._trace import abstract, form, trace
+from tensorem.graph._tree import Tree, flatten
 from tensorem.ops import Attr, Op
 from tensorem.ops._op import results
 from tensorem.rules._kinds import SHAPE
@@ -50,7 +53,7 @@ NUMBERS = "give integers in place of the names in the input's shape"
 MULTIPLE = ", or a multiple: 2*H in place of H"
 
 
-def capture(f: Any, *specs: Any, weights: Mapping[str, Any] | None = None) -> Graph:
+def capture(f: Callable[..., Any], *specs: Tree, weights: Mapping[str, Any] | None = None) -> Graph:
     """The graph of a pure function of arrays.
 
     Args:
@@ -94,7 +97,7 @@ class _Builder:
         self._known: dict[str, Known | None] = {}
         self._constants: dict[tuple[Any, ...], str] = {}
 
-    def argument(self, tree: Any, name: str) -> Any:
+    def argument(self, tree: Tree, name: str) -> Tree:
         """The tree of names of an argument: x0, or x0.key and x0.0 for its leaves."""
         if isinstance(tree, dict):
             return {key: self.argument(item, f"{name}.{key}") for key, item in tree.items()}
@@ -110,7 +113,7 @@ class _Builder:
             name += "_"
         return name
 
-    def graph(self, inputs: Names, outputs: Names, takes: Any, gives: Any) -> Graph:
+    def graph(self, inputs: Names, outputs: Names, takes: Tree, gives: Tree) -> Graph:
         """What was built, without the values that no output needs."""
         nodes, live = needed(self._nodes.values(), outputs)
         specs, arrays = only(self.specs, {*live, *inputs}), only(self.arrays, live)
@@ -182,27 +185,27 @@ class _Builder:
         self.specs |= zip(outputs, specs, strict=True)
         return list(outputs)
 
-    def read(self, jaxpr: Any, consts: Any, names: list[str]) -> list[str]:
+    def read(self, jaxpr: Jaxpr, consts: Sequence[ArrayLike], names: list[str]) -> list[str]:
         """Read the equations with the inputs bound to names; returns the names of the outputs."""
-        env: dict[Any, str] = dict(zip(jaxpr.invars, names, strict=True))
+        env: dict[Var, str] = dict(zip(jaxpr.invars, names, strict=True))
         for var, value in zip(jaxpr.constvars, consts, strict=True):
             env[var] = self.constant(np.asarray(value))
         for eqn in jaxpr.eqns:
             if all(getattr(v.aval, "dtype", None) == jax.dtypes.float0 for v in eqn.outvars):
                 continue  # the tangent of an integer: nothing depends on it
-            shapes = [_shape(eqn, v.aval) for v in eqn.outvars]
+            shapes = [_shape(eqn, form(v)) for v in eqn.outvars]
             results = self._equation(eqn, [self._name(env, v) for v in eqn.invars])
             for var, shape, name in zip(eqn.outvars, shapes, results, strict=True):
-                _require_same(eqn, Spec(shape, var.aval.dtype.name), self.specs[name])
+                _require_same(eqn, Spec(shape, form(var).dtype.name), self.specs[name])
             env.update(zip(eqn.outvars, results, strict=True))
         return [self._name(env, v) for v in jaxpr.outvars]
 
-    def _name(self, env: dict[Any, str], var: Any) -> str:
-        if hasattr(var, "val"):
-            return self.constant(np.asarray(var.val, var.aval.dtype))
+    def _name(self, env: dict[Var, str], var: Var | Literal) -> str:
+        if isinstance(var, Literal):
+            return self.constant(np.asarray(var.val, form(var).dtype))
         return env[var]
 
-    def _equation(self, eqn: Any, operands: list[str]) -> list[str]:
+    def _equation(self, eqn: JaxprEqn, operands: list[str]) -> list[str]:
         name, params = eqn.primitive.name, eqn.params
         if name == "jit" and (call := recognised(eqn)) is not None:
             op, attrs = call
@@ -210,7 +213,7 @@ class _Builder:
         if name == "scan":
             return self._loop(params, operands)
         if name == "dim_as_value":
-            return [self.size(_size(params["dim"], name), eqn.outvars[0].aval.dtype.name)]
+            return [self.size(_size(params["dim"], name), form(eqn.outvars[0]).dtype.name)]
         if name in INLINED:
             inner = params[INLINED[name]]
             jaxpr, consts = getattr(inner, "jaxpr", inner), getattr(inner, "consts", ())
@@ -251,12 +254,12 @@ class _Builder:
         return [*operands[first : first + carried], *map(self.constant, stacks)]
 
 
-def _shape(eqn: Any, aval: Any) -> tuple[Size, ...]:
+def _shape(eqn: JaxprEqn, aval: ShapedArray) -> tuple[Size, ...]:
     """Every size of a graph is an integer or a polynomial in names."""
     return tuple(_size(n, eqn.primitive.name) for n in aval.shape)
 
 
-def _require_same(eqn: Any, promised: Spec, got: Spec) -> None:
+def _require_same(eqn: JaxprEqn, promised: Spec, got: Spec) -> None:
     """A row may leave out what a primitive was told; then the results differ."""
     if got != promised:
         raise CaptureError(
@@ -267,7 +270,7 @@ def _require_same(eqn: Any, promised: Spec, got: Spec) -> None:
         )
 
 
-def _size(dim: Any, primitive: str) -> Size:
+def _size(dim: object, primitive: str) -> Size:
     if isinstance(dim, int):
         return dim
     try:
@@ -280,10 +283,10 @@ def _size(dim: Any, primitive: str) -> Size:
         ) from None
 
 
-def _no_row(eqn: Any) -> CaptureError:
+def _no_row(eqn: JaxprEqn) -> CaptureError:
     name = eqn.primitive.name
     remedy = next((text for key, text in REMEDIES.items() if name.startswith(key)), "")
-    if not remedy and any(not isinstance(n, int) for v in eqn.invars for n in v.aval.shape):
+    if not remedy and any(not isinstance(n, int) for v in eqn.invars for n in form(v).shape):
         remedy = f"{NUMBERS}, or write that step with tensorem.functional"
     return CaptureError(
         f"A graph takes programs of the op table, got the JAX primitive `{name}`.",
@@ -292,7 +295,7 @@ def _no_row(eqn: Any) -> CaptureError:
     )
 
 
-def _place(eqn: Any) -> str:
+def _place(eqn: JaxprEqn) -> str:
     return f"{eqn.primitive.name}({', '.join(str(v.aval) for v in eqn.invars)})"
 
 

@@ -14,7 +14,7 @@ from tensorem import runtime
 from tensorem.calls import named
 from tensorem.errors import ArgumentError, GraphError, TensoremError
 from tensorem.graph._tree import Tree, flatten
-from tensorem.ops import TABLE, Op
+from tensorem.ops import TABLE, Attr, Op
 from tensorem.ops._op import results
 from tensorem.rules._kinds import COUNT, FLAG, LENGTH, SHAPE, SIZES, Kind
 from tensorem.shapes import Size, Spec, bind_size, format_shape, parse_size, size_of
@@ -228,13 +228,13 @@ def _work(node: Node) -> int:
 # --- attributes
 
 
-def _bind_attr(value: Any, sizes: Mapping[str, int]) -> Any:
+def _bind_attr(value: Attr, sizes: Mapping[str, int]) -> Attr:
     if isinstance(value, tuple):
         return tuple(_bind_attr(v, sizes) for v in value)
     return size_attr(bind_size(parse_size(value), sizes)) if isinstance(value, str) else value
 
 
-def size_attr(size: Any) -> int | str:
+def size_attr(size: object) -> int | str:
     """A size as it stands in attributes and JSON: an integer, or a polynomial as text."""
     return int(size) if isinstance(size, int | np.integer) else str(size)
 

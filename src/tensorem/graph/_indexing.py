@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from jax.lax import GatherDimensionNumbers
+
 from tensorem import ops
 from tensorem.errors import CaptureError
 from tensorem.graph._rule import Builder, ints
@@ -66,14 +68,22 @@ def gather(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
     return None
 
 
-def _window(b: Builder, x: str, starts: dict[int, Size], sizes: Any, d: Any) -> str | None:
+def _window(
+    b: Builder,
+    x: str,
+    starts: dict[int, Size],
+    sizes: tuple[object, ...],
+    d: GatherDimensionNumbers,
+) -> str | None:
     """One window: a slice, without the axes that collapse."""
     y = _cut(b, x, [starts.get(axis, 0) for axis in range(len(sizes))], sizes)
     kept = [size for axis, size in enumerate(sizes) if axis not in d.collapsed_slice_dims]
     return None if y is None else b.node(ops.reshape, y, shape=ints(kept))
 
 
-def _rows(b: Builder, x: str, rows: list[Size], sizes: Any, d: Any) -> str | None:
+def _rows(
+    b: Builder, x: str, rows: list[Size], sizes: tuple[object, ...], d: GatherDimensionNumbers
+) -> str | None:
     """Rows along one axis, one by one; of the other axes as much as the sizes say."""
     rank, axis = len(b.spec(x).shape), int(d.start_index_map[0])
     if not 0 < len(rows) <= LONGEST:
@@ -88,7 +98,7 @@ def _rows(b: Builder, x: str, rows: list[Size], sizes: Any, d: Any) -> str | Non
     return b.node(ops.permute, y, dims=(*order[:new], axis, *order[new:]))
 
 
-def _cut(b: Builder, x: str, starts: list[Size], sizes: Any) -> str | None:
+def _cut(b: Builder, x: str, starts: list[Size], sizes: tuple[object, ...]) -> str | None:
     """The part of x that begins somewhere; None where it lies outside whatever the names are."""
     shape, widths = b.spec(x).shape, [size_of(n) for n in ints(sizes)]
     ends = [start + width for start, width in zip(starts, widths, strict=True)]

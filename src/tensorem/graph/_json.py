@@ -84,6 +84,10 @@ def from_json(text: str, arrays: Mapping[str, np.ndarray]) -> Graph:
     return _guarded(lambda: _graph(document, arrays))
 
 
+Json = Any
+"""What JSON can say, whoever said it."""
+
+
 def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Of two values under one key, readers may take either."""
     table = dict(pairs)
@@ -94,7 +98,7 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return table
 
 
-def _require_version(document: Any) -> None:
+def _require_version(document: object) -> None:
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise GraphError(f'A graph file says "format": "{FORMAT}".')
     version = document.get("version")
@@ -140,7 +144,7 @@ def _node(node: Node) -> dict[str, Any]:
     return fields if node.body is None else {**fields, "body": _document(node.body)}
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Json) -> Json:
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(v) for v in value] if isinstance(value, tuple | list) else value
@@ -166,7 +170,7 @@ def _graph(document: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Graph:
     )
 
 
-def _require_fields(what: str, document: Any, needed: set[str], known: set[str]) -> None:
+def _require_fields(what: str, document: object, needed: set[str], known: set[str]) -> None:
     """What this version does not know could change the meaning."""
     if not isinstance(document, dict):
         raise GraphError(f"{what} is a JSON object, got {document!r:.40}.")
@@ -176,13 +180,13 @@ def _require_fields(what: str, document: Any, needed: set[str], known: set[str])
         raise GraphError(f"{what} has the field {missing[0]!r}, which is missing.")
 
 
-def _name(value: Any) -> str:
+def _name(value: object) -> str:
     if not isinstance(value, str):
         raise GraphError(f"A value is named by a string, got {value!r}.")
     return value
 
 
-def _read_node(node: Any) -> Node:
+def _read_node(node: Json) -> Node:
     _require_fields("A node", node, _NODE, {*_NODE, "body"})
     body = _read_body(node["body"]) if "body" in node else None
     return Node(
@@ -194,17 +198,17 @@ def _read_node(node: Any) -> Node:
     )
 
 
-def _read_body(document: Any) -> Graph:
+def _read_body(document: Json) -> Graph:
     _require_version(document)
     return _graph(document, {})
 
 
-def _read_attr(value: Any) -> Any:
+def _read_attr(value: Json) -> Json:
     """Lists as tuples; the graph itself says whether a value is of the kind that it should be."""
     return tuple(map(_read_attr, value)) if isinstance(value, list) else value
 
 
-def _read_spec(spec: Any) -> Spec:
+def _read_spec(spec: Json) -> Spec:
     _require_fields("A spec", spec, _SPEC, _SPEC)
     if not isinstance(spec["shape"], list):
         raise GraphError(f"A shape is a list of sizes, got {spec['shape']!r}.")

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax.numpy as jnp
 import numpy as np
 
@@ -31,5 +29,5 @@ def computed(node: Node, operands: list[Known]) -> Known | None:
     return values
 
 
-def _has_name(attr: Any) -> bool:
+def _has_name(attr: object) -> bool:
     return isinstance(attr, str) or (isinstance(attr, tuple) and any(map(_has_name, attr)))

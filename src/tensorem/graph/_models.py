@@ -9,6 +9,7 @@ from tensorem.errors import ArgumentError
 from tensorem.graph._capture import capture
 from tensorem.graph._graph import Graph
 from tensorem.graph._rewrite import simplify
+from tensorem.graph._tree import Tree
 
 
 class Trained(Protocol):
@@ -19,11 +20,11 @@ class Trained(Protocol):
     @property
     def buffers(self) -> Mapping[str, Any]: ...
     @property
-    def input(self) -> Any: ...
+    def input(self) -> Tree: ...
 
-    def replace(self, *, params: Any, buffers: Any) -> Trained: ...
-    def apply(self, params: Any, *xs: Any) -> Any: ...
-    def __call__(self, *xs: Any) -> Any: ...
+    def replace(self, *, params: dict[str, Any], buffers: dict[str, Any]) -> Trained: ...
+    def apply(self, params: dict[str, Any], *xs: Tree) -> Tree: ...
+    def __call__(self, *xs: Tree) -> Tree: ...
 
 
 class Captured(Protocol):
@@ -70,7 +71,7 @@ def capture_model(model: Trained) -> Graph:
           return relu_1
     """
 
-    def f(weights: Mapping[str, Any], *xs: Any) -> Any:
+    def f(weights: Mapping[str, Any], *xs: Tree) -> Tree:
         params = {name: weights[name] for name in model.params}
         buffers = {name: weights[name] for name in model.buffers}
         return model.replace(params=params, buffers=buffers).apply(params, *xs)

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import jax
 import numpy as np
+from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
+from numpy.typing import ArrayLike
 
+from tensorem.graph._trace import form
 from tensorem.ops._op import CALLS, Attrs, Op
 
+Atom = Var | Literal
 
-def recognised(eqn: Any) -> tuple[Op, Attrs] | None:
+
+def recognised(eqn: JaxprEqn) -> tuple[Op, Attrs] | None:
     """The op that a named call is, if its inner jaxpr is that op's own."""
     call = CALLS.get(eqn.params["name"])
     if call is None:
@@ -30,13 +35,13 @@ def recognised(eqn: Any) -> tuple[Op, Attrs] | None:
     return call if equal(own, eqn.params["jaxpr"]) else None
 
 
-def equal(a: Any, b: Any) -> bool:
+def equal(a: ClosedJaxpr, b: ClosedJaxpr) -> bool:
     """Two closed jaxprs are the same program up to the names of their variables."""
     same = len(a.consts) == len(b.consts) and all(map(_same_bytes, a.consts, b.consts))
     return same and _equal(a.jaxpr, b.jaxpr)
 
 
-def _equal(a: Any, b: Any) -> bool:
+def _equal(a: Jaxpr, b: Jaxpr) -> bool:
     twins = _Twins()
     return (
         twins.bind([*a.constvars, *a.invars], [*b.constvars, *b.invars])
@@ -50,18 +55,18 @@ class _Twins:
     """The variables of two programs that hold the same value."""
 
     def __init__(self) -> None:
-        self._twin: dict[Any, Any] = {}
+        self._twin: dict[Var, Var] = {}
 
-    def bind(self, xs: Any, ys: Any) -> bool:
+    def bind(self, xs: Sequence[Var], ys: Sequence[Var]) -> bool:
         """New variables on both sides are twins, if they are as many and alike."""
         self._twin.update(zip(xs, ys, strict=False))
         return len(xs) == len(ys) and all(map(_same_aval, xs, ys))
 
-    def use(self, xs: Any, ys: Any) -> bool:
+    def use(self, xs: Sequence[Atom], ys: Sequence[Atom]) -> bool:
         """Operands on both sides are twins, or equal literals."""
         return len(xs) == len(ys) and all(map(self._same, xs, ys))
 
-    def step(self, p: Any, q: Any) -> bool:
+    def step(self, p: JaxprEqn, q: JaxprEqn) -> bool:
         """Two equations do the same with twins; what they give are twins."""
         return (
             p.primitive is q.primitive
@@ -70,20 +75,20 @@ class _Twins:
             and self.bind(p.outvars, q.outvars)
         )
 
-    def _same(self, x: Any, y: Any) -> bool:
-        if hasattr(x, "val") and hasattr(y, "val"):
+    def _same(self, x: Atom, y: Atom) -> bool:
+        if isinstance(x, Literal) and isinstance(y, Literal):
             return _same_aval(x, y) and _same_bytes(x.val, y.val)
-        return not hasattr(x, "val") and self._twin.get(x) is y
+        return not isinstance(x, Literal) and self._twin.get(x) is y
 
 
-def _same_bytes(x: Any, y: Any) -> bool:
+def _same_bytes(x: ArrayLike, y: ArrayLike) -> bool:
     """Equal values, of which NaN is one."""
     a, b = np.asarray(x), np.asarray(y)
     return a.dtype == b.dtype and a.shape == b.shape and a.tobytes() == b.tobytes()
 
 
-def _same_aval(x: Any, y: Any) -> bool:
-    return bool(x.aval.shape == y.aval.shape and x.aval.dtype == y.aval.dtype)
+def _same_aval(x: Atom, y: Atom) -> bool:
+    return form(x).shape == form(y).shape and bool(form(x).dtype == form(y).dtype)
 
 
 def _equal_params(p: Mapping[str, Any], q: Mapping[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import numpy as np
@@ -30,12 +30,12 @@ Translation = Callable[[Builder, list[str], dict[str, Any]], str | list[str] | N
 None where the rule does not cover this equation."""
 
 
-def ints(values: Any) -> tuple[Any, ...]:
+def ints(values: Iterable[object]) -> tuple[Any, ...]:
     """Sizes as attributes: integers, or symbolic sizes as text."""
     return tuple(map(size_attr, values))
 
 
-def plain(value: Any) -> Attr:
+def plain(value: object) -> Attr:
     """A parameter as an attribute; a symbolic size becomes text."""
     if isinstance(value, tuple | list):
         return tuple(plain(v) for v in value)

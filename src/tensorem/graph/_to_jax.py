@@ -12,7 +12,7 @@ from tensorem.dtypes import INTEGER
 from tensorem.errors import ShapeError
 from tensorem.graph._graph import Graph, Node, is_constant
 from tensorem.graph._read import read, require_bound
-from tensorem.graph._tree import flatten, unflatten
+from tensorem.graph._tree import Tree, flatten, unflatten
 from tensorem.ops import holds_nan
 from tensorem.ops._op import results
 
@@ -43,11 +43,11 @@ def to_jax(graph: Graph) -> Callable[..., Any]:
     takes_indices = any(graph.specs[name].dtype in INTEGER for name in graph.inputs)
 
     @jax.jit
-    def compiled(arrays: Mapping[str, Any], *xs: Any) -> Any:
+    def compiled(arrays: Mapping[str, Any], *xs: Tree) -> Tree:
         # The compiler sees the number 3 of x * 3: as an argument it would be rounded otherwise.
         return program({**arrays, **numbers}, *xs)
 
-    def run(*xs: Any) -> Any:
+    def run(*xs: Tree) -> Tree:
         with graph.precision():
             y = compiled(arrays, *xs)
             if takes_indices and holds_nan(y):
@@ -66,7 +66,7 @@ def to_program(graph: Graph) -> Callable[..., Any]:
     """
     require_bound(graph)
 
-    def program(arrays: Mapping[str, Any], *xs: Any) -> Any:
+    def program(arrays: Mapping[str, Any], *xs: Tree) -> Tree:
         values = read(graph, _apply, _flat_arguments(graph, xs), arrays)
         return unflatten(graph.gives, dict(zip(graph.outputs, values, strict=True)))
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any
 
 import jax
 from jax import export
+from jax.core import ShapedArray
+from jax.extend.core import ClosedJaxpr, Literal, Var
 
 from tensorem.errors import CaptureError
+from tensorem.graph._tree import Tree
 from tensorem.ops import translated
 from tensorem.shapes import Spec
 
 
-def trace(f: Any, *args: Any) -> tuple[Any, Any]:
+def trace(f: Callable[..., Any], *args: Tree) -> tuple[ClosedJaxpr, Any]:
     """The closed jaxpr of a function of abstract arrays, and the tree of its results."""
     _require_count(f, args)
     with translated("The captured function", CaptureError):
@@ -21,11 +25,18 @@ def trace(f: Any, *args: Any) -> tuple[Any, Any]:
     return closed, jax.tree.structure(out)
 
 
-def abstract(trees: list[Any]) -> list[Any]:
+def form(value: Var | Literal) -> ShapedArray:
+    """Shape and dtype of a value of a program of arrays; JAX says less of its type."""
+    held: Any = value.aval
+    shaped: ShapedArray = held
+    return shaped
+
+
+def abstract(trees: list[Tree]) -> list[Tree]:
     """Arguments without values; all names live in one scope, so that they may meet."""
     scope = export.SymbolicScope()
 
-    def leaf(spec: Spec) -> Any:
+    def leaf(spec: Spec) -> jax.ShapeDtypeStruct:
         text = ", ".join(str(n) for n in spec.shape)
         shape = export.symbolic_shape(f"({text},)" if text else "()", scope=scope)
         return jax.ShapeDtypeStruct(shape, spec.dtype)
@@ -33,7 +44,7 @@ def abstract(trees: list[Any]) -> list[Any]:
     return [jax.tree.map(leaf, t, is_leaf=lambda s: isinstance(s, Spec)) for t in trees]
 
 
-def _require_count(f: Any, args: tuple[Any, ...]) -> None:
+def _require_count(f: Callable[..., Any], args: tuple[Tree, ...]) -> None:
     try:
         inspect.signature(f).bind(*args)
     except TypeError as error:
