@@ -17,9 +17,9 @@ from tensorem.errors import ArgumentError
 
 OWN = {
     "AddBranches", "BasicBlock", "Bottleneck", "Concat", "GatedDiagonalSSM", "GlobalAvgPool",
-    "Input", "Layer", "LearnedPositionalEmbedding", "Mamba", "OneHotEmbedding", "Residual", "RotaryEmbedding",
-    "Seeded", "Sequential", "SinusoidalPositionalEncoding", "Standardize", "Sum", "SwiGLU",
-    "Unstandardize",
+    "Input", "Layer", "LearnedPositionalEmbedding", "Mamba", "OneHotEmbedding", "Residual",
+    "RotaryEmbedding", "Seeded", "Sequential", "SinusoidalPositionalEncoding", "Standardize",
+    "Sum", "SwiGLU", "Unstandardize",
 }  # fmt: skip
 """Layers that PyTorch does not have, or that take layers."""
 
