@@ -12,6 +12,7 @@ from tensorem.calls import elsewhere
 
 from ._check import check_class_form as check_class_form
 from ._check import check_classes as check_classes
+from ._check import check_indices as check_indices
 from ._classes import bce as bce
 from ._classes import bce_with_logits as bce_with_logits
 from ._classes import cross_entropy as cross_entropy
@@ -52,6 +53,7 @@ __all__ = [
     "by_name",
     "check_class_form",
     "check_classes",
+    "check_indices",
     "check_targets",
     "cosine_embedding",
     "cross_entropy",

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from tensorem import dtypes
-from tensorem.errors import DataError, DTypeError, ShapeError
+from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError
 from tensorem.functional import shape
 from tensorem.shapes import (
     Shape,
@@ -89,19 +89,21 @@ def _other_form(target: Spec, sizes: tuple[Size, ...]) -> str:
     return ""
 
 
+def check_indices(output: Array, target: Array) -> None:
+    """As `check_class_form`, of targets that are classes."""
+    check_class_form(output, target)
+    if target.dtype.name in dtypes.FLOATING:
+        raise ArgumentError("takes classes as targets, got probabilities.")
+
+
 def check_classes(target: Any, classes: Any, ignored: int | None = None) -> None:
     """Raise DataError unless every target is a class from 0 on, where their number is known."""
     if not isinstance(classes, int):
         return
     outside = (target < 0) | (target >= classes)
-    wrong = np.argwhere(outside if ignored is None else outside & (target != ignored))
-    if len(wrong):
-        at = tuple(int(i) for i in wrong[0])
-        raise DataError(
-            f"takes classes from 0 to {classes - 1}, got {int(target[at])}.",
-            where=f"target[{', '.join(map(str, at))}]",
-            help=f"{len(wrong)} of {target.size} targets are out of range.",
-        )
+    wrong = outside if ignored is None else outside & (target != ignored)
+    help = f"{np.count_nonzero(wrong)} of {target.size} targets are out of range."
+    _refuse(wrong, f"classes from 0 to {classes - 1}, got", target, help)
 
 
 def check_probabilities(target: Any) -> None:
@@ -109,46 +111,32 @@ def check_probabilities(target: Any) -> None:
     check_finite(target)
     check_range(target)
     sums = target.sum(axis=-1, dtype=np.float64)
-    wrong = np.argwhere(abs(sums - 1) > _NEAR)
-    if len(wrong):
-        at = tuple(int(i) for i in wrong[0])
-        raise DataError(
-            f"takes probabilities with the sum 1, got the sum {sums[at]:g}.",
-            where=f"target[{', '.join(map(str, at))}]",
-            help="divide each row by its sum; or pass a loss of your own that weighs the rows.",
-        )
+    help = "divide each row by its sum; or pass a loss of your own that weighs the rows."
+    wrong = abs(sums - 1) > _NEAR
+    _refuse(wrong, "probabilities with the sum 1, got the sum", np.round(sums, 6), help)
 
 
 def check_range(target: Any) -> None:
     """Raise DataError unless every target is a probability."""
-    wrong = np.argwhere((target < 0) | (target > 1))
-    if len(wrong):
-        at = tuple(int(i) for i in wrong[0])
-        raise DataError(
-            f"takes probabilities in [0, 1], got {target[at]}.",
-            where=f"target[{', '.join(map(str, at))}]",
-        )
+    _refuse((target < 0) | (target > 1), "probabilities in [0, 1], got", target)
 
 
 def check_finite(target: Any) -> None:
     """Raise unless every target is a finite number."""
     if not dtypes.is_numeric(target.dtype):
         raise DTypeError(f"takes numbers as targets, got {target.dtype}.")
-    wrong = np.argwhere(~np.isfinite(target))
-    if len(wrong):
-        at = tuple(int(i) for i in wrong[0])
-        raise DataError(
-            f"takes finite targets, got {target[at]}.",
-            where=f"target[{', '.join(map(str, at))}]",
-        )
+    _refuse(~np.isfinite(target), "finite targets, got", target)
 
 
 def check_signs(target: Any) -> None:
     """Raise DataError unless every target is -1 or 1."""
-    wrong = np.argwhere(abs(target) != 1)
-    if len(wrong):
-        at = tuple(int(i) for i in wrong[0])
-        raise DataError(
-            f"takes targets that are -1 or 1, got {target[at]}.",
-            where=f"target[{', '.join(map(str, at))}]",
-        )
+    _refuse(abs(target) != 1, "targets that are -1 or 1, got", target)
+
+
+def _refuse(wrong: Any, takes: str, values: Any, help: str = "") -> None:
+    """Raise DataError at the first place that is wrong."""
+    places = np.argwhere(wrong)
+    if len(places):
+        at = tuple(int(i) for i in places[0])
+        where = f"target[{', '.join(map(str, at))}]"
+        raise DataError(f"takes {takes} {values[at]}.", where=where, help=help)

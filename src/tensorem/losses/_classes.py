@@ -13,7 +13,14 @@ from tensorem.errors import ArgumentError, ShapeError
 from tensorem.functional import broadcast, shape
 from tensorem.shapes import format_shape
 
-from ._check import check_alike, check_class_form, check_classes, check_range, same_dtype
+from ._check import (
+    check_alike,
+    check_class_form,
+    check_classes,
+    check_indices,
+    check_range,
+    same_dtype,
+)
 from ._reduce import Reduced, Reduction, reduced, weighted
 
 Array = jax.Array
@@ -204,9 +211,7 @@ def multi_margin(
     Source:
         Crammer and Singer 2001, as torch.nn.MultiMarginLoss.
     """
-    check_class_form(output, target)
-    if target.dtype.name in dtypes.FLOATING:
-        raise ArgumentError("takes classes as targets, got probabilities.")
+    check_indices(output, target)
     among("p", p, (1, 2))
     hit = _one_hot(target, output, None)
     own = _rows(ops.sum(ops.mul(hit, output), dims=(output.ndim - 1,)), output)

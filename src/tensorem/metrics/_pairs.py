@@ -13,7 +13,7 @@ from tensorem import dtypes, ops
 from tensorem.calls import called, integer
 from tensorem.errors import ArgumentError
 from tensorem.functional import shape
-from tensorem.losses import Pair, check_class_form, check_classes, l1, mse
+from tensorem.losses import Pair, check_class_form, check_classes, check_indices, l1, mse
 from tensorem.shapes import format_shape, require_equal
 
 Array = jax.Array
@@ -84,10 +84,8 @@ def top_k_accuracy(output: Array, target: Array, *, k: int = 5) -> Pair:
         >>> top_k_accuracy(jnp.array([[0.5, 0.3, 0.2]]), jnp.array([1]), k=2)
         (Array(1., dtype=float32), Array(1., dtype=float32))
     """
-    check_class_form(output, target)
+    check_indices(output, target)
     classes = output.shape[-1]
-    if target.dtype.name not in dtypes.INTEGER:
-        raise ArgumentError("takes classes as targets, got probabilities.")
     integer("k", k, 1, classes)
     if not isinstance(target, Tracer):
         check_classes(np.asarray(target), classes)
