@@ -86,7 +86,8 @@ def test_the_rule_is_what_forward_returns(example: Example) -> None:
     assert [a.shape for a in leaves(y)] == [s.bind(sizes).shape for s in outputs]
     if _tree.is_leaf(example.layer):
         said = example.layer.output_shape(*(s.shape for s in specs))
-        assert jax.tree.map(lambda s: s.shape, model.output, is_leaf=_is_spec) == said
+        given = jax.tree.map(lambda s: s.shape, model.output, is_leaf=_is_spec)
+        assert said in (given, UNKNOWN_RANK) and (said == given or type(example.layer) is nn.Lambda)
 
 
 def _is_spec(x: Any) -> bool:

@@ -102,6 +102,8 @@ def _made(name: str, arguments: dict[str, Any]) -> nn.Layer:
         return nn.Sequential(*first, *arguments["layers"])
     if name == "Input":
         return nn.Input(*arguments["shape"])
+    if name == "Repeat":
+        return nn.Repeat(arguments["layers"][0], len(arguments["layers"]))
     if name in ("TransformerEncoder", "TransformerDecoder"):
         layers = arguments["layers"]
         return LAYERS[name](layers[0], len(layers), arguments["norm"])  # type: ignore[call-arg]

@@ -7,6 +7,8 @@ from ._build import Declared as Declared
 from ._build import Scheme as Scheme
 from ._build import build as build
 from ._built import Built as Built
+from ._carry import Carried as Carried
+from ._carry import carry as carry
 from ._check import ruled as ruled
 from ._declare import declarations as declarations
 from ._declared import Buffer as Buffer
@@ -29,6 +31,7 @@ __all__ = [
     "Buffer",
     "Built",
     "Call",
+    "Carried",
     "Context",
     "Declared",
     "EVALUATION",
@@ -43,6 +46,7 @@ __all__ = [
     "Scheme",
     "Spelling",
     "build",
+    "carry",
     "declarations",
     "eager",
     "join",

@@ -92,7 +92,8 @@ class Frame:
 
     def key(self, step: Array) -> Array:
         """The key of this call: from the key of the step, the path and the call's number."""
-        key = jax.random.fold_in(step, zlib.crc32(self.path.encode()))
+        path = self.path.removeprefix(self.within.root)
+        key = jax.random.fold_in(step, zlib.crc32(path.encode()))
         return jax.random.fold_in(key, self.calls - 1)
 
     def draw(self) -> Array:
@@ -135,6 +136,8 @@ class Pass:
     given: Arrays
     ctx: Context = EVALUATION
     leaf_key: Array | None = None
+    root: str = ""
+    """The path of its root: that of a layer which is carried into a transform."""
     buffers: Arrays = field(init=False)
     homes: dict[int, str] = field(default_factory=dict)
     trace: Any = field(init=False)
@@ -197,7 +200,7 @@ class Pass:
             raise LayerError(
                 f"{what} inside a JAX transform (scan, vmap, grad, ...) that forward applies.",
                 because="the change would be lost or made once for all iterations.",
-                help="call the layer outside of it.",
+                help="call the layer outside of it, or take it through: each = nn.carry(self.inner).",
             )
 
     def _arrays(self, layer: Part, home: str) -> dict[str, Array | None]:

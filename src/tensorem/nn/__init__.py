@@ -5,11 +5,13 @@ from typing import TYPE_CHECKING
 from tensorem.calls import elsewhere
 from tensorem.layer import EVALUATION as EVALUATION
 from tensorem.layer import Buffer as Buffer
+from tensorem.layer import Carried as Carried
 from tensorem.layer import Context as Context
 from tensorem.layer import Layer as Layer
 from tensorem.layer import Model as Model
 from tensorem.layer import Parameter as Parameter
 from tensorem.layer import build as build
+from tensorem.layer import carry as carry
 from tensorem.layer import eager as eager
 
 from . import _init as init
@@ -123,6 +125,10 @@ from ._seeded import with_seeds as with_seeds
 from ._ssm import GatedDiagonalSSM as GatedDiagonalSSM
 from ._ssm import Mamba as Mamba
 from ._ssm import original_mamba as original_mamba
+from ._transformed import Checkpoint as Checkpoint
+from ._transformed import Lambda as Lambda
+from ._transformed import MapBatch as MapBatch
+from ._transformed import Repeat as Repeat
 from ._transformer import Transformer as Transformer
 from ._transformer import TransformerDecoder as TransformerDecoder
 from ._transformer import TransformerDecoderLayer as TransformerDecoderLayer
@@ -150,6 +156,8 @@ __all__ = [
     "Buffer",
     "CELU",
     "Cache",
+    "Carried",
+    "Checkpoint",
     "Concat",
     "Context",
     "Conv1d",
@@ -183,6 +191,7 @@ __all__ = [
     "LPPool2d",
     "LSTM",
     "LSTMCell",
+    "Lambda",
     "Layer",
     "LayerNorm",
     "LeakyReLU",
@@ -192,6 +201,7 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Mamba",
+    "MapBatch",
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
@@ -208,6 +218,7 @@ __all__ = [
     "RNNCell",
     "ReLU",
     "ReLU6",
+    "Repeat",
     "Residual",
     "RotaryEmbedding",
     "SELU",
@@ -234,6 +245,7 @@ __all__ = [
     "Upsample",
     "blocks",
     "build",
+    "carry",
     "eager",
     "examples",
     "fresh_seed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import field
 from types import FunctionType
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 from tensorem import functional as F
 from tensorem.errors import LayerError, ShapeError
@@ -113,8 +113,12 @@ class Sequential(Layer):
     def __len__(self) -> int:
         return len(self.layers)
 
-    def __getitem__(self, index: int) -> Layer:
-        return self.layers[index]
+    @overload
+    def __getitem__(self, index: int) -> Layer: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequential: ...
+    def __getitem__(self, index: int | slice) -> Layer:
+        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
 
     def __iter__(self) -> Iterator[Layer]:
         return iter(self.layers)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from tensorem.functional import tanh
 from tensorem.layer import Layer
 from tensorem.shapes import Spec
 
@@ -70,6 +71,7 @@ from ._resize import (
 from ._scale import Standardize, Unstandardize
 from ._seeded import Seeded
 from ._ssm import GatedDiagonalSSM, Mamba
+from ._transformed import Checkpoint, Lambda, MapBatch, Repeat
 from ._transformer import (
     Transformer,
     TransformerDecoder,
@@ -386,6 +388,11 @@ _COMBINED = (
     Example(Input(4), _VECTORS, twin="Identity()"),
     Example(share(Linear(4, 4)), _VECTORS, twin=""),
     Example(Residual(Linear(4, 4)), _VECTORS, twin=""),
+    Example(Repeat(Sequential(Linear(4, 4), ReLU()), 5), _VECTORS, twin=""),
+    Example(Repeat(Linear(4, 4), 2), _VECTORS, "short", "Sequential(Linear(4, 4), Linear(4, 4))"),
+    Example(MapBatch(Sequential(Linear(4, 3), ReLU())), ("N", 4), twin=""),
+    Example(Checkpoint(Linear(4, 3)), _VECTORS, twin=""),
+    Example(Lambda(tanh), _VECTORS, twin=""),
     Example(AddBranches(Linear(4, 3), Linear(4, 3, False)), _VECTORS, twin=""),
     Example(Concat((Linear(4, 3), Linear(4, 2)), -1), _VECTORS, twin=""),
     Example(BasicBlock(2, 2), ("N", 2, 3, 4), twin="", holes=_ROOTS),

@@ -1,0 +1,211 @@
+"""Layers that carry another one across a transform of JAX: scan, vmap, remat; and functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import field
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from tensorem import functional as F
+from tensorem.calls import integer
+from tensorem.errors import ArgumentError, ShapeError
+from tensorem.layer import Carried, Layer, carry, ruled
+from tensorem.shapes import UNKNOWN_RANK, OpenShape, Shape, format_shape, require_equal
+
+Arrays = dict[str, jax.Array]
+
+UNROLLED = 4
+"""Copies up to which a stack is written out: that runs faster than a loop, and compiles as soon."""
+
+
+class Repeat(Layer):
+    """Copies of a layer one after another, each with arrays of its own, as one loop.
+
+    The program does not grow with the number of copies: they are compiled once. A stack of at most
+    4 is written out, which runs faster. The names are those of a `Sequential`: `0.weight`, ...
+
+    Shapes:
+        (...)  ->  the same
+
+    Args:
+        layer: What is repeated; it keeps shape and dtype.
+        times: How often.
+
+    Raises:
+        ArgumentError: times is below 1.
+        ShapeError: The layer changes the shape.
+
+    Example:
+        >>> from tensorem import nn
+        >>> model = nn.build(nn.Repeat(nn.Linear(3, 3), 12), input=("N", 3))
+        >>> list(model.params)[-2:]
+        ['11.weight', '11.bias']
+    """
+
+    layers: tuple[Layer, ...] = field(metadata={"path": ""})
+
+    def __init__(self, layer: Layer, times: int) -> None:
+        copies = tuple(deepcopy(layer) for _ in range(integer("times", times, 1)))
+        object.__setattr__(self, "layers", copies)
+
+    def output_shape(self, x: Shape = UNKNOWN_RANK) -> Shape:
+        y = ruled(self.layers[0], "0", (x,), (), None)
+        flow = f"{format_shape(x)} -> {format_shape(y)}"
+        require_equal(y, x, f"takes a layer that keeps the shape, got {flow}.")
+        return x
+
+    def forward(self, x: Any) -> Any:
+        copies = [carry(layer) for layer in self.layers]
+        if len(copies) > UNROLLED:
+            return _looped(copies, x)
+        for copy in copies:
+            y, buffers = copy(copy.params, copy.buffers, x, key=copy.key)
+            _require_same(x, y)
+            copy.keep(buffers)
+            x = y
+        return x
+
+    def __repr__(self) -> str:
+        return f"Repeat({self.layers[0]!r}, {len(self.layers)})"
+
+
+class MapBatch(Layer):
+    """A layer of one example, applied to each of a batch (`jax.vmap`), with one set of arrays.
+
+    Each example draws with a key of its own. Buffers follow the mean of what the examples make of
+    them; those of integers follow the first.
+
+    Shapes:
+        (N, *example)  ->  (N, *result)
+
+    Args:
+        inner: A layer (*example)  ->  (*result).
+
+    Raises:
+        ShapeError: The input has no batch axis.
+
+    Example:
+        >>> from tensorem import nn
+        >>> nn.build(nn.MapBatch(nn.Flatten(0)), input=("N", 2, 3)).output
+        float32 (N, 6)
+    """
+
+    inner: Layer
+
+    def output_shape(self, x: Shape = UNKNOWN_RANK) -> Shape:
+        if isinstance(x, OpenShape):
+            return UNKNOWN_RANK
+        if not x:
+            raise ShapeError("takes (N, ...), got ().")
+        y = ruled(self.inner, "inner", (x[1:],), (), None)
+        return UNKNOWN_RANK if isinstance(y, OpenShape) else (x[0], *y)
+
+    def forward(self, x: Any) -> Any:
+        one = carry(self.inner)
+        number = jnp.arange(x.shape[0]) if one.key is not None else None
+
+        def call(x: Any, i: Any) -> tuple[Any, Arrays]:
+            key = None if one.key is None else jax.random.fold_in(one.key, i)
+            return one(one.params, one.buffers, x, key=key)
+
+        y, buffers = jax.vmap(call, in_axes=(0, None if number is None else 0))(x, number)
+        one.keep({name: _followed(values) for name, values in buffers.items()})
+        return y
+
+
+class Checkpoint(Layer):
+    """A layer whose inner values are not kept for the gradient but computed again.
+
+    Value and gradient are those of the layer, and so are its random draws; memory falls to its
+    input and output, for one more forward pass (`jax.checkpoint`).
+
+    Shapes:
+        as the inner layer
+
+    Example:
+        >>> from tensorem import nn
+        >>> block = nn.Sequential(nn.Linear(3, 64), nn.Tanh(), nn.Linear(64, 3))
+        >>> nn.build(nn.Checkpoint(block), input=("N", 3)).output
+        float32 (N, 3)
+
+    Source:
+        Chen et al. 2016, section 4.
+    """
+
+    inner: Layer
+
+    def output_shape(self, *shapes: Any) -> Any:
+        return ruled(self.inner, "inner", shapes or (UNKNOWN_RANK,), (), None)
+
+    def forward(self, *xs: Any) -> Any:
+        one = carry(self.inner)
+
+        def call(params: Arrays, buffers: Arrays, key: Any, *xs: Any) -> tuple[Any, Arrays]:
+            return one(params, buffers, *xs, key=key)
+
+        y, buffers = jax.checkpoint(call)(one.params, one.buffers, one.key, *xs)
+        one.keep(buffers)
+        return y
+
+
+class Lambda(Layer):
+    """A pure function of arrays as a layer; its shapes are known when it is built.
+
+    Args:
+        function: Takes and gives JAX arrays; of `tensorem.functional` or `jax.numpy`.
+
+    Raises:
+        ArgumentError: function is none.
+
+    Example:
+        >>> from tensorem import functional as F, nn
+        >>> nn.build(nn.Lambda(F.exp), input=("N", 3)).output
+        float32 (N, 3)
+    """
+
+    function: Callable[..., Any]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not callable(self.function):
+            raise ArgumentError(f"takes a function, got {self.function!r}.")
+
+    def forward(self, *xs: Any) -> Any:
+        return self.function(*xs)
+
+
+def _looped(copies: list[Carried], x: Any) -> Any:
+    """One scan over the stacked arrays of all copies."""
+    first = copies[0]
+    keys = None if first.key is None else jnp.stack([k for c in copies if (k := c.key) is not None])
+    params, buffers = (
+        jax.tree.map(lambda *arrays: jnp.stack(arrays), *trees)
+        for trees in ([c.params for c in copies], [c.buffers for c in copies])
+    )
+
+    def body(x: Any, given: Any) -> tuple[Any, Arrays]:
+        params, buffers, key = given
+        y, after = first(params, buffers, x, key=key)
+        _require_same(x, y)
+        return y, after
+
+    y, after = lax.scan(body, x, (params, buffers, keys))
+    for i, copy in enumerate(copies):
+        copy.keep({name: values[i] for name, values in after.items()})
+    return y
+
+
+def _require_same(x: Any, y: Any) -> None:
+    flow = f"{format_shape(F.shape(x))} -> {format_shape(F.shape(y))}"
+    what = f"Repeat takes a layer that keeps the shape, got {flow}."
+    require_equal(F.shape(y), F.shape(x), what)
+
+
+def _followed(values: jax.Array) -> jax.Array:
+    """What a buffer becomes of those that the examples of a batch give."""
+    return values.mean(0) if jnp.issubdtype(values.dtype, jnp.floating) else values[0]
