@@ -200,7 +200,7 @@ class Pass:
             raise LayerError(
                 f"{what} inside a JAX transform (scan, vmap, grad, ...) that forward applies.",
                 because="the change would be lost or made once for all iterations.",
-                help="call the layer outside of it, or take it through: each = nn.carry(self.inner).",
+                help="call the layer outside of it, or take it through by nn.carry(self.inner).",
             )
 
     def _arrays(self, layer: Part, home: str) -> dict[str, Array | None]:
