@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tensorem.errors import DTypeError, ShapeError
+
+if TYPE_CHECKING:
+    import jax
 
 FLOATING = ("float32", "float64", "bfloat16", "float16")
 """Real numbers that run and train."""
@@ -67,7 +71,7 @@ def is_numeric(dtype: np.dtype[Any]) -> bool:
     return is_floating(dtype) or dtype.kind in "biu"
 
 
-def as_numbers(x: Any) -> np.ndarray[Any, Any]:
+def as_numbers(x: object) -> NDArray[Any]:
     """What a user gives as an array: a NumPy array, a list of numbers, a tensor of any library.
 
     Raises:
@@ -94,7 +98,7 @@ def as_numbers(x: Any) -> np.ndarray[Any, Any]:
     return array
 
 
-def exactly(x: Any, dtype: str, name: str = "x") -> Any:
+def exactly(x: NDArray[Any], dtype: str, name: str = "x") -> NDArray[Any]:
     """The array in a dtype that holds all of its values.
 
     Args:
@@ -121,7 +125,7 @@ def exactly(x: Any, dtype: str, name: str = "x") -> Any:
     )
 
 
-def taken(x: Any, dtype: str) -> Any:
+def taken(x: object, dtype: str) -> jax.Array | NDArray[Any]:
     """What a user gives to a program, in the dtype that it takes.
 
     A list is rounded, since its numbers have no dtype; an array is converted if its values survive.
@@ -150,7 +154,7 @@ def taken(x: Any, dtype: str) -> Any:
     return exactly(array, dtype)
 
 
-def _rounds(array: np.ndarray[Any, Any], dtype: str) -> bool:
+def _rounds(array: NDArray[Any], dtype: str) -> bool:
     """Whether floats become floats, and none of them infinite."""
     if not is_floating(array.dtype) or dtype not in FLOATING:
         return False

@@ -14,13 +14,16 @@ import hashlib
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tensorem.calls import FROM_0_TO_1, named, number
 from tensorem.errors import ArgumentError, DTypeError
+
+if TYPE_CHECKING:
+    import jax
 
 GAMMA = 0x9E3779B97F4A7C15
 WORD = 2**64
@@ -214,12 +217,13 @@ def epoch_order(seed: int, epoch: int, n: int) -> NDArray[np.int64]:
     return permutation(fold(seed, "epoch", epoch), n)
 
 
-def jax_key(seed: int) -> Any:
+def jax_key(seed: int) -> jax.Array:
     """The `jax.random` key of a seed, all 64 bits; below 2^32 it is `jax.random.key(seed)`."""
     import jax
 
-    words: Any = np.array(divmod(check_seed(seed), 2**32), np.uint32)
-    return jax.random.wrap_key_data(words, impl="threefry2x32")
+    words = jax.numpy.asarray(np.array(divmod(check_seed(seed), 2**32), np.uint32))
+    key: jax.Array = jax.random.wrap_key_data(words, impl="threefry2x32")
+    return key
 
 
 def check_key(key: Any) -> None:

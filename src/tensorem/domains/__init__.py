@@ -4,6 +4,7 @@ No operation is named here.
 """
 
 from ._exact import Rational as Rational
+from ._interval import End as End
 from ._interval import Interval as Interval
 from ._lines import Diagonal as Diagonal
 from ._lines import Linear as Linear
@@ -12,4 +13,4 @@ from ._lines import Map as Map
 from ._lines import equation as equation
 from ._lines import flat as flat
 
-__all__ = ["Diagonal", "Interval", "Linear", "Lines", "Map", "Rational", "equation", "flat"]
+__all__ = ["Diagonal", "End", "Interval", "Linear", "Lines", "Map", "Rational", "equation", "flat"]

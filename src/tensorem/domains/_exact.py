@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tensorem.errors import DataError, DTypeError, MeaningError
 
-Array = Any
+Array = NDArray[Any]
+"""Of Python integers, but for what is read and what `to_float` gives."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,7 +37,7 @@ class Rational:
     den: int = 1
 
     @staticmethod
-    def of(values: Any) -> Rational:
+    def of(values: object) -> Rational:
         """The exact value of every entry: of floats, integers, booleans, or Fractions.
 
         Raises:
@@ -99,7 +101,7 @@ class Rational:
         """A function f with f(c x) = c f(x) for every c > 0: moves, sums, absolute values."""
         return Rational(_objects(f(self.num)), self.den)
 
-    def scaled(self, factor: Any) -> Rational:
+    def scaled(self, factor: float | Fraction) -> Rational:
         """The product with one number, taken exactly."""
         q = Fraction(factor)
         return Rational(_objects(self.num * q.numerator), self.den * q.denominator).reduced()
@@ -161,7 +163,11 @@ def truth(f: Callable[..., Array], *xs: Rational) -> Rational:
 
 def choose(mask: Rational, x: Rational, y: Rational) -> Rational:
     """x where the mask is 1, y where it is 0."""
-    return joined(lambda a, b: np.where(mask.num != 0, a, b), x, y)
+
+    def picked(a: Array, b: Array) -> Array:
+        return np.where(mask.num != 0, a, b)
+
+    return joined(picked, x, y)
 
 
 def _of_floats(array: Array) -> Rational:
@@ -215,12 +221,12 @@ def _nearest(num: int, den: int) -> float:
         return math.inf if num > 0 else -math.inf
 
 
-def _filled(entries: list[Any], shape: tuple[int, ...]) -> Array:
+def _filled(entries: Sequence[int | Fraction], shape: tuple[int, ...]) -> Array:
     array = np.empty(len(entries), object)
     array[:] = entries
     return array.reshape(shape)
 
 
-def _objects(values: Any) -> Array:
+def _objects(values: object) -> Array:
     """An array of objects also where NumPy made a scalar of it."""
     return values if isinstance(values, np.ndarray) else np.array(values, object)

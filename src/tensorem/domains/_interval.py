@@ -20,16 +20,19 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from tensorem.errors import DataError
 
-Array = Any
-Ends = tuple[Array, Array]
+End = jax.Array | NDArray[Any]
+"""The ends of a fast interval, or of a rigorous one."""
+Ends = tuple[End, End]
 _TINY = 2.0**-1070
 
 
@@ -47,12 +50,12 @@ class Interval:
         Interval([-2, 2], [-2, 3])
     """
 
-    lower: Array
-    upper: Array
+    lower: End
+    upper: End
     is_point: bool = False
 
     @staticmethod
-    def of(lower: Any, upper: Any) -> Interval:
+    def of(lower: object, upper: object) -> Interval:
         """Rigorous intervals between two arrays of numbers.
 
         Raises:
@@ -64,7 +67,7 @@ class Interval:
         return Interval(low, high)
 
     @staticmethod
-    def point(values: Any) -> Interval:
+    def point(values: object) -> Interval:
         """Intervals that hold one value each: fast for JAX arrays, rigorous for any other."""
         if isinstance(values, jax.Array):
             return Interval(values, values, is_point=True)
@@ -126,7 +129,7 @@ class Interval:
         size, mul = abs(self), self.rounding.mul
         return _clean(mul(size.lower, size.lower)[0], mul(size.upper, size.upper)[1])
 
-    def map(self, f: Callable[[Array], Array]) -> Interval:
+    def map(self, f: Callable[[Any], End]) -> Interval:
         """A rising function that rounds nothing: moves, extremes."""
         return Interval(f(self.lower), f(self.upper))
 
@@ -135,7 +138,7 @@ class Interval:
         low, high = f(Interval.point(self.lower)), f(Interval.point(self.upper))
         return Interval(low.lower, high.upper)
 
-    def values(self, f: Callable[[Array], Array], ulps: int, grain: float = 0.0) -> Interval:
+    def values(self, f: Callable[[Any], End], ulps: int, grain: float = 0.0) -> Interval:
         """A rising function whose computed values are off by this many units at most.
 
         The units are those of the last place, and of values below `grain` those of `grain`.
@@ -143,12 +146,12 @@ class Interval:
         around = partial(self.rounding.around, f, ulps=ulps, grain=grain)
         return _clean(around(self.lower)[0], around(self.upper)[1])
 
-    def sums(self, f: Callable[[Array], Array], terms: int) -> Interval:
+    def sums(self, f: Callable[[Any], End], terms: int) -> Interval:
         """Sums of at most so many entries each; f is linear with coefficients 0 and 1."""
         total = partial(self.rounding.total, f, terms=terms)
         return _clean(total(self.lower)[0], total(self.upper)[1])
 
-    def products(self, other: Interval, f: Callable[[Array, Array], Array], terms: int) -> Interval:
+    def products(self, other: Interval, f: Callable[[Any, Any], End], terms: int) -> Interval:
         """Sums of at most so many products of an entry of each: dots, convolutions."""
         return _clean(*self.rounding.products(f, self, other, terms))
 
@@ -157,7 +160,7 @@ class Interval:
         xp = self.rounding.xp
         return Interval(xp.maximum(self.lower, low), xp.minimum(self.upper, high))
 
-    def unless(self, bad: Array) -> Interval:
+    def unless(self, bad: End) -> Interval:
         """The whole line where something went wrong."""
         xp = self.rounding.xp
         lower = xp.where(bad, -np.inf, self.lower)
@@ -197,16 +200,16 @@ class Rounding:
         products: Sums of products of intervals.
     """
 
-    xp: Any
-    add: Callable[[Array, Array], Ends]
-    mul: Callable[[Array, Array], Ends]
-    div: Callable[[Array, Array], Ends]
+    xp: ModuleType
+    add: Callable[[End, End], Ends]
+    mul: Callable[[End, End], Ends]
+    div: Callable[[End, End], Ends]
     around: Callable[..., Ends]
     total: Callable[..., Ends]
     products: Callable[..., Ends]
 
 
-def claim(never: Array, always: Array, x: Interval) -> Interval:
+def claim(never: End, always: End, x: Interval) -> Interval:
     """0 where a claim never holds, 1 where it always does, else [0, 1]."""
     kind = x.lower.dtype
     return Interval(always.astype(kind), (~never).astype(kind))
@@ -221,18 +224,18 @@ def choose(mask: Interval, x: Interval, y: Interval) -> Interval:
     return Interval(lower, upper)
 
 
-def joined(f: Callable[..., Array], *xs: Interval) -> Interval:
+def joined(f: Callable[..., End], *xs: Interval) -> Interval:
     """A function that rises in every operand and rounds nothing: extremes, joins."""
     return Interval(f(*(x.lower for x in xs)), f(*(x.upper for x in xs)))
 
 
-def _clean(lower: Array, upper: Array) -> Interval:
+def _clean(lower: End, upper: End) -> Interval:
     xp = jnp if isinstance(lower, jax.Array) else np
     low, high = xp.where(xp.isnan(lower), -np.inf, lower), xp.where(xp.isnan(upper), np.inf, upper)
     return Interval(low, high)
 
 
-def _extremes(rule: Callable[[Array, Array], Ends], x: Interval, y: Interval) -> Interval:
+def _extremes(rule: Callable[[End, End], Ends], x: Interval, y: Interval) -> Interval:
     """The least and greatest of a rule at the four corners."""
     xp = x.rounding.xp
     corners = [rule(a, b) for a in (x.lower, x.upper) for b in (y.lower, y.upper)]
@@ -246,19 +249,19 @@ def _extremes(rule: Callable[[Array, Array], Ends], x: Interval, y: Interval) ->
 # --- rigorous: NumPy float64, rounded outward
 
 
-def _float64(values: Any) -> Array:
+def _float64(values: object) -> End:
     return np.asarray(values).astype(np.float64)
 
 
-def _down(a: Array) -> Array:
+def _down(a: End) -> End:
     return np.nextafter(a, -np.inf)
 
 
-def _up(a: Array) -> Array:
+def _up(a: End) -> End:
     return np.nextafter(a, np.inf)
 
 
-def _around_floats(values: Any) -> Ends:
+def _around_floats(values: object) -> Ends:
     """Floats below and above numbers: the number twice, where float64 does not round it."""
     ends = _float64(values)
     rounded = _rounded(np.asarray(values), ends)
@@ -268,13 +271,13 @@ def _around_floats(values: Any) -> Ends:
     return around.lower, around.upper
 
 
-def _rounded(values: Array, ends: Array) -> Array:
+def _rounded(values: End, ends: End) -> End:
     """Where a float64 is not the number itself. NumPy compares integers as floats, others exactly:
     fractions, decimals, long integers of Python, floats of more bits."""
     return np.abs(ends) >= 2.0**53 if values.dtype.kind in "iu" else values != ends
 
 
-def _add(a: Array, b: Array) -> Ends:
+def _add(a: End, b: End) -> Ends:
     """TwoSum: the rounded sum and its exact error, whose sign says which end must move."""
     with np.errstate(all="ignore"):
         s = a + b
@@ -287,7 +290,7 @@ def _add(a: Array, b: Array) -> Ends:
         )
 
 
-def _mul(a: Array, b: Array) -> Ends:
+def _mul(a: End, b: End) -> Ends:
     """TwoProduct: as for sums, in the range where the error of a product is a float too."""
     with np.errstate(all="ignore"):
         p = a * b
@@ -302,21 +305,21 @@ def _mul(a: Array, b: Array) -> Ends:
     )
 
 
-def _halves(a: Array) -> Ends:
+def _halves(a: End) -> Ends:
     """a as a sum of two floats of 26 bits (Veltkamp)."""
     c = a * (2.0**27 + 1)
     high = c - (c - a)
     return high, a - high
 
 
-def _div(a: Array, b: Array) -> Ends:
+def _div(a: End, b: End) -> Ends:
     with np.errstate(all="ignore"):
         q = a / b
     zero = (a == 0) & (b != 0)
     return np.where(zero, 0.0, _down(q)), np.where(zero, 0.0, _up(q))
 
 
-def _around(f: Callable[[Array], Array], a: Array, ulps: int, grain: float) -> Ends:
+def _around(f: Callable[[Any], End], a: End, ulps: int, grain: float) -> Ends:
     with np.errstate(all="ignore"):
         y = _float64(f(a))
         reach = ulps * np.spacing(np.maximum(np.abs(y), grain))
@@ -327,7 +330,7 @@ def _around(f: Callable[[Array], Array], a: Array, ulps: int, grain: float) -> E
         )
 
 
-def _total(f: Callable[[Array], Array], a: Array, terms: int) -> Ends:
+def _total(f: Callable[[Any], End], a: End, terms: int) -> Ends:
     with np.errstate(all="ignore"):
         s = _float64(f(a))
         if terms <= 1:
@@ -340,7 +343,7 @@ def _unit(terms: int) -> float:
     return float(2.0**-52 * (terms + 8))
 
 
-def _ends(centre: Array, radius: Array) -> Ends:
+def _ends(centre: End, radius: End) -> Ends:
     """centre ± radius; the whole line if either overflowed."""
     good = np.isfinite(centre) & np.isfinite(radius)
     return (
@@ -349,7 +352,7 @@ def _ends(centre: Array, radius: Array) -> Ends:
     )
 
 
-def _products(f: Callable[[Array, Array], Array], x: Interval, y: Interval, terms: int) -> Ends:
+def _products(f: Callable[[Any, Any], End], x: Interval, y: Interval, terms: int) -> Ends:
     """Midpoint and radius: xy ∈ m n ± (|m| s + r (|n| + s)), and the rounding of each sum."""
     with np.errstate(all="ignore"):
         (m, r), (n, s) = _ball(x), _ball(y)
@@ -374,13 +377,11 @@ def _ball(x: Interval) -> Ends:
 # --- fast: JAX arrays, no directed rounding
 
 
-def _both(a: Array) -> Ends:
+def _both(a: End) -> Ends:
     return a, a
 
 
-def _fast_products(
-    f: Callable[[Array, Array], Array], x: Interval, y: Interval, terms: int
-) -> Ends:
+def _fast_products(f: Callable[[Any, Any], End], x: Interval, y: Interval, terms: int) -> Ends:
     """As the rigorous rule, without a thought of rounding."""
     m, n = (x.lower + x.upper) / 2, (y.lower + y.upper) / 2
     r, s = (x.upper - x.lower) / 2, (y.upper - y.lower) / 2

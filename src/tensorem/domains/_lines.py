@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 
-from ._interval import Interval
-
-Array = Any
+from ._interval import End, Interval
 
 
 @dataclass(frozen=True, eq=False)
 class Diagonal:
     """The linear map that multiplies every entry by its own coefficient."""
 
-    coefficient: Array
+    coefficient: End
 
-    def __call__(self, x: Array) -> Array:
-        return self.coefficient * x
+    def __call__(self, x: jax.Array) -> jax.Array:
+        return x * self.coefficient
 
-    def transpose(self, a: Array) -> Array:
+    def transpose(self, a: jax.Array) -> jax.Array:
         """The transposed map: the same one."""
-        return self.coefficient * a
+        return a * self.coefficient
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,16 +33,17 @@ class Linear:
         shape: The operand's shape.
     """
 
-    function: Callable[[Array], Array]
+    function: Callable[[jax.Array], jax.Array]
     shape: tuple[int, ...]
 
-    def __call__(self, x: Array) -> Array:
+    def __call__(self, x: jax.Array) -> jax.Array:
         return self.function(x)
 
-    def transpose(self, a: Array) -> Array:
+    def transpose(self, a: jax.Array) -> jax.Array:
         """The transposed map, from results to operands."""
-        operand: Any = jax.ShapeDtypeStruct(self.shape, a.dtype)
-        return jax.linear_transpose(self.function, operand)(a)[0]
+        operand = jax.ShapeDtypeStruct(self.shape, a.dtype)
+        result: jax.Array = jax.linear_transpose(self.function, operand)(a)[0]
+        return result
 
 
 Map = Diagonal | Linear | None
@@ -68,8 +66,8 @@ class Lines:
 
     lower: tuple[Map, ...]
     upper: tuple[Map, ...]
-    lower_offset: Array
-    upper_offset: Array
+    lower_offset: End
+    upper_offset: End
 
     @property
     def is_equation(self) -> bool:
@@ -77,7 +75,7 @@ class Lines:
         return self.lower is self.upper and self.lower_offset is self.upper_offset
 
 
-def equation(maps: tuple[Map, ...], offset: Array) -> Lines:
+def equation(maps: tuple[Map, ...], offset: End) -> Lines:
     """Bounds of a result that is affine in its operands."""
     return Lines(maps, maps, offset, offset)
 

@@ -14,20 +14,40 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import TypedDict, Unpack
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax import Array, lax
 from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from tensorem.rules import positions
 
-Array = Any
 Two = tuple[int, int]
 Padding = tuple[Two, Two]
+Sizes = tuple[int, ...]
+Pair = tuple[Array, Array]
+Dims = tuple[int | None, int | None]
+
+
+class Slide(TypedDict):
+    """How a kernel moves over an image."""
+
+    stride: Two
+    padding: Padding
+    dilation: Two
+    groups: int
+
+
+class Geometry(Slide):
+    """What the three primitives are told: the sizes of image and kernel too."""
+
+    size: Two
+    kernel: Two
+
+
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 _FEW = 32
 """Products in a sum up to which windows are written out."""
@@ -37,13 +57,14 @@ def conv(x: Array, k: Array, *, stride: Two, padding: Padding, dilation: Two, gr
     """x (N,H,W,C), k (kh,kw,C/groups,O) -> (N,H',W',O); padding ((top, bottom), (left, right))."""
     size = (x.shape[1], x.shape[2])
     kernel = (k.shape[0], k.shape[1])
-    return conv_p.bind(
+    result: Array = conv_p.bind(
         x, k, size=size, kernel=kernel, stride=stride, padding=padding, dilation=dilation,
         groups=groups,
     )  # fmt: skip
+    return result
 
 
-def output_size(size: Two, kernel: Two, stride: Two, padding: Padding, dilation: Two) -> Two:
+def output_size(size: Sizes, kernel: Two, stride: Two, padding: Padding, dilation: Two) -> Two:
     """The size of the image that a convolution gives."""
     axes = zip(size, kernel, stride, padding, dilation, strict=True)
     h, w = (positions(*axis) for axis in axes)
@@ -133,20 +154,20 @@ def _conv_dk(
     return dk.transpose(1, 2, 0, 3)
 
 
-def _conv_shape(x: Any, k: Any, **p: Any) -> tuple[Any, ...]:
+def _conv_shape(x: ShapedArray, k: ShapedArray, **p: Unpack[Geometry]) -> Sizes:
     size = output_size(p["size"], p["kernel"], p["stride"], p["padding"], p["dilation"])
     return (x.shape[0], *size, k.shape[3])
 
 
-def _conv_dx_shape(g: Any, k: Any, **p: Any) -> tuple[Any, ...]:
+def _conv_dx_shape(g: ShapedArray, k: ShapedArray, **p: Unpack[Geometry]) -> Sizes:
     return (g.shape[0], *p["size"], k.shape[2] * p["groups"])
 
 
-def _conv_dk_shape(x: Any, g: Any, **p: Any) -> tuple[Any, ...]:
+def _conv_dk_shape(x: ShapedArray, g: ShapedArray, **p: Unpack[Geometry]) -> Sizes:
     return (*p["kernel"], x.shape[3] // p["groups"], g.shape[3])
 
 
-def _primitive(name: str, run: Callable[..., Array], shape: Callable[..., Any]) -> Primitive:
+def _primitive(name: str, run: Callable[..., Array], shape: Callable[..., Sizes]) -> Primitive:
     p = Primitive(name)
     p.def_impl(jax.jit(run, static_argnames=_STATIC))
     p.def_abstract_eval(lambda a, b, **kw: ShapedArray(shape(a, b, **kw), a.dtype))
@@ -155,11 +176,13 @@ def _primitive(name: str, run: Callable[..., Array], shape: Callable[..., Any]) 
     return p
 
 
-def _batch(p: Primitive, run: Callable[..., Array], xs: Any, dims: Any, **kw: Any) -> Any:
+def _batch(
+    p: Primitive, run: Callable[..., Array], xs: Pair, dims: Dims, **kw: Unpack[Geometry]
+) -> tuple[Array, int]:
     """A batched image joins the batch axis; anything else is left to XLA's own rules."""
-    a, b = xs
-    if p is not conv_dk_p and dims[1] is None:
-        a = jnp.moveaxis(a, dims[0], 0)
+    (a, b), (axis, other) = xs, dims
+    if p is not conv_dk_p and axis is not None and other is None:
+        a = jnp.moveaxis(a, axis, 0)
         y = p.bind(a.reshape(-1, *a.shape[2:]), b, **kw)
         return y.reshape(*a.shape[:2], *y.shape[1:]), 0
     return jax.vmap(partial(run, **kw), in_axes=dims)(a, b), 0

@@ -11,16 +11,19 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from numpy.typing import NDArray
 
 from tensorem import rules
-from tensorem.domains import Diagonal, Interval, Lines
+from tensorem.domains import Diagonal, End, Interval, Lines
 from tensorem.shapes import Spec
 
 from ._derive import IRRATIONAL, Box, boxed
-from ._op import Cited, Op
+from ._op import Attr, Cited, Op, Operands
 
-Array = Any
 Function = Callable[[Array], Array]
+Wide = NDArray[Any]
+"""Arrays of float64 in NumPy."""
 Line = tuple[Array, Array]
 """Slope and offset."""
 
@@ -69,7 +72,7 @@ class Bends:
         inner = [jnp.clip(j, x.lower, x.upper) for j in joints]
         return kinds, jnp.stack([x.lower, *inner, x.upper])
 
-    def fit(self, x: Interval) -> Array:
+    def fit(self, x: Interval) -> End:
         """Where the pieces are known: of a periodic function on less than a period, not far off."""
         return (x.upper - x.lower < self.period) & ~_far(self.period, x)
 
@@ -98,7 +101,7 @@ class Curve:
     """
 
     run: Function
-    wide: Function
+    wide: Callable[[Wide], Wide]
     ulps: int
     grain: float = 0.0
     slope: Function | None = None
@@ -120,18 +123,18 @@ def family(name: str, facts: Callable[..., Curve], **rest: Any) -> Op:
     one = facts()
     interval = rest.get("interval", Cited(lambda x, **a: values(facts(**a), x), _source(one)))
 
-    def shape(x: Spec, **attrs: Any) -> Spec:
+    def shape(x: Spec, **attrs: Attr) -> Spec:
         facts(**attrs)  # says which attributes there are
         return rules.floats(x)
 
-    def run(x: Array, **attrs: Any) -> Array:
+    def run(x: Array, **attrs: Attr) -> Array:
         return facts(**attrs).run(x)
 
-    def lines(box: Box, **attrs: Any) -> Lines:
+    def lines(box: Box, **attrs: Attr) -> Lines:
         x, f = boxed(box), facts(**attrs)
         return supported(f.run, f.slope or derivative(f.run), f.bends, x, interval(x, **attrs))
 
-    def jvp(y: Array, xs: Any, ts: Any, **attrs: Any) -> Array:
+    def jvp(y: Array, xs: Operands, ts: Operands, **attrs: Attr) -> Array:
         slope = facts(**attrs).slope
         assert slope is not None
         return slope(xs[0]) * ts[0]
@@ -175,24 +178,27 @@ def _turned(turn: Turn, period: float, x: Interval, y: Interval) -> Interval:
     return Interval(value, value)
 
 
-def _passes(turn: Turn, period: float, x: Interval) -> Array:
+def _passes(turn: Turn, period: float, x: Interval) -> End:
     """The curve may turn inside. The slack covers the rounding of a period below `_FAR`."""
     if period == math.inf:
         return (x.lower <= turn.high) & (x.upper >= turn.low)
     first = x.rounding.xp.ceil((x.lower - turn.high) / period - _SLACK)
-    return _far(period, x) | (first <= (x.upper - turn.low) / period + _SLACK)
+    passes: End = _far(period, x) | (first <= (x.upper - turn.low) / period + _SLACK)
+    return passes
 
 
-def _far(period: float, x: Interval) -> Array:
-    return (x.rounding.xp.maximum(-x.lower, x.upper) > _FAR) & (period < math.inf)
+def _far(period: float, x: Interval) -> End:
+    far: End = (x.rounding.xp.maximum(-x.lower, x.upper) > _FAR) & (period < math.inf)
+    return far
 
 
 _FAR = 2.0**20
 _SLACK = 1e-9  # the quotients are off by 3 · 2^-53 · 2^18 at most
 
 
-def _outside(facts: Curve, a: Array) -> Array:
-    return a < facts.above if facts.closed else a <= facts.above
+def _outside(facts: Curve, a: End) -> End:
+    outside: End = a < facts.above if facts.closed else a <= facts.above
+    return outside
 
 
 # --- lines
@@ -207,7 +213,8 @@ def supported(f: Function, slope: Function, bends: Bends, x: Interval, y: Interv
     """
     kinds, ends = bends.unrolled(x)
     known = bends.fit(x) & (jnp.isfinite(y.lower) | jnp.isfinite(y.upper))
-    over = partial(_roof, middle=x.lower / 2 + x.upper / 2, known=known)
+    middle = jnp.asarray(x.lower / 2 + x.upper / 2)
+    over = partial(_roof, middle=middle, known=known)
     high, roof = over(_Hull(f, slope, *_split(kinds, ends, "concave")), y.upper)
     under = _Hull(lambda a: -f(a), lambda a: -slope(a), *_split(kinds, ends, "convex"))
     low, floor = over(under, -y.lower)
@@ -284,7 +291,7 @@ def _greatest(places: Array, heights: Array) -> Line:
     return pick(places)[0], pick(heights)[0]
 
 
-def _roof(hull: _Hull, flat: Array, *, middle: Array, known: Array) -> Line:
+def _roof(hull: _Hull, flat: End, *, middle: Array, known: End) -> Line:
     """The line above that is least at the middle: cutting planes (Kelley 1960) for its slope.
 
     The chord between the best places left and right of the middle is too steep on one side; where
@@ -301,13 +308,13 @@ def _roof(hull: _Hull, flat: Array, *, middle: Array, known: Array) -> Line:
         at, best = tried(hull.chord(left, right), best)
         return _pick(at <= middle, (at, right), (left, at)), best
 
-    _, best = tried(hull.slope(middle), (jnp.zeros_like(flat), flat))
+    _, best = tried(hull.slope(middle), (jnp.zeros_like(flat), jnp.asarray(flat)))
     ends = hull.ends[0], hull.ends[-1]
     line: Line = jax.lax.fori_loop(0, hull.trials, step, (ends, best))[1]
     return line
 
 
-def _pick(mask: Array, x: Line, y: Line) -> Line:
+def _pick(mask: End, x: Line, y: Line) -> Line:
     """One line where the mask holds, the other elsewhere."""
     return jnp.where(mask, x[0], y[0]), jnp.where(mask, x[1], y[1])
 
@@ -338,7 +345,7 @@ def kink(left: float, right: float, box: Box) -> Lines:
     return Lines((Diagonal(floor),), (Diagonal(roof),), jnp.zeros_like(top), top)
 
 
-def slope_below(box: Box, lines: Lines, **attrs: Any) -> dict[str, Array]:
+def slope_below(box: Box, lines: Lines, **attrs: Attr) -> dict[str, Array]:
     """The evidence of a kink: the slope of its lower line."""
     below = lines.lower[0]
     assert isinstance(below, Diagonal)

@@ -5,22 +5,26 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import Any, TypeGuard, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
+from jax.typing import DTypeLike
+from numpy.typing import NDArray
 
-from tensorem.domains import Diagonal, Interval, Linear, Lines, Map, Rational, equation, flat
+from tensorem.domains import Diagonal, End, Interval, Linear, Lines, Map, Rational, equation, flat
 from tensorem.domains import _exact as exact
 from tensorem.domains import _interval as intervals
 from tensorem.dtypes import HALF
 
-from ._op import Cited, Op, Rule, Unsupported
+from ._op import Attr, Cited, Op, Rule, Unsupported
 
-Array = Any
-Box = Interval | Array
+Box = Interval | End
+"""An operand in `lines`: an interval where it varies, its value else."""
+Value = TypeVar("Value", Array, Interval, Rational)
+"""Of the meanings that a definition is read in."""
 
 IRRATIONAL = Unsupported(
     "its values at rational numbers are irrational", help="read it as an interval"
@@ -43,17 +47,18 @@ def rounded_once(rule: Rule) -> Rule:
         300.0
     """
 
-    def run(*arrays: Any, **attrs: Any) -> Array:
+    def run(*arrays: Array, **attrs: Attr) -> Array:
         dtype = jax.tree.leaves(arrays)[0].dtype
         if dtype.name not in HALF:
-            return rule(*arrays, **attrs)
+            plain: Array = rule(*arrays, **attrs)
+            return plain
         wide = jax.tree.map(lambda x: x.astype(jnp.float32), arrays)
         return rounded(rule(*wide, **attrs), dtype)
 
     return run
 
 
-def rounded(x: Array, dtype: Any) -> Array:
+def rounded(x: Array, dtype: DTypeLike) -> Array:
     """A cast. XLA skips one to bfloat16 that is followed by one back, unless told to round."""
     if dtype == jnp.bfloat16 and x.dtype in (jnp.float32, jnp.float64):
         x = lax.reduce_precision(x, exponent_bits=8, mantissa_bits=7)
@@ -66,7 +71,7 @@ def rounded(x: Array, dtype: Any) -> Array:
 def of_sizes(exact: Rule) -> Rule:
     """What an exact meaning of sums, products and choices makes of polynomials in names."""
 
-    def rule(*xs: Array, **attrs: Any) -> Array:
+    def rule(*xs: NDArray[Any], **attrs: Attr) -> NDArray[Any]:
         return np.asarray(exact(*(Rational(x.astype(object)) for x in xs), **attrs).num)
 
     return rule
@@ -75,12 +80,12 @@ def of_sizes(exact: Rule) -> Rule:
 # --- constants among the operands
 
 
-def varies(box: Box) -> bool:
+def varies(box: Box) -> TypeGuard[Interval]:
     """The operand depends on the input; weights and constants do not."""
     return isinstance(box, Interval) and not box.is_point
 
 
-def value(box: Box) -> Array:
+def value(box: Box) -> End:
     """The one value of an operand that does not vary."""
     return box.lower if isinstance(box, Interval) else jnp.asarray(box)
 
@@ -96,7 +101,7 @@ def boxed(box: Box) -> Interval:
 def enclosed(interval: Rule) -> Cited[Lines]:
     """Lines that do not look at the operands: sound for every op that has an interval."""
 
-    def lines(*boxes: Box, **attrs: Any) -> Lines:
+    def lines(*boxes: Box, **attrs: Attr) -> Lines:
         return flat(interval(*map(boxed, boxes), **attrs), len(boxes))
 
     return Cited(lines, "flat: the ends of its interval meaning")
@@ -104,10 +109,10 @@ def enclosed(interval: Rule) -> Cited[Lines]:
 
 def weighted(
     boxes: tuple[Box, ...],
-    lower: tuple[Array, ...],
-    upper: tuple[Array, ...],
-    low: Array,
-    high: Array,
+    lower: tuple[End, ...],
+    upper: tuple[End, ...],
+    low: End,
+    high: End,
 ) -> Lines:
     """Lines Σ c x + offset with one coefficient per entry; constant operands join the offsets."""
     floor, low = _split(boxes, lower, low)
@@ -116,8 +121,8 @@ def weighted(
 
 
 def _split(
-    boxes: tuple[Box, ...], coefficients: tuple[Array, ...], offset: Array
-) -> tuple[tuple[Map, ...], Array]:
+    boxes: tuple[Box, ...], coefficients: tuple[End, ...], offset: End
+) -> tuple[tuple[Map, ...], End]:
     pairs = list(zip(boxes, coefficients, strict=True))
     maps = tuple(Diagonal(c) if varies(b) else None for b, c in pairs)
     return maps, offset + sum(c * value(b) for b, c in pairs if not varies(b))
@@ -169,7 +174,7 @@ def move(name: str, arity: int | None, shape: Rule, run: Rule, twin: Rule, **res
 
     columns = {"moves": "once", "sizes": twin, **rest}
 
-    def interval(*xs: Interval, **attrs: Any) -> Interval:
+    def interval(*xs: Interval, **attrs: Attr) -> Interval:
         return intervals.joined(partial(twin if xs[0].is_rigorous else run, **attrs), *xs)
 
     return Op(
@@ -187,7 +192,7 @@ def move(name: str, arity: int | None, shape: Rule, run: Rule, twin: Rule, **res
 def additive(run: Rule) -> Cited[Lines]:
     """Lines of a function that is linear in all its operands together."""
 
-    def lines(*boxes: Box, **attrs: Any) -> Lines:
+    def lines(*boxes: Box, **attrs: Attr) -> Lines:
         f = partial(run, **attrs)
         rest = [jnp.zeros_like(value(b)) if varies(b) else value(b) for b in map(_jax_box, boxes)]
         return equation(tuple(partials(f, boxes)), f(*rest))
@@ -205,7 +210,7 @@ def partials(f: Callable[..., Array], boxes: tuple[Box, ...]) -> list[Map]:
     return [alone(i) if varies(b) else None for i, b in enumerate(boxes)]
 
 
-def _jax_box(box: Box) -> Box:
+def _jax_box(box: Box) -> Interval | Array:
     return box if isinstance(box, Interval) else jnp.asarray(box)
 
 
@@ -230,11 +235,11 @@ class Total:
 def affine(name: str, shape: Rule, run: Rule, total: Total, **rest: Any) -> Op:
     """A row of sums of entries, from the sums alone."""
 
-    def exactly(x: Rational, **attrs: Any) -> Rational:
+    def exactly(x: Rational, **attrs: Attr) -> Rational:
         y = x.map(partial(total.sums, **attrs))
         return Rational(y.num, y.den * total.share(x.shape, **attrs)).reduced()
 
-    def interval(x: Interval, **attrs: Any) -> Interval:
+    def interval(x: Interval, **attrs: Attr) -> Interval:
         y = x.sums(partial(total.sums, **attrs), total.terms(x.shape, **attrs))
         share = total.share(x.shape, **attrs)
         return y if share == 1 else y / y.like(share)
@@ -262,21 +267,21 @@ class Product:
     twin: Rule
     terms: Rule
 
-    def exact(self, x: Rational, y: Rational, **attrs: Any) -> Rational:
+    def exact(self, x: Rational, y: Rational, **attrs: Attr) -> Rational:
         """Products of numerators over the product of denominators."""
         return exact.product(partial(self.twin, **attrs), x, y)
 
-    def interval(self, x: Interval, y: Interval, **attrs: Any) -> Interval:
+    def interval(self, x: Interval, y: Interval, **attrs: Attr) -> Interval:
         """Midpoint and radius, with a bound on the rounding of any order of summation."""
         f = partial(self.twin if x.is_rigorous else self.run, **attrs)
         return x.products(y, f, self.terms(x.shape, y.shape, **attrs))
 
-    def lines(self, x: Box, y: Box, **attrs: Any) -> Lines:
+    def lines(self, x: Box, y: Box, **attrs: Attr) -> Lines:
         """Linear in one operand where the other is constant; else McCormick's planes."""
         return product_lines(partial(self.run, **attrs), x, y)
 
 
-def product_lines(f: Callable[[Array, Array], Array], x: Box, y: Box) -> Lines:
+def product_lines(f: Callable[..., Array], x: Box, y: Box) -> Lines:
     """Lines of a bilinear function with coefficients 0 and 1.
 
     Source:
@@ -291,7 +296,7 @@ def product_lines(f: Callable[[Array, Array], Array], x: Box, y: Box) -> Lines:
     return equation((None, Linear(lambda a: f(k, a), boxed(y).shape)), _zero(f, k, boxed(y).lower))
 
 
-def _mccormick(f: Callable[[Array, Array], Array], x: Interval, y: Interval) -> Lines:
+def _mccormick(f: Callable[..., Array], x: Interval, y: Interval) -> Lines:
     low, high, m = x.lower, x.upper, y.lower
     along_x = Linear(lambda a: f(a, m), x.shape)
     return Lines(
@@ -302,7 +307,7 @@ def _mccormick(f: Callable[[Array, Array], Array], x: Interval, y: Interval) -> 
     )
 
 
-def _zero(f: Callable[[Array, Array], Array], x: Array, y: Array) -> Array:
+def _zero(f: Callable[..., Array], x: End, y: End) -> Array:
     result = jax.eval_shape(f, x, y)
     return jnp.zeros(result.shape, result.dtype)
 
@@ -320,15 +325,15 @@ def bilinear(name: str, shape: Rule, product: Product, **rest: Any) -> Op:
 def biased(name: str, shape: Rule, run: Rule, product: Product, spread: Rule) -> Op:
     """A bilinear row with an optional bias, which `spread(bias, rank)` reshapes to broadcast."""
 
-    def exactly(x: Rational, w: Rational, b: Rational | None = None, **attrs: Any) -> Rational:
+    def exactly(x: Rational, w: Rational, b: Rational | None = None, **attrs: Attr) -> Rational:
         y = product.exact(x, w, **attrs)
         return y if b is None else y + b.map(lambda num: spread(num, y.ndim))
 
-    def interval(x: Interval, w: Interval, b: Interval | None = None, **attrs: Any) -> Interval:
+    def interval(x: Interval, w: Interval, b: Interval | None = None, **attrs: Attr) -> Interval:
         y = product.interval(x, w, **attrs)
         return y if b is None else y + b.map(lambda end: spread(end, y.ndim))
 
-    def lines(x: Box, w: Box, b: Box | None = None, **attrs: Any) -> Lines:
+    def lines(x: Box, w: Box, b: Box | None = None, **attrs: Attr) -> Lines:
         y = product.lines(x, w, **attrs)
         return y if b is None else _with_bias(y, b, spread)
 
@@ -339,7 +344,7 @@ def biased(name: str, shape: Rule, run: Rule, product: Product, spread: Rule) ->
 def _with_bias(y: Lines, bias: Box, spread: Rule) -> Lines:
     shape = y.lower_offset.shape
 
-    def wide(b: Array) -> Array:
+    def wide(b: End) -> Array:
         return jnp.broadcast_to(spread(b, len(shape)), shape)
 
     if varies(bias):
@@ -347,7 +352,7 @@ def _with_bias(y: Lines, bias: Box, spread: Rule) -> Lines:
     return joint(y, None, wide(value(bias)))
 
 
-def joint(lines: Lines, extra: Map, offset: Array) -> Lines:
+def joint(lines: Lines, extra: Map, offset: End) -> Lines:
     """Lines plus an affine term in one more operand."""
     if lines.is_equation:
         return equation((*lines.lower, extra), lines.lower_offset + offset)
@@ -368,11 +373,14 @@ class Reader:
 
     meaning: str
 
-    def __call__(self, op: Op, *operands: Any, **attrs: Any) -> Any:
-        rule = op if self.meaning == "call" else op.meaning(self.meaning)
-        return rule(*operands, **attrs)
+    def __call__(self, op: Op, *operands: Value, **attrs: Attr) -> Value:
+        result: Value = self._rule(op)(*operands, **attrs)
+        return result
 
-    def like(self, x: Any, number: float) -> Any:
+    def _rule(self, op: Op) -> Rule:
+        return op if self.meaning == "call" else op.meaning(self.meaning)
+
+    def like(self, x: Value, number: float) -> Value:
         """One number at every entry, in the shape of x."""
         if isinstance(x, Rational):
             return Rational.of(np.full(x.shape, number))

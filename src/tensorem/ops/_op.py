@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jax.core import Tracer
 from jax.extend.core import Primitive
+from jax.typing import ArrayLike
 
 from tensorem.calls import check_array, unless_named
 from tensorem.errors import ArgumentError, MeaningError, TensoremError
@@ -22,6 +23,8 @@ Attr = int | float | str | bool | tuple["Attr", ...]
 Rule = Callable[..., Any]
 T = TypeVar("T")
 Attrs = tuple[tuple[str, Attr], ...]
+Operands = tuple[jax.Array, ...]
+Result = jax.Array | tuple[jax.Array, ...]
 
 MEANINGS = ("shape", "run", "exact", "interval", "lines")
 
@@ -50,7 +53,7 @@ class Cited(Generic[T]):
     rule: Callable[..., T]
     source: str
 
-    def __call__(self, *operands: Any, **attrs: Any) -> T:
+    def __call__(self, *operands: object, **attrs: Attr) -> T:
         return self.rule(*operands, **attrs)
 
     def stated(self) -> dict[str, str]:
@@ -120,7 +123,7 @@ class Op:
     sizes: Rule | None = None
     evidence: Rule | None = None
 
-    def __call__(self, *operands: Any, **attrs: Attr) -> jax.Array:
+    def __call__(self, *operands: ArrayLike, **attrs: Attr) -> jax.Array:
         self.check_arity(len(operands))
         with unless_named(self.name):
             return _without_frames(_callable(self, tuple(sorted(attrs.items()))), *operands)
@@ -168,12 +171,12 @@ def call_name(op: Op, attrs: Mapping[str, Attr] | Attrs) -> str:
     return op.name + ("(" + ", ".join(f"{k}={v!r}" for k, v in pairs) + ")" if pairs else "")
 
 
-def results(value: Any) -> list[Any]:
+def results(value: T | tuple[T, ...]) -> list[T]:
     """The results of an op in any meaning, as a list."""
     return list(value) if isinstance(value, tuple) else [value]
 
 
-def _without_frames(call: Callable[..., Any], *operands: Any) -> jax.Array:
+def _without_frames(call: Callable[..., Any], *operands: ArrayLike) -> jax.Array:
     """The call; an error of ours without JAX's words about its frames."""
     try:
         result: jax.Array = call(*operands)
@@ -196,20 +199,21 @@ def _callable(op: Op, attrs: Attrs) -> Callable[..., Any]:
     return call
 
 
-def _run(op: Op, attrs: Mapping[str, Attr], *operands: Any) -> Any:
+def _run(op: Op, attrs: Mapping[str, Attr], *operands: jax.Array) -> Result:
     """The run of an op, once its shape rule has said in our words what it takes."""
     op.shape(*map(_spec, operands), **attrs)
-    return op.run(*operands, **attrs)
+    result: Result = op.run(*operands, **attrs)
+    return result
 
 
-def _spec(x: Any) -> Spec:
+def _spec(x: jax.Array) -> Spec:
     """The spec of an operand; a size that is no polynomial in names is left open."""
     check_array(x)
     return Spec(sizes(x.shape), x.dtype.name)
 
 
 def _renamed(f: Callable[..., Any], name: str) -> Callable[..., Any]:
-    def renamed(*operands: Any) -> Any:
+    def renamed(*operands: object) -> object:
         return f(*operands)
 
     renamed.__name__ = renamed.__qualname__ = name
@@ -221,14 +225,16 @@ _OPERANDS = Signature([Parameter("operands", Parameter.VAR_POSITIONAL)])
 """JAX asks for the signature at every call, and working it out takes a sixth of a trace."""
 
 
-def _jvp(op: Op, attrs: Attrs, call: Rule, operands: Any, tangents: Any) -> Any:
+def _jvp(
+    op: Op, attrs: Attrs, call: Rule, operands: Operands, tangents: Operands
+) -> tuple[Result, Result]:
     result = call(*operands)
     if op.jvp is not None:
         return result, op.jvp(result, operands, tangents, **dict(attrs))
     return result, jax.jvp(partial(op.run, **dict(attrs)), operands, tangents)[1]
 
 
-def holds_nan(tree: Any) -> bool:
+def holds_nan(tree: object) -> bool:
     """Whether the arrays of a tree hold NaN; in a trace nobody knows."""
     leaves = jax.tree.leaves(tree)
     return any(not isinstance(x, Tracer) and bool(_has_nan(x)) for x in leaves)

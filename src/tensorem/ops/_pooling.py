@@ -9,40 +9,60 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import partial, reduce
-from typing import Any
+from typing import TypedDict, Unpack
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from ._convolution import output_size
+from ._convolution import Padding, Sizes, Two, output_size
+from ._op import Attr
 
-Array = Any
-Two = tuple[int, int]
-Padding = tuple[Two, Two]
 _UNPADDED: Padding = ((0, 0), (0, 0))
+
+
+class Window(TypedDict):
+    """Windows without holes."""
+
+    kernel_size: Two
+    stride: Two
+    padding: Padding
+
+
+class Dilated(Window):
+    """Windows of the greatest entry."""
+
+    dilation: Two
+
+
+class Divided(Window):
+    """Windows of a sum over one number."""
+
+    divisor: int
+
 
 FEW = 16
 """Entries of a window up to which it is read entry by entry; programs grow with their number."""
 
 
-def max_pool(x: Array, **window: Any) -> Array:
+def max_pool(x: Array, **window: Unpack[Dilated]) -> Array:
     """(N, H, W, C) -> (N, H', W', C)."""
     among = _entries(x, -jnp.inf, **window)
     return reduce(jnp.maximum, among) if len(among) <= FEW else jnp.max(jnp.stack(among), axis=0)
 
 
-def max_pool_tangent(x: Array, y: Array, t: Array, **window: Any) -> Array:
+def max_pool_tangent(x: Array, y: Array, t: Array, **window: Unpack[Dilated]) -> Array:
     """The entry of t where x first has the value y of its window, row-major."""
     first = _first(y, _entries(x, -jnp.inf, **window))
     if are_tiles(x.shape[1:3], **window):
         return _picked_of_tiles(first, t, window["kernel_size"])
     entries = _entries(t, 0.0, **window)
-    return sum(jnp.where(first == k, entry, 0) for k, entry in enumerate(entries))
+    hits = (jnp.where(first == k, entry, 0) for k, entry in enumerate(entries))
+    return sum(hits, jnp.zeros((), t.dtype))
 
 
 def _entries(
@@ -55,7 +75,9 @@ def _entries(
     return [x[:, *cut] for cut in places(x.shape[1:3], kernel_size, stride, dilation)]
 
 
-def places(size: Two, kernel: Two, stride: Two, dilation: Two) -> Iterator[tuple[slice, slice]]:
+def places(
+    size: tuple[int, ...], kernel: Two, stride: Two, dilation: Two
+) -> Iterator[tuple[slice, slice]]:
     """For each entry of a window, row-major, where it lies in a padded image, over all windows."""
     steps = zip(size, kernel, stride, dilation, strict=True)
     spans = [(n - d * (k - 1) - 1) // s * s + 1 for n, k, s, d in steps]
@@ -75,7 +97,9 @@ def _first(y: Array, among: list[Array]) -> Array:
     return found
 
 
-def are_tiles(size: Two, *, kernel_size: Two, stride: Two, padding: Padding, dilation: Two) -> bool:
+def are_tiles(
+    size: tuple[int, ...], *, kernel_size: Two, stride: Two, padding: Padding, dilation: Two
+) -> bool:
     """Every entry of the image lies in one window."""
     whole = all(n % k == 0 for n, k in zip(size, kernel_size, strict=True))
     return kernel_size == stride and padding == _UNPADDED and dilation == (1, 1) and whole
@@ -103,7 +127,7 @@ def over_names(name: str, run: Callable[..., Array]) -> Callable[..., Array]:
         jax.vmap(partial(run, **attrs), in_axes=dims)(*xs), 0
     )  # fmt: skip
 
-    def pooled(x: Array, **attrs: Any) -> Array:
+    def pooled(x: Array, **attrs: Attr) -> Array:
         known = all(isinstance(n, int) for n in x.shape[2:])
         return run(x, **attrs) if known else p.bind(x, **attrs)
 
@@ -111,6 +135,12 @@ def over_names(name: str, run: Callable[..., Array]) -> Callable[..., Array]:
 
 
 def _shape(
-    x: Any, *, kernel_size: Two, stride: Two, padding: Padding, dilation: Two = (1, 1), **_: Any
-) -> tuple[Any, ...]:
+    x: ShapedArray,
+    *,
+    kernel_size: Two,
+    stride: Two,
+    padding: Padding,
+    dilation: Two = (1, 1),
+    **_: Attr,
+) -> Sizes:
     return (*x.shape[:2], *output_size(x.shape[2:], kernel_size, stride, padding, dilation))

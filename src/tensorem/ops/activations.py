@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
 from tensorem import rules
 from tensorem.domains import Interval, Lines, Rational
 from tensorem.domains import _exact as exact
 from tensorem.errors import ArgumentError
 
-from ._curve import CONCAVE, Bends, Curve, Turn, curve, family, kink, slope_below
+from ._curve import CONCAVE, Bends, Curve, Turn, Wide, curve, family, kink, slope_below
 from ._derive import Box, rounded_once
-from ._op import Cited, Op
+from ._op import Cited, Op, Operands
 from .arithmetic import abs, square
 from .curves import erf, exp, sigmoid, sigmoid64, tanh
 
-Array = Any
+Either = TypeVar("Either", Array, Wide)
 
 
 # --- relu and its kin
@@ -31,7 +31,7 @@ def _relu(x: Array) -> Array:
     return jnp.maximum(x, 0)
 
 
-def _relu_jvp(y: Array, xs: Any, ts: Any) -> Array:
+def _relu_jvp(y: Array, xs: Operands, ts: Operands) -> Array:
     """Zero at 0, as in PyTorch: the derivative of maximum would be a half there."""
     return lax.select(xs[0] > 0, ts[0], jnp.zeros_like(ts[0]))
 
@@ -44,7 +44,7 @@ def _leaky(x: Array, *, negative_slope: float) -> Array:
     return jnp.where(x > 0, x, negative_slope * x)
 
 
-def _leaky_jvp(y: Array, xs: Any, ts: Any, *, negative_slope: float) -> Array:
+def _leaky_jvp(y: Array, xs: Operands, ts: Operands, *, negative_slope: float) -> Array:
     return lax.select(xs[0] > 0, ts[0], negative_slope * ts[0])
 
 
@@ -119,9 +119,10 @@ def _gelu_slope(x: Array) -> Array:
     return (1 + erf(x * _ROOT)) / 2 + x * density
 
 
-def _gelu64(x: Array) -> Array:
+def _gelu64(x: Wide) -> Wide:
     x = np.maximum(x, -_FAR)
-    return x * (_erfc(-x * _ROOT) / 2)
+    y: Wide = x * (_erfc(-x * _ROOT) / 2)
+    return y
 
 
 _GELU = Curve(
@@ -135,9 +136,10 @@ _GELU = Curve(
 )
 
 
-def _twice_tanh(x: Array) -> Array:
+def _twice_tanh(x: Either) -> Either:
     """2 u, u = sqrt(2 / π) (x + 0.044715 x³): Φ is nearly (1 + tanh u) / 2, logistic of 2 u."""
-    return 2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
+    y: Either = 2 * math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)
+    return y
 
 
 def _gelu_tanh_slope(x: Array) -> Array:
@@ -180,15 +182,17 @@ def _softplus(x: Array) -> Array:
     return jnp.maximum(x, 0) + jnp.log1p(jnp.exp(-x * jnp.sign(x)))
 
 
-def _softplus64(x: Array) -> Array:
-    return np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+def _softplus64(x: Wide) -> Wide:
+    y: Wide = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
+    return y
 
 
-def _mish64(x: Array) -> Array:
+def _mish64(x: Wide) -> Wide:
     """x p / q, tanh(softplus(x)) = p / q: sums of positive numbers, in e = exp(-|x|)."""
     e = np.exp(-np.abs(x))
     p = np.where(x > 0, 1 + 2 * e, e * (e + 2))
-    return np.maximum(x, -_FAR) * (p / (p + np.where(x > 0, 2 * e * e, 2)))
+    y: Wide = np.maximum(x, -_FAR) * (p / (p + np.where(x > 0, 2 * e * e, 2)))
+    return y
 
 
 def _mish_slope(x: Array) -> Array:
@@ -283,9 +287,10 @@ def _softsign(x: Array) -> Array:
     return x / (1 + jnp.abs(x))
 
 
-def _softsign64(x: Array) -> Array:
+def _softsign64(x: Wide) -> Wide:
     x = np.clip(x, -_MOST["float64"], _MOST["float64"])
-    return x / (1 + np.abs(x))
+    y: Wide = x / (1 + np.abs(x))
+    return y
 
 
 # --- rows

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
+from numpy.typing import NDArray
 
 from tensorem import rules
-from tensorem.domains import Diagonal, Interval, Lines, Map, Rational, equation
+from tensorem.domains import Diagonal, End, Interval, Lines, Map, Rational, equation
 from tensorem.domains import _exact as exact
 from tensorem.domains import _interval as intervals
 from tensorem.dtypes import INTEGER
@@ -31,9 +32,9 @@ from ._derive import (
     varies,
     weighted,
 )
-from ._op import Cited, Op
+from ._op import Cited, Op, Operands
 
-Array = Any
+T = TypeVar("T")
 
 
 # --- lines
@@ -59,7 +60,7 @@ def _extreme_lines(left: float, right: float, x: Box, y: Box) -> Lines:
     )
 
 
-def _coefficient(m: Map) -> Array:
+def _coefficient(m: Map) -> End:
     return m.coefficient if isinstance(m, Diagonal) else jnp.zeros(())
 
 
@@ -101,7 +102,7 @@ def _pow_lines(box: Box, *, exponent: int) -> Lines:
 # --- casts and signs
 
 
-def _cast_sizes(x: Array, *, dtype: DType) -> Array | None:
+def _cast_sizes(x: NDArray[Any], *, dtype: DType) -> NDArray[Any] | None:
     """32 bits and more hold every size."""
     return x if np.dtype(dtype).itemsize >= 4 else None
 
@@ -155,12 +156,12 @@ def _sign_interval(x: Interval) -> Interval:
     return x.map(x.rounding.xp.sign)
 
 
-def _abs_jvp(y: Array, xs: Any, ts: Any) -> Array:
+def _abs_jvp(y: Array, xs: Operands, ts: Operands) -> Array:
     """Zero at 0, as in PyTorch; JAX takes 1 there."""
     return sign(xs[0]) * ts[0]
 
 
-def _same(x: Any) -> Any:
+def _same(x: T) -> T:
     return x
 
 

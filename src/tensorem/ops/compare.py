@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -18,8 +17,6 @@ from tensorem.domains import _interval as intervals
 
 from ._derive import Box, boxed, enclosed, of_sizes, value, weighted
 from ._op import Cited, Op, Rule
-
-Array = Any
 
 
 def _less(x: Interval, y: Interval) -> Interval:

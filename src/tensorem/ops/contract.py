@@ -4,22 +4,25 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Unpack
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
+from numpy.typing import NDArray
 
 from tensorem import rules
 
 from . import _convolution
+from ._convolution import Slide
 from ._derive import Product, biased, bilinear
 
-Array = Any
 Dims = tuple[int, ...]
 Two = tuple[int, int]
 Padding = tuple[Two, Two]
 Pairs = tuple[Dims, Dims]
+Grid = NDArray[Any]
+Tap = tuple[int, int, tuple[slice, ...]]
 
 
 # --- runs
@@ -55,7 +58,7 @@ def _oihw(k: Array) -> Array:
     return jnp.transpose(k, (3, 2, 0, 1))
 
 
-def _conv2d(x: Array, weight: Array, bias: Array | None = None, **attrs: Any) -> Array:
+def _conv2d(x: Array, weight: Array, bias: Array | None = None, **attrs: Unpack[Slide]) -> Array:
     y = _convolution.conv(_nhwc(x), _hwio(weight), **attrs)
     return _nchw(y if bias is None else _biased(y, bias))
 
@@ -73,13 +76,13 @@ def _biased(y: Array, bias: Array) -> Array:
     return (rows + jnp.ones((rows.shape[0], 1), y.dtype) @ bias[None]).reshape(y.shape)
 
 
-def _conv2d_dx(g: Array, weight: Array, *, size: Two, **attrs: Any) -> Array:
+def _conv2d_dx(g: Array, weight: Array, *, size: Two, **attrs: Unpack[Slide]) -> Array:
     kernel = weight.shape[2:]
     dx = _convolution.conv_dx_p.bind(_nhwc(g), _hwio(weight), size=size, kernel=kernel, **attrs)
     return _nchw(dx)
 
 
-def _conv2d_dk(x: Array, g: Array, *, size: Two, **attrs: Any) -> Array:
+def _conv2d_dk(x: Array, g: Array, *, size: Two, **attrs: Unpack[Slide]) -> Array:
     image = x.shape[2:]
     dk = _convolution.conv_dk_p.bind(_nhwc(x), _nhwc(g), size=image, kernel=size, **attrs)
     return _oihw(dk)
@@ -88,15 +91,16 @@ def _conv2d_dk(x: Array, g: Array, *, size: Two, **attrs: Any) -> Array:
 # --- twins in NumPy, for float64 and for Python integers
 
 
-def _dot_twin(x: Array, y: Array, *, contract: Pairs, batch: Pairs) -> Array:
+def _dot_twin(x: Grid, y: Grid, *, contract: Pairs, batch: Pairs) -> Grid:
     """Axes in the order batch, free, contracted, then one product of matrices."""
     a, free_x = _matrix(x, contract[0], batch[0])
     b, free_y = _matrix(y, contract[1], batch[1])
     kept = tuple(x.shape[i] for i in batch[0])
-    return np.matmul(a, np.swapaxes(b, -1, -2)).reshape(kept + free_x + free_y)
+    product: Grid = np.matmul(a, np.swapaxes(b, -1, -2))
+    return product.reshape(kept + free_x + free_y)
 
 
-def _matrix(x: Array, contract: Dims, batch: Dims) -> tuple[Array, Dims]:
+def _matrix(x: Grid, contract: Dims, batch: Dims) -> tuple[Grid, Dims]:
     free = tuple(i for i in range(x.ndim) if i not in contract + batch)
     sizes = tuple(x.shape[i] for i in free)
     terms = math.prod(x.shape[i] for i in contract)
@@ -104,18 +108,19 @@ def _matrix(x: Array, contract: Dims, batch: Dims) -> tuple[Array, Dims]:
     return np.transpose(x, batch + free + contract).reshape(flat), sizes
 
 
-def _linear_twin(x: Array, weight: Array) -> Array:
-    return np.matmul(x, weight.T)
+def _linear_twin(x: Grid, weight: Grid) -> Grid:
+    product: Grid = np.matmul(x, weight.T)
+    return product
 
 
-def _framed(x: Array, padding: Padding) -> Array:
+def _framed(x: Grid, padding: Padding) -> Grid:
     ((top, bottom), (left, right)), (n, c, h, w) = padding, x.shape
     y = np.zeros((n, c, top + h + bottom, left + w + right), x.dtype)
     y[:, :, top : top + h, left : left + w] = x
     return y
 
 
-def _taps(kernel: Dims, out: Dims, stride: Two, dilation: Two) -> Iterator[tuple[int, int, Any]]:
+def _taps(kernel: Dims, out: Dims, stride: Two, dilation: Two) -> Iterator[Tap]:
     """For each entry (i, j) of a kernel, the places of a padded image that it meets."""
     for i, j in np.ndindex(*kernel):
         corner = (i * dilation[0], j * dilation[1])
@@ -125,19 +130,25 @@ def _taps(kernel: Dims, out: Dims, stride: Two, dilation: Two) -> Iterator[tuple
         yield i, j, (slice(None), slice(None), rows, cols)
 
 
-def _grouped(x: Array, axis: int, groups: int) -> list[Array]:
+def _grouped(x: Grid, axis: int, groups: int) -> list[Grid]:
     return np.split(x, groups, axis=axis)
 
 
 def _conv2d_twin(
-    x: Array, weight: Array, *, stride: Two, padding: Padding, dilation: Two, groups: int
-) -> Array:
+    x: Grid,
+    weight: Grid,
+    *,
+    stride: Two,
+    padding: Padding,
+    dilation: Two,
+    groups: int,
+) -> Grid:
     """Each group: all windows of the padded image against all kernels."""
     parts = zip(_grouped(_framed(x, padding), 1, groups), _grouped(weight, 0, groups), strict=True)
     return np.concatenate([_conv_group(a, k, stride, dilation) for a, k in parts], axis=1)
 
 
-def _conv_group(x: Array, k: Array, stride: Two, dilation: Two) -> Array:
+def _conv_group(x: Grid, k: Grid, stride: Two, dilation: Two) -> Grid:
     reach = tuple(d * (n - 1) + 1 for d, n in zip(dilation, k.shape[2:], strict=True))
     cut = np.lib.stride_tricks.sliding_window_view(x, reach, axis=(2, 3))
     cut = cut[:, :, :: stride[0], :: stride[1], :: dilation[0], :: dilation[1]]
@@ -145,9 +156,9 @@ def _conv_group(x: Array, k: Array, stride: Two, dilation: Two) -> Array:
 
 
 def _conv2d_dx_twin(
-    g: Array, weight: Array, *, size: Two, stride: Two, padding: Padding, dilation: Two,
+    g: Grid, weight: Grid, *, size: Two, stride: Two, padding: Padding, dilation: Two,
     groups: int,
-) -> Array:  # fmt: skip
+) -> Grid:  # fmt: skip
     """Each entry of the kernel spreads the result over the places of the image that it met."""
     channels = weight.shape[1] * groups
     image = _framed(np.zeros((g.shape[0], channels, *size), g.dtype), padding)
@@ -160,8 +171,15 @@ def _conv2d_dx_twin(
 
 
 def _conv2d_dk_twin(
-    x: Array, g: Array, *, size: Two, stride: Two, padding: Padding, dilation: Two, groups: int
-) -> Array:
+    x: Grid,
+    g: Grid,
+    *,
+    size: Two,
+    stride: Two,
+    padding: Padding,
+    dilation: Two,
+    groups: int,
+) -> Grid:
     """Each entry of the kernel gathers the image where it meets the result."""
     image = _framed(x, padding)
     kernel = np.zeros((g.shape[1], x.shape[1] // groups, *size), x.dtype)

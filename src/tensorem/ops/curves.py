@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 from jax import lax
 
 from tensorem.domains import Rational
 
-from ._curve import CONCAVE, S_SHAPED, Bends, Curve, Function, Turn, curve
+from ._curve import CONCAVE, S_SHAPED, Bends, Curve, Function, Turn, Wide, curve
 from ._op import Cited
-
-Array = Any
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
@@ -21,7 +19,7 @@ _erf = np.vectorize(math.erf, otypes=[np.float64])
 # --- values in NumPy
 
 
-def sigmoid64(x: Array) -> Array:
+def sigmoid64(x: Wide) -> Wide:
     """exp(-|x|) never overflows, and a small result keeps its digits."""
     e = np.exp(-np.abs(x))
     return np.where(x >= 0, 1 / (1 + e), e / (1 + e))
@@ -30,7 +28,7 @@ def sigmoid64(x: Array) -> Array:
 # --- waves
 
 
-def _wave(run: Function, wide: Function, peak: float) -> Curve:
+def _wave(run: Function, wide: Callable[[Wide], Wide], peak: float) -> Curve:
     """Sine or cosine. Where it turns is rounded, which the slack of a period covers."""
     trough, back = peak + math.pi, peak - math.pi / 2
     return Curve(

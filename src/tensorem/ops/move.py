@@ -7,18 +7,19 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 from jax.core import Tracer
+from numpy.typing import NDArray
 
 from tensorem import rules
 from tensorem.calls import named
-from tensorem.domains import Interval, Lines, Rational, equation
+from tensorem.domains import End, Interval, Lines, Rational, equation
 
 from ._derive import Box, additive, enclosed, move, value, varies
 from ._op import Chain, Cited, Op
 
-Array = Any
 Dims = tuple[int, ...]
+Grid = NDArray[Any]
 
 
 # --- the functions, in JAX and in NumPy
@@ -28,11 +29,11 @@ def _permute(x: Array, *, dims: Dims) -> Array:
     return lax.transpose(x, rules.axes(x.shape, dims))
 
 
-def _broadcast(x: Array, *, shape: Any, dims: Dims) -> Array:
+def _broadcast(x: Array, *, shape: Dims, dims: Dims) -> Array:
     return lax.broadcast_in_dim(x, shape, dims)
 
 
-def _broadcast_twin(x: Array, *, shape: Dims, dims: Dims) -> Array:
+def _broadcast_twin(x: Grid, *, shape: Dims, dims: Dims) -> Grid:
     sizes = dict(zip(dims, x.shape, strict=True))
     return np.broadcast_to(x.reshape([sizes.get(d, 1) for d in range(len(shape))]), shape)
 
@@ -45,7 +46,7 @@ def _slice(x: Array, *, start: Dims, stop: Dims, step: Dims) -> Array:
     return lax.slice(x, start, stop, step)
 
 
-def _slice_twin(x: Array, *, start: Dims, stop: Dims, step: Dims) -> Array:
+def _slice_twin(x: Grid, *, start: Dims, stop: Dims, step: Dims) -> Grid:
     return x[tuple(builtins.slice(*s) for s in zip(start, stop, step, strict=True))]
 
 
@@ -53,7 +54,7 @@ def _pad(x: Array, value: Array, *, low: Dims, high: Dims, interior: Dims) -> Ar
     return lax.pad(x, value, list(zip(low, high, interior, strict=True)))
 
 
-def _pad_twin(x: Array, value: Array, *, low: Dims, high: Dims, interior: Dims) -> Array:
+def _pad_twin(x: Grid, value: Grid, *, low: Dims, high: Dims, interior: Dims) -> Grid:
     """Entries spread out, then framed; a negative frame cuts."""
     y = x
     for d, (a, b, i) in enumerate(zip(low, high, interior, strict=True)):
@@ -62,7 +63,7 @@ def _pad_twin(x: Array, value: Array, *, low: Dims, high: Dims, interior: Dims) 
     return y
 
 
-def _pad_axis(x: Array, value: Array, low: int, high: int, interior: int) -> Array:
+def _pad_axis(x: Grid, value: Grid, low: int, high: int, interior: int) -> Grid:
     n = x.shape[0]
     spread = np.empty((max(n + (n - 1) * interior, 0), *x.shape[1:]), x.dtype)
     spread[...] = value
@@ -80,7 +81,7 @@ def _flip(x: Array, *, dims: Dims) -> Array:
 # --- rows of a table by index
 
 
-def _rows(index: Array, weight: Array) -> Array:
+def _rows(index: End, weight: Array) -> Array:
     return jnp.take(weight, index, axis=0, mode="clip")
 
 

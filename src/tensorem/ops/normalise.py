@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
 from tensorem import rules
-from tensorem.domains import Diagonal, Interval, Linear, Lines, equation
+from tensorem.domains import Diagonal, End, Interval, Linear, Lines, equation
 
-from ._derive import CALL, Box, Reader, composite, enclosed, value, varies
-from ._op import Cited, Op, Unsupported
+from ._derive import CALL, Box, Reader, Value, composite, enclosed, value, varies
+from ._op import Cited, Op, Operands, Unsupported
 from .arithmetic import add, div, mul, square, sub
 from .curves import exp, log, rsqrt
 from .move import broadcast
 from .reduce import amax, mean, sum
-
-Array = Any
 
 READ = Reader("interval")
 
@@ -27,30 +25,30 @@ READ = Reader("interval")
 # --- softmax
 
 
-def _over(read: Reader, op: Op, x: Any, dim: int) -> Any:
+def _over(read: Reader, op: Op, x: Value, dim: int) -> Value:
     """A reduction over one axis, spread over it again."""
     gone = rules.axis(x.shape, dim)
     kept = tuple(d for d in range(len(x.shape)) if d != gone)
     return read(broadcast, read(op, x, dims=(gone,)), shape=tuple(x.shape), dims=kept)
 
 
-def softmax_definition(read: Reader, x: Any, *, dim: int) -> Any:
+def softmax_definition(read: Reader, x: Value, *, dim: int) -> Value:
     """exp(x - max x) / Σ exp(x - max x)."""
     e = read(exp, read(sub, x, _over(read, amax, x, dim)))
     return read(div, e, _over(read, sum, e, dim))
 
 
-def log_softmax_definition(read: Reader, x: Any, *, dim: int) -> Any:
+def log_softmax_definition(read: Reader, x: Value, *, dim: int) -> Value:
     """x - max x - log Σ exp(x - max x)."""
     shifted = read(sub, x, _over(read, amax, x, dim))
     return read(sub, shifted, read(log, _over(read, sum, read(exp, shifted), dim)))
 
 
-def _softmax_jvp(y: Array, xs: Any, ts: Any, *, dim: int) -> Array:
+def _softmax_jvp(y: Array, xs: Operands, ts: Operands, *, dim: int) -> Array:
     return y * (ts[0] - jnp.sum(y * ts[0], axis=dim, keepdims=True))
 
 
-def _log_softmax_jvp(y: Array, xs: Any, ts: Any, *, dim: int) -> Array:
+def _log_softmax_jvp(y: Array, xs: Operands, ts: Operands, *, dim: int) -> Array:
     return ts[0] - jnp.sum(exp(y) * ts[0], axis=dim, keepdims=True)
 
 
@@ -85,12 +83,12 @@ def _log_share(own: Array, others: Array) -> Interval:
 
 
 def batch_norm_definition(
-    read: Reader, x: Any, weight: Any, bias: Any, mean: Any, var: Any, *, eps: float
-) -> Any:
+    read: Reader, x: Value, weight: Value, bias: Value, mean: Value, var: Value, *, eps: float
+) -> Value:
     """(x - mean) · weight / sqrt(var + eps) + bias, along axis 1."""
     scale = read(mul, weight, read(rsqrt, read(add, var, read.like(var, eps))))
 
-    def wide(p: Any) -> Any:
+    def wide(p: Value) -> Value:
         return read(broadcast, p, shape=tuple(x.shape), dims=(1,))
 
     return read(add, read(mul, read(sub, x, wide(mean)), wide(scale)), wide(bias))
@@ -104,7 +102,7 @@ def _batch_norm_lines(x: Box, weight: Box, bias: Box, mean: Box, var: Box, *, ep
     scale = value(weight) * jax.lax.rsqrt(value(var) + eps)
     shape = value(x).shape
 
-    def wide(p: Array) -> Array:
+    def wide(p: End) -> Array:
         return jnp.broadcast_to(p.reshape((1, -1) + (1,) * (len(shape) - 2)), shape)
 
     shift = wide(-value(mean) * scale)
@@ -118,12 +116,12 @@ def _batch_norm_lines(x: Box, weight: Box, bias: Box, mean: Box, var: Box, *, ep
 # --- layer_norm
 
 
-def _standard(read: Reader, x: Any, ndim: int, eps: float) -> tuple[Any, Any]:
+def _standard(read: Reader, x: Value, ndim: int, eps: float) -> tuple[Value, Value]:
     """(x - mean x) / s and 1 / s, with s = sqrt(var x + eps), over the last axes."""
     rank = len(x.shape)
     dims, kept = tuple(range(rank - ndim, rank)), tuple(range(rank - ndim))
 
-    def average(z: Any) -> Any:
+    def average(z: Value) -> Value:
         return read(broadcast, read(mean, z, dims=dims), shape=tuple(x.shape), dims=kept)
 
     centred = read(sub, x, average(x))
@@ -132,18 +130,18 @@ def _standard(read: Reader, x: Any, ndim: int, eps: float) -> tuple[Any, Any]:
     return read(mul, centred, inverse), inverse
 
 
-def _scaled(read: Reader, z: Any, weight: Any, bias: Any, ndim: int) -> Any:
+def _scaled(read: Reader, z: Value, weight: Value, bias: Value, ndim: int) -> Value:
     last = tuple(range(len(z.shape) - ndim, len(z.shape)))
 
-    def wide(p: Any) -> Any:
+    def wide(p: Value) -> Value:
         return read(broadcast, p, shape=tuple(z.shape), dims=last)
 
     return read(add, read(mul, z, wide(weight)), wide(bias))
 
 
 def layer_norm_definition(
-    read: Reader, x: Any, weight: Any, bias: Any, *, ndim: int, eps: float
-) -> Any:
+    read: Reader, x: Value, weight: Value, bias: Value, *, ndim: int, eps: float
+) -> Value:
     """(x - mean x) / sqrt(var x + eps) · weight + bias, over the last axes."""
     return _scaled(read, _standard(read, x, ndim, eps)[0], weight, bias, ndim)
 
@@ -159,7 +157,7 @@ def _layer_norm_interval(
     return y
 
 
-def _layer_norm_jvp(y: Array, xs: Any, ts: Any, *, ndim: int, eps: float) -> Array:
+def _layer_norm_jvp(y: Array, xs: Operands, ts: Operands, *, ndim: int, eps: float) -> Array:
     (x, weight, _), (t, tw, tb) = xs, ts
     z, inverse = _standard(CALL, x, ndim, eps)
     dims = tuple(range(x.ndim - ndim, x.ndim))
@@ -173,7 +171,7 @@ def _layer_norm_jvp(y: Array, xs: Any, ts: Any, *, ndim: int, eps: float) -> Arr
 # --- rms_norm
 
 
-def _rooted(read: Reader, x: Any, ndim: int, eps: float) -> tuple[Any, Any]:
+def _rooted(read: Reader, x: Value, ndim: int, eps: float) -> tuple[Value, Value]:
     """x / r and 1 / r, with r = sqrt(mean x² + eps), over the last axes."""
     rank = len(x.shape)
     dims, kept = tuple(range(rank - ndim, rank)), tuple(range(rank - ndim))
@@ -183,7 +181,7 @@ def _rooted(read: Reader, x: Any, ndim: int, eps: float) -> tuple[Any, Any]:
     return read(mul, x, inverse), inverse
 
 
-def rms_norm_definition(read: Reader, x: Any, weight: Any, *, ndim: int, eps: float) -> Any:
+def rms_norm_definition(read: Reader, x: Value, weight: Value, *, ndim: int, eps: float) -> Value:
     """x / sqrt(mean x² + eps) · weight, over the last axes."""
     last = tuple(range(len(x.shape) - ndim, len(x.shape)))
     wide = read(broadcast, weight, shape=tuple(x.shape), dims=last)
@@ -200,7 +198,7 @@ def _rms_norm_interval(x: Interval, weight: Interval, *, ndim: int, eps: float) 
     return y
 
 
-def _rms_norm_jvp(y: Array, xs: Any, ts: Any, *, ndim: int, eps: float) -> Array:
+def _rms_norm_jvp(y: Array, xs: Operands, ts: Operands, *, ndim: int, eps: float) -> Array:
     (x, weight), (t, tw) = xs, ts
     z, inverse = _rooted(CALL, x, ndim, eps)
     dims = tuple(range(x.ndim - ndim, x.ndim))

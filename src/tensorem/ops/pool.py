@@ -4,28 +4,29 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any
+from types import ModuleType
+from typing import Unpack
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax import lax
+from jax import Array, lax
 
 from tensorem import rules
-from tensorem.domains import Interval, Linear, Lines
+from tensorem.domains import End, Interval, Linear, Lines
 
 from . import _pooling
 from ._derive import Box, Total, affine, boxed, rounded_once
-from ._op import Cited, Op, Rule
+from ._op import Cited, Op, Operands, Rule
+from ._pooling import Dilated, Divided, Window
 
-Array = Any
 Two = tuple[int, int]
 Padding = tuple[Two, Two]
 
 
 def windows(
-    x: Array, fill: float, *, kernel_size: Two, stride: Two, padding: Padding, dilation: Two
-) -> Array:
+    x: End, fill: float, *, kernel_size: Two, stride: Two, padding: Padding, dilation: Two
+) -> End:
     """The windows of an image: (N, C, H, W) -> (N, C, H', W', kh*kw), row-major within a window."""
     n, c, h, w = x.shape
     kh, kw = kernel_size
@@ -36,15 +37,16 @@ def windows(
         return tiles.transpose((0, 1, 2, 4, 3, 5)).reshape((n, c, h // kh, w // kw, kh * kw))
     x = _framed(x, fill, padding)
     places = _pooling.places(x.shape[2:], kernel_size, stride, dilation)
-    return library(x).stack([x[:, :, *cut] for cut in places], axis=-1)
+    entries: End = library(x).stack([x[:, :, *cut] for cut in places], axis=-1)
+    return entries
 
 
-def library(x: Array) -> Any:
+def library(x: End) -> ModuleType:
     """The array library that an array belongs to."""
     return jnp if isinstance(x, jax.Array) else np
 
 
-def _framed(x: Array, fill: float, padding: Padding) -> Array:
+def _framed(x: End, fill: float, padding: Padding) -> End:
     if padding == ((0, 0), (0, 0)):
         return x
     (top, bottom), (left, right) = padding
@@ -60,15 +62,15 @@ def _framed(x: Array, fill: float, padding: Padding) -> Array:
 # --- the greatest of a window
 
 
-def _max_pool(x: Array, **attrs: Any) -> Array:
+def _max_pool(x: End, **attrs: Unpack[Dilated]) -> End:
     return windows(x, -np.inf, **attrs).max(axis=-1)
 
 
-def _max_pool_run(x: Array, **attrs: Any) -> Array:
+def _max_pool_run(x: Array, **attrs: Unpack[Dilated]) -> Array:
     return _nchw(_pooling.max_pool(_nhwc(x), **attrs))
 
 
-def _max_pool_jvp(y: Array, xs: Any, ts: Any, **attrs: Any) -> Array:
+def _max_pool_jvp(y: Array, xs: Operands, ts: Operands, **attrs: Unpack[Dilated]) -> Array:
     """The tangent of the first maximum in row-major order, as in PyTorch."""
     return _nchw(_pooling.max_pool_tangent(_nhwc(xs[0]), _nhwc(y), _nhwc(ts[0]), **attrs))
 
@@ -81,12 +83,12 @@ def _nchw(x: Array) -> Array:
     return jnp.transpose(x, (0, 3, 1, 2))
 
 
-def carrier(ends: Array) -> Array:
+def carrier(ends: End) -> Array:
     """The entry of each window (..., k) that carries a line: of the greatest end, the first."""
     return jnp.argmax(ends, axis=-1)
 
 
-def _picks(box: Box, lines: Lines, **attrs: Any) -> dict[str, Array]:
+def _picks(box: Box, lines: Lines, **attrs: Unpack[Dilated]) -> dict[str, Array]:
     """The evidence of a maximum: the entries of each window that carry its lines."""
     x = boxed(box)
     ends = {"pick_lower": x.lower, "pick_upper": x.upper}
@@ -126,7 +128,7 @@ def _chord(low: Array, high: Array, above: Array) -> tuple[Array, Array]:
     return slope, jnp.where(alone, 0, top - slope * b)
 
 
-def _max_pool_lines(box: Box, **attrs: Any) -> Lines:
+def _max_pool_lines(box: Box, **attrs: Unpack[Dilated]) -> Lines:
     cut, fill = (partial(windows, fill=f, **attrs) for f in (0.0, -np.inf))
     return greatest_lines(cut, fill, boxed(box))
 
@@ -134,21 +136,20 @@ def _max_pool_lines(box: Box, **attrs: Any) -> Lines:
 # --- the sum of a window over one number
 
 
-def _window_sums(x: Array, *, divisor: int, **window: Any) -> Array:
+def _window_sums(x: End, *, divisor: int, **window: Unpack[Window]) -> End:
     return windows(x, 0, **window, dilation=(1, 1)).sum(axis=-1)
 
 
-def _avg_pool(x: Array, **attrs: Any) -> Array:
+def _avg_pool(x: End, **attrs: Unpack[Divided]) -> End:
     return _window_sums(x, **attrs) / attrs["divisor"]
 
 
-def _window_size(shape: Any, **attrs: Any) -> int:
+def _window_size(shape: tuple[int, ...], **attrs: Unpack[Divided]) -> int:
     return math.prod(attrs["kernel_size"])
 
 
-def _divisor(shape: Any, **attrs: Any) -> int:
-    divisor: int = attrs["divisor"]
-    return divisor
+def _divisor(shape: tuple[int, ...], **attrs: Unpack[Divided]) -> int:
+    return attrs["divisor"]
 
 
 max_pool2d = Op(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 
 from tensorem import rules
 from tensorem.domains import Interval, Lines, Rational
@@ -17,7 +17,6 @@ from ._derive import Box, Total, affine, boxed, enclosed, opposite
 from ._op import Cited, Op
 from .pool import greatest_lines
 
-Array = Any
 Dims = tuple[int, ...]
 
 

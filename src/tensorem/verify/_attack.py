@@ -6,13 +6,11 @@ Source: Madry et al. 2018, section 2.1, with steps that shrink.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import lax
+from jax import Array, lax
 
-Array = Any
 STEPS = 20
 
 

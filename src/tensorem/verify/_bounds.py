@@ -13,18 +13,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
-from typing import Any
+from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
+from jax import Array
 
-from tensorem.domains import Diagonal, Interval, Lines
+from tensorem.domains import Diagonal, End, Interval, Lines
 from tensorem.errors import MeaningError
 from tensorem.graph import Graph, Node, require_bound, unroll
+from tensorem.ops._derive import Box, boxed
 from tensorem.ops._op import results
 
-Array = Any
-Value = Interval | Array
+T = TypeVar("T")
 
 
 class Tightness(IntEnum):
@@ -46,7 +47,7 @@ class Bounds:
         lines: Linear bounds of every node that depends on the input, by the name of its result.
     """
 
-    boxes: dict[str, Value] = field(default_factory=dict)
+    boxes: dict[str, Box] = field(default_factory=dict)
     lines: dict[str, Lines] = field(default_factory=dict)
 
 
@@ -60,7 +61,7 @@ class Propagation:
     """
 
     graph: Graph
-    arrays: Mapping[str, Array]
+    arrays: Mapping[str, End]
 
     @staticmethod
     def of(graph: Graph) -> Propagation:
@@ -133,7 +134,7 @@ class Propagation:
                 a = rest.pop(result, None)
                 if a is not None:
                     total = total + _through(a, node, bounds.lines[result], rest)
-        box = bounds.boxes[self.graph.inputs[0]]
+        box = boxed(bounds.boxes[self.graph.inputs[0]])
         a = rest.get(self.graph.inputs[0])
         if a is None:  # the lines on the way are flat
             return total
@@ -142,13 +143,13 @@ class Propagation:
 
     def _start(self, lower: Array, upper: Array) -> Bounds:
         """The input's box, and every value that does not depend on it."""
-        bounds = Bounds({**self.arrays, self.graph.inputs[0]: Interval(lower, upper)})
+        still = dict(self.arrays)
         moving = {name for node in self.varying for name in node.outputs}
         for node in self.graph.nodes:
             if node.outputs[0] not in moving:
-                operands = (bounds.boxes[i] for i in node.inputs)
-                bounds.boxes.update(_named(node, node.row(*operands, **node.attrs)))
-        return bounds
+                operands = (still[i] for i in node.inputs)
+                still.update(_named(node, node.row(*operands, **node.attrs)))
+        return Bounds({**still, self.graph.inputs[0]: Interval(lower, upper)})
 
     def _lines(self, node: Node, bounds: Bounds) -> dict[str, Lines]:
         rule = node.row.meaning("lines")
@@ -158,7 +159,7 @@ class Propagation:
         """Bound the loose operands of a curved node backward; True if there were any."""
         loose = [i for i in dict.fromkeys(node.inputs) if tightness.get(i) == Tightness.LOOSE]
         for name in loose:
-            box = bounds.boxes[name]
+            box = boxed(bounds.boxes[name])
             unit = jnp.eye(box.lower.size, dtype=box.lower.dtype).reshape(-1, *box.shape)
             both = self.lower(jnp.concatenate([unit, -unit]), name, bounds).reshape(2, *box.shape)
             bounds.boxes[name] = box.meet(Interval(both[0], -both[1]))
@@ -173,14 +174,13 @@ def _require_bounds(node: Node) -> None:
             raise error.with_notes(where=node.outputs[0]) from None
 
 
-def _named(node: Node, value: Any) -> dict[str, Any]:
+def _named(node: Node, value: T | tuple[T, ...]) -> dict[str, T]:
     """The results of a node by their names."""
     return dict(zip(node.outputs, results(value), strict=True))
 
 
 def _intervals(node: Node, bounds: Bounds) -> dict[str, Interval]:
-    operands = (bounds.boxes[i] for i in node.inputs)
-    boxes = (x if isinstance(x, Interval) else Interval.point(jnp.asarray(x)) for x in operands)
+    boxes = (boxed(bounds.boxes[i]) for i in node.inputs)
     return _named(node, node.row.meaning("interval")(*boxes, **node.attrs))
 
 
@@ -215,7 +215,7 @@ def _add(rest: dict[str, Array], name: str, a: Array) -> None:
     rest[name] = rest[name] + a if name in rest else a
 
 
-def _contract(a: Array, x: Array) -> Array:
+def _contract(a: Array, x: End) -> Array:
     """The product of every row with one array; a zero coefficient ignores an infinite bound."""
     terms = jnp.where(a == 0, 0.0, a * x)
     return jnp.sum(terms, axis=tuple(range(1, a.ndim)))

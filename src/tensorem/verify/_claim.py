@@ -6,7 +6,6 @@ import json
 from dataclasses import asdict, dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Context, Decimal, InvalidOperation
 from fractions import Fraction
-from typing import Any
 
 import numpy as np
 
@@ -69,7 +68,7 @@ class Claim:
         return claim
 
 
-def decimal(value: Any, name: str) -> str:
+def decimal(value: object, name: str) -> str:
     """A number as an exact decimal: a float means the decimal that Python prints for it.
 
     Raises:
@@ -97,7 +96,7 @@ def decimal(value: Any, name: str) -> str:
     return format(number, "f")
 
 
-def radius(value: Any) -> str:
+def radius(value: object) -> str:
     """A radius as an exact decimal.
 
     Raises:
@@ -109,7 +108,7 @@ def radius(value: Any) -> str:
     return text
 
 
-def clip_range(clip: Any) -> tuple[str, str]:
+def clip_range(clip: object) -> tuple[str, str]:
     """The ends of a range as exact decimals.
 
     A float stands for its printed decimal. Where the nearest float32 lies outside of that, it
@@ -128,11 +127,11 @@ def clip_range(clip: Any) -> tuple[str, str]:
     return _outer(low, ends[0], ROUND_FLOOR), _outer(high, ends[1], ROUND_CEILING)
 
 
-def _outer(text: str, value: Any, rounding: str) -> str:
+def _outer(text: str, value: object, rounding: str) -> str:
     """A decimal, or the float32 that a float is, where this lies further out."""
     if not is_floating(np.asarray(value).dtype):
         return text
-    near = Decimal(float(np.float32(value)))
+    near = Decimal(float(np.asarray(value, np.float32)))
     outside = near > Decimal(text) if rounding == ROUND_CEILING else near < Decimal(text)
     return decimal(Context(9, rounding).create_decimal(near), "clip") if outside else text
 

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict, TypeVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from numpy.typing import ArrayLike
 
 from tensorem.calls import among, integer, named
+from tensorem.domains import End
 from tensorem.dtypes import as_numbers, taken
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
 from tensorem.graph import Captured, Graph, Trained, to_program
+from tensorem.ops._derive import boxed
 from tensorem.shapes import format_shape
 from tensorem.verify._attack import worst
 from tensorem.verify._bounds import Bounds, Propagation
@@ -22,10 +26,27 @@ from tensorem.verify._claim import Claim, clip_range, float32_box, float32_range
 from tensorem.verify._classifier import Classifier, Structure
 from tensorem.verify._proof import Proof
 
-Array = Any
 Method = Literal["crown", "ibp"]
+Least = tuple[dict[str, Array], dict[str, Array]]
+T = TypeVar("T")
 CHUNK = 50
 """Boxes in one call of the compiled program."""
+
+
+class Found(TypedDict):
+    """What the compiled program finds, a row for each box."""
+
+    center: np.ndarray
+    margins: dict[str, np.ndarray]
+    evidence: dict[str, np.ndarray]
+    point: np.ndarray
+    miss: np.ndarray
+
+
+class Row(Found):
+    """The same for one box, and what the classifier gives at its centre."""
+
+    outputs: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +81,7 @@ class Prover:
         _ = classifier.checker
         return Prover(classifier, None if clip is None else clip_range(clip))
 
-    def robust(self, x: Any, label: int, eps: float | str, method: Method = "crown") -> Proof:
+    def robust(self, x: ArrayLike, label: int, eps: float | str, method: Method = "crown") -> Proof:
         """Is the output `label` strictly above all others, everywhere within eps of x?
 
         Shapes:
@@ -80,7 +101,7 @@ class Prover:
         return self.robust_all(_array(x)[None], [label], eps, method)[0]
 
     def robust_all(
-        self, xs: Any, labels: Sequence[int], eps: float | str, method: Method = "crown"
+        self, xs: ArrayLike, labels: Sequence[int], eps: float | str, method: Method = "crown"
     ) -> list[Proof]:
         """`robust` for every input of a batch, with one radius.
 
@@ -95,7 +116,7 @@ class Prover:
         return self._robust(xs, labels, eps, (method,))[method]
 
     def compare(
-        self, xs: Any, labels: Sequence[int], eps: float | str
+        self, xs: ArrayLike, labels: Sequence[int], eps: float | str
     ) -> dict[Method, list[Proof]]:
         """`robust_all` by each method, in little more time than by one.
 
@@ -106,7 +127,7 @@ class Prover:
         return self._robust(xs, labels, eps, ("crown", "ibp"))
 
     def margins(
-        self, xs: Any, labels: Sequence[int], eps: float | str, method: Method = "crown"
+        self, xs: ArrayLike, labels: Sequence[int], eps: float | str, method: Method = "crown"
     ) -> np.ndarray:
         """The lower bounds reached on y[label] - y[other] within eps: estimates, nothing proved.
 
@@ -117,16 +138,16 @@ class Prover:
         with named("A proof"):
             among("method", method, ("crown", "ibp"))
         found = self._search(xs, self._labels(labels), radius(eps))
-        margins: np.ndarray = found["margins"][method]
-        return margins
+        return found["margins"][method]
 
     def _robust(
-        self, xs: Any, labels: Sequence[int], eps: float | str, methods: tuple[Method, ...]
+        self, xs: ArrayLike, labels: Sequence[int], eps: float | str, methods: tuple[Method, ...]
     ) -> dict[Method, list[Proof]]:
         reach, labels = radius(eps), self._labels(labels)
         found = self._search(xs, labels, reach)
-        found["outputs"] = np.stack([self.classifier.outputs(x) for x in found["center"]])
-        rows = [jax.tree.map(lambda a, i=i: a[i], found) for i in range(len(labels))]
+        outputs = np.stack([self.classifier.outputs(x) for x in found["center"]])
+        both: Row = {**found, "outputs": outputs}
+        rows: list[Row] = [jax.tree.map(lambda a, i=i: a[i], both) for i in range(len(labels))]
         return {
             method: [
                 self._judge(self._claim(label, reach, method), row)
@@ -139,8 +160,8 @@ class Prover:
         own = self.classifier
         return Claim(own.structure.digest, own.weights, label, eps, self.clip, method)
 
-    def _centers(self, xs: Any, count: int) -> np.ndarray:
-        xs, shape = _array(xs), self.classifier.shape
+    def _centers(self, inputs: ArrayLike, count: int) -> np.ndarray:
+        xs, shape = _array(inputs), self.classifier.shape
         if xs.dtype.name != "float32":
             raise DTypeError(
                 f"A proof takes float32 inputs, got {xs.dtype.name}.",
@@ -177,7 +198,7 @@ class Prover:
         with named("A proof"):
             return [integer("label", v, 0, self.classifier.classes - 1) for v in plain]
 
-    def _search(self, xs: Any, labels: Sequence[int], eps: str) -> dict[str, Any]:
+    def _search(self, xs: ArrayLike, labels: Sequence[int], eps: str) -> Found:
         """What the compiled program finds, on chunks of one size, the last filled up."""
         centers = self._centers(xs, len(labels))
         ends = float32_box(centers, eps, self.clip)
@@ -189,10 +210,10 @@ class Prover:
             parts.append(
                 jax.device_get(program(self.classifier.graph.arrays, *(a[rows] for a in arrays)))
             )
-        joined = jax.tree.map(lambda *p: np.concatenate(p)[: len(labels)], *parts)
-        return {"center": centers, **joined}
+        joined: Found = jax.tree.map(lambda *p: np.concatenate(p)[: len(labels)], *parts)
+        return {**joined, "center": centers}
 
-    def _judge(self, claim: Claim, found: dict[str, Any]) -> Proof:
+    def _judge(self, claim: Claim, found: Row) -> Proof:
         """A verdict needs evidence that `Proof.check` accepts."""
         margin, own = float(found["margins"][claim.method]), self.classifier
         center = found["center"]
@@ -211,7 +232,7 @@ class Prover:
 
 def robust(
     model: Trained | Captured | Graph,
-    x: Any,
+    x: ArrayLike,
     label: int,
     eps: float | str,
     *,
@@ -247,12 +268,14 @@ def robust(
 
 
 @lru_cache(maxsize=16)
-def _program(structure: Structure) -> Any:
+def _program(structure: Structure) -> Callable[..., Any]:
     """(weights, centres, lower, upper, labels) -> margins, evidence and worst points, compiled."""
     graph = structure.graph
     run = to_program(graph)
 
-    def one(arrays: Any, center: Array, lower: Array, upper: Array, label: Array) -> Any:
+    def one(
+        arrays: Mapping[str, Array], center: Array, lower: Array, upper: Array, label: Array
+    ) -> dict[str, Any]:
         outputs = lambda x: run(arrays, x)[0]  # noqa: E731
         point, miss = worst(outputs, center, lower, upper, label)
         margins, evidence = _bound(Propagation(graph, arrays), lower, upper, label)
@@ -263,25 +286,26 @@ def _program(structure: Structure) -> Any:
     return _broadcasting(jax.jit(jax.vmap(one, in_axes=(None, 0, 0, 0, 0))))
 
 
-def _broadcasting(program: Callable[..., Any]) -> Callable[..., Any]:
+def _broadcasting(program: Callable[..., T]) -> Callable[..., T]:
     """The program traced with JAX's own broadcasting, whatever the user's setting for theirs."""
 
-    def run(*arguments: Any) -> Any:
+    def run(*arguments: object) -> T:
         with jax.numpy_rank_promotion("allow"):
             return program(*arguments)
 
     return run
 
 
-def _bound(propagation: Propagation, lower: Array, upper: Array, label: Array) -> Any:
+def _bound(propagation: Propagation, lower: Array, upper: Array, label: Array) -> Least:
     """The least margin of the label, by both methods, and what the checker needs."""
     name = propagation.graph.outputs[0]
-    crown, ibp = propagation.crown(lower, upper), propagation.intervals(lower, upper).boxes[name]
+    crown = propagation.crown(lower, upper)
+    ibp = boxed(propagation.intervals(lower, upper).boxes[name])
     classes = ibp.shape[1]
     own = jnp.arange(classes) == label
     rows = own[None].astype(lower.dtype) - jnp.eye(classes, dtype=lower.dtype)
     linear = propagation.lower(rows[:, None], name, crown)
-    margins = {"crown": linear, "ibp": ibp.lower[0, label] - ibp.upper[0]}
+    margins: dict[str, End] = {"crown": linear, "ibp": ibp.lower[0, label] - ibp.upper[0]}
     least = {k: jnp.min(jnp.where(own, jnp.inf, m)) for k, m in margins.items()}
     return least, _evidence(propagation, crown)
 
@@ -299,7 +323,8 @@ def _evidence(propagation: Propagation, bounds: Bounds) -> dict[str, Array]:
     return arrays
 
 
-def _array(x: Any) -> np.ndarray:
+def _array(x: ArrayLike) -> np.ndarray:
     """An array as it is; a list of numbers in float32, as a model takes it."""
     with named("A proof"):
-        return as_numbers(x if hasattr(x, "dtype") else taken(x, "float32"))
+        array: np.ndarray = as_numbers(x if hasattr(x, "dtype") else taken(x, "float32"))
+        return array
