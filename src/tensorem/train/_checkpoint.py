@@ -82,12 +82,12 @@ def _sha256(run: str, arrays: dict[str, np.ndarray[Any, Any]]) -> str:
     return digest.hexdigest()
 
 
-def canonical(value: Any) -> str:
+def canonical(value: object) -> str:
     """JSON with one spelling for each value."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
-def _check_version(path: Path, facts: Any) -> None:
+def _check_version(path: Path, facts: object) -> None:
     if not isinstance(facts, dict) or facts.get("format") != FORMAT:
         raise FileError(f"{path} takes the format {FORMAT!r}, got another file.")
     if facts.get("version") != VERSION:

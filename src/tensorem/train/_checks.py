@@ -131,13 +131,13 @@ def _check_targets(
         raise type(error)(error.what, where=place, because=error.because, help=error.help) from None
 
 
-def _see_values(scores: Scores, output: Any, targets: NDArray[Any]) -> None:
+def _see_values(scores: Scores, output: object, targets: NDArray[Any]) -> None:
     """A trace in which the targets are values, so that a score sees what it refuses in them."""
     values = jnp.asarray(targets)
     jax.eval_shape(lambda y: scores(y, values), output)
 
 
-def _one_array(loss: str, output: Any) -> Spec:
+def _one_array(loss: str, output: object) -> Spec:
     if isinstance(output, jax.ShapeDtypeStruct):
         return Spec(output.shape, output.dtype.name)
     raise ShapeError(

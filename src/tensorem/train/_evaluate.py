@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from tensorem import nn
 from tensorem.calls import called, integer, named
@@ -14,7 +15,7 @@ from tensorem.data import array_of
 from tensorem.errors import DataError
 
 from ._checks import checked, checked_inputs
-from ._feed import Examples, examples
+from ._feed import Data, Examples, examples
 from ._record import Record
 from ._task import Score, Task, require_model
 
@@ -22,7 +23,7 @@ from ._task import Score, Task, require_model
 @called
 def evaluate(
     model: nn.Model,
-    data: Any,
+    data: Data,
     loss: str | Score = "cross_entropy",
     metrics: tuple[str | Score, ...] | None = None,
     batch_size: int = 256,
@@ -68,7 +69,7 @@ def scored(task: Task, model: nn.Model, found: Examples, batch_size: int) -> dic
 
 
 @called
-def predict(model: nn.Model, x: Any, batch_size: int = 256) -> Any:
+def predict(model: nn.Model, x: ArrayLike | tuple[ArrayLike, ...], batch_size: int = 256) -> Any:
     """The outputs of a model for many inputs, a batch at a time, in evaluation.
 
     Args:
@@ -92,7 +93,7 @@ def predict(model: nn.Model, x: Any, batch_size: int = 256) -> Any:
         return _predicted(model, checked_inputs(model, inputs), batch_size)
 
 
-def _predicted(model: nn.Model, inputs: tuple[Any, ...], batch_size: int) -> Any:
+def _predicted(model: nn.Model, inputs: tuple[NDArray[Any], ...], batch_size: int) -> Any:
     if len(inputs[0]) == 0:
         raise DataError("predict takes at least one row, got none.")
     parts = []

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from numpy.typing import NDArray
 
 from tensorem import rand
@@ -18,7 +19,6 @@ from tensorem.data import Dataset, array_of
 from tensorem.disk import raw
 from tensorem.errors import ArgumentError, DataError
 
-Array = Any
 Inputs = tuple[Array, ...]
 
 
@@ -46,7 +46,11 @@ class Examples:
         return digest.hexdigest()
 
 
-def examples(data: Any) -> Examples:
+Data = Dataset | Examples | tuple[Any, Any]
+"""What is trained on; of a pair (x, y) x is a tuple where the model takes several inputs."""
+
+
+def examples(data: object) -> Examples:
     """The examples of a `Dataset`, or of a pair (x, y); x is a tuple for several inputs.
 
     Raises:
@@ -64,12 +68,12 @@ def examples(data: Any) -> Examples:
 _array = partial(array_of, "Training takes")
 
 
-def _holds_arrays(x: Any) -> bool:
+def _holds_arrays(x: object) -> bool:
     """A list of arrays is several inputs; one of numbers is an array."""
     return isinstance(x, list) and len(x) > 0 and all(hasattr(v, "shape") for v in x)
 
 
-def _pair(data: Any) -> tuple[Any, Any]:
+def _pair(data: object) -> tuple[Any, Any]:
     if isinstance(data, Dataset):
         return data.x, data.y
     if isinstance(data, tuple) and len(data) == 2:
@@ -87,7 +91,7 @@ _LOADER = (
 )
 
 
-def _is_of_a_loader(data: Any) -> bool:
+def _is_of_a_loader(data: object) -> bool:
     """A loader that gives batches, or a batch of it: a list, where a pair is a tuple."""
     is_batch = isinstance(data, list) and len(data) == 2 and _holds_arrays(data)
     return is_batch or (hasattr(data, "__iter__") and hasattr(data, "batch_size"))
@@ -211,7 +215,7 @@ class Feed:
         return tuple(x[rows] for x in self.inputs)
 
 
-def feed(data: Any, batch_size: int = 32, seed: int = 0, drop_last: bool = False) -> Feed:
+def feed(data: Data, batch_size: int = 32, seed: int = 0, drop_last: bool = False) -> Feed:
     """Put examples on the device, to be visited in batches.
 
     Args:

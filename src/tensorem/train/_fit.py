@@ -13,7 +13,7 @@ from tensorem.errors import ArgumentError, DataError, FileError, ResumeError
 
 from ._checkpoint import canonical
 from ._checks import checked
-from ._feed import Batches, Examples, examples, feed
+from ._feed import Batches, Data, Examples, examples, feed
 from ._fingerprint import check_fingerprint, fingerprint
 from ._folder import FORMAT, Folder, opened, required
 from ._job import Job, Standing, save, trained
@@ -33,14 +33,14 @@ _NO_HOOKS = Hooks()
 @called
 def fit(
     model: nn.Model,
-    data: Any,
+    data: Data | Stream,
     loss: str | Score = "cross_entropy",
     optimizer: optim.Optimizer = _ADAM,
     epochs: int = 20,
     batch_size: int = 32,
     seed: int = 0,
     *,
-    validation: Any = None,
+    validation: Data | None = None,
     metrics: tuple[str | Score, ...] | None = None,
     drop_last: bool = False,
     backend: Backend = "compiled",
@@ -111,9 +111,9 @@ def fit(
 def resume(
     path: str | Path,
     model: nn.Model,
-    data: Any,
+    data: Data | Stream,
     *,
-    validation: Any = None,
+    validation: Data | None = None,
     loss: Score | None = None,
     metrics: tuple[str | Score, ...] | None = None,
     epochs: int | None = None,
@@ -170,12 +170,14 @@ def resume(
             return trained(job, at)
 
 
-def _task(model: Any, loss: Any, metrics: Any) -> Task:
+def _task(model: nn.Model, loss: str | Score, metrics: tuple[str | Score, ...] | None) -> Task:
     runtime.prepare()
     return Task(model, loss, metrics)
 
 
-def _folder(path: Any, checkpoint_every: Any, log_every: Any) -> Folder | None:
+def _folder(
+    path: str | Path | None, checkpoint_every: int | None, log_every: int | None
+) -> Folder | None:
     if path is not None:
         return Folder(path_of(path), checkpoint_every, log_every)
     if checkpoint_every is not None or log_every is not None:
@@ -186,8 +188,8 @@ def _folder(path: Any, checkpoint_every: Any, log_every: Any) -> Folder | None:
 def _job(
     task: Task,
     plan: Plan,
-    data: Any,
-    validation: Any,
+    data: Data | Stream,
+    validation: Data | None,
     folder: Folder | None,
     progress: str | Display,
     hooks: Hooks,
@@ -211,7 +213,7 @@ def _job(
     return Job(task, plan, runner, batches, held_out, folder, facts, display, hooks)
 
 
-def _identity(data: Any, found: Examples) -> str:
+def _identity(data: Data | Stream, found: Examples) -> str:
     """The hash of the examples; of a stream that of its first batch, and how many it has."""
     digest = found.sha256()
     return f"{digest}, 1 of {data.steps} batches" if isinstance(data, Stream) else digest

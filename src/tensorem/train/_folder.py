@@ -149,7 +149,7 @@ _KINDS = {"plan": dict, "model": str, "data": str, "fingerprint": dict, "history
 _PLAN = {field.name for field in fields(Plan)}
 
 
-def _are_texts(values: Any) -> bool:
+def _are_texts(values: object) -> bool:
     return isinstance(values, list) and all(isinstance(value, str) for value in values)
 
 

@@ -8,11 +8,14 @@ import sys
 import time
 from dataclasses import dataclass, field
 from html import escape
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from tensorem.errors import ArgumentError
 
 from ._log import Entry
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
 
 WIDE = 60
 """Columns from which on there is room for a bar."""
@@ -81,7 +84,7 @@ def _face() -> str:
 
 def _in_notebook() -> bool:
     """A shell of IPython with a kernel; IPython is never loaded to find out."""
-    ipython: Any = sys.modules.get("IPython")
+    ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return getattr(shell, "kernel", None) is not None
 
@@ -139,7 +142,7 @@ class Plain:
 class Live:
     """A moving bar for the epoch, with at most twenty or so lines of epochs above it."""
 
-    _bar: Any = None
+    _bar: Progress | None = None
 
     def moved(self, moment: Moment) -> None:
         if self._bar is None:
@@ -154,6 +157,7 @@ class Live:
     def finished(self, moment: Moment, row: Entry, seconds: float) -> None:
         every = math.ceil(moment.epochs / 20)
         if (moment.epoch + 1) % every == 0 or moment.epoch + 1 == moment.epochs:
+            assert self._bar is not None  # it moved before
             console = self._bar.console
             text = line(moment, row, seconds, console.width)
             console.print(text, highlight=False, markup=False)
@@ -162,7 +166,7 @@ class Live:
         if self._bar is not None:
             self._bar.stop()
 
-    def _started(self, moment: Moment) -> Any:
+    def _started(self, moment: Moment) -> Progress:
         from rich import get_console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 

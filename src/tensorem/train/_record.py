@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +30,7 @@ class Record:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def followed_by(self, rows: Any) -> Record:
+    def followed_by(self, rows: ArrayLike) -> Record:
         """The record after more steps."""
         more = np.asarray(rows)
         return replace(self, rows=np.concatenate([self.rows.astype(more.dtype), more]))

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from numpy.typing import NDArray
 
 from tensorem import nn, optim, rand
 from tensorem.errors import ArgumentError
@@ -21,9 +23,9 @@ from ._feed import Batches, Inputs, examples
 from ._feed import feed as feed
 from ._pace import Pace
 from ._record import Record
-from ._state import Array, Arrays, State, unused
-from ._step import Forward, Update, batch, make_chunk, make_objective, make_step
-from ._task import Task
+from ._state import Arrays, State, unused
+from ._step import Forward, Order, Update, batch, make_chunk, make_objective, make_step
+from ._task import Pair, Task
 
 Backend = Literal["compiled", "eager"]
 BACKENDS = ("compiled", "eager")
@@ -143,7 +145,7 @@ class Runner:
         return advance(self.task, self.optimizer)
 
 
-def require_rule(optimizer: Any, backend: Any) -> None:
+def require_rule(optimizer: object, backend: object) -> None:
     """Raise unless this is an optimizer with one learning rate, and a backend."""
     if backend not in BACKENDS:
         raise ArgumentError(f"backend takes {', '.join(BACKENDS)}, got {backend!r}.")
@@ -172,7 +174,7 @@ def _start(optimizer: optim.Optimizer) -> Callable[[Arrays, Arrays, Array], Stat
     return jax.jit(start)
 
 
-Advance = Callable[[State, Inputs, Array, Array, int, int], tuple[State, Any]]
+Advance = Callable[[State, Inputs, Array, Order, int, int], tuple[State, NDArray[Any]]]
 """(state, inputs, targets, order, start, stop) -> the state after the steps start <= i < stop
 over the batches order[i], and a row for each of these steps."""
 
@@ -184,7 +186,9 @@ def _compiled(task: Task, optimizer: optim.Optimizer) -> Advance:
     objective = make_objective(forward, scores)
     own = scores.own
 
-    def of_user(params: Arrays, buffers: Arrays, inputs: Inputs, key: Array, targets: Array) -> Any:
+    def of_user(
+        params: Arrays, buffers: Arrays, inputs: Inputs, key: Array, targets: Array
+    ) -> tuple[object, Arrays, tuple[Pair, ...]]:
         output, buffers = forward(params, buffers, inputs, key)
         return output, buffers, own(output, targets)
 
@@ -192,8 +196,8 @@ def _compiled(task: Task, optimizer: optim.Optimizer) -> Advance:
     programs = Programs(key, lambda: make_chunk(make_step(objective, update)))
 
     def advance(
-        state: State, inputs: Inputs, targets: Array, order: Array, start: int, stop: int
-    ) -> tuple[State, Any]:
+        state: State, inputs: Inputs, targets: Array, order: Order, start: int, stop: int
+    ) -> tuple[State, NDArray[Any]]:
         def spell() -> Spelling:
             arrays = state.params, state.buffers, batch(inputs, order), state.key
             return spelled(of_user, *arrays, batch(targets, order))[0]
@@ -221,8 +225,8 @@ def _eager(task: Task, optimizer: optim.Optimizer) -> Advance:
     step = make_step(make_objective(forward, measure), jax.jit(lambda *given: update(*given)))
 
     def advance(
-        state: State, inputs: Inputs, targets: Array, order: Array, start: int, stop: int
-    ) -> tuple[State, Any]:
+        state: State, inputs: Inputs, targets: Array, order: Order, start: int, stop: int
+    ) -> tuple[State, NDArray[Any]]:
         rows = []
         for index in order[start:stop]:
             state, row = step(state, tuple(x[index] for x in inputs), targets[index])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
+from jax import Array
+from numpy.typing import NDArray
 
 from tensorem.errors import ArgumentError, FileError
 
-Array = Any
 Arrays = dict[str, Array]
 _SAVED = ("params", "buffers", "optimizer", "step")
 
@@ -31,7 +34,7 @@ class State:
 
     params: Arrays
     buffers: Arrays
-    optimizer: Any
+    optimizer: optax.OptState
     step: Array
     key: Array
 
@@ -69,12 +72,12 @@ def nonfinite(params: Arrays) -> tuple[str, float] | None:
     return None
 
 
-def named_arrays(state: State) -> dict[str, np.ndarray[Any, Any]]:
+def named_arrays(state: State) -> dict[str, NDArray[Any]]:
     """The arrays of a state by name, such as "params.0.weight"; the key follows from the seed."""
     return {name: np.asarray(leaf) for name, leaf in _named_leaves(state)}
 
 
-def with_arrays(state: State, arrays: dict[str, Any], where: str) -> State:
+def with_arrays(state: State, arrays: dict[str, NDArray[Any]], where: str) -> State:
     """The same state with other arrays.
 
     Raises:
@@ -100,7 +103,7 @@ def _named_leaves(state: State) -> list[tuple[str, Array]]:
     return found
 
 
-def _check_names(expected: Any, got: Any, where: str) -> None:
+def _check_names(expected: Set[str], got: Set[str], where: str) -> None:
     missing, extra = sorted(expected - got), sorted(got - expected)
     if missing or extra:
         raise FileError(
@@ -113,7 +116,7 @@ def _check_names(expected: Any, got: Any, where: str) -> None:
         )
 
 
-def _check_leaf(name: str, leaf: Array, got: Array, where: str) -> None:
+def _check_leaf(name: str, leaf: Array, got: NDArray[Any], where: str) -> None:
     if (leaf.shape, leaf.dtype) != (got.shape, got.dtype):
         raise FileError(
             f"{name} takes {leaf.dtype} {leaf.shape}, got {got.dtype} {got.shape}.", where=where

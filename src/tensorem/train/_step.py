@@ -8,12 +8,15 @@ from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jax import Array
+from numpy.typing import NDArray
 
 from tensorem.losses import Pair
 
 from ._feed import Inputs
-from ._state import Array, Arrays, State
+from ._state import Arrays, State
 from ._task import as_row
 
 Step = Callable[[State, Inputs, Array], tuple[State, Array]]
@@ -38,20 +41,24 @@ class Update:
 
     transform: optax.GradientTransformation
 
-    def __call__(self, grads: Arrays, state: Any, params: Arrays) -> tuple[Arrays, Any]:
+    def __call__(
+        self, grads: Arrays, state: optax.OptState, params: Arrays
+    ) -> tuple[Arrays, optax.OptState]:
         updates, state = self.transform.update(grads, state, params)
         moved: Any = optax.apply_updates(params, updates)  # pyright: ignore[reportArgumentType]
         return moved, state
 
 
-Objective = Callable[[Arrays, State, Inputs, Array], Any]
+Objective = Callable[[Arrays, State, Inputs, Array], tuple[Array, tuple[Arrays, Array]]]
 """(params, state, inputs, targets) -> (mean loss, (buffers after the step, its row))."""
 
 
 def make_objective(forward: Forward, measure: Measure) -> Objective:
     """What a step makes small, as a function of the parameters."""
 
-    def objective(params: Arrays, state: State, inputs: Inputs, targets: Array) -> Any:
+    def objective(
+        params: Arrays, state: State, inputs: Inputs, targets: Array
+    ) -> tuple[Array, tuple[Arrays, Array]]:
         key = jax.random.fold_in(state.key, state.step)
         output, buffers = forward(params, state.buffers, inputs, key)
         pairs = measure(output, targets)
@@ -103,7 +110,11 @@ def make_chunk(step: Step) -> Chunk:
     return jax.jit(chunk, donate_argnums=0)
 
 
-def batch(arrays: Any, order: Array) -> Any:
+Order = Array | NDArray[np.int32]
+"""The rows that each step takes, of shape (steps, batch)."""
+
+
+def batch(arrays: object, order: Order) -> Any:
     """The forms of one batch: as many rows as a row of the order names."""
     size = order.shape[1]
     return jax.tree.map(lambda a: jax.ShapeDtypeStruct((size, *a.shape[1:]), a.dtype), arrays)

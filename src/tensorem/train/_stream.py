@@ -127,7 +127,7 @@ class StreamFeed:
             return Piece(number, inputs, jnp.asarray(found.targets), order)
 
 
-def _examples(batch: Any, where: str) -> Examples:
+def _examples(batch: object, where: str) -> Examples:
     try:
         return examples(batch)
     except DataError as error:

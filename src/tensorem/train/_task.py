@@ -6,11 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from inspect import signature
-from typing import Any
+from typing import Any, TypeGuard
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from jax.typing import ArrayLike
 
 from tensorem import losses, metrics
 from tensorem.dtypes import FLOATING
@@ -73,18 +75,20 @@ class Task:
         return replace(self, model=self.model.rebuild())
 
     @cached_property
-    def row(self) -> Callable[[Any, Any], Any]:
+    def row(self) -> Callable[[object, Array], Array]:
         """(output, targets) -> the pairs of a batch in one row, compiled as they are read now."""
         scores = self.scores
 
-        def row(output: Any, targets: Any) -> Any:
+        def row(output: object, targets: Array) -> Array:
             return as_row(scores(output, targets))
 
         programs = Programs(scores, lambda: jax.jit(row))
 
-        def run(output: Any, targets: Any) -> Any:
+        def run(output: object, targets: Array) -> Array:
             given = output, targets
-            return programs.of(given, lambda: spelled(scores.own, *given)[0])(*given)
+            program = programs.of(given, lambda: spelled(scores.own, *given)[0])
+            result: Array = program(*given)
+            return result
 
         return run
 
@@ -100,7 +104,7 @@ class Scores:
 
     functions: tuple[Score, ...]
 
-    def __call__(self, output: Any, targets: Any) -> tuple[Pair, ...]:
+    def __call__(self, output: object, targets: ArrayLike) -> tuple[Pair, ...]:
         return tuple(_pair(f, _applied(f, output, targets)) for f in self.functions)
 
     @property
@@ -110,7 +114,7 @@ class Scores:
         return Scores(tuple(f for f in self.functions if f not in known))
 
 
-def require_model(model: Any) -> None:
+def require_model(model: object) -> None:
     """Raise unless this is a model of arrays made by `nn.build`."""
     if not isinstance(model, Model):
         raise ArgumentError(
@@ -122,7 +126,7 @@ def require_model(model: Any) -> None:
             raise ShapeError(f"Training takes models of arrays, got one that takes {spec}.")
 
 
-def as_tuple(metrics: Any) -> tuple[str | Score, ...]:
+def as_tuple(metrics: object) -> tuple[str | Score, ...]:
     """Metrics as they are given, in a tuple.
 
     Raises:
@@ -184,7 +188,7 @@ def _require_hash(kind: str, score: Score) -> None:
         ) from None
 
 
-def _applied(score: Score, output: Any, targets: Any) -> Any:
+def _applied(score: Score, output: object, targets: ArrayLike) -> object:
     """An error of JAX in a function of the user's is said in our words."""
     with translated(name_of(score), ArgumentError):
         return score(output, targets)
@@ -212,15 +216,15 @@ def _pair(score: Score, value: Any) -> Pair:
     return total, count
 
 
-def _has_two_numbers(value: Any) -> bool:
+def _has_two_numbers(value: object) -> TypeGuard[tuple[ArrayLike, ArrayLike]]:
     return isinstance(value, tuple) and len(value) == 2 and all(map(_is_number, value))
 
 
-def as_row(pairs: tuple[Pair, ...]) -> Any:
+def as_row(pairs: tuple[Pair, ...]) -> Array:
     """Pairs of sums and counts side by side, at least in float32."""
     dtype = jnp.promote_types(pairs[0][0].dtype, jnp.float32)
     return jnp.stack([jnp.asarray(v, dtype) for pair in pairs for v in pair])
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return isinstance(value, int | float | complex | np.generic | np.ndarray | jax.Array)
