@@ -195,7 +195,7 @@ def _check_numbers(tensors: Tensors, program: Program) -> None:
             _require(np.all(np.isfinite(values)), f"`{name}` is not finite")
 
 
-def _require(true: Any, otherwise: str) -> None:
+def _require(true: object, otherwise: str) -> None:
     if not bool(true):
         raise RejectedError(otherwise)
 

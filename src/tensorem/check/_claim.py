@@ -56,7 +56,7 @@ def parse_claim(fields: Mapping[str, Any]) -> Claim:
     return Claim(graph, weights, eps, clip, fields["label"], fields["method"])
 
 
-def _hash(value: Any, name: str) -> str:
+def _hash(value: object, name: str) -> str:
     if not isinstance(value, str) or not re.fullmatch("[0-9a-f]{64}", value):
         raise MalformedError(f"the claim's {name} is not a SHA-256 in hex")
     return value
@@ -65,13 +65,13 @@ def _hash(value: Any, name: str) -> str:
 _DECIMAL = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,80})?([eE][+-]?[0-9]{1,2})?")
 
 
-def _decimal(value: Any, name: str) -> Fraction:
+def _decimal(value: object, name: str) -> Fraction:
     if not isinstance(value, str) or not _DECIMAL.fullmatch(value):
         raise MalformedError(f"the claim's {name} is not a decimal of ordinary length")
     return Fraction(value)
 
 
-def _clip(value: Any) -> tuple[Fraction, Fraction] | None:
+def _clip(value: object) -> tuple[Fraction, Fraction] | None:
     if value is None:
         return None
     if not isinstance(value, list) or len(value) != 2:

@@ -97,7 +97,7 @@ def parse_safetensors(data: bytes, what: str) -> TensorFile:
     return TensorFile(metadata, entries, data[8 + length :])
 
 
-def _entry(name: str, fields: Any, what: str) -> tuple[str, tuple[int, ...], int, int]:
+def _entry(name: str, fields: object, what: str) -> tuple[str, tuple[int, ...], int, int]:
     if not isinstance(fields, dict) or fields.keys() != {"dtype", "shape", "data_offsets"}:
         raise MalformedError(f"{what}: tensor `{name}` takes dtype, shape and data_offsets")
     dtype, shape, offsets = fields["dtype"], fields["shape"], fields["data_offsets"]
@@ -111,7 +111,7 @@ def _entry(name: str, fields: Any, what: str) -> tuple[str, tuple[int, ...], int
     return dtype, tuple(shape), begin, end
 
 
-def _naturals(values: Any) -> bool:
+def _naturals(values: object) -> bool:
     return isinstance(values, list) and all(type(v) is int and 0 <= v < 2**48 for v in values)
 
 

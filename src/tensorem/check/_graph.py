@@ -87,7 +87,7 @@ def _define(name: str, seen: set[str], graph: Graph) -> None:
     seen.add(name)
 
 
-def _node(fields: Any) -> Node:
+def _node(fields: object) -> Node:
     node = _table(fields, "a node")
     if "body" in node:
         raise UnsupportedError("a node with a body (a loop) cannot be checked; unroll it")
@@ -101,7 +101,7 @@ def _node(fields: Any) -> Node:
     return Node(node["op"], _names(node["inputs"]), outputs[0], _table(node["attrs"], "attrs"))
 
 
-def _spec(name: str, fields: Any) -> Shape:
+def _spec(name: str, fields: object) -> Shape:
     spec = _table(fields, f"the spec of `{name}`")
     if spec.keys() != {"shape", "dtype"}:
         raise MalformedError(f"the spec of `{name}` takes shape and dtype")
@@ -113,7 +113,7 @@ def _spec(name: str, fields: Any) -> Shape:
     return shape
 
 
-def sizes(values: Any) -> Shape:
+def sizes(values: object) -> Shape:
     """A list of sizes: integers, or polynomials in names such as "8*N", each name bound to 1."""
     return tuple(_size(v) for v in _list(values, "a shape"))
 
@@ -122,7 +122,7 @@ _NAME = r"[A-Za-z_]\w*(?:\^\d)?"
 _TERM = re.compile(rf"([+-]?)(\d{{1,12}}|{_NAME})((?:\*{_NAME})*)", re.ASCII)
 
 
-def _size(value: Any) -> int:
+def _size(value: object) -> int:
     if type(value) is int and abs(value) < 2**48:
         return value
     text = value if isinstance(value, str) and len(value) <= 200 else ""
@@ -138,20 +138,20 @@ def _coefficient(term: re.Match[str]) -> int:
     return -size if term.group(1) == "-" else size
 
 
-def _names(values: Any) -> tuple[str, ...]:
+def _names(values: object) -> tuple[str, ...]:
     names = tuple(_list(values, "names"))
     if not all(isinstance(n, str) and n.isprintable() for n in names):
         raise MalformedError("a value is named by printable text")
     return names
 
 
-def _list(values: Any, what: str) -> list[Any]:
+def _list(values: object, what: str) -> list[Any]:
     if not isinstance(values, list):
         raise MalformedError(f"{what} takes a list, got {str(values)[:80]!r}")
     return values
 
 
-def _table(values: Any, what: str) -> dict[str, Any]:
+def _table(values: object, what: str) -> dict[str, Any]:
     if not isinstance(values, dict):
         raise MalformedError(f"{what} takes an object, got {str(values)[:80]!r}")
     return values

@@ -17,6 +17,7 @@ import numpy as np
 from ._errors import RejectedError, UnsupportedError
 
 Array = np.ndarray[Any, np.dtype[Any]]
+Number = float | Fraction
 
 UNIT = 2.0**-53
 """One rounding to nearest: |fl(x) - x| <= UNIT * |x| + an underflow of at most 2^-1075."""
@@ -54,8 +55,8 @@ class Arithmetic:
     numbers: Callable[[Array], Array]
     dtype: type
     gamma: Callable[[int], Any]
-    tiny: Any
-    half: Any
+    tiny: float
+    half: Number
     up: Callable[[Array], Array]
     root: Callable[[Array], tuple[Array, Array]]
     matmul: Callable[[Array, Array], Array]
@@ -225,7 +226,7 @@ EXACT = Arithmetic(
 # --- numbers that are neither floats nor quotients
 
 
-def float_above(q: Any) -> float:
+def float_above(q: Number) -> float:
     """The least float64 that is at least q, a rational or a float."""
     try:
         nearest = float(q)

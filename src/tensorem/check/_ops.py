@@ -7,10 +7,11 @@ reshape, transpose and slicing state its meaning.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ._call import Call, Value
 from ._graph import Shape, sizes
@@ -76,7 +77,7 @@ def _pad(c: Call) -> Value:
     return c.move(lambda x, fill: _framed(x, fill, c.shape, inner))
 
 
-def _framed(x: Array, fill: Any, shape: Shape, inner: tuple[slice, ...]) -> Array:
+def _framed(x: Array, fill: object, shape: Shape, inner: tuple[slice, ...]) -> Array:
     whole = np.full(shape, fill, x.dtype)
     whole[inner] = x
     return whole
@@ -95,7 +96,7 @@ def _affine(c: Call, x: Value, weight: Bounds, bias: Bounds | None = None) -> Va
     return c.builder.apply(lambda r: affine(r, places, weight, offset, c.arithmetic), x, shape)
 
 
-def _constant(c: Call, shape: Shape, values: Any) -> Bounds:
+def _constant(c: Call, shape: Shape, values: ArrayLike) -> Bounds:
     return exactly(np.broadcast_to(np.asarray(values, np.float64), shape), c.arithmetic)
 
 
@@ -182,7 +183,11 @@ def _matmul(c: Call) -> Value:
     return _contract(c, [[rank - 1], [rank - 2]], [lead, lead])
 
 
-def _contract(c: Call, contract: Any, batch: Any) -> Value:
+Pair = Sequence[object]
+"""Axes of the first and of the second operand, as JSON has them."""
+
+
+def _contract(c: Call, contract: Pair, batch: Pair) -> Value:
     """dot_general with one constant side: result axes are batch, free of x, free of y."""
     (x, x_free, lead, x_last), (y, y_free, y_lead, y_last) = (
         _matrix(c, i, contract[i], batch[i]) for i in (0, 1)
@@ -197,7 +202,7 @@ def _contract(c: Call, contract: Any, batch: Any) -> Value:
     return c.move(lambda v: v.reshape(lead + x_free + y_free), z)
 
 
-def _matrix(c: Call, i: int, contract: Any, batch: Any) -> tuple[Any, Shape, Shape, Shape]:
+def _matrix(c: Call, i: int, contract: object, batch: object) -> tuple[Any, Shape, Shape, Shape]:
     """Operand i as (batch, free, contracted); its free, its batch and its contracted sizes."""
     shape = c.xs[i].shape
     lead, last = c.axes(batch, "batch", len(shape)), c.axes(contract, "contract", len(shape))
@@ -243,7 +248,7 @@ def _windows(c: Call, kernel: Shape, dilation: Shape, image: Value, fill: Value)
     )
     (sh, sw), (dh, dw) = stride, dilation
 
-    def cut(x: Array, fill: Any) -> Array:
+    def cut(x: Array, fill: object) -> Array:
         whole = _framed(x, fill, (n, channels, *padded), inner)
         views = np.lib.stride_tricks.sliding_window_view(whole, span, (2, 3))
         return views[:, :, ::sh, ::sw, ::dh, ::dw]

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from ._numbers import Arithmetic, Array, Bounds
+from ._numbers import Arithmetic, Array, Bounds, Number
 
 Index = Array | slice
 
@@ -88,7 +87,7 @@ class Relu:
     """y = max(x, leak * x), with 0 <= leak <= 1; the plain relu has no leak."""
 
     read: Read
-    leak: Any
+    leak: Number
     name: str
 
     @property
