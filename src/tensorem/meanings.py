@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import jax
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from tensorem import check, nn
 from tensorem import graph as graphs
@@ -29,8 +30,11 @@ from tensorem.ops import Unsupported
 from tensorem.rules._kinds import DTYPE
 from tensorem.shapes import Spec, solve
 
+Argument = ArrayLike | Interval | Rational | Sequence["Argument"] | Mapping[str, "Argument"]
+"""An array, a list of numbers, a box; a tree of these where the input is one."""
 Arguments = dict[str, Any]
 """Arguments by the names of a graph's inputs."""
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,7 +55,7 @@ class GraphModel:
 
     graph: Graph
 
-    def __call__(self, *xs: Any) -> Any:
+    def __call__(self, *xs: Argument) -> Any:
         """The value at xs, compiled once for each batch size.
 
         Args:
@@ -93,7 +97,7 @@ class GraphModel:
 Readable = nn.Model | GraphModel | Graph
 
 
-def capture(model_or_function: Any, *specs: Any) -> Graph:
+def capture(model_or_function: Readable | Callable[..., Any], *specs: object) -> Graph:
     """The graph of a model, or of a pure function of arrays of these shapes.
 
     Raises:
@@ -120,7 +124,7 @@ def capture(model_or_function: Any, *specs: Any) -> Graph:
     return graphs.capture(model_or_function, *specs)
 
 
-def evaluate(model: Readable, *xs: Any, dtype: str = "float32") -> Any:
+def evaluate(model: Readable, *xs: Argument, dtype: str = "float32") -> Any:
     """The value of a model or graph at xs, read in one of several arithmetics.
 
     Args:
@@ -172,22 +176,22 @@ def _require_float32(graph: Graph) -> None:
         )
 
 
-def _in_float64(graph: Graph, values: Arguments) -> Any:
+def _in_float64(graph: Graph, values: Arguments) -> object:
     wide = _widened(graph)
     return jax.tree.map(np.asarray, to_jax(wide)(*_trees(wide, _computed(wide, values))))
 
 
-def _in_rationals(graph: Graph, values: Arguments) -> Any:
+def _in_rationals(graph: Graph, values: Arguments) -> object:
     arrays = {name: Rational.of(array) for name, array in graph.arrays.items()}
     return _read(graph, "exact", list(map(_rational, values.values())), arrays)
 
 
-def _in_intervals(graph: Graph, values: Arguments) -> Any:
+def _in_intervals(graph: Graph, values: Arguments) -> object:
     arrays = {name: Interval.point(array) for name, array in graph.arrays.items()}
     return _read(graph, "interval", list(map(_interval, values.values())), arrays)
 
 
-_MEANINGS: dict[str, Callable[[Graph, Arguments], Any]] = {
+_MEANINGS: dict[str, Callable[[Graph, Arguments], object]] = {
     "float64": _in_float64,
     "rational": _in_rationals,
     "interval": _in_intervals,
@@ -195,7 +199,7 @@ _MEANINGS: dict[str, Callable[[Graph, Arguments], Any]] = {
 _NAMES = ("float32", *_MEANINGS)
 
 
-def _read(graph: Graph, meaning: str, inputs: list[Any], arrays: Mapping[str, Any]) -> Any:
+def _read(graph: Graph, meaning: str, inputs: list[Any], arrays: Mapping[str, Any]) -> object:
     results = read(graph, by_rows(meaning), inputs, arrays)
     return unflatten(graph.gives, dict(zip(graph.outputs, results, strict=True)))
 
@@ -209,7 +213,7 @@ def _graph_of(model: Readable) -> Graph:
     )
 
 
-def _rational(x: Any) -> Rational:
+def _rational(x: object) -> Rational:
     if isinstance(x, Interval):
         raise DTypeError(
             "An exact reading takes numbers, got an Interval.", help='write dtype="interval".'
@@ -217,7 +221,7 @@ def _rational(x: Any) -> Rational:
     return Rational.of(x)
 
 
-def _interval(x: Any) -> Interval:
+def _interval(x: object) -> Interval:
     if isinstance(x, Interval):
         return x
     numbers = x.fractions() if isinstance(x, Rational) else x
@@ -227,7 +231,7 @@ def _interval(x: Any) -> Interval:
 # --- arguments
 
 
-def _leaves(graph: Graph, xs: tuple[Any, ...]) -> Arguments:
+def _leaves(graph: Graph, xs: tuple[Argument, ...]) -> Arguments:
     """The arguments by the names of the graph's inputs, in their order."""
     if len(xs) != len(graph.takes):
         raise ShapeError(f"The graph takes {len(graph.takes)} inputs, got {len(xs)}.")
@@ -238,7 +242,7 @@ def _leaves(graph: Graph, xs: tuple[Any, ...]) -> Arguments:
     }
 
 
-def _pairs(graph: Graph, tree: Any, x: Any) -> Iterator[tuple[str, Any]]:
+def _pairs(graph: Graph, tree: Any, x: object) -> Iterator[tuple[str, object]]:
     if isinstance(tree, str):
         yield tree, x
     elif isinstance(tree, Mapping):
@@ -253,7 +257,7 @@ def _pairs(graph: Graph, tree: Any, x: Any) -> Iterator[tuple[str, Any]]:
             yield from _pairs(graph, part, value)
 
 
-def _numbers(x: Any, dtype: str) -> Any:
+def _numbers(x: object, dtype: str) -> NDArray[Any] | Interval | Rational:
     """The numbers of an array of floats as they are, all others as the graph takes them."""
     if isinstance(x, Interval | Rational):
         return x
@@ -276,7 +280,7 @@ def _computed(graph: Graph, values: Arguments) -> Arguments:
     return {name: _array(x, graph.specs[name].dtype) for name, x in values.items()}
 
 
-def _array(x: Any, dtype: str) -> Any:
+def _array(x: object, dtype: str) -> jax.Array | NDArray[Any]:
     if isinstance(x, Interval | Rational):
         raise DTypeError(
             f"Computing in {dtype} takes arrays, got a {type(x).__name__}.",
@@ -310,7 +314,7 @@ def _wide_spec(spec: Spec) -> Spec:
     return Spec(spec.shape, _wide(spec.dtype))
 
 
-def _wide(dtype: Any) -> Any:
+def _wide(dtype: T) -> T | str:
     return "float64" if dtype in FLOATING else dtype
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Union
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 from tensorem.calls import (
     ABOVE_0,
@@ -361,7 +362,7 @@ def _rates(optimizer: Optimizer) -> list[float | Schedule]:
     return [arguments["lr"]] if "lr" in arguments else []
 
 
-def check_dtype(optimizer: Optimizer, dtype: Any) -> None:
+def check_dtype(optimizer: Optimizer, dtype: DTypeLike) -> None:
     """Check that an optimizer can work on parameters of a dtype.
 
     Raises:
@@ -387,14 +388,14 @@ _HELD = {
 }
 
 
-def _held(value: Any, dtype: Any) -> bool:
+def _held(value: object, dtype: DTypeLike) -> bool:
     """Whether a number is neither infinite in a dtype, nor 0 without being so."""
     with np.errstate(all="ignore"):
         found = float(np.asarray(value, dtype))
     return math.isfinite(found) and bool(found) == bool(value)
 
 
-def from_json(description: Mapping[str, Any]) -> Any:
+def from_json(description: Mapping[str, Any]) -> Optimizer | Schedule:
     """The optimizer or schedule that a description names, with its arguments checked again.
 
     Raises:
@@ -417,7 +418,7 @@ def from_json(description: Mapping[str, Any]) -> Any:
 
 
 def _sgd(
-    lr: Any, momentum: float, weight_decay: float, nesterov: bool, maximize: bool
+    lr: float | Schedule, momentum: float, weight_decay: float, nesterov: bool, maximize: bool
 ) -> optax.GradientTransformation:
     import optax
 
@@ -425,7 +426,11 @@ def _sgd(
 
 
 def _adam(
-    lr: Any, betas: tuple[float, float], eps: float, weight_decay: float, maximize: bool
+    lr: float | Schedule,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+    maximize: bool,
 ) -> optax.GradientTransformation:
     import optax
 
@@ -433,7 +438,11 @@ def _adam(
 
 
 def _adamw(
-    lr: Any, betas: tuple[float, float], eps: float, weight_decay: float, maximize: bool
+    lr: float | Schedule,
+    betas: tuple[float, float],
+    eps: float,
+    weight_decay: float,
+    maximize: bool,
 ) -> optax.GradientTransformation:
     import optax
 
@@ -441,7 +450,9 @@ def _adamw(
     return _prepared(0.0, maximize, step)
 
 
-def _prepared(weight_decay: float, maximize: bool, step: Any) -> optax.GradientTransformation:
+def _prepared(
+    weight_decay: float, maximize: bool, step: optax.GradientTransformation
+) -> optax.GradientTransformation:
     """The step after what changes the gradient: its sign, then the parameter that is added."""
     import optax
 
@@ -512,7 +523,7 @@ _MAKERS: Mapping[str, Callable[..., Optimizer | Schedule]] = {
 }
 
 
-def _rate(lr: float | Schedule) -> Any:
+def _rate(lr: float | Schedule) -> float | optax.Schedule:
     return lr.function() if isinstance(lr, Schedule) else lr
 
 
@@ -521,19 +532,19 @@ def _named(arguments: dict[str, Any]) -> Arguments:
     return tuple(arguments.items())
 
 
-def _argument_to_json(value: Any) -> Any:
+def _argument_to_json(value: object) -> object:
     if isinstance(value, _Description):
         return value.to_json()
     return [_argument_to_json(v) for v in value] if isinstance(value, tuple) else value
 
 
-def _from_json(value: Any) -> Any:
+def _from_json(value: object) -> Any:
     if isinstance(value, Mapping):
         return from_json(value)
     return tuple(_from_json(v) for v in value) if isinstance(value, list) else value
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """A number of NumPy is that number."""
     if isinstance(value, tuple | list):
         return tuple(map(_plain, value))
@@ -545,7 +556,7 @@ def _check_rate(lr: object) -> None:
         number("lr", lr, AT_LEAST_0, "a schedule")
 
 
-def _checked_betas(betas: Any) -> tuple[float, float]:
+def _checked_betas(betas: object) -> tuple[float, float]:
     if not isinstance(betas, (tuple, list)) or len(betas) != 2:
         raise ArgumentError(f"takes betas as a pair, got {betas!r}.")
     for i, beta in enumerate(betas):

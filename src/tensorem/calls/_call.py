@@ -30,7 +30,7 @@ def called(f: F, name: str = "") -> F:
     form, owner = signature(f), name or f.__name__
 
     @wraps(f)
-    def call(*args: Any, **kwargs: Any) -> Any:
+    def call(*args: object, **kwargs: object) -> object:
         with named(owner):
             bound = check_call(form, args, kwargs, owner)
             _read_arrays(bound)
@@ -40,7 +40,7 @@ def called(f: F, name: str = "") -> F:
 
 
 def check_call(
-    form: Signature, args: tuple[Any, ...], kwargs: Mapping[str, Any], name: str
+    form: Signature, args: tuple[object, ...], kwargs: Mapping[str, object], name: str
 ) -> BoundArguments:
     """The arguments of a call by name; raise unless it fits the signature.
 
@@ -94,7 +94,7 @@ _ARRAYS: Mapping[Any, tuple[type, ...]] = {
 """Annotation -> what is taken in place of an array."""
 
 
-def _read(value: Any, name: str) -> Any:
+def _read(value: object, name: str) -> object:
     """An array; one of NumPy in the dtype that JAX has for it, if that holds its values."""
     check_array(value, name)
     if not isinstance(value, np.ndarray | np.generic):

@@ -6,9 +6,9 @@ A message begins with `takes`; `named` puts in front of it whose argument it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import TypeGuard, TypeVar
 
 import numpy as np
 
@@ -36,7 +36,7 @@ FROM_0_TO_1 = Range("a number in [0, 1]", lambda v: 0 <= v <= 1)
 FROM_0_BELOW_1 = Range("a number in [0, 1)", lambda v: 0 <= v < 1)
 
 
-def integer(name: str, value: Any, least: int = -MOST, most: int = MOST) -> int:
+def integer(name: str, value: object, least: int = -MOST, most: int = MOST) -> int:
     """The integer that a value is; those of NumPy are integers too, truth values are not.
 
     Raises:
@@ -51,7 +51,7 @@ def integer(name: str, value: Any, least: int = -MOST, most: int = MOST) -> int:
     raise ArgumentError(f"takes {name} as {_form(value, least, most)}, got {value!r}.")
 
 
-def integers(name: str, value: Any, least: int = -MOST) -> tuple[int, ...]:
+def integers(name: str, value: object, least: int = -MOST) -> tuple[int, ...]:
     """The integers of a tuple or list.
 
     Raises:
@@ -65,7 +65,7 @@ def integers(name: str, value: Any, least: int = -MOST) -> tuple[int, ...]:
     raise ArgumentError(f"takes {name} as {form}, got {value!r}.")
 
 
-def each(name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
+def each(name: str, value: object, count: int, least: int) -> tuple[int, ...]:
     """One integer for all axes, or one for each.
 
     Raises:
@@ -76,15 +76,16 @@ def each(name: str, value: Any, count: int, least: int) -> tuple[int, ...]:
         (2, 2, 2)
     """
     several = value if isinstance(value, tuple | list) else (value,) * count
+    good = tuple(int(v) for v in several if _fits(v, least))
+    if len(several) == len(good) == count:
+        return good
     wrong = [v for v in several if not _fits(v, least)]
-    if len(several) == count and not wrong:
-        return tuple(map(int, several))
     form = _form((wrong or [None])[0], least)
     others = {1: "a tuple of one", 2: "a pair of these"}.get(count, f"{count} of these")
     raise ArgumentError(f"takes {name} as {form} or {others}, got {value!r}.")
 
 
-def number(name: str, value: Any, allowed: Range = ANY, other: str = "") -> Any:
+def number(name: str, value: object, allowed: Range = ANY, other: str = "") -> float:
     """The number that a value is.
 
     Args:
@@ -97,15 +98,14 @@ def number(name: str, value: Any, allowed: Range = ANY, other: str = "") -> Any:
         >>> number("p", 0.5, FROM_0_TO_1)
         0.5
     """
-    plain: Any = value.item() if isinstance(value, np.generic) else value
-    is_real = isinstance(plain, int | float) and not isinstance(plain, bool)
-    if is_real and _is_finite(plain) and allowed.holds(plain):
+    plain: object = value.item() if isinstance(value, np.generic) else value
+    if _is_real(plain) and _is_finite(plain) and allowed.holds(plain):
         return plain
     form = f"{allowed.name} or {other}" if other else allowed.name
     raise ArgumentError(f"takes {name} as {form}, got {value!r}.")
 
 
-def flag(name: str, value: Any) -> bool:
+def flag(name: str, value: object) -> bool:
     """The truth value that a value is.
 
     Raises:
@@ -116,7 +116,7 @@ def flag(name: str, value: Any) -> bool:
     return bool(value)
 
 
-def batch_first(value: Any) -> None:
+def batch_first(value: object) -> None:
     """Raise unless a layer is told that the batch comes first.
 
     Raises:
@@ -130,7 +130,7 @@ def batch_first(value: Any) -> None:
         )
 
 
-def among(name: str, value: Any, allowed: tuple[T, ...]) -> T:
+def among(name: str, value: object, allowed: tuple[T, ...]) -> T:
     """One of these words, or one of these numbers.
 
     Raises:
@@ -149,11 +149,11 @@ def among(name: str, value: Any, allowed: tuple[T, ...]) -> T:
     return found[0]
 
 
-def _fits(value: Any, least: int, most: int = MOST) -> bool:
+def _fits(value: object, least: int, most: int = MOST) -> TypeGuard[int | np.integer]:
     return _is_integer(value) and least <= int(value) <= most
 
 
-def _form(value: Any, least: int, most: int = MOST) -> str:
+def _form(value: object, least: int, most: int = MOST) -> str:
     """What is taken in place of a value, by the end that it lies beyond."""
     if _is_integer(value) and value > most:
         return f"an integer of at most {most}"
@@ -161,8 +161,12 @@ def _form(value: Any, least: int, most: int = MOST) -> str:
     return "an integer" if anything else f"an integer of at least {least}"
 
 
-def _is_integer(value: Any) -> bool:
+def _is_integer(value: object) -> TypeGuard[int | np.integer]:
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _is_real(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _is_finite(value: float) -> bool:

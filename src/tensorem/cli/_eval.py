@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import tyro
 
@@ -11,6 +11,9 @@ from . import _exit
 from ._flags import RunFolder, Source
 from ._runs import examples, outputs, recipe_of, require_run
 from ._terminal import print_json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
@@ -40,7 +43,7 @@ class Eval:
         return _exit.OK
 
 
-def scores_of(loss: str, y: Any, targets: Any) -> dict[str, float]:
+def scores_of(loss: str, y: NDArray[Any], targets: NDArray[Any]) -> dict[str, float]:
     """The mean loss of outputs, and their accuracy where there are classes."""
     from tensorem import losses, metrics
 

@@ -10,7 +10,8 @@ import os
 import signal
 import sys
 from contextlib import ExitStack, suppress
-from typing import Any, NoReturn
+from types import FrameType
+from typing import NoReturn
 
 LEAVING = ExitStack()
 """What is put away before the process ends: other processes, temporary folders."""
@@ -26,7 +27,7 @@ def leave_at_once() -> None:
             signal.signal(number, _leave)
 
 
-def _leave(number: int, frame: Any) -> NoReturn:
+def _leave(number: int, frame: FrameType | None) -> NoReturn:
     with suppress(Exception):
         LEAVING.close()
         sys.stdout.flush()

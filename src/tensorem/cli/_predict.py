@@ -112,11 +112,11 @@ def _row(name: str, values: NDArray[Any], columns: Columns | None) -> dict[str, 
     return {"input": name, **({"class": found[0]} if found else {}), "outputs": numbers}
 
 
-def _text(value: Any) -> str:
+def _text(value: object) -> str:
     return " ".join(f"{v:.4g}" for v in value) if isinstance(value, list) else str(value)
 
 
-def _write(path: Path, y: Any) -> None:
+def _write(path: Path, y: NDArray[Any]) -> None:
     import io
 
     import numpy as np

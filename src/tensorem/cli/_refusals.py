@@ -23,7 +23,7 @@ def refusals(arguments: Sequence[str], commands: Commands) -> Iterator[None]:
         return
     command = arguments[0]
 
-    def refuse(event: Any) -> None:
+    def refuse(event: object) -> None:
         if command not in commands:
             raise ArgumentError(_no_command(command, commands), help="tensorem --help")
         told = _unknown(arguments[1:], command, commands)
@@ -57,7 +57,7 @@ def _near(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {found[0]}?" if found else ""
 
 
-def _told(event: Any, command: str) -> str:
+def _told(event: object, command: str) -> str:
     """What else is wrong; nothing where tyro says it better."""
     from tyro import _errors as tyro
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
@@ -135,7 +135,7 @@ def require_rows(index: Sequence[int], size: int) -> None:
         require_within("--index", i, 0, size - 1)
 
 
-def outputs(model: Any, x: NDArray[Any]) -> NDArray[Any]:
+def outputs(model: Callable[..., Any], x: NDArray[Any]) -> NDArray[Any]:
     """The model's outputs for all inputs, a batch at a time.
 
     Raises:

@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterable, Sequence
 from textwrap import wrap
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -56,7 +56,7 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]], numbers: int 
     return shown
 
 
-def show(item: Any) -> None:
+def show(item: object) -> None:
     """Print a table or anything else that rich knows, without space around it."""
     out = console()
     with out.capture() as captured:
@@ -78,7 +78,7 @@ def step(title: str, text: str) -> None:
         title = ""
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """One JSON document on standard output; JSON has no numbers that are not finite."""
     finite = json.loads(json.dumps(value), parse_constant=lambda name: None)
     print(json.dumps(finite, indent=1))

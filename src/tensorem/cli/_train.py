@@ -16,7 +16,7 @@ from ._runs import new_run
 from ._terminal import print_json, show
 
 if TYPE_CHECKING:
-    from tensorem.train import Run
+    from tensorem.train import Hooks, Run
 
 
 @dataclass(frozen=True)
@@ -173,7 +173,7 @@ def save_scores(scores: dict[str, float], run: Path) -> None:
     disk.write_whole(disk.RunFiles(run).scores, (json.dumps(scores, indent=1) + "\n").encode())
 
 
-def _saving(recipe: Recipe) -> Any:
+def _saving(recipe: Recipe) -> Hooks:
     """With each checkpoint also the recipe, and the model as others can read it."""
     from tensorem import files, train
 

@@ -9,8 +9,6 @@ from typing import Any
 from tensorem import nn
 from tensorem.errors import FileError, TensoremError
 
-Json = Any
-
 LAYERS: dict[str, type[nn.Layer]] = {
     name: kind
     for name, kind in vars(nn).items()
@@ -23,7 +21,7 @@ class _ForeignError(Exception):
     """A layer of a user's own stands somewhere in the tree."""
 
 
-def description(layer: nn.Layer) -> Json | None:
+def description(layer: nn.Layer) -> object:
     """The layer as JSON values; None where a layer of a user's own is part of it.
 
     Example:
@@ -36,7 +34,7 @@ def description(layer: nn.Layer) -> Json | None:
         return None
 
 
-def described(value: Json) -> nn.Layer:
+def described(value: object) -> nn.Layer:
     """The layer that a description names.
 
     Raises:
@@ -54,7 +52,7 @@ def described(value: Json) -> nn.Layer:
     return layer
 
 
-def _encode(value: Any, shared: dict[int, int]) -> Json:
+def _encode(value: object, shared: dict[int, int]) -> object:
     if isinstance(value, nn.Layer):
         return _encode_layer(value, shared)
     if isinstance(value, tuple):
@@ -66,7 +64,7 @@ def _encode(value: Any, shared: dict[int, int]) -> Json:
     raise _ForeignError
 
 
-def _encode_layer(layer: nn.Layer, shared: dict[int, int]) -> Json:
+def _encode_layer(layer: nn.Layer, shared: dict[int, int]) -> object:
     if isinstance(layer, _SHARED):
         number = shared.setdefault(id(layer), len(shared))
         return {"share": number, "of": _encode(layer.layer, shared)}
@@ -79,7 +77,7 @@ def _encode_layer(layer: nn.Layer, shared: dict[int, int]) -> Json:
     return {"layer": kind, "arguments": arguments}
 
 
-def _decode(value: Json, shared: dict[int, Any]) -> Any:
+def _decode(value: object, shared: dict[int, Any]) -> Any:
     if isinstance(value, list):
         return tuple(_decode(item, shared) for item in value)
     if not isinstance(value, dict):

@@ -138,7 +138,7 @@ def _as_array(x: Array | float, other: Array | float) -> Array:
     return jnp.asarray(x, other.dtype)
 
 
-def _holds(dtype: Any, number: float) -> bool:
+def _holds(dtype: np.dtype[Any], number: float) -> bool:
     """Whether the number is an integer of the dtype."""
     if type(number) is not int or dtype.kind not in "iu":
         return False

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
@@ -16,7 +15,7 @@ from tensorem.shapes import format_shape, require_equal
 from ._move import broadcast, reshape
 from ._shape import checked, shape, spec
 
-Array = Any
+Array = jax.Array
 
 
 @checked
@@ -156,7 +155,7 @@ def _held(rows: Array, index: Array, padding_idx: int, count: int) -> Array:
     return ops.where(mask, ops.stop_gradient(rows), rows)
 
 
-def batched(op: ops.Op, rule: ops.Rule, *operands: Array, **attrs: Any) -> Array:
+def batched(op: ops.Op, rule: ops.Rule, *operands: Array, **attrs: ops.Attr) -> Array:
     """An op on a batch of images; on one image also, of which the rule is asked."""
     x, *rest = operands
     if x.ndim == 4:

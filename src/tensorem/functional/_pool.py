@@ -6,6 +6,7 @@ import math
 from functools import partial
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -19,7 +20,8 @@ from ._arithmetic import div
 from ._contract import Numbers, batched
 from ._shape import checked, shape, static
 
-Array = Any
+Array = jax.Array
+Two = tuple[int, int]
 
 
 @checked
@@ -121,7 +123,7 @@ def _window(x: Array, *numbers: Any) -> dict[str, Any]:
 
 
 def _counts(
-    x: Array, counted: Any, *, kernel_size: Any, stride: Any, padding: Any
+    x: Array, counted: tuple[Two, ...], *, kernel_size: Two, stride: Two, padding: tuple[Two, Two]
 ) -> np.ndarray[Any, Any]:
     """How many entries of each window are in its mean: (H', W')."""
     if not static(x.shape[-2:]):

@@ -97,8 +97,15 @@ def recurrence(
     return scanned(cell.turn, reverse, a, weight, bias, state, here)
 
 
+Operands = tuple[Array, Array, Array | None, Arrays, Array | None]
+States = tuple[Array, Arrays]
+"""Every h, and the last state."""
+
+
 @recurrence.defjvp
-def _derivative(cell: Cell, reverse: bool, primals: Any, tangents: Any) -> Any:
+def _derivative(
+    cell: Cell, reverse: bool, primals: Operands, tangents: Operands
+) -> tuple[States, States]:
     a, weight, bias, state, here = primals
     da, dweight, dbias, dstate, _ = tangents
 

@@ -43,7 +43,7 @@ def axes(x: Array, dim: int | tuple[int, ...]) -> tuple[int, ...]:
     return (rules.axis(shape(x), dim),)
 
 
-def static(dims: Iterable[Any]) -> bool:
+def static(dims: Iterable[object]) -> bool:
     """Whether all of the dimensions are integers, and none is symbolic."""
     return all(isinstance(d, int) for d in dims)
 

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from numpy.typing import NDArray
 
 from tensorem import dtypes
 from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError
@@ -96,7 +97,7 @@ def check_indices(output: Array, target: Array) -> None:
         raise ArgumentError("takes classes as targets, got probabilities.")
 
 
-def check_classes(target: Any, classes: Any, ignored: int | None = None) -> None:
+def check_classes(target: NDArray[Any], classes: object, ignored: int | None = None) -> None:
     """Raise DataError unless every target is a class from 0 on, where their number is known."""
     if not isinstance(classes, int):
         return
@@ -106,7 +107,7 @@ def check_classes(target: Any, classes: Any, ignored: int | None = None) -> None
     _refuse(wrong, f"classes from 0 to {classes - 1}, got", target, help)
 
 
-def check_probabilities(target: Any) -> None:
+def check_probabilities(target: NDArray[Any]) -> None:
     """Rows of numbers in [0, 1] whose sum is 1, up to the rounding of their dtype."""
     check_finite(target)
     check_range(target)
@@ -116,24 +117,24 @@ def check_probabilities(target: Any) -> None:
     _refuse(wrong, "probabilities with the sum 1, got the sum", np.round(sums, 6), help)
 
 
-def check_range(target: Any) -> None:
+def check_range(target: NDArray[Any]) -> None:
     """Raise DataError unless every target is a probability."""
     _refuse((target < 0) | (target > 1), "probabilities in [0, 1], got", target)
 
 
-def check_finite(target: Any) -> None:
+def check_finite(target: NDArray[Any]) -> None:
     """Raise unless every target is a finite number."""
     if not dtypes.is_numeric(target.dtype):
         raise DTypeError(f"takes numbers as targets, got {target.dtype}.")
     _refuse(~np.isfinite(target), "finite targets, got", target)
 
 
-def check_signs(target: Any) -> None:
+def check_signs(target: NDArray[Any]) -> None:
     """Raise DataError unless every target is -1 or 1."""
     _refuse(abs(target) != 1, "targets that are -1 or 1, got", target)
 
 
-def _refuse(wrong: Any, takes: str, values: Any, help: str = "") -> None:
+def _refuse(wrong: NDArray[Any], takes: str, values: NDArray[Any], help: str = "") -> None:
     """Raise DataError at the first place that is wrong."""
     places = np.argwhere(wrong)
     if len(places):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from tensorem import dtypes
 from tensorem.calls import named
@@ -96,7 +97,7 @@ def by_name(name: str) -> Loss:
     return LOSSES[name]
 
 
-def check_targets(name: str, output: Spec, target: Any) -> None:
+def check_targets(name: str, output: Spec, target: ArrayLike) -> None:
     """Check the targets of a whole data set before anything runs.
 
     Args:
@@ -114,8 +115,8 @@ def check_targets(name: str, output: Spec, target: Any) -> None:
         >>> check_targets("mse", Spec(("N", 3)), np.zeros((8, 3), np.float32))
     """
     check = dict(_ROWS)[by_name(name)]
-    target = np.asarray(target)
+    values = np.asarray(target)
     # All examples at once; names are what the targets say.
     sizes = (UNKNOWN if isinstance(n, Poly) else n for n in output.shape[1:])
     with named(name):
-        check(Spec((*target.shape[:1], *sizes), output.dtype), target)
+        check(Spec((*values.shape[:1], *sizes), output.dtype), values)

@@ -34,7 +34,7 @@ IRRATIONAL = Unsupported(
 # --- floats of 16 bits
 
 
-def rounded_once(rule: Rule) -> Rule:
+def rounded_once(rule: Rule) -> Callable[..., Array]:
     """The rule, which for floats of 16 bits computes in float32 and rounds its result, as PyTorch.
 
     Every other dtype runs the very program of the rule. A row that stands for a primitive of JAX is

@@ -6,7 +6,7 @@ import inspect
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NewType, get_args, get_origin
+from typing import Any, Literal, NewType, TypeGuard, get_args, get_origin
 
 from tensorem.errors import TensoremError
 from tensorem.shapes import Poly, parse_size
@@ -27,19 +27,19 @@ class Kind:
     """
 
     takes: str
-    fits: Callable[[Any], bool]
+    fits: Callable[[object], bool]
 
 
-def _is_integer(value: Any) -> bool:
+def _is_integer(value: object) -> TypeGuard[int]:
     """Whether it is an integer of 64 bits, as every size and place is."""
     return type(value) is int and -(2**63) <= value < 2**63
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: object) -> bool:
     return _is_integer(value) or (isinstance(value, float) and math.isfinite(value))
 
 
-def _is_size(value: Any) -> bool:
+def _is_size(value: object) -> bool:
     if not isinstance(value, str):
         return _is_integer(value)
     try:
@@ -49,13 +49,13 @@ def _is_size(value: Any) -> bool:
     return True
 
 
-def _is_length(value: Any) -> bool:
+def _is_length(value: object) -> bool:
     if isinstance(value, str):
         return _is_size(value) and isinstance(parse_size(value), Poly)
     return _is_integer(value) and value > 0
 
 
-def _are_sizes(value: Any) -> bool:
+def _are_sizes(value: object) -> bool:
     return isinstance(value, tuple) and all(_is_size(v) or _are_sizes(v) for v in value)
 
 

@@ -8,6 +8,7 @@ from functools import reduce
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tensorem.dtypes import INTEGER
 from tensorem.errors import ArgumentError, DataError, DTypeError, ShapeError
@@ -249,7 +250,7 @@ def check_row(row: int, rows: int) -> None:
         raise ArgumentError(f"takes padding_idx from {-rows} to {rows - 1}, or None, got {row!r}.")
 
 
-def check_rows(index: Any, rows: int) -> None:
+def check_rows(index: NDArray[Any], rows: int) -> None:
     """Refuse an index of a row that a table does not have; the error says where it stands.
 
     Raises:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tensorem.errors import DataError, ShapeError
 from tensorem.shapes import OpenShape, Shape, Size, format_shape, require_equal, same_size
@@ -81,7 +82,7 @@ def lengths(x: Shape, got: Shape | None) -> None:
         require_equal(got, wanted, what)
 
 
-def check_lengths(lengths: Any, steps: int) -> None:
+def check_lengths(lengths: NDArray[Any], steps: int) -> None:
     """Refuse a length that no sequence of so many steps has; the error says where it stands.
 
     Raises:

@@ -55,7 +55,7 @@ def moves(window: Window[int]) -> dict[str, Any]:
 
 
 def conv_window(
-    kernel_size: int | Sequence[Any],
+    kernel_size: int | Sequence[object],
     stride: Numbers = 1,
     padding: Numbers | str = 0,
     dilation: Numbers = 1,
@@ -191,7 +191,7 @@ def conv_size(size: Size, kernel: int, stride: int, padding: Ends, dilation: int
     return found
 
 
-def positions(size: Any, kernel: Any, stride: int, padding: Any, dilation: int) -> Any:
+def positions(size: P, kernel: int, stride: int, padding: tuple[P, P], dilation: int) -> P:
     """The same for sizes of any kind, those of JAX too, and unchecked."""
     return _room(size, kernel, padding, dilation) // stride + 1
 
@@ -314,12 +314,12 @@ def least_size(kernel: int, padding: Ends, dilation: int) -> Size:
     return 0 if is_negative(least) else least
 
 
-def _span(kernel: Any, dilation: int) -> Any:
+def _span(kernel: int, dilation: int) -> int:
     """The places from the first entry of a window to its last."""
     return dilation * (kernel - 1) + 1
 
 
-def _room(size: Any, kernel: Any, padding: Any, dilation: int) -> Any:
+def _room(size: P, kernel: int, padding: tuple[P, P], dilation: int) -> P:
     """How far a window can move on a padded axis."""
     return size + padding[0] + padding[1] - _span(kernel, dilation)
 
@@ -328,7 +328,7 @@ def of_batches(rule: Callable[..., Spec]) -> Callable[..., Spec]:
     """The rule of images or batches, for batches alone: what a row takes."""
 
     @wraps(rule)  # its signature says what the attributes are
-    def of_batch(x: Spec, *rest: Spec, **attrs: Any) -> Spec:
+    def of_batch(x: Spec, *rest: Spec, **attrs: object) -> Spec:
         return rule(replace(x, shape=sizes_of(x, 4)), *rest, **attrs)
 
     return of_batch
