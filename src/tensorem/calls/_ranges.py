@@ -6,7 +6,7 @@ A message begins with `takes`; `named` puts in front of it whose argument it is.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeGuard, TypeVar
 

@@ -60,7 +60,8 @@ class Linear(Layer):
         return y
 
     def forward(self, x: Any) -> Any:
-        return F.linear(x, self.weight, self.bias)
+        bias: Any = self.bias  # in forward the array, or None
+        return F.linear(x, self.weight, bias)
 
     def label(self) -> str:
         return f"Linear({self.in_features} -> {self.out_features})"

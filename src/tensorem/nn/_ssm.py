@@ -139,7 +139,7 @@ class Mamba(Layer):
         A = F.neg(F.exp(p["A_log"]))
         y, _ = F.selective_scan(x, step, A, B, C, p["D"], method=self.scan)
         y = F.mul(y, F.silu(z))
-        return F.linear(y, p["out_proj.weight"], p["out_proj.bias"])  # type: ignore[no-any-return]
+        return F.linear(y, p["out_proj.weight"], p["out_proj.bias"])
 
 
 class GatedDiagonalSSM(Layer):
