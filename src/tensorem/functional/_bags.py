@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from jax.typing import DTypeLike
 
 from tensorem import dtypes, rules
 from tensorem.calls import among
@@ -108,7 +107,7 @@ def _greatest(rows: Array, held: Array) -> Array:
     return where(_count(held, rows.dtype) > 0, found, 0.0)
 
 
-def _count(held: Array, dtype: Any) -> Array:
+def _count(held: Array, dtype: DTypeLike) -> Array:
     """How many indices each bag has, (B, 1)."""
     return jnp.sum(held, axis=1, keepdims=True, dtype=dtype)
 

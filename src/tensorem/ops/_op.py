@@ -241,5 +241,5 @@ def holds_nan(tree: object) -> bool:
 
 
 @jax.jit
-def _has_nan(x: Any) -> Any:
+def _has_nan(x: jax.Array) -> jax.Array:
     return jnp.isnan(x).any()

@@ -135,7 +135,7 @@ def _chart(facts: Facts, kind: str, names: set[str]) -> str:
     return _draw.curves(lines, kind) if lines else ""
 
 
-def _plain(value: Any) -> str:
+def _plain(value: object) -> str:
     if isinstance(value, dict) and value.keys() == {"name", "arguments"}:
         inner = ", ".join(f"{k}={_plain(v)}" for k, v in value["arguments"].items())
         return f"{value['name']}({inner})"
