@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import jax
+from numpy.typing import NDArray
 
 from tensorem import rules
 from tensorem.calls import called
@@ -15,7 +16,7 @@ Array = jax.Array
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-def shape(x: Array) -> tuple[Size, ...]:
+def shape(x: Array | NDArray[Any]) -> tuple[Size, ...]:
     """The shape of an array, with the symbolic sizes of a trace as polynomials.
 
     Example:

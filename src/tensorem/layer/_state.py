@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.core import Tracer
+from numpy.typing import NDArray
 
 from tensorem import functional as F
 from tensorem.calls import named
@@ -80,9 +81,9 @@ def _kind(x: object) -> str:
     return str(sorted(x)) if isinstance(x, Mapping) else type(x).__name__
 
 
-def _input(spec: Spec, x: Tree, values: dict[str, int]) -> Array:
+def _input(spec: Spec, x: Tree, values: dict[str, int]) -> Array | NDArray[Any]:
     with named("The model"):
-        array: Array = taken(x, spec.dtype)
+        array = taken(x, spec.dtype)
         _require_shape(spec.bind(values).shape, F.shape(array), values)
     return array
 

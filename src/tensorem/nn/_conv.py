@@ -70,8 +70,9 @@ class Conv(Layer):
         if self.padding_mode != "zeros":  # zeros are the convolution's own, and cost nothing
             frame = sum(reversed(self.window().padding), ())  # the last axis first, as in PyTorch
             x, padding = F.pad(x, frame, self.padding_mode), 0
+        bias: Any = self.bias  # in forward the array, or None
         return _FORWARD[self.axes](
-            x, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
+            x, self.weight, bias, self.stride, padding, self.dilation, self.groups
         )  # fmt: skip
 
 
