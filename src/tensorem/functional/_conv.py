@@ -6,6 +6,7 @@ that a kernel meets. So every reading of `conv2d` is one of these, the checker's
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -284,10 +285,10 @@ def _row(x: Array) -> Array:
     return reshape(x, (*x.shape[:2], 1, x.shape[2]))
 
 
-def _batched(x: Array, axes: int, f: Any) -> Array:
+def _batched(x: Array, axes: int, f: Callable[[Array], Array]) -> Array:
     """A function of a batch, on one image too."""
     if x.ndim == axes + 2:
-        return f(x)  # type: ignore[no-any-return]
+        return f(x)
     y = f(reshape(x, (1, *x.shape)))
     return reshape(y, y.shape[1:])
 

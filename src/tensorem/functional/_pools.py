@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -393,14 +394,14 @@ def _check(x: Array, axes: int, *numbers: Any) -> None:
     rules.pool(spec(x), **pool_window(shape(x), *numbers, axes=axes)._asdict())
 
 
-def _flat(kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+def _flat(kernel: object, stride: object, padding: object, dilation: object) -> Any:
     """The window of a series as one of an image one row high."""
     step = kernel if stride is None else stride
     numbers = ((kernel, 1), (step, 1), (padding, 0), (dilation, 1))
     return tuple((idle, *each("kernel_size", n, 1, 0)) for n, idle in numbers)
 
 
-def _split(kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
+def _split(kernel: object, stride: object, padding: object, dilation: object) -> Any:
     """The window of a volume: along the depth, as one column wide, and of its slices."""
     step = kernel if stride is None else stride
     numbers = [each("kernel_size", n, 3, 0) for n in (kernel, step, padding, dilation)]
@@ -408,7 +409,10 @@ def _split(kernel: Any, stride: Any, padding: Any, dilation: Any) -> Any:
     return along, tuple(n[1:] for n in numbers)
 
 
-def _by_slices(x: Array, slices: Any, depth: Any) -> Array:
+Pool = Callable[[Array], Array]
+
+
+def _by_slices(x: Array, slices: Pool, depth: Pool) -> Array:
     """A pooling of each slice of volumes, then one along their depth."""
     if x.ndim == 4:
         return reshape(y := _by_slices(reshape(x, (1, *x.shape)), slices, depth), y.shape[1:])
@@ -444,7 +448,7 @@ def _powers(
 # --- to a given size
 
 
-def _adapted(x: Array, output_size: Sizes, axes: int, pool: Any) -> Array:
+def _adapted(x: Array, output_size: Sizes, axes: int, pool: Callable[[Array, int], Array]) -> Array:
     if x.ndim not in (axes + 1, axes + 2):
         raise ShapeError(f"takes images of {axes} axes, got {format_shape(shape(x))}.")
     sizes = output_size if isinstance(output_size, tuple | list) else (output_size,) * axes
@@ -456,18 +460,16 @@ def _adapted(x: Array, output_size: Sizes, axes: int, pool: Any) -> Array:
     return x
 
 
-def _along(x: Array, axis: int, size: int, pool: Any) -> Array:
+def _along(x: Array, axis: int, size: int, pool: Callable[[Array, int], Array]) -> Array:
     """Pool one axis; a single window is all of it, whose size may be a name."""
     if size == 1:
-        y: Array = pool(x, axis)
-        return y
+        return pool(x, axis)
     if not static(x.shape[axis : axis + 1]):
         raise ShapeError(f"takes images whose sizes are numbers, got {format_shape(shape(x))}.")
     old = int(x.shape[axis])
     if old % size == 0:
         whole = reshape(x, (*x.shape[:axis], size, old // size, *x.shape[axis + 1 :]))
-        tiled: Array = pool(whole, axis + 1)
-        return reshape(tiled, (*x.shape[:axis], size, *x.shape[axis + 1 :]))
+        return reshape(pool(whole, axis + 1), (*x.shape[:axis], size, *x.shape[axis + 1 :]))
     cuts = [(i * old // size, -(-(i + 1) * old // size)) for i in range(size)]
     return cat([pool(narrow(x, axis, a, b - a), axis) for a, b in cuts], dim=axis)
 
