@@ -102,7 +102,11 @@ def test_a_number_that_another_process_has_by_now_holds_nothing(tmp_path: Path) 
         assert json.loads(lock.read_text())["began"] != "boot 1"
 
 
-@pytest.mark.parametrize(("pid", "free"), [(os.getpid(), False), (1, False), (2**22 + 1, True)])
+@pytest.mark.parametrize(
+    ("pid", "free"),
+    [(os.getpid(), False), (1, False), (2**22 + 1, True)],
+    ids=["own", "first", "none"],
+)
 def test_where_the_system_does_not_say_when_it_began_its_life_counts(
     pid: int, free: bool, tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import jax
@@ -217,3 +218,11 @@ def test_a_program_of_64_bits_stays_one_wherever_it_is_run(dtype: str) -> None:
     assert found.dtype == dtype
     rtol = {"float32": 1e-6, "float64": 1e-15}[dtype]
     assert_close(found, np.tanh(x * 0.1) + x.mean(), rtol, 0)
+
+
+def test_a_call_of_another_op_of_the_name_is_the_tables_row_or_none() -> None:
+    twin = replace(ops.relu, shape=lambda x, **attrs: ops.relu.shape(x))
+    captured = graph.capture(lambda x: twin(x) + ops.relu(x), (3,))
+    assert [node.row for node in captured.nodes if node.op == "relu"] == [ops.relu] * 2
+    captured = graph.capture(replace(ops.relu, run=lambda x: -x), (3,))
+    assert [node.op for node in captured.nodes] == ["neg"]

@@ -162,6 +162,10 @@ CASES: dict[str, list[Case]] = {
         Case(((2, 4), (4,), (4,)), {"ndim": 1, "eps": 1e-5}, constant=(1, 2)),
         Case(((2, 2, 3), (2, 3), (2, 3)), {"ndim": 2, "eps": 1e-3}, constant=(1, 2)),
     ],
+    "rms_norm": [
+        Case(((2, 4), (4,)), {"ndim": 1, "eps": 1e-5}, constant=(1,)),
+        Case(((2, 2, 3), (2, 3)), {"ndim": 2, "eps": 1e-3}, constant=(1,)),
+    ],
 }
 
 

@@ -16,7 +16,8 @@ from tensorem.calls._not_taken import NEXT
 from tensorem.errors import ArgumentError
 
 OWN = {
-    "AddBranches", "BasicBlock", "Bottleneck", "Concat", "GatedDiagonalSSM", "GlobalAvgPool",
+    "AddBranches", "BasicBlock", "Bottleneck", "Checkpoint", "Concat", "GatedDiagonalSSM",
+    "GlobalAvgPool", "Lambda", "MapBatch", "Repeat",
     "Input", "Layer", "LearnedPositionalEmbedding", "Mamba", "OneHotEmbedding", "Residual",
     "RotaryEmbedding", "Seeded", "Sequential", "SinusoidalPositionalEncoding", "Standardize",
     "Sum", "SwiGLU", "Unstandardize",

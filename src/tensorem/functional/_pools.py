@@ -53,6 +53,7 @@ def max_pool1d(
         DTypeError: x holds no floats.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> max_pool1d(jnp.array([[1.0, 3.0, 2.0, 5.0]]), 2).tolist()
         [[3.0, 5.0]]
     """
@@ -87,6 +88,7 @@ def max_pool3d(
         DTypeError: x holds no floats.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> max_pool3d(jnp.arange(8.0).reshape(1, 2, 2, 2), 2).tolist()
         [[[[7.0]]]]
     """
@@ -126,6 +128,7 @@ def avg_pool1d(
         DTypeError: x holds no floats.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> avg_pool1d(jnp.array([[1.0, 3.0, 2.0, 6.0]]), 2).tolist()
         [[2.0, 4.0]]
     """
@@ -163,6 +166,7 @@ def avg_pool3d(
         DTypeError: x holds no floats.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> avg_pool3d(jnp.arange(8.0).reshape(1, 2, 2, 2), 2).tolist()
         [[[[3.5]]]]
     """
@@ -204,6 +208,7 @@ def lp_pool1d(
         DTypeError: x holds no floats.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> lp_pool1d(jnp.array([[3.0, 4.0]]), 2, 2).tolist()
         [[5.0]]
     """
@@ -235,6 +240,7 @@ def lp_pool2d(
         DTypeError: x holds no floats.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> lp_pool2d(jnp.array([[[3.0, 4.0]]]), 2, (1, 2)).tolist()
         [[[5.0]]]
     """
@@ -256,6 +262,7 @@ def adaptive_avg_pool1d(x: Array, output_size: Sizes) -> Array:
         ArgumentError: A size is below 1.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> adaptive_avg_pool1d(jnp.ones((1, 4)), 2).shape
         (1, 2)
 
@@ -280,6 +287,7 @@ def adaptive_avg_pool2d(x: Array, output_size: Sizes) -> Array:
         ArgumentError: A size is below 1.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> adaptive_avg_pool2d(jnp.ones((1, 4, 4)), 2).shape
         (1, 2, 2)
 
@@ -304,6 +312,7 @@ def adaptive_avg_pool3d(x: Array, output_size: Sizes) -> Array:
         ArgumentError: A size is below 1.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> adaptive_avg_pool3d(jnp.ones((1, 4, 4, 4)), 2).shape
         (1, 2, 2, 2)
 
@@ -328,6 +337,7 @@ def adaptive_max_pool1d(x: Array, output_size: Sizes) -> Array:
         ArgumentError: A size is below 1.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> adaptive_max_pool1d(jnp.ones((1, 4)), 2).shape
         (1, 2)
 
@@ -352,6 +362,7 @@ def adaptive_max_pool2d(x: Array, output_size: Sizes) -> Array:
         ArgumentError: A size is below 1.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> adaptive_max_pool2d(jnp.ones((1, 4, 4)), 2).shape
         (1, 2, 2)
 
@@ -376,6 +387,7 @@ def adaptive_max_pool3d(x: Array, output_size: Sizes) -> Array:
         ArgumentError: A size is below 1.
 
     Example:
+        >>> import jax.numpy as jnp
         >>> adaptive_max_pool3d(jnp.ones((1, 4, 4, 4)), 2).shape
         (1, 2, 2, 2)
 

@@ -12,6 +12,7 @@ from jax.extend.core import ClosedJaxpr, Jaxpr, JaxprEqn, Literal, Var
 from numpy.typing import ArrayLike
 
 from tensorem.graph._trace import form
+from tensorem.ops import TABLE
 from tensorem.ops._op import CALLS, Attrs, Op
 
 Atom = Var | Literal
@@ -19,10 +20,10 @@ Atom = Var | Literal
 
 def recognised(eqn: JaxprEqn) -> tuple[Op, Attrs] | None:
     """The op that a named call is, if its inner jaxpr is that op's own."""
-    call = CALLS.get(eqn.params["name"])
-    if call is None:
+    called, attrs = CALLS.get(eqn.params["name"], (None, ()))
+    op = None if called is None else TABLE.get(called.name)  # others may bear the name of a row
+    if op is None:
         return None
-    op, attrs = call
     operands = [
         jax.ShapeDtypeStruct(v.aval.shape, v.aval.dtype, weak_type=v.aval.weak_type)
         for v in eqn.params["jaxpr"].jaxpr.invars
@@ -32,7 +33,7 @@ def recognised(eqn: JaxprEqn) -> tuple[Op, Attrs] | None:
     except Exception:
         # Batched operands need not be legal operands of the op itself: then it is not that op.
         return None
-    return call if equal(own, eqn.params["jaxpr"]) else None
+    return (op, attrs) if equal(own, eqn.params["jaxpr"]) else None
 
 
 def equal(a: ClosedJaxpr, b: ClosedJaxpr) -> bool:
