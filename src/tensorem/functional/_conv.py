@@ -20,7 +20,7 @@ from tensorem.errors import ShapeError
 from tensorem.rules import Numbers, Window, conv_window
 from tensorem.shapes import format_shape
 
-from ._move import broadcast, cat, narrow, pad, permute, reshape
+from ._move import as_row, broadcast, cat, narrow, of_row, pad, permute, reshape
 from ._shape import checked, shape, spec, static
 
 Array = jax.Array
@@ -232,8 +232,8 @@ def _checked(
 def _conv1d(x: Array, weight: Array, bias: Array | None, window: Window[int], groups: int) -> Array:
     """An image one row high."""
     biases = () if bias is None else (bias,)
-    y = ops.conv2d(_row(x), _row(weight), *biases, **rules.moves(_flat(window)), groups=groups)
-    return reshape(y, (*y.shape[:2], y.shape[3]))
+    y = ops.conv2d(as_row(x), as_row(weight), *biases, **rules.moves(_flat(window)), groups=groups)
+    return of_row(y)
 
 
 def _conv3d(x: Array, weight: Array, bias: Array | None, window: Window[int], groups: int) -> Array:
@@ -281,10 +281,6 @@ def _of_slices(window: Window[int]) -> Window[int]:
     )  # fmt: skip
 
 
-def _row(x: Array) -> Array:
-    return reshape(x, (*x.shape[:2], 1, x.shape[2]))
-
-
 def _batched(x: Array, axes: int, f: Callable[[Array], Array]) -> Array:
     """A function of a batch, on one image too."""
     if x.ndim == axes + 2:
@@ -329,8 +325,8 @@ def _transpose2d(
 def _transpose1d(
     x: Array, weight: Array, window: Window[int], more: tuple[int, ...], groups: int
 ) -> Array:
-    y = _transpose2d(_row(x), _row(weight), _flat(window), (0, *more), groups)
-    return reshape(y, (*y.shape[:2], y.shape[3]))
+    y = _transpose2d(as_row(x), as_row(weight), _flat(window), (0, *more), groups)
+    return of_row(y)
 
 
 def _transpose3d(

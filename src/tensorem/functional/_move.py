@@ -236,3 +236,13 @@ def broadcast(x: Array, target: tuple[Any, ...], dims: tuple[int, ...]) -> Array
         return ops.broadcast(x, shape=tuple(target), dims=dims)
     rules.broadcast(spec(x), shape=rules.Whole(sizes(target)), dims=dims)
     return lax.broadcast_in_dim(x, target, dims)  # attributes of an op are plain integers
+
+
+def as_row(x: Array) -> Array:
+    """A series (..., L) as an image (..., 1, L)."""
+    return reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
+
+
+def of_row(x: Array) -> Array:
+    """The series of an image that is one row high."""
+    return reshape(x, (*x.shape[:-2], x.shape[-1]))

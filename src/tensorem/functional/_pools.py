@@ -17,7 +17,7 @@ from tensorem.shapes import format_shape
 
 from ._arithmetic import mul
 from ._measure import root
-from ._move import cat, narrow, reshape
+from ._move import as_row, cat, narrow, of_row, reshape
 from ._pool import avg_pool2d, max_pool2d
 from ._reduce import amax, mean
 from ._shape import checked, shape, spec, static
@@ -59,7 +59,7 @@ def max_pool1d(
     """
     _check(x, 1, kernel_size, stride, padding, dilation, ceil_mode)
     kernel, step, frame, spread = _flat(kernel_size, stride, padding, dilation)
-    return _unrow(max_pool2d(_row(x), kernel, step, frame, spread, ceil_mode))
+    return of_row(max_pool2d(as_row(x), kernel, step, frame, spread, ceil_mode))
 
 
 @checked
@@ -134,8 +134,8 @@ def avg_pool1d(
     """
     _check(x, 1, kernel_size, stride, padding, 1, ceil_mode)
     kernel, step, frame, _ = _flat(kernel_size, stride, padding, 1)
-    y = avg_pool2d(_row(x), kernel, step, frame, ceil_mode, count_include_pad)
-    return _unrow(y)
+    y = avg_pool2d(as_row(x), kernel, step, frame, ceil_mode, count_include_pad)
+    return of_row(y)
 
 
 @checked
@@ -433,14 +433,6 @@ def _by_slices(x: Array, slices: Pool, depth: Pool) -> Array:
     columns = reshape(y, (n, c, d, y.shape[2] * y.shape[3]))  # images that are D high
     z = depth(columns)
     return reshape(z, (n, c, z.shape[2], *y.shape[2:]))
-
-
-def _row(x: Array) -> Array:
-    return reshape(x, (*x.shape[:-1], 1, x.shape[-1]))
-
-
-def _unrow(y: Array) -> Array:
-    return reshape(y, (*y.shape[:-2], y.shape[-1]))
 
 
 # --- by powers

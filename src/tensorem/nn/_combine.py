@@ -128,6 +128,9 @@ class Sequential(Layer):
         return f"Sequential({', '.join(map(repr, shown))})"
 
 
+_INNER = "Residual takes an inner layer"
+
+
 class Residual(Layer):
     """The sum x + inner(x).
 
@@ -146,12 +149,12 @@ class Residual(Layer):
     inner: Layer
 
     def output_shape(self, x: Shape = UNKNOWN_RANK) -> Shape:
-        _require_same(x, ruled(self.inner, "inner", (x,), (), None))
+        require_kept(x, ruled(self.inner, "inner", (x,), (), None), _INNER)
         return x
 
     def forward(self, x: Any) -> Any:
         y = self.inner(x)
-        _require_same(shape_tree(x), shape_tree(y))
+        require_kept(shape_tree(x), shape_tree(y), _INNER)
         return F.add(x, y)
 
 
@@ -223,6 +226,14 @@ def _chain(steps: list[tuple[str, Layer]], shapes: tuple[Any, ...]) -> Any:
     return shapes[0]
 
 
-def _require_same(x: Any, y: Any) -> None:
+def require_kept(x: Shape, y: Shape, takes: str) -> None:
+    """Raise unless a layer gives the shape that it takes.
+
+    Args:
+        takes: The beginning of the error, such as "Repeat takes a layer".
+
+    Raises:
+        ShapeError: It gives another one.
+    """
     flow = f"{format_shape(x)} -> {format_shape(y)}"
-    require_equal(y, x, f"Residual takes an inner layer that keeps the shape, got {flow}.")
+    require_equal(y, x, f"{takes} that keeps the shape, got {flow}.")

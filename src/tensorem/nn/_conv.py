@@ -49,10 +49,7 @@ class Conv(Layer):
         )
 
     def parameters(self) -> Mapping[str, Parameter | None]:
-        weight = Parameter(self._weight(), kaiming_uniform(a=math.sqrt(5)))
-        bound = 1 / math.sqrt(math.prod(self._weight()[1:]))
-        bias = Parameter((self.out_channels,), uniform(-bound, bound))
-        return {"weight": weight, "bias": bias if self.bias else None}
+        return _started(self._weight(), self.out_channels, self.bias)
 
     def _weight(self) -> tuple[int, ...]:
         kernel = self.window().kernel_size
@@ -212,10 +209,7 @@ class ConvTranspose(Layer):
         return conv_window(self.kernel_size, self.stride, padding, self.dilation, axes=self.axes)
 
     def parameters(self) -> Mapping[str, Parameter | None]:
-        weight = Parameter(self._weight(), kaiming_uniform(a=math.sqrt(5)))
-        bound = 1 / math.sqrt(math.prod(self._weight()[1:]))
-        bias = Parameter((self.out_channels,), uniform(-bound, bound))
-        return {"weight": weight, "bias": bias if self.bias else None}
+        return _started(self._weight(), self.out_channels, self.bias)
 
     def _weight(self) -> tuple[int, ...]:
         kernel = self.window().kernel_size
@@ -337,6 +331,16 @@ class ConvTranspose3d(ConvTranspose):
     """
 
     axes: ClassVar[int] = 3
+
+
+def _started(
+    shape: tuple[int, ...], out_channels: int, biased: bool
+) -> Mapping[str, Parameter | None]:
+    """Weight and bias, uniform on ±1/√(the products in a sum), as PyTorch's."""
+    bound = 1 / math.sqrt(math.prod(shape[1:]))
+    bias = Parameter((out_channels,), uniform(-bound, bound))
+    weight = Parameter(shape, kaiming_uniform(a=math.sqrt(5)))
+    return {"weight": weight, "bias": bias if biased else None}
 
 
 _FORWARD = {1: F.conv1d, 2: F.conv2d, 3: F.conv3d}

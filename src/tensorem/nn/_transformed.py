@@ -15,7 +15,9 @@ from tensorem import functional as F
 from tensorem.calls import integer
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.layer import Carried, Layer, carry, ruled
-from tensorem.shapes import UNKNOWN_RANK, OpenShape, Shape, format_shape, require_equal
+from tensorem.shapes import UNKNOWN_RANK, OpenShape, Shape
+
+from ._combine import require_kept
 
 Arrays = dict[str, jax.Array]
 
@@ -55,8 +57,7 @@ class Repeat(Layer):
 
     def output_shape(self, x: Shape = UNKNOWN_RANK) -> Shape:
         y = ruled(self.layers[0], "0", (x,), (), None)
-        flow = f"{format_shape(x)} -> {format_shape(y)}"
-        require_equal(y, x, f"takes a layer that keeps the shape, got {flow}.")
+        require_kept(x, y, "takes a layer")
         return x
 
     def forward(self, x: Any) -> Any:
@@ -65,7 +66,7 @@ class Repeat(Layer):
             return _looped(copies, x)
         for copy in copies:
             y, buffers = copy(copy.params, copy.buffers, x, key=copy.key)
-            _require_same(x, y)
+            require_kept(F.shape(x), F.shape(y), "Repeat takes a layer")
             copy.keep(buffers)
             x = y
         return x
@@ -191,19 +192,13 @@ def _looped(copies: list[Carried], x: Any) -> Any:
     def body(x: Any, given: Any) -> tuple[Any, Arrays]:
         params, buffers, key = given
         y, after = first(params, buffers, x, key=key)
-        _require_same(x, y)
+        require_kept(F.shape(x), F.shape(y), "Repeat takes a layer")
         return y, after
 
     y, after = lax.scan(body, x, (params, buffers, keys))
     for i, copy in enumerate(copies):
         copy.keep({name: values[i] for name, values in after.items()})
     return y
-
-
-def _require_same(x: Any, y: Any) -> None:
-    flow = f"{format_shape(F.shape(x))} -> {format_shape(F.shape(y))}"
-    what = f"Repeat takes a layer that keeps the shape, got {flow}."
-    require_equal(F.shape(y), F.shape(x), what)
 
 
 def _followed(values: jax.Array) -> jax.Array:
