@@ -413,7 +413,7 @@ def test_what_users_of_pytorch_look_for_is_answered() -> None:
         model.eval()
     with pytest.raises(AttributeError, match=r"^A model has no colour\.$"):
         _ = model.colour
-    assert not hasattr(model, "parameters")
+    assert not hasattr(model, "children")
 
 
 def test_one_example_is_told_to_be_a_batch() -> None:

@@ -74,6 +74,8 @@ def _encode_layer(layer: nn.Layer, shared: dict[int, int]) -> object:
     given = [field.name for field in fields(layer) if field.init]
     values = {name: getattr(layer, name) for name in given}
     arguments = {key: _encode(item, shared) for key, item in values.items()}
+    if _made(kind, values) != layer:  # a part was replaced that the layer makes itself
+        raise _ForeignError
     return {"layer": kind, "arguments": arguments}
 
 

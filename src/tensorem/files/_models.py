@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +53,7 @@ def save(model: nn.Model | GraphModel | Graph, folder: str | Path) -> Path:
     if isinstance(model, nn.Model):
         arrays |= {name: np.asarray(a) for name, a in model.state_dict().items()}
         layers = description(model.layer)
+        texts |= {"frozen": json.dumps(sorted(model.frozen))} if model.frozen else {}
         texts |= {"layers": json.dumps(layers, separators=(",", ":"))} if layers else {}
     texts["sha256"] = _sha256(arrays, texts)
     folder = disk.path_of(folder)
@@ -79,10 +81,23 @@ def load(folder: str | Path, layer: nn.Layer | None = None) -> nn.Model | GraphM
     folder = disk.path_of(folder)
     graph, arrays, texts = _read(folder)
     if layer is not None:
-        return _of_layer(layer, graph, arrays, folder)
+        return _frozen(_of_layer(layer, graph, arrays, folder), texts, folder)
     if "layers" in texts:
-        return _of_description(graph, arrays, texts["layers"], folder)
+        return _frozen(_of_description(graph, arrays, texts["layers"], folder), texts, folder)
     return GraphModel(graph)
+
+
+def _frozen(model: nn.Model, texts: Mapping[str, str], folder: Path) -> nn.Model:
+    """The same model with the parameters frozen that the file says."""
+    said = texts.get("frozen", "[]")
+    try:
+        names = frozenset(disk.parse_json(said))
+    except (ValueError, TypeError):
+        names = frozenset({None})
+    if not names <= model.params.keys():
+        weights = disk.RunFiles(folder).weights
+        raise FileError(f"{weights} says by names of parameters what is frozen, got {said!r}.")
+    return replace(model, frozen=names)
 
 
 def _of_layer(layer: nn.Layer, graph: Graph, arrays: disk.Arrays, folder: Path) -> nn.Model:

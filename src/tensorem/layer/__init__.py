@@ -3,8 +3,6 @@
 from ._bind import EVALUATION as EVALUATION
 from ._bind import Context as Context
 from ._bind import eager as eager
-from ._build import Declared as Declared
-from ._build import Scheme as Scheme
 from ._build import build as build
 from ._built import Built as Built
 from ._carry import Carried as Carried
@@ -23,6 +21,8 @@ from ._specs import shape_tree as shape_tree
 from ._spelling import Programs as Programs
 from ._spelling import Spelling as Spelling
 from ._spelling import spelled as spelled
+from ._start import Declared as Declared
+from ._start import Scheme as Scheme
 from ._summary import LayerInfo as LayerInfo
 from ._tree import join as join
 from ._tree import parts as parts

@@ -140,6 +140,8 @@ class Pass:
     """The path of its root: that of a layer which is carried into a transform."""
     buffers: Arrays = field(init=False)
     homes: dict[int, str] = field(default_factory=dict)
+    watched: dict[str, dict[str, Tree]] = field(default_factory=dict)
+    """By path, where the output of the layer there is kept."""
     trace: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -184,7 +186,16 @@ class Pass:
                 require_arrays(layer, y)
         if log is not None:
             log.note(layer, frame.path, xs, y, said)
+        if frame.path in self.watched:
+            self.require_own_trace(f"the output of {layer.label()} is kept")
+            self.watched[frame.path][frame.path] = y
         return y
+
+    def watch(self, paths: tuple[str, ...]) -> dict[str, Tree]:
+        """The outputs of the layers at these paths, once they are called; each time anew."""
+        seen: dict[str, Tree] = {}
+        self.watched |= dict.fromkeys(paths, seen)
+        return seen
 
     def set_buffer(self, path: str, value: Array) -> None:
         old = self.buffers[path]

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from shutil import get_terminal_size
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import jax
 
 from tensorem import ops, rand
 from tensorem.calls import named
+from tensorem.errors import LayerError
 
 from ._bind import EVALUATION, Array, Arrays, Context
-from ._built import Built, forms, read
+from ._built import Built, float_dtype, forms, read
+from ._declare import declarations
+from ._declared import Parameter
 from ._held import Held
 from ._layer import Layer
+from ._paths import matched, part_at, with_part
 from ._specs import Tree, text
-from ._state import loaded
-from ._summary import html, shown, summary, total
-from ._tree import Whole
+from ._start import declared_by, started
+from ._state import aliases, loaded
+from ._summary import LayerInfo, html, shown, summary, total
+from ._tree import Whole, join
+from ._watched import Watched
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType
@@ -40,6 +46,7 @@ class Model(Whole):
         built: The layer and its specs.
         params: What is trained, by state-dict name; read-only (`Held`).
         buffers: What is carried along, by state-dict name; read-only.
+        frozen: The parameters that training leaves as they are: see `freeze`.
 
     Example:
         >>> from tensorem import nn
@@ -51,6 +58,9 @@ class Model(Whole):
     built: Built
     params: Arrays
     buffers: Arrays
+    frozen: frozenset[str] = frozenset()
+    __iter__: ClassVar[None] = None
+    """Or model[path] would make it a sequence."""
 
     def __post_init__(self) -> None:
         for name in ("params", "buffers"):
@@ -156,6 +166,7 @@ class Model(Whole):
             self.built,
             self.params if params is None else params,
             self.buffers if buffers is None else buffers,
+            self.frozen,
         )
 
     def rebuild(self) -> Model:
@@ -174,7 +185,8 @@ class Model(Whole):
         params, buffers = forms(self.layer, self.built.inputs)
         with self.precision():
             found = loaded(self.layer, {**params, **buffers}, self.state_dict())
-        return Model(built, {p: found[p] for p in params}, {p: found[p] for p in buffers})
+        params, buffers = ({p: found[p] for p in kind} for kind in (params, buffers))
+        return Model(built, params, buffers, self.frozen)
 
     def state_dict(self) -> Arrays:
         """All arrays by the names of a PyTorch state dict."""
@@ -185,11 +197,12 @@ class Model(Whole):
 
         Args:
             strict: Whether every name must be on both sides. Else what is missing stays as it is,
-                what has no place is left out, and a warning names both.
+                what has no place is left out, and a warning counts and names both.
 
         Raises:
-            PathError: A name is missing or has no place here; the nearest names are listed.
-            ShapeError: An array has another shape.
+            PathError: A name is missing or has no place here, or none has one; the nearest names
+                are listed.
+            ShapeError: An array has another shape; all that have are listed.
             DTypeError: An array has a dtype whose values do not survive conversion.
         """
         with self.precision():
@@ -198,6 +211,156 @@ class Model(Whole):
             params={p: found[p] for p in self.params},
             buffers={p: found[p] for p in self.buffers},
         )
+
+    # Its arrays by name
+
+    def parameters(self) -> ValuesView[Array]:
+        """The parameters one after another, as in PyTorch; `params` holds them by name.
+
+        Example:
+            >>> from tensorem import nn
+            >>> model = nn.build(nn.Linear(3, 2), input=("N", 3))
+            >>> sum(p.size for p in model.parameters())
+            8
+        """
+        return self.params.values()
+
+    def named_parameters(self) -> ItemsView[str, Array]:
+        """The pairs (name, parameter), as in PyTorch."""
+        return self.params.items()
+
+    def named_buffers(self) -> ItemsView[str, Array]:
+        """The pairs (name, buffer), as in PyTorch."""
+        return self.buffers.items()
+
+    def freeze(self, *patterns: str) -> Model:
+        """The same model, of which training leaves these parameters as they are.
+
+        What is frozen gets no gradient and no memory of the optimizer. The buffers of a layer, such
+        as the statistics of a BatchNorm2d, still follow the data in training.
+
+        Args:
+            patterns: Names of parameters, in which * stands for any characters and ? for one.
+
+        Raises:
+            PathError: A pattern matches no parameter; those nearby are listed.
+            ArgumentError: There is no pattern.
+
+        Example:
+            >>> from tensorem import nn
+            >>> layer = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+            >>> sorted(nn.build(layer, input=("N", 4)).freeze("0.*").frozen)
+            ['0.bias', '0.weight']
+        """
+        return replace(self, frozen=self.frozen | matched("freeze", patterns, self.params))
+
+    def unfreeze(self, *patterns: str) -> Model:
+        """The same model, of which training moves these parameters again.
+
+        Args:
+            patterns: As in `freeze`.
+
+        Raises:
+            PathError: A pattern matches no parameter; those nearby are listed.
+            ArgumentError: There is no pattern.
+        """
+        return replace(self, frozen=self.frozen - matched("unfreeze", patterns, self.params))
+
+    # Its layers by path
+
+    def submodel(self, path: str | int) -> Model:
+        """The layer at a path as a model, with its arrays and the input that it gets here.
+
+        Args:
+            path: As in the names of the arrays: "0", "encoder.layers.1"; model[path] is the same.
+
+        Raises:
+            PathError: There is no layer; those nearby are listed.
+            LayerError: The layer is not called, or with an argument that is no array.
+
+        Example:
+            >>> from tensorem import nn
+            >>> layer = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+            >>> model = nn.build(layer, input=("N", 4))
+            >>> model[2]
+            Model(Linear, (N, 8) -> (N, 3), 27 parameters)
+        """
+        path = str(path)
+        part = part_at(self.layer, path, "submodel takes")
+        built = read(part, _takes(self.built.table, path))
+        names = {name: join(path, name) for name in declarations(part)}
+        homes, state = aliases(self.layer), self.state_dict()
+        names = {name: homes.get(home, home) for name, home in names.items()}
+        params, buffers = (
+            {name: state[home] for name, home in names.items() if home in kind}
+            for kind in (self.params, self.buffers)
+        )
+        frozen = frozenset(name for name, home in names.items() if home in self.frozen)
+        return Model(built, params, buffers, frozen)
+
+    __getitem__ = submodel
+
+    def replace_layer(self, path: str | int, layer: Layer, seed: int = 0) -> Model:
+        """The same model with another layer at a path; all arrays that are not of it stay.
+
+        Args:
+            path: As in `submodel`.
+            layer: What stands there now; its arrays start anew.
+            seed: Where their initial values come from.
+
+        Raises:
+            PathError: There is no layer at the path; those nearby are listed.
+            LayerError: The new one is no layer, or the path leads into a shared layer again.
+            ShapeError: It does not fit where it stands.
+
+        Example:
+            >>> from tensorem import nn
+            >>> layer = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+            >>> model = nn.build(layer, input=("N", 4)).replace_layer(2, nn.Linear(8, 5))
+            >>> model.output
+            float32 (N, 5)
+        """
+        path = str(path)
+        part_at(self.layer, path, "replace_layer takes")
+        if not isinstance(layer, Layer):
+            raise LayerError(f"replace_layer takes a layer, got {layer!r}.")
+        whole = with_part(self.layer, path, layer)
+        built, homes, old = read(whole, self.built.inputs), aliases(self.layer), self.state_dict()
+        declared = declared_by(whole, seed, {})
+        new = {p: d for p, d in declared.items() if p.startswith(f"{path}.")}
+        with self.precision():
+            arrays = started(new, seed, float_dtype(built.inputs))
+        arrays = {p: arrays[p] if p in new else old[homes.get(p, p)] for p in declared}
+        params = {p: a for p, a in arrays.items() if isinstance(declared[p], Parameter)}
+        buffers = {p: a for p, a in arrays.items() if p not in params}
+        frozen = {p for p in params if p not in new and homes.get(p, p) in self.frozen}
+        return Model(built, params, buffers, frozenset(frozen))
+
+    def with_outputs(self, *paths: str) -> Model:
+        """The same model, which gives its output and a dict with those of layers within it.
+
+        A layer that is called several times gives the output of its last call.
+
+        Args:
+            paths: As in `submodel`.
+
+        Raises:
+            PathError: There is no layer at a path; those nearby are listed.
+            LayerError: A layer is not called, or within a transform of JAX such as a loop.
+
+        Example:
+            >>> from tensorem import nn
+            >>> layer = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
+            >>> y, inner = nn.build(layer, input=("N", 4)).with_outputs("1")([[1, 2, 3, 4]])
+            >>> inner["1"].shape
+            (1, 8)
+        """
+        for path in paths:
+            part_at(self.layer, path, "with_outputs takes")
+        built = read(Watched(self.layer, paths), self.built.inputs)
+        return replace(self, built=built)
+
+    # How it reads
 
     def summary(self, width: int | None = None) -> str:
         """A table: path, layer, shape in, shape out, parameters.
@@ -231,25 +394,41 @@ class Model(Whole):
             instead = f"; {_INSTEAD[name]}" if name in _INSTEAD else ""
             raise AttributeError(f"A model has no {name}{instead}.")
 
-    def tree_flatten(self) -> tuple[tuple[Arrays, Arrays], Built]:
+    def tree_flatten(self) -> tuple[tuple[Arrays, Arrays], tuple[Built, frozenset[str]]]:
         """For jax.tree_util."""
-        return (self.params, self.buffers), self.built
+        return (self.params, self.buffers), (self.built, self.frozen)
 
     @classmethod
-    def tree_unflatten(cls, built: Built, children: tuple[Arrays, Arrays]) -> Model:
+    def tree_unflatten(
+        cls, fixed: tuple[Built, frozenset[str]], children: tuple[Arrays, Arrays]
+    ) -> Model:
         """For jax.tree_util."""
-        return cls(built, *children)
+        return cls(fixed[0], *children, fixed[1])
+
+
+def _takes(table: tuple[LayerInfo, ...], path: str) -> tuple[Tree, ...]:
+    """The specs of what the layer at a path takes."""
+    info = next(info for info in table if info.path == path)
+    takes = info.takes
+    while takes and takes[-1] is None:
+        takes = takes[:-1]
+    if not takes or None in takes:
+        raise LayerError(
+            f"submodel takes the path of a layer that is called with arrays, got {path!r}.",
+            because=f"forward calls it with {text(takes)}." if takes else "forward calls it not.",
+            help="build it for an input of your own: nn.build(layer, input=...).",
+        )
+    return tuple(takes)
 
 
 _INSTEAD = {
-    "parameters": "model.params holds them by name",
-    "named_parameters": "model.params.items() gives them",
     "children": "model.layer is the layer that it was built of",
     "forward": "model(x) calls it",
     "eval": "model(x) is evaluation, model.train_apply(...) training",
     "train": "train.fit(model, data) trains, and returns run.model",
     "save": "tm.save(model, folder) writes it",
     "zero_grad": "gradients are values: jax.grad of a function of model.params",
+    "requires_grad_": "model.freeze(pattern) leaves parameters out of training",
     "to": "it computes where JAX does; a dtype is chosen by nn.build(layer, Spec(shape, dtype))",
 }
 """What PyTorch's users look for -> where it is."""

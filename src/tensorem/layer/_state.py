@@ -111,32 +111,42 @@ def loaded(layer: Part, own: Arrays, state: Mapping[str, Any], strict: bool = Tr
             f"load_state_dict takes arrays by name, got {type(state).__name__}.",
             help="read a file first: safetensors.numpy.load_file(path).",
         )
-    aliases = _aliases(layer)
-    state = {k: v for k, v in state.items() if aliases.get(k, k) == k or aliases[k] not in state}
-    state = {aliases.get(k, k): v for k, v in state.items()}
-    lines = _unmatched(own, state)
-    if lines and not strict:
-        warnings.warn(f"load_state_dict: {_few(lines)}.", stacklevel=3)
-    elif lines:
+    names = aliases(layer)
+    state = {k: v for k, v in state.items() if names.get(k, k) == k or names[k] not in state}
+    state = {names.get(k, k): v for k, v in state.items()}
+    found = {path: _entry(path, state[path]) for path in own if path in state}
+    lines, other = _unmatched(own, state), _other_shapes(own, found)
+    if lines and (strict or not found):
         raise PathError(
             f"The state dict takes {len(own)} arrays, got {len(state)} that do not match by name.",
-            because=_few(lines),
+            because=_few(lines + other),
         )
-    return {
-        path: _entry(path, array, state[path]) if path in state else array
-        for path, array in own.items()
-    }
+    if other:
+        raise ShapeError(f"{other[0]}.", because=_few(other[1:]))
+    if lines:
+        said = f"{len(found)} of {len(own)} arrays are loaded"
+        warnings.warn(f"load_state_dict: {said}; {_few(lines)}.", stacklevel=3)
+    return {p: _held(p, a, found[p]) if p in found else a for p, a in own.items()}
 
 
-def _entry(path: str, own: Array, value: object) -> Array:
+def _entry(path: str, value: object) -> NDArray[Any]:
     with named(path):
-        array = as_numbers(value)
-    if array.shape != own.shape:
-        raise ShapeError(
-            f"{path} takes {format_shape(own.shape)}, got {format_shape(array.shape)}."
-        )
+        return as_numbers(value)
+
+
+def _held(path: str, own: Array, value: NDArray[Any]) -> Array:
+    """An entry in the dtype of the model's own."""
     with named(path):
-        return jnp.asarray(exactly(array, own.dtype.name))
+        return jnp.asarray(exactly(value, own.dtype.name))
+
+
+def _other_shapes(own: Arrays, found: Mapping[str, NDArray[Any]]) -> list[str]:
+    """What is said of each array of another shape."""
+    return [
+        f"{path} takes {format_shape(own[path].shape)}, got {format_shape(array.shape)}"
+        for path, array in found.items()
+        if array.shape != own[path].shape
+    ]
 
 
 def _unmatched(own: Mapping[str, Any], state: Mapping[str, Any]) -> list[str]:
@@ -156,8 +166,8 @@ def _nearest(path: str, among: list[str]) -> str:
     return f" (nearest: {near[0]})" if near else ""
 
 
-def _aliases(layer: Part) -> dict[str, str]:
-    """The names below later places of shared layers -> the names that are kept."""
+def aliases(layer: Part) -> dict[str, str]:
+    """The names of arrays below later places of shared layers -> the names that are kept."""
     found: dict[str, str] = {}
     _alias(layer, "", "", {}, found)
     return found

@@ -62,7 +62,8 @@ class Repeat(Layer):
 
     def forward(self, x: Any) -> Any:
         copies = [carry(layer) for layer in self.layers]
-        if len(copies) > UNROLLED:
+        alike = len({copy.frame.layer for copy in copies}) == 1  # or one of them was replaced
+        if alike and len(copies) > UNROLLED:
             return _looped(copies, x)
         for copy in copies:
             y, buffers = copy(copy.params, copy.buffers, x, key=copy.key)

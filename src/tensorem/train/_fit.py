@@ -204,6 +204,7 @@ def _job(
     facts = {
         "plan": plan.to_json(),
         "model": f"{task.model.layer!r} of {task.model.input!r}",
+        "frozen": sorted(task.model.frozen),
         "program": task.model.built.spelling.sha256() if folder else "",
         "data": _identity(data, found) if folder else "",
         "validation": held_out.sha256() if folder and held_out else None,
@@ -258,8 +259,8 @@ def _require_epochs(plan: Plan, begun: int) -> None:
 
 
 def _require_same(recorded: dict[str, Any], given: dict[str, Any]) -> None:
-    for name in ("model", "data", "validation"):
-        if recorded.get(name) != given[name]:
+    for name in ("model", "frozen", "data", "validation"):
+        if recorded.get(name, _BEFORE.get(name)) != given[name]:
             raise ResumeError(
                 f"The run takes its own {name} again, got another.",
                 because=f"{recorded.get(name)} was recorded, this is {given[name]}.",
@@ -277,8 +278,11 @@ def _require_program(recorded: dict[str, Any], given: dict[str, Any]) -> None:
         )
 
 
+_BEFORE: dict[str, list[str]] = {"frozen": []}
+"""What held for runs that did not record it."""
 _HELP = {
     "model": "build the same layers for the same input.",
+    "frozen": "freeze the same parameters: model.freeze(pattern).",
     "data": "pass the same examples in the same order, of a Stream as many steps; "
     "their hash is compared.",
     "validation": "pass the same examples as validation=...; their hash is compared.",

@@ -23,7 +23,7 @@ from ._feed import Batches, Inputs, examples
 from ._feed import feed as feed
 from ._pace import Pace
 from ._record import Record
-from ._state import Arrays, State, unused
+from ._state import Arrays, State, trained, unused
 from ._step import Forward, Order, Update, batch, make_chunk, make_objective, make_step
 from ._task import Pair, Task
 
@@ -69,13 +69,14 @@ class Runner:
         object.__setattr__(self, "task", self.task.reread())
         for dtype in {array.dtype for array in self.task.model.params.values()}:
             optim.check_dtype(self.optimizer, dtype)
+        _require_trained(self.task.model)
 
     def init(self, seed: int = 0) -> State:
         """The state before the first step."""
         model = self.task.model
         params, buffers = dict(model.params), dict(model.buffers)  # JAX is fastest on plain dicts
         with model.precision():
-            return _started(self.optimizer)(params, buffers, rand.jax_key(seed))
+            return _started(self.optimizer, model.frozen)(params, buffers, rand.jax_key(seed))
 
     def step(self, state: State, x: Any, y: Any) -> tuple[State, Record]:
         """One step on one batch. The state that goes in is used up.
@@ -157,19 +158,34 @@ def require_rule(optimizer: object, backend: object) -> None:
     optim.rate_of(optimizer)
 
 
-def _started(optimizer: optim.Optimizer) -> Callable[[Arrays, Arrays, Array], State]:
+def _require_trained(model: nn.Model) -> None:
+    if model.frozen and model.frozen == model.params.keys():
+        raise ArgumentError(
+            f"Training takes a model with something to train, got one whose {len(model.frozen)} "
+            "parameters are all frozen.",
+            help='model.unfreeze("*"), or a pattern of fewer.',
+        )
+
+
+def _started(
+    optimizer: optim.Optimizer, frozen: frozenset[str]
+) -> Callable[[Arrays, Arrays, Array], State]:
     """(params, buffers, key) -> the state before the first step, as one program."""
-    return _start(optimizer) if _is_ours(optimizer) else _start.__wrapped__(optimizer)
+    start = _start if _is_ours(optimizer) else _start.__wrapped__
+    return start(optimizer, frozen)
 
 
 @lru_cache(maxsize=32)
-def _start(optimizer: optim.Optimizer) -> Callable[[Arrays, Arrays, Array], State]:
+def _start(
+    optimizer: optim.Optimizer, frozen: frozenset[str]
+) -> Callable[[Arrays, Arrays, Array], State]:
     transform = optimizer.transform()
 
     def start(params: Arrays, buffers: Arrays, key: Array) -> State:
         # A chunk uses up its state, and the model's own arrays must stay.
         params, buffers = jax.tree.map(jnp.copy, (params, buffers))
-        return State(params, buffers, transform.init(params), jnp.zeros((), jnp.int32), key)
+        began = transform.init(trained(params, frozen))
+        return State(params, buffers, began, jnp.zeros((), jnp.int32), key)
 
     return jax.jit(start)
 
@@ -182,6 +198,7 @@ over the batches order[i], and a row for each of these steps."""
 def _compiled(task: Task, optimizer: optim.Optimizer) -> Advance:
     """Many steps in one program."""
     layer, scores, update = task.model.layer, task.scores, Update(optimizer.transform())
+    frozen = task.model.frozen
     forward = _forward(layer, nn.Context(training=True))
     objective = make_objective(forward, scores)
     own = scores.own
@@ -192,8 +209,8 @@ def _compiled(task: Task, optimizer: optim.Optimizer) -> Advance:
         output, buffers = forward(params, buffers, inputs, key)
         return output, buffers, own(output, targets)
 
-    key = (layer, scores, optimizer if _is_ours(optimizer) else object())
-    programs = Programs(key, lambda: make_chunk(make_step(objective, update)))
+    key = (layer, scores, frozen, optimizer if _is_ours(optimizer) else object())
+    programs = Programs(key, lambda: make_chunk(make_step(objective, update, frozen)))
 
     def advance(
         state: State, inputs: Inputs, targets: Array, order: Order, start: int, stop: int
@@ -222,7 +239,8 @@ def _eager(task: Task, optimizer: optim.Optimizer) -> Advance:
     scores, update = task.scores, Update(optimizer.transform())
     forward = _forward(task.model.layer, nn.Context(training=True, run_leaf=nn.eager))
     measure = jax.jit(lambda output, targets: scores(output, targets))
-    step = make_step(make_objective(forward, measure), jax.jit(lambda *given: update(*given)))
+    objective, moved = make_objective(forward, measure), jax.jit(lambda *given: update(*given))
+    step = make_step(objective, moved, task.model.frozen)
 
     def advance(
         state: State, inputs: Inputs, targets: Array, order: Order, start: int, stop: int

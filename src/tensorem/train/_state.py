@@ -39,6 +39,11 @@ class State:
     key: Array
 
 
+def trained(params: Arrays, frozen: frozenset[str]) -> Arrays:
+    """The parameters that a step moves."""
+    return {name: array for name, array in params.items() if name not in frozen}
+
+
 def used_up(state: State) -> bool:
     """Whether a step took over arrays of this state."""
     return any(a.is_deleted() for a in jax.tree.leaves(state) if isinstance(a, jax.Array))

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tensorem.losses import Pair
 
 from ._feed import Inputs
-from ._state import Arrays, State
+from ._state import Arrays, State, trained
 from ._task import as_row
 
 Step = Callable[[State, Inputs, Array], tuple[State, Array]]
@@ -68,15 +68,24 @@ def make_objective(forward: Forward, measure: Measure) -> Objective:
     return objective
 
 
-def make_step(objective: Objective, update: Callable[..., Any]) -> Step:
-    """One step of gradient descent on an objective, as a pure function."""
+def make_step(objective: Objective, update: Callable[..., Any], frozen: frozenset[str]) -> Step:
+    """One step of gradient descent on an objective, as a pure function.
+
+    Args:
+        frozen: The parameters that it neither differentiates nor moves.
+    """
 
     def step(state: State, inputs: Inputs, targets: Array) -> tuple[State, Array]:
-        grad = jax.grad(objective, has_aux=True)
-        grads, (buffers, row) = grad(state.params, state, inputs, targets)
-        params, optimizer = update(grads, state.optimizer, state.params)
+        still = {name: a for name, a in state.params.items() if name in frozen}
+        moving = trained(state.params, frozen)
+
+        def of_moving(params: Arrays) -> tuple[Array, tuple[Arrays, Array]]:
+            return objective(still | params, state, inputs, targets)
+
+        grads, (buffers, row) = jax.grad(of_moving, has_aux=True)(moving)
+        moved, optimizer = update(grads, state.optimizer, moving)
         after = replace(
-            state, params=params, buffers=buffers, optimizer=optimizer, step=state.step + 1
+            state, params=still | moved, buffers=buffers, optimizer=optimizer, step=state.step + 1
         )
         return after, row
 
