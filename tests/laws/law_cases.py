@@ -123,6 +123,18 @@ CASES: dict[str, list[Case]] = {
     },
     "argmax": [Case(((3, 4),), {"dim": 1}), Case(((3, 2),), {"dim": 0})],
     "cumsum": [Case(((3, 4),), {"dim": 1})],
+    **{
+        name: [
+            Case(((3, 4),), {"dim": 1, "descending": False, "count": -1}),
+            Case(((2, 4, 2),), {"dim": -2, "descending": True, "count": 3}),
+        ]
+        for name in ("sort", "argsort")
+    },
+    "gather": [
+        Case(((4, 2), (3, 2)), {"dim": 0}, ("real", "index")),
+        Case(((2, 5, 1), (2, 1, 1)), {"dim": -2}, ("real", "index")),
+    ],
+    "scatter_add": [Case(((2, 4), (2, 3), (2, 3)), {"dim": 1}, ("real", "index", "real"))],
     "dot": [
         Case(((2, 3), (3, 2)), {"contract": ((1,), (0,)), "batch": ((), ())}),
         Case(((2, 3, 2), (2, 3, 2)), {"contract": ((1,), (1,)), "batch": ((0,), (0,))}),

@@ -68,8 +68,8 @@ _SAMPLERS = (
     "WeightedRandomSampler",
 )  # fmt: skip
 _OF_ARRAYS = (
-    "arange", "argmax", "argmin", "argsort", "asarray", "concatenate", "eye", "full", "isfinite",
-    "isnan", "linspace", "ones", "ones_like", "outer", "prod", "sort", "squeeze", "stack", "std",
+    "arange", "argmax", "argmin", "asarray", "concatenate", "eye", "full", "isfinite",
+    "isnan", "linspace", "ones", "ones_like", "outer", "prod", "squeeze", "stack", "std",
     "tril", "triu", "var", "zeros", "zeros_like",
 )  # fmt: skip
 

@@ -63,10 +63,12 @@ from ._measure import normalize as normalize
 from ._move import broadcast as broadcast
 from ._move import cat as cat
 from ._move import flatten as flatten
+from ._move import flip as flip
 from ._move import narrow as narrow
 from ._move import pad as pad
 from ._move import permute as permute
 from ._move import reshape as reshape
+from ._move import roll as roll
 from ._normalise import batch_moments as batch_moments
 from ._normalise import batch_norm as batch_norm
 from ._normalise import layer_norm as layer_norm
@@ -74,6 +76,13 @@ from ._norms import group_norm as group_norm
 from ._norms import instance_norm as instance_norm
 from ._norms import local_response_norm as local_response_norm
 from ._norms import rms_norm as rms_norm
+from ._order import argsort as argsort
+from ._order import gather as gather
+from ._order import index_select as index_select
+from ._order import scatter_add as scatter_add
+from ._order import sort as sort
+from ._order import take_along_dim as take_along_dim
+from ._order import topk as topk
 from ._pool import avg_pool2d as avg_pool2d
 from ._pool import max_pool2d as max_pool2d
 from ._pools import adaptive_avg_pool1d as adaptive_avg_pool1d
@@ -109,6 +118,7 @@ from ._resample import pixel_unshuffle as pixel_unshuffle
 from ._resample import unfold as unfold
 from ._select import clamp as clamp
 from ._select import cumsum as cumsum
+from ._select import masked_fill as masked_fill
 from ._select import one_hot as one_hot
 from ._select import where as where
 from ._selective import selective_scan as selective_scan
@@ -126,6 +136,7 @@ __all__ = [
     "alpha_dropout",
     "amax",
     "amin",
+    "argsort",
     "attention_weights",
     "avg_pool1d",
     "avg_pool2d",
@@ -154,7 +165,9 @@ __all__ = [
     "embedding_bag",
     "exp",
     "flatten",
+    "flip",
     "gated_diagonal_ssm",
+    "gather",
     "gelu",
     "glu",
     "group_norm",
@@ -162,6 +175,7 @@ __all__ = [
     "gru_cell",
     "hardswish",
     "hardtanh",
+    "index_select",
     "instance_norm",
     "interpolate",
     "layer_norm",
@@ -175,6 +189,7 @@ __all__ = [
     "lp_pool2d",
     "lstm",
     "lstm_cell",
+    "masked_fill",
     "matmul",
     "max_pool1d",
     "max_pool2d",
@@ -201,8 +216,10 @@ __all__ = [
     "rms_norm",
     "rnn",
     "rnn_cell",
+    "roll",
     "rotary_embedding",
     "scaled_dot_product_attention",
+    "scatter_add",
     "selective_scan",
     "selu",
     "shape",
@@ -213,11 +230,14 @@ __all__ = [
     "softmin",
     "softplus",
     "softsign",
+    "sort",
     "sqrt",
     "sub",
     "sum",
     "swiglu",
+    "take_along_dim",
     "tanh",
+    "topk",
     "unfold",
     "where",
     "zero_pads",

@@ -15,7 +15,7 @@ from tensorem.errors import ArgumentError, ShapeError
 from tensorem.rules import PADDING_MODES, check_padding
 from tensorem.shapes import sizes
 
-from ._shape import checked, shape, spec, static
+from ._shape import axes, checked, shape, spec, static
 
 Array = jax.Array
 
@@ -134,6 +134,64 @@ def narrow(x: Array, dim: int, start: int, length: int) -> Array:
     if static((*begin, *end)):
         return ops.slice(x, start=begin, stop=end, step=(1,) * x.ndim)
     return lax.slice(x, begin, end)  # attributes of an op are plain integers
+
+
+@checked
+def flip(x: Array, dims: int | tuple[int, ...]) -> Array:
+    """The array with some axes the other way round.
+
+    Shapes:
+        (...)  ->  the same
+
+    Raises:
+        ArgumentError: dims is neither an integer nor a tuple of them.
+        ShapeError: There is no such axis, or it is named twice.
+
+    Example:
+        >>> flip(jnp.array([1.0, 2.0, 3.0]), 0).tolist()
+        [3.0, 2.0, 1.0]
+    """
+    return ops.flip(x, dims=axes(x, dims))
+
+
+@checked
+def roll(
+    x: Array, shifts: int | tuple[int, ...], dims: int | tuple[int, ...] | None = None
+) -> Array:
+    """The array, its entries moved on along axes; what leaves at the end comes in at the start.
+
+    Shapes:
+        (...)  ->  the same
+
+    Args:
+        shifts: By how many places, one number for each axis.
+        dims: The axes; None moves the entries of the whole array in row-major order.
+
+    Raises:
+        ArgumentError: There is not one shift for each axis, or one is no integer.
+        ShapeError: There is no such axis.
+
+    Example:
+        >>> roll(jnp.array([1.0, 2.0, 3.0]), 1).tolist()
+        [3.0, 1.0, 2.0]
+    """
+    if dims is None:
+        return reshape(roll(flatten(x), shifts, 0), x.shape)
+    steps, along = (
+        integers(k, v if isinstance(v, tuple | list) else (v,))
+        for k, v in (("shifts", shifts), ("dims", dims))
+    )
+    if len(steps) != len(along):
+        raise ArgumentError(f"takes a shift for each of {len(along)} axes, got {shifts}.")
+    for step, dim in zip(steps, along, strict=True):
+        x = _rolled(x, step, rules.axis(shape(x), dim))
+    return x
+
+
+def _rolled(x: Array, step: int, axis: int) -> Array:
+    size = x.shape[axis]
+    head = size - step % size if size != 0 else 0
+    return cat([narrow(x, axis, head, size - head), narrow(x, axis, 0, head)], axis)
 
 
 @checked

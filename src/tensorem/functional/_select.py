@@ -46,6 +46,24 @@ def where(mask: Array, x: Array | float, y: Array | float) -> Array:
 
 
 @checked
+def masked_fill(x: Array, mask: Array, value: Array | float) -> Array:
+    """One number where the mask is True, x elsewhere.
+
+    Shapes:
+        x, mask: equal, or equal after broadcasting  ->  the common shape
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        DTypeError: The mask holds other things than truth values, or the dtype not the number.
+
+    Example:
+        >>> masked_fill(jnp.array([1.0, 2.0]), jnp.array([True, False]), -jnp.inf).tolist()
+        [-inf, 2.0]
+    """
+    return where(mask, value, x)
+
+
+@checked
 def clamp(x: Array, min: float | None = None, max: float | None = None) -> Array:
     """x within two limits; its derivative is 1 within and at them, 0 beyond, as in PyTorch.
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from jax.lax import GatherDimensionNumbers
+import numpy as np
+from jax.lax import GatherDimensionNumbers, ScatterDimensionNumbers
 
 from tensorem import ops
 from tensorem.errors import CaptureError
 from tensorem.graph._rule import Builder, ints
-from tensorem.shapes import Size, is_negative, size_of
+from tensorem.shapes import Size, is_negative, numel, size_of
 
 LONGEST = 256
 """Rows taken one by one."""
@@ -58,6 +59,8 @@ def dynamic_slice(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
 def gather(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
     """x[:, 2], x[1:], x[:, ::2], x[:, [0, 3]] as slices; None where this is not one of these."""
     index, d = b.known(xs[1]), p["dimension_numbers"]
+    if d.start_index_map == d.collapsed_slice_dims and _is_along(b, xs, d.start_index_map, d):
+        return b.node(ops.gather, xs[0], _places(b, xs[1]), dim=int(d.start_index_map[0]))
     if index is None or d.operand_batching_dims:
         return None
     if index.ndim == 1:
@@ -66,6 +69,69 @@ def gather(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
     if index.ndim == 2 and d.start_index_map == d.collapsed_slice_dims and index.shape[1] == 1:
         return _rows(b, xs[0], index[:, 0].tolist(), p["slice_sizes"], d)
     return None
+
+
+def scatter_add(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
+    """Sums at places along an axis, or of whole rows; None where this is neither."""
+    d = p["dimension_numbers"]
+    axes = d.scatter_dims_to_operand_dims
+    if axes == d.inserted_window_dims and _is_along(b, xs, axes, d):
+        return b.node(ops.scatter_add, xs[0], _places(b, xs[1]), xs[2], dim=int(axes[0]))
+    table, rows = b.spec(xs[0]).shape, b.spec(xs[2]).shape
+    of_rows = axes == d.inserted_window_dims == (0,) and d.update_window_dims == (len(rows) - 1,)
+    if not of_rows or len(table) != 2 or rows[-1] != table[-1]:
+        return None
+    flat = ints((numel(rows[:-1]), rows[-1]))
+    places = b.node(ops.reshape, xs[1], shape=flat[:1])
+    wide = b.node(ops.broadcast, places, shape=flat, dims=(0,))
+    return b.node(ops.scatter_add, xs[0], wide, b.node(ops.reshape, xs[2], shape=flat), dim=0)
+
+
+def _is_along(
+    b: Builder,
+    xs: list[str],
+    axes: tuple[int, ...],
+    d: GatherDimensionNumbers | ScatterDimensionNumbers,
+) -> bool:
+    """One place for each entry along one axis, all others one by one: `take_along_axis`."""
+    rank = len(b.spec(xs[0]).shape)
+    others = tuple(i for i in range(rank) if i not in axes)
+    batches = (others, others)
+    if isinstance(d, GatherDimensionNumbers):
+        return (d.operand_batching_dims, d.start_indices_batching_dims) == batches
+    return (d.operand_batching_dims, d.scatter_indices_batching_dims) == batches
+
+
+def _places(b: Builder, index: str) -> str:
+    return b.node(ops.reshape, index, shape=ints(b.spec(index).shape[:-1]))
+
+
+def sort(b: Builder, xs: list[str], p: dict[str, Any]) -> list[str] | None:
+    """The first operand in order, the others moved with it; its places where one counts them."""
+    if p["num_keys"] != 1:
+        return None
+    how = {"dim": int(p["dimension"]), "descending": False, "count": -1}
+    order = b.node(ops.argsort, xs[0], **how)
+    moved = [
+        order if _counts(b, x, how["dim"]) else b.node(ops.gather, x, order, dim=how["dim"])
+        for x in xs[1:]
+    ]
+    return [b.node(ops.sort, xs[0], **how), *moved]
+
+
+def _counts(b: Builder, x: str, dim: int) -> bool:
+    """0, 1, 2, ... along an axis."""
+    known, spec = b.known(x), b.spec(x)
+    if known is None or spec.dtype != "int32":
+        return False
+    steps = np.expand_dims(np.arange(known.shape[dim]), [d for d in range(known.ndim) if d != dim])
+    return bool(np.all(known == steps))
+
+
+def top_k(b: Builder, xs: list[str], p: dict[str, Any]) -> list[str]:
+    """The greatest entries, and their places."""
+    how = {"dim": int(p["axis"]), "descending": True, "count": int(p["k"])}
+    return [b.node(ops.sort, xs[0], **how), b.node(ops.argsort, xs[0], **how)]
 
 
 def _window(

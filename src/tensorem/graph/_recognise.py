@@ -104,4 +104,4 @@ def _equal_param(x: Any, y: Any) -> bool:
     if callable(x) and callable(y):
         # Derivative rules of nested calls: the primal program, compared above, decides.
         return True
-    return bool(x == y)
+    return bool(x == y or (x != x and y != y))  # NaN, with which a gather fills up, is NaN

@@ -26,5 +26,6 @@ def unflatten(tree: Tree, values: Mapping[str, Any]) -> Tree:
     if isinstance(tree, dict):
         return {key: unflatten(item, values) for key, item in tree.items()}
     if isinstance(tree, tuple | list):
-        return type(tree)(unflatten(item, values) for item in tree)
+        make = getattr(type(tree), "_make", type(tree))  # of a NamedTuple
+        return make(unflatten(item, values) for item in tree)
     return None if tree is None else values[tree]

@@ -83,6 +83,10 @@ from .normalise import layer_norm as layer_norm
 from .normalise import log_softmax as log_softmax
 from .normalise import rms_norm as rms_norm
 from .normalise import softmax as softmax
+from .order import argsort as argsort
+from .order import sort as sort
+from .places import gather as gather
+from .places import scatter_add as scatter_add
 from .pool import avg_pool2d as avg_pool2d
 from .pool import max_pool2d as max_pool2d
 from .reduce import amax as amax
@@ -123,6 +127,7 @@ __all__ = [
     "amax",
     "amin",
     "argmax",
+    "argsort",
     "avg_pool2d",
     "batch_norm",
     "broadcast",
@@ -145,6 +150,7 @@ __all__ = [
     "exp",
     "expm1",
     "flip",
+    "gather",
     "gelu",
     "greater",
     "greater_equal",
@@ -181,6 +187,7 @@ __all__ = [
     "rms_norm",
     "rounded_once",
     "rsqrt",
+    "scatter_add",
     "selu",
     "sigmoid",
     "sign",
@@ -190,6 +197,7 @@ __all__ = [
     "softmax",
     "softplus",
     "softsign",
+    "sort",
     "sqrt",
     "square",
     "stop_gradient",

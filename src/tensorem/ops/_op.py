@@ -229,7 +229,7 @@ def _jvp(
     op: Op, attrs: Attrs, call: Rule, operands: Operands, tangents: Operands
 ) -> tuple[Result, Result]:
     result = call(*operands)
-    if op.jvp is not None:
+    if op.jvp is not None and jnp.issubdtype(results(result)[0].dtype, jnp.floating):
         return result, op.jvp(result, operands, tangents, **dict(attrs))
     return result, jax.jvp(partial(op.run, **dict(attrs)), operands, tangents)[1]
 

@@ -166,4 +166,5 @@ embedding = Op(
     exact=_embedding_exact,
     interval=Cited(_embedding_interval, "a move of rows; the hull of all where the index varies"),
     lines=Cited(_embedding_lines, "linear in the rows; flat where the index varies"),
+    jvp=lambda y, xs, ts: _embedding(xs[0], ts[1]),
 )

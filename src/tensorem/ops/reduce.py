@@ -11,7 +11,7 @@ import numpy as np
 from jax import Array
 
 from tensorem import rules
-from tensorem.domains import Interval, Lines, Rational
+from tensorem.domains import End, Interval, Lines, Rational
 
 from ._derive import Box, Total, affine, boxed, enclosed, opposite
 from ._op import Cited, Op
@@ -60,7 +60,7 @@ def _argmax_interval(x: Interval, *, dim: int) -> Interval:
     """From the first to the last entry that can be the first greatest one."""
     xp = x.rounding.xp
     low, high = (xp.moveaxis(end, dim, -1) for end in (x.lower, x.upper))
-    earlier = _running_max(low)[..., :-1]
+    earlier = running_max(low)[..., :-1]
     before = xp.concatenate([xp.full_like(low[..., :1], -np.inf), earlier], axis=-1)
     possible = (high >= low.max(axis=-1, keepdims=True)) & ((high > before) | (before == -np.inf))
     first = xp.argmax(possible, axis=-1)
@@ -68,10 +68,12 @@ def _argmax_interval(x: Interval, *, dim: int) -> Interval:
     return Interval(first.astype(low.dtype), last.astype(low.dtype))
 
 
-def _running_max(x: Array) -> Array:
+def running_max(x: End) -> End:
+    """Of each entry and all before it on the last axis the greatest."""
     if isinstance(x, jax.Array):
         return jax.lax.cummax(x, axis=x.ndim - 1)
-    return np.maximum.accumulate(x, axis=-1)
+    greatest: End = np.maximum.accumulate(x, axis=-1)
+    return greatest
 
 
 _EXTREME = "rising: the extremes of the ends, nothing is rounded"

@@ -65,6 +65,10 @@ from ._normalise import columns as columns
 from ._normalise import layer_norm as layer_norm
 from ._normalise import rms_norm as rms_norm
 from ._normalise import softmax as softmax
+from ._order import argsort as argsort
+from ._order import gather as gather
+from ._order import scatter_add as scatter_add
+from ._order import sort as sort
 from ._pool import avg_pool2d as avg_pool2d
 from ._pool import max_pool2d as max_pool2d
 from ._pool import pool as pool
@@ -106,6 +110,7 @@ __all__ = [
     "alike",
     "along",
     "argmax",
+    "argsort",
     "attention",
     "attention_scores",
     "attention_values",
@@ -140,6 +145,7 @@ __all__ = [
     "flip",
     "floating",
     "floats",
+    "gather",
     "grouped_heads",
     "image_of",
     "kernel_of",
@@ -168,11 +174,13 @@ __all__ = [
     "reshape",
     "rms_norm",
     "same",
+    "scatter_add",
     "sequence",
     "signed",
     "slice",
     "softmax",
     "some_of",
+    "sort",
     "state",
     "sums",
     "vectors",
