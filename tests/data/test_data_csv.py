@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,18 @@ def test_other_dialects(write: Any) -> None:
     assert (data.x.tolist(), data.y.tolist()) == ([[1], [3]], [2, 4])
     quoted = read_csv(write('\ufeff"x, m",y\n"1",2\n'), x=["x, m"])
     assert quoted.x.tolist() == [[1]]
+
+
+def test_commas_gzip_and_encodings(write: Any) -> None:
+    told = {"y": "größe", "delimiter": ";", "decimal": ","}
+    table = "größe;b\n1,5;2\n-3e-1;4\n"
+    for content, encoding in (
+        (table.encode("cp1252"), "cp1252"),
+        (table.encode("utf-16"), "utf-8"),  # it begins with a byte order mark
+        (gzip.compress(table.encode("utf-8-sig")), "utf-8"),
+    ):
+        data = read_csv(write(content), encoding=encoding, **told)
+        assert (data.x.tolist(), data.y.tolist()) == ([[2], [4]], [1.5, np.float32(-0.3)])
 
 
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
@@ -138,7 +151,41 @@ ERRORS: list[tuple[str | bytes, dict[str, Any], type[TensoremError], str]] = [
         b"a,b\n\xff,1\n",
         {},
         FileError,
-        "read_csv takes text in UTF-8, got other bytes.\n  where: FILE",
+        "read_csv takes text in UTF-8, got other bytes.\n  where: FILE\n"
+        "  help:  say which: encoding='cp1252' is usual on Windows.",
+    ),
+    (
+        gzip.compress(GOOD.encode())[:-9],
+        {},
+        FileError,
+        "read_csv takes a whole file of gzip, got a damaged one.\n  where:   FILE\n"
+        "  because: Compressed file ended before the end-of-stream marker was reached",
+    ),
+    (
+        "a,b\n1,2\n",
+        {"encoding": "klingon"},
+        ArgumentError,
+        "read_csv takes an encoding of Python, got 'klingon'.",
+    ),
+    (
+        "a,b\n1,2\n",
+        {"decimal": ","},
+        ArgumentError,
+        "read_csv takes a delimiter other than the decimal, got ',' for both.\n"
+        "  help: files with decimal commas mostly have delimiter=';'.",
+    ),
+    (
+        "a;b\n1;2\n",
+        {"decimal": ";", "delimiter": ","},
+        ArgumentError,
+        "read_csv takes decimal as one of ., ,, got ';'.",
+    ),
+    (
+        "a;b\n1,5;2\n1.234;3\n",
+        {"decimal": ",", "delimiter": ";"},
+        DataError,
+        "read_csv takes a finite number in this cell, got '1.234'.\n"
+        "  where: FILE, line 3, column 'a'",
     ),
     (
         'a,b\n1,"2\n',

@@ -75,7 +75,7 @@ def test_scalars_text_and_objects_are_refused() -> None:
 
 def test_append_takes_equal_specs() -> None:
     with pytest.raises(
-        DataError, match=r"append takes x of float32 \(N, 2\), got float64 \(3, 2\)\."
+        DataError, match=r"concat takes x of float32 \(N, 2\), got float64 \(3, 2\)\."
     ):
         numbered(2).append(Dataset(np.zeros((3, 2)), np.arange(3)))
 

@@ -63,10 +63,6 @@ _OTHER_SCHEDULES = (
 _PADS = (
     "CircularPad", "ConstantPad", "ReflectionPad", "ReplicationPad", "ZeroPad",
 )  # fmt: skip
-_SAMPLERS = (
-    "BatchSampler", "DistributedSampler", "RandomSampler", "Sampler", "SequentialSampler",
-    "WeightedRandomSampler",
-)  # fmt: skip
 _OF_ARRAYS = (
     "arange", "argmax", "argmin", "asarray", "concatenate", "eye", "full", "isfinite",
     "isnan", "linspace", "ones", "ones_like", "outer", "prod", "squeeze", "stack", "std",
@@ -161,12 +157,8 @@ ELSEWHERE: Mapping[str, str] = {
         ("IterableDataset", "ChainDataset"), "batches made one after another: train.Stream"
     ),
     **dict.fromkeys(("Subset", "SubsetRandomSampler"), "rows of a data set: data.Dataset.select"),
-    "ConcatDataset": "data sets one after another: data.Dataset.append",
-    "random_split": "first data.Dataset.shuffle, then data.Dataset.split",
-    **dict.fromkeys(
-        _SAMPLERS,
-        "the order of an epoch is a function of its number: data.Loader.order",
-    ),
+    "ConcatDataset": "data sets one after another: data.concat",
+    "BatchSampler": "batches of any sampler: data.Loader(dataset, batch_size, sampler=...)",
     **dict.fromkeys(("Trainer", "train"), "training is one call: train.fit"),
     **dict.fromkeys(
         ("Callback", "EarlyStopping", "ModelCheckpoint"),

@@ -11,7 +11,8 @@ import numpy as np
 
 from tensorem.errors import DataError
 
-from ._dataset import Array, Dataset
+from ._dataset import Dataset
+from ._source import Array
 from ._table import Column, Table, is_number, plain, shown
 
 Targets = Literal["auto", "classes", "numbers"]

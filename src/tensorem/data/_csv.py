@@ -22,8 +22,12 @@ def read_csv(
     classes: Sequence[str] | None = None,
     header: bool = True,
     delimiter: str = ",",
+    decimal: str = ".",
+    encoding: str = "utf-8",
 ) -> Dataset:
     """The examples in a CSV file, one per line; blank lines count for nothing.
+
+    The file may be one that gzip made smaller.
 
     Args:
         x: Columns of the input, by name or by number; without it all that are not in y.
@@ -31,17 +35,20 @@ def read_csv(
         classes: The texts that stand in column y for class 0, class 1, ...; y becomes int32.
         header: Whether the first line holds the names of the columns.
         delimiter: What stands between cells.
+        decimal: What stands before the decimals of a number: "." or ",".
+        encoding: Of the text; a byte order mark says it itself.
 
     Shapes:
         x float32 (n, columns), y float32 (n,) or (n, k), or int32 (n,) with classes
 
     Raises:
-        FileError: The file is missing, is not UTF-8 text, or holds no rows.
+        FileError: The file is missing, is no text of this encoding, is cut short, or holds no rows.
         DataError: A first line of numbers where names were to be, a row of another length, a cell
             that is not a finite number, an integer that float32 would round, or no class, a column
             that does not exist.
         ArgumentError: classes for more than one column y, no column for x or y, a header that is
-            not a boolean, or a delimiter that is not one character.
+            not a boolean, a delimiter that is not one character or is the decimal, an encoding
+            that Python does not know.
 
     Example:
         >>> import tempfile
@@ -51,7 +58,8 @@ def read_csv(
         Dataset of 2: x float32 (2, 2), y int32 (2,)
     """
     _check_form(y, classes, header, delimiter)
-    table = read_table(path, header, delimiter)
+    _check_decimal(delimiter, decimal)
+    table = read_table(path, header, delimiter, decimal, encoding)
     targets = [table.find(c) for c in _several(y)]
     others = [i for i in range(len(table.names)) if i not in targets]
     inputs = others if x is None else [table.find(c) for c in _several(x)]
@@ -97,6 +105,14 @@ def _check_form(y: object, classes: Sequence[str] | None, header: object, delimi
     if not _is_single(y) or len(set(classes)) < max(len(classes), 1):
         raise ArgumentError(
             f"read_csv takes different classes for one column y, got {classes!r} for y={y!r}."
+        )
+
+
+def _check_decimal(delimiter: str, decimal: str) -> None:
+    if decimal == delimiter:
+        raise ArgumentError(
+            f"read_csv takes a delimiter other than the decimal, got {decimal!r} for both.",
+            help="files with decimal commas mostly have delimiter=';'.",
         )
 
 

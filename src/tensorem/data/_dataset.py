@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from tensorem import dtypes, rand
 from tensorem.errors import ArgumentError, DataError, DTypeError
 from tensorem.shapes import Spec, format_shape
 
-Array = NDArray[Any]
+from ._source import Array
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -94,13 +94,7 @@ class Dataset:
             >>> [len(part) for part in data.split(0.8)]
             [8, 2]
         """
-        n = len(self)
-        # 0.29 * 100 is 28.999999999999996, and means 29.
-        row = math.floor(round(at * n, 6)) if isinstance(at, float) and 0 <= at <= 1 else at
-        if isinstance(row, bool) or not isinstance(row, (int, np.integer)) or not 0 <= row <= n:
-            raise ArgumentError(
-                f"A Dataset of {n} takes a row from 0 to {n} or a float fraction, got {at!r}."
-            )
+        row = row_at(len(self), at)
         return self.select(slice(row)), self.select(slice(row, None))
 
     def shuffle(self, seed: int) -> Dataset:
@@ -117,19 +111,104 @@ class Dataset:
         """
         return Dataset(*f(self.x, self.y))
 
+    def filter(self, keep: Callable[[Array, Array], Array]) -> Dataset:
+        """The examples for which keep(x, y) is True: it takes whole arrays, and gives one of bool.
+
+        Raises:
+            DataError: It gives something else.
+
+        Example:
+            >>> data = Dataset(np.arange(4.0), np.array([0, 1, 0, 1]))
+            >>> data.filter(lambda x, y: y == 1).x.tolist()
+            [1.0, 3.0]
+        """
+        found = np.asarray(keep(self.x, self.y))
+        if found.shape != (len(self),) or found.dtype != bool:
+            raise DataError(
+                f"filter takes a function that gives bool ({len(self)},), got {found.dtype} "
+                f"{format_shape(found.shape)}."
+            )
+        return self.select(found)
+
     def append(self, other: Dataset) -> Dataset:
         """The examples of this data set, then those of another.
 
         Raises:
             DataError: Their shapes or dtypes differ.
         """
-        for name, a, b in (("x", self.x, other.x), ("y", self.y, other.y)):
-            if a.shape[1:] != b.shape[1:] or a.dtype != b.dtype:
-                raise DataError(
-                    f"append takes {name} of {a.dtype} {format_shape(('N', *a.shape[1:]))}, got "
-                    f"{b.dtype} {format_shape(b.shape)}."
-                )
-        return Dataset(np.concatenate([self.x, other.x]), np.concatenate([self.y, other.y]))
+        return concat((self, other))
+
+    def class_counts(self) -> NDArray[np.int64]:
+        """How many examples there are of class 0, of class 1, ...
+
+        Raises:
+            DataError: The targets are no numbers of classes.
+
+        Example:
+            >>> Dataset(np.zeros(3), np.array([2, 0, 2])).class_counts()
+            array([1, 0, 2])
+        """
+        if self.y.ndim != 1 or self.y.dtype.kind not in "iu" or (self.y < 0).any():
+            raise DataError(
+                f"class_counts takes targets of classes 0, 1, ..., got {self.y.dtype} "
+                f"{format_shape(self.y.shape)}" + (f" with {self.y.min()}." if self.y.size else ".")
+            )
+        return np.bincount(self.y)
+
+    @property
+    def parts(self) -> tuple[int, ...]:
+        """All of it lies in memory."""
+        return (len(self),)
+
+    def batch(self, rows: Array) -> tuple[Array, Array]:
+        """The inputs and targets of some rows."""
+        return self.x[rows], self.y[rows]
+
+
+def concat(datasets: Sequence[Dataset]) -> Dataset:
+    """The examples of several data sets, one after another.
+
+    Raises:
+        DataError: Their shapes or dtypes differ, or there are none.
+
+    Example:
+        >>> len(concat([Dataset(np.zeros(2), np.zeros(2))] * 3))
+        6
+    """
+    if not datasets:
+        raise DataError("concat takes at least one data set, got none.")
+    for other in datasets[1:]:
+        _require_same(datasets[0], other)
+    x, y = ([getattr(d, name) for d in datasets] for name in ("x", "y"))
+    return Dataset(np.concatenate(x), np.concatenate(y))
+
+
+def _require_same(first: Dataset, other: Dataset) -> None:
+    for name, a, b in (("x", first.x, other.x), ("y", first.y, other.y)):
+        if a.shape[1:] != b.shape[1:] or a.dtype != b.dtype:
+            raise DataError(
+                f"concat takes {name} of {a.dtype} {format_shape(('N', *a.shape[1:]))}, got "
+                f"{b.dtype} {format_shape(b.shape)}."
+            )
+
+
+def row_at(n: int, at: int | float) -> int:
+    """The row of a place that is a number of rows, or a float fraction of n.
+
+    Raises:
+        ArgumentError: It lies outside.
+
+    Example:
+        >>> row_at(100, 0.29)
+        29
+    """
+    # 0.29 * 100 is 28.999999999999996, and means 29.
+    row = math.floor(round(at * n, 6)) if isinstance(at, float) and 0 <= at <= 1 else at
+    if isinstance(row, bool) or not isinstance(row, (int, np.integer)) or not 0 <= row <= n:
+        raise ArgumentError(
+            f"A Dataset of {n} takes a row from 0 to {n} or a float fraction, got {at!r}."
+        )
+    return int(row)
 
 
 @dataclass(frozen=True)

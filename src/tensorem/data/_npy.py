@@ -18,7 +18,7 @@ from tensorem.disk import path_of, read_whole
 from tensorem.errors import DTypeError, FileError, ShapeError
 from tensorem.shapes import shape_of, solve
 
-from ._dataset import Array
+from ._source import Array
 
 # What NumPy's header parser was seen to raise on damaged headers.
 _BROKEN = (ValueError, KeyError, TypeError, SyntaxError, TokenError, RecursionError, MemoryError)

@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from tensorem.calls import among, named
 from tensorem.disk import path_of, read_whole
 from tensorem.errors import DataError, FileError
 
-from ._dataset import Array
+from ._source import Array
+from ._text import rows_of, text_of
 
 Column = str | int
 
@@ -33,12 +36,14 @@ class Table:
         names: What the columns are called.
         rows: The cells of each row.
         lines: The number of its line.
+        decimal: What stands before the decimals of a number: "." or ",".
     """
 
     path: Path
     names: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    lines: tuple[int, ...]
+    rows: Sequence[Sequence[str]]
+    lines: Sequence[int]
+    decimal: str = "."
 
     def find(self, column: Column) -> int:
         """The number of a column that is named, or counted as NumPy does.
@@ -58,9 +63,19 @@ class Table:
             f"read_csv takes columns of {', '.join(self.names)}, got {got}.", where=str(self.path)
         )
 
+    def select(self, rows: NDArray[Any]) -> Table:
+        """Some rows, by their numbers."""
+        places = rows.tolist()
+        cells, lines = [self.rows[i] for i in places], [self.lines[i] for i in places]
+        return replace(self, rows=cells, lines=lines)
+
     def texts(self, column: int) -> tuple[str, ...]:
         """The cells of a column."""
         return tuple(row[column] for row in self.rows)
+
+    def figures(self, column: int) -> tuple[str, ...]:
+        """The cells of a column, a number with its decimals after a point."""
+        return tuple(self._figure(cell) for cell in self.texts(column))
 
     def numbers(self, columns: Sequence[int]) -> Array:
         """Some columns as numbers.
@@ -71,8 +86,36 @@ class Table:
         Raises:
             DataError: A cell is no finite number, or an integer that float32 would round.
         """
-        values = [[self._number(r, c) for c in columns] for r in range(len(self.rows))]
-        return np.array(values, np.float32).reshape(len(self.rows), len(columns))
+        whole = self._whole
+        values = self._walked(columns) if whole is None else whole[:, list(columns)]
+        # float32 holds what is smaller; the rest is looked at cell by cell.
+        for r, i in np.argwhere(~(np.abs(values) <= 2.0**24)):
+            self._number(int(r), columns[i])
+        return values.astype(np.float32)
+
+    @cached_property
+    def _whole(self) -> NDArray[np.float64] | None:
+        """All cells as numbers at once, where all of them are."""
+        if self.decimal != "." or any("_" in ",".join(row) for row in self.rows):
+            return None
+        try:
+            return np.array(self.rows, np.float64).reshape(len(self.rows), len(self.names))
+        except ValueError:
+            return None
+
+    def _walked(self, columns: Sequence[int]) -> NDArray[np.float64]:
+        found = np.empty((len(self.rows), len(columns)))
+        for place, c in enumerate(columns):
+            cells = self.figures(c)
+            try:
+                found[:, place] = np.array(cells, np.float64)
+            except ValueError:
+                pass
+            else:
+                if "_" not in ",".join(cells):
+                    continue
+            found[:, place] = [self._number(r, c) for r in range(len(cells))]
+        return found
 
     def labels(self, column: int, classes: Sequence[str]) -> Array:
         """A column of names of classes as their numbers; an integer may be written 1 or 1.0.
@@ -99,7 +142,7 @@ class Table:
         )
 
     def _number(self, r: int, c: int) -> float:
-        cell = self.rows[r][c]
+        cell = self._figure(self.rows[r][c])
         value = math.nan if "_" in cell else _float(cell)
         if not abs(value) <= float(np.finfo(np.float32).max):
             raise self.cell_error(r, c, "a finite number")
@@ -108,6 +151,13 @@ class Table:
             because = f"float32 would make it {int(np.float32(value))}."
             raise self.cell_error(r, c, "an integer that float32 holds", because)
         return value
+
+    def _figure(self, cell: str) -> str:
+        """A point among decimal commas may stand for thousands, so it is no number."""
+        return cell if self.decimal == "." else cell.translate(_COMMAS)
+
+
+_COMMAS = str.maketrans({",": ".", ".": "·"})
 
 
 def shown(texts: tuple[str, ...]) -> tuple[str, ...]:
@@ -144,16 +194,25 @@ def _float(cell: str) -> float:
     return float(cell) if is_number(cell) else math.nan
 
 
-def read_table(path: str | Path, header: bool = True, delimiter: str = ",") -> Table:
-    """The cells of a CSV file; blank lines count for nothing.
+def read_table(
+    path: str | Path,
+    header: bool = True,
+    delimiter: str = ",",
+    decimal: str = ".",
+    encoding: str = "utf-8",
+) -> Table:
+    """The cells of a CSV file, or of one that gzip made smaller; blank lines count for nothing.
 
     Args:
         header: Whether the first line holds the names of the columns.
         delimiter: What stands between cells.
+        decimal: What stands before decimals: "." or ",".
+        encoding: Of the text; a byte order mark says it itself.
 
     Raises:
-        FileError: The file is missing, is not UTF-8 text, or holds no rows.
+        FileError: The file is missing, is no text of this encoding, is cut short, or holds no rows.
         DataError: A first line of numbers where names were to be, or a row of another length.
+        ArgumentError: The decimal or the encoding is none.
 
     Example:
         >>> import tempfile
@@ -163,7 +222,9 @@ def read_table(path: str | Path, header: bool = True, delimiter: str = ",") -> T
         ('weight', 'legs', 'kind')
     """
     path = path_of(path)
-    lines, rows = _read_rows(path, delimiter)
+    with named("read_csv"):
+        among("decimal", decimal, (".", ","))
+    rows, lines = rows_of(text_of(read_whole(path), path, encoding), path, delimiter)
     if len(rows) <= header:
         raise FileError(
             "read_csv takes a file with at least one row of data, got none.", where=str(path)
@@ -174,13 +235,18 @@ def read_table(path: str | Path, header: bool = True, delimiter: str = ",") -> T
             where=f"{path}, line {lines[0]}",
             help="if the first line is data: read_csv(path, header=False).",
         )
-    names = rows[0] if header else tuple(f"column {i}" for i in range(len(rows[0])))
-    table = Table(path, names, tuple(rows[header:]), tuple(lines[header:]))
-    _check_lengths(table)
+    names = tuple(rows[0]) if header else tuple(f"column {i}" for i in range(len(rows[0])))
+    table = Table(path, names, rows[header:], lines[header:], decimal)
+    check_lengths(table)
     return table
 
 
-def _check_lengths(table: Table) -> None:
+def check_lengths(table: Table) -> None:
+    """Raise unless each row has a cell for each column.
+
+    Raises:
+        DataError: One has more or fewer.
+    """
     for line, row in zip(table.lines, table.rows, strict=True):
         if len(row) != len(table.names):
             raise DataError(
@@ -188,30 +254,3 @@ def _check_lengths(table: Table) -> None:
                 where=f"{table.path}, line {line}",
                 source=f"{len(table.names)} is set by the first line",
             )
-
-
-def _read_rows(path: Path, delimiter: str) -> tuple[list[int], list[tuple[str, ...]]]:
-    """The cells of every line that is not blank, and the numbers of these lines."""
-    lines, rows, line = [], [], 0
-    reader = csv.reader(io.StringIO(_text(path), newline=""), delimiter=delimiter, strict=True)
-    try:
-        for row in reader:
-            line = reader.line_num
-            cells = tuple(cell.strip() for cell in row)
-            if cells not in ((), ("",)):
-                lines.append(line)
-                rows.append(cells)
-    except csv.Error as error:
-        raise FileError(
-            f"read_csv takes well-formed CSV, got: {error}.", where=f"{path}, after line {line}"
-        ) from error
-    return lines, rows
-
-
-def _text(path: Path) -> str:
-    try:
-        return read_whole(path).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError(
-            "read_csv takes text in UTF-8, got other bytes.", where=str(path)
-        ) from error
