@@ -16,6 +16,7 @@ import tensorem as tm
 from tensorem import nn
 from tensorem.cli import main
 from tensorem.disk import RunFiles
+from tensorem.errors import DataError
 
 DRAW = random.Random(0)
 ROWS = [
@@ -231,3 +232,67 @@ def test_a_run_of_version_1_reads_by_place_and_says_so(
     assert len(said(capsys, "train", "--resume", str(run), "--epochs", "2")["history"]) == 2
     RunFiles(run).recipe.write_text(json.dumps(said_by_1 | {"version": 3}))
     assert "version is 3, and this tensorem knows 2" in refused(capsys, "eval", str(run))
+
+
+PEOPLE = [
+    (f"{20 + i % 7}" if i % 6 else "NA", ("rome", "oslo", "", "bonn")[i % 4],
+     f"2026-01-{1 + i % 28:02}", 90000 + i % 3, f"note {i}", ("yes", "no")[i % 2])
+    for i in range(60)
+]  # fmt: skip
+FIELDS = ("age", "city", "since", "code", "note", "bought")
+
+
+def test_a_table_as_people_have_it(tmp_path: Path, capsys: Capture) -> None:
+    file, run = tmp_path / "p.csv", str(tmp_path / "run")
+    rows = [FIELDS, *PEOPLE]
+    text = "".join(";".join(map(str, row)) + "\n" for row in rows)
+    file.write_bytes("\ufeff".encode("utf-16-le") + text.encode("utf-16-le"))
+    given = ["--data", str(file), "--delimiter", ";", "--epochs", "1", "--path", run]
+    told = refused(capsys, "train", *given)
+    assert "numbers, dates or few texts, got 48 texts" in told and "--drop note" in told
+    assert main(["train", *given, "--drop", "note", "--categories", "code"]) == 0
+    out = capsys.readouterr().out
+    assert "column city: 4 categories: (missing), bonn, oslo, rome" in out
+    assert "column code: 3 categories: 90000, 90001, 90002" in out
+    assert "column age: missing ones become the mean, " in out
+    assert "column since: days since 1970" in out
+    assert tm.load(run).input.shape[1] == 2 + 4 + 1 + 3
+    first = said(capsys, "predict", run)
+    new = tmp_path / "new.csv"
+    new.write_text("since;city;age;code\n2026-02-01;lima;NA;90001\n2026-02-01;;30;90002\n")
+    assert main(["predict", run, "--input", str(new), "--json"]) == 0
+    told = capsys.readouterr()
+    assert "note: column 'city' holds 1 cells that were not seen in training" in told.err
+    assert "'lima'" in told.err and len(json.loads(told.out)) == 2
+    new.write_text("since;city;age;code\n2026-02-01;oslo;30;90001\n;oslo;30;90002\n")
+    told = refused(capsys, "predict", run, "--input", str(new))
+    assert "takes a date in this cell, got ''" in told and "was missing in training" in told
+    assert said(capsys, "train", "--resume", run, "--epochs", "2")["history"][1]["epoch"] == 2
+    assert first[0]["class"] in ("yes", "no")
+
+
+def test_what_an_input_becomes_is_learnt_where_it_is_trained() -> None:
+    cells = [[f"{i}", "ab"[i % 2], "1"] for i in range(20)] + [["", "c", "0"]]
+    table = tm.data.Table(Path("x.csv"), ("n", "t", "y"), cells, range(2, 23))
+    learnt = tm.data.learn_columns(table, rows=np.arange(20))
+    assert [f.values for f in learnt.features] == [(), ("a", "b")] and learnt.features[0].plain
+    with pytest.raises(DataError, match="takes a finite number in this cell, got ''"):
+        learnt.rows(table)
+    everything = tm.data.learn_columns(table)
+    assert everything.rows(table)[[0, -1]].tolist() == [[0, 0, 1, 0, 0], [9.5, 1, 0, 0, 1]]
+    kept = json.loads(json.dumps(everything.to_json()))
+    assert tm.data.Columns.from_json(kept) == everything
+    old = {"inputs": ["n"], "target": "y", "classes": [], "named": True}
+    assert tm.data.Columns.from_json(old).inputs == ("n",)
+    with pytest.raises(ValueError, match="a feature is"):
+        tm.data.Columns.from_json({**kept, "features": [{"column": 3}]})
+    empty = tm.data.Table(Path("x.csv"), ("n", "y"), [["NA", "1"], ["", "2"]], (2, 3))
+    with pytest.raises(DataError, match="takes a value in training, got none in 'n'"):
+        tm.data.learn_columns(empty)
+    dates = tm.data.Table(
+        Path("x.csv"), ("d", "y"), [["1970-01-02T12:00", "1"], ["x", "2"]], (2, 3)
+    )
+    feature = tm.data.learn_feature(dates.select(np.arange(1)), 0)
+    assert feature.numbers(dates.select(np.arange(1)), 0).tolist() == [[1.5]]
+    with pytest.raises(DataError, match="takes a date such as 2026-01-31 in this cell, got 'x'"):
+        feature.numbers(dates, 0)

@@ -14,7 +14,7 @@ from tensorem import disk
 from tensorem.data import Columns, Targets
 from tensorem.errors import ArgumentError, DataError, FileError, TensoremError
 
-from ._terminal import note
+from ._terminal import note, warnings_told
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -42,6 +42,11 @@ class Recipe:
         layers: "cnn", "mlp" or "FILE.py:NAME".
         hidden: The widths of an mlp's hidden layers.
         header: Whether the first line of a CSV file names its columns.
+        delimiter: What stands between its cells.
+        decimal: What stands before the decimals of its numbers.
+        encoding: Of its text.
+        drop: Its columns that are no inputs.
+        categories: Its columns whose numbers are names.
         sha256: Of the examples in the CSV file that was trained on, in version 1 of its bytes;
             others would be mixed anew, and some of those to test on would have been trained on.
         columns: What was learnt of the CSV file; None for bundled data, and in version 1, whose
@@ -56,6 +61,11 @@ class Recipe:
     layers: str = "mlp"
     hidden: tuple[int, ...] = (64,)
     header: bool = True
+    delimiter: str = ","
+    decimal: str = "."
+    encoding: str = "utf-8"
+    drop: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
     sha256: str = ""
     columns: Columns | None = None
     version: int = 1
@@ -88,7 +98,7 @@ class Recipe:
             found = disk.parse_json(disk.read_whole(file))
             if not isinstance(found, dict):
                 raise ValueError("it holds no object")
-            for name in ("classes", "hidden"):
+            for name in ("classes", "hidden", *(found.keys() & {"drop", "categories"})):
                 if not isinstance(found[name], list):
                     raise ValueError(f"{name} is {found[name]!r}")
                 found[name] = tuple(found[name])
@@ -107,8 +117,9 @@ class Recipe:
                 raise ValueError(f"{field.name} is {value!r}")
         if not all(type(width) is int and width > 0 for width in self.hidden):
             raise ValueError(f"hidden is {self.hidden!r}")
-        if not all(isinstance(name, str) for name in self.classes):
-            raise ValueError(f"classes is {self.classes!r}")
+        for texts in (self.classes, self.drop, self.categories):
+            if not all(isinstance(name, str) for name in texts):
+                raise ValueError(f"a list of names is {texts!r}")
         if self.loss not in LOSSES:
             raise ValueError(f"loss is {self.loss!r}")
         if not 1 <= self.version <= VERSION:
@@ -129,15 +140,35 @@ def learnt(recipe: Recipe, loss: str) -> Recipe:
     """
     if recipe.data in BUNDLED:
         return replace(recipe, version=VERSION)
-    from tensorem import data
 
     _require_csv(recipe.data)
-    table = data.read_table(recipe.data, recipe.header)
-    targets = TARGETS["cross_entropy" if recipe.classes else loss]
-    columns = data.learn_columns(table, _target(recipe), recipe.classes, targets, recipe.header)
+    table = _table(recipe, recipe.data)
+    _require_two(len(table.rows), recipe.data)
+    columns = _columns(recipe, table, TARGETS["cross_entropy" if recipe.classes else loss])
     loss = "cross_entropy" if columns.classes else "mse"
-    sha256 = _digest(columns.examples(table))
+    with warnings_told():
+        sha256 = _digest(columns.examples(table))
     return replace(recipe, loss=loss, sha256=sha256, columns=columns, version=VERSION)
+
+
+def _columns(recipe: Recipe, table: Table, targets: Targets) -> Columns:
+    """What the inputs become is learnt of the rows that are trained on."""
+    import numpy as np
+
+    from tensorem import data
+
+    places = np.arange(len(table.rows))
+    return data.learn_columns(
+        table, _column(recipe.target), recipe.classes, targets, recipe.header,
+        rows=_mixed(data.Dataset(places, places))[0].x,
+        drop=list(map(_column, recipe.drop)), categories=list(map(_column, recipe.categories)),
+    )  # fmt: skip
+
+
+def _table(recipe: Recipe, path: str | Path) -> Table:
+    from tensorem import data
+
+    return data.read_table(path, recipe.header, recipe.delimiter, recipe.decimal, recipe.encoding)
 
 
 def _identity(recipe: Recipe, found: Dataset) -> str:
@@ -173,13 +204,17 @@ def splits(recipe: Recipe) -> Splits:
             because="other rows would put examples that were trained on among those to test on.",
             help="bring the file back, or score the model on other data: --data FILE.",
         )
-    if len(found) < 2:
-        raise DataError(
-            "A .csv file takes at least 2 rows, to train on some and to test on others, got 1.",
-            where=recipe.data,
-        )
+    _require_two(len(found), recipe.data)
     train, test = _mixed(found)
     return data.Splits(train, test, recipe.columns.classes if recipe.columns else recipe.classes)
+
+
+def _require_two(rows: int, path: str) -> None:
+    if rows < 2:
+        raise DataError(
+            "A .csv file takes at least 2 rows, to train on some and to test on others, got 1.",
+            where=path,
+        )
 
 
 def _mixed(found: Dataset) -> tuple[Dataset, Dataset]:
@@ -215,13 +250,12 @@ def rows(recipe: Recipe, path: Path) -> NDArray[Any]:
         FileError: The CSV file cannot be read.
         DataError: A column of the model is not there, or a cell is not what it should be.
     """
-    from tensorem import data
-
-    table = data.read_table(path, recipe.header)
+    table = _table(recipe, path)
     if recipe.columns is None:
         _tell_place(recipe, str(path))
         return table.numbers(range(len(table.names)))
-    found = recipe.columns.rows(table)
+    with warnings_told():
+        found = recipe.columns.rows(table)
     _tell_others(recipe.columns, table)
     return found
 
@@ -255,20 +289,20 @@ def _rows(recipe: Recipe) -> Dataset:
     from tensorem import data
 
     if recipe.columns is not None:
-        table = data.read_table(recipe.data, recipe.header)
-        found = recipe.columns.examples(table)
+        table = _table(recipe, recipe.data)
+        with warnings_told():
+            found = recipe.columns.examples(table)
         _tell_others(recipe.columns, table)
         return found
-    column = _target(recipe)
+    column = _column(recipe.target)
     if recipe.loss == "mse":
         return data.read_csv(recipe.data, y=[column], header=recipe.header)
     names = recipe.classes or None
     return _with_classes(data.read_csv(recipe.data, y=column, classes=names, header=recipe.header))
 
 
-def _target(recipe: Recipe) -> str | int:
-    number = re.fullmatch(r"-?[0-9]+", recipe.target)
-    return int(recipe.target) if number else recipe.target
+def _column(told: str) -> str | int:
+    return int(told) if re.fullmatch(r"-?[0-9]+", told) else told
 
 
 def layers(recipe: Recipe, examples: Splits) -> Layer:

@@ -35,6 +35,21 @@ class Train:
     no_header: bool = False
     """The first line of the CSV file is data, not the names of the columns."""
 
+    delimiter: str = ","
+    """What stands between the cells of the CSV file."""
+
+    decimal: Literal[".", ","] = "."
+    """What stands before the decimals of its numbers."""
+
+    encoding: str = "utf-8"
+    """Of its text."""
+
+    drop: Names = ()
+    """Its columns that are no inputs."""
+
+    categories: Names = ()
+    """Its columns whose numbers are names, such as a postcode."""
+
     target: str = "-1"
     """The column of a CSV file that holds the targets: its name or number."""
 
@@ -95,7 +110,7 @@ def _begun(given: Train) -> tuple[Run, dict[str, float]]:
     with new_run(given.path, Path(given.data).stem) as path:
         if not given.json:
             show(model)
-            _tell_targets(recipe)
+            _tell_columns(recipe)
         run = train.fit(
             model, found.train, recipe.loss, makers[given.optimizer](given.lr), given.epochs or 20,
             given.batch_size, given.seed, backend=given.backend, path=path,
@@ -104,10 +119,13 @@ def _begun(given: Train) -> tuple[Run, dict[str, float]]:
     return run, train.evaluate(run.model, found.test, recipe.loss)
 
 
-def _tell_targets(recipe: Recipe) -> None:
-    """What was made of a column of targets, and what to say if it is something else."""
+def _tell_columns(recipe: Recipe) -> None:
+    """What was made of the columns, and what to say if the target is something else."""
     if recipe.columns is None:
         return
+    for feature in recipe.columns.features:
+        if not feature.plain:
+            print(f"column {feature.column}: {feature.told()}")
     from tensorem.data import shown
 
     classes = recipe.columns.classes
@@ -118,8 +136,13 @@ def _tell_targets(recipe: Recipe) -> None:
     print(f"target {recipe.columns.target}: {made} (else --loss {other})")
 
 
+_OF_FILES = (
+    "no_header", "delimiter", "decimal", "encoding", "drop", "categories", "target", "classes",
+)  # fmt: skip
+
+
 def _recipe(given: Train) -> Recipe:
-    about_files = [name for name in ("no_header", "target", "classes") if _changed(given, name)]
+    about_files = [name for name in _OF_FILES if _changed(given, name)]
     if given.classes and given.loss == "mse":
         raise ArgumentError("--classes is about --loss cross_entropy, got --loss mse.")
     if given.layers != "mlp" and _changed(given, "hidden"):
@@ -129,7 +152,8 @@ def _recipe(given: Train) -> Recipe:
         raise ArgumentError(f"{flag} is about a .csv file, got --data {given.data}.")
     told = Recipe(
         given.data, given.target, given.classes, layers=given.layers, hidden=given.hidden,
-        header=not given.no_header,
+        header=not given.no_header, delimiter=given.delimiter, decimal=given.decimal,
+        encoding=given.encoding, drop=given.drop, categories=given.categories,
     )  # fmt: skip
     return learnt(told, given.loss)
 

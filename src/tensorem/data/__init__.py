@@ -16,6 +16,8 @@ from ._dataset import Dataset as Dataset
 from ._dataset import Splits as Splits
 from ._dataset import array_of as array_of
 from ._dataset import concat as concat
+from ._features import Feature as Feature
+from ._features import learn_feature as learn_feature
 from ._loader import Loader as Loader
 from ._npy import read_npy as read_npy
 from ._samplers import BalancedSampler as BalancedSampler
@@ -36,6 +38,7 @@ __all__ = [
     "Columns",
     "Dataset",
     "DistributedSampler",
+    "Feature",
     "Loader",
     "RandomSampler",
     "Sampler",
@@ -52,6 +55,7 @@ __all__ = [
     "iris",
     "k_fold",
     "learn_columns",
+    "learn_feature",
     "random_split",
     "read_csv",
     "read_npy",

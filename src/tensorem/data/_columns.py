@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tensorem.errors import DataError
 
 from ._dataset import Dataset
+from ._features import FEW, Feature, learn_feature
 from ._source import Array
 from ._table import Column, Table, is_number, plain, shown
 
 Targets = Literal["auto", "classes", "numbers"]
-FEW = 20
-"""More classes than these are asked for, not guessed."""
 
 
 @dataclass(frozen=True)
@@ -25,22 +25,27 @@ class Columns:
     """The columns of a model; other files are read by these names, whatever their order.
 
     Args:
-        inputs: The columns of the input, in its order.
+        features: The columns of the input, in its order, and what their cells become.
         target: The column of the targets.
         classes: What stands there for class 0, class 1, ...; nothing where numbers are met.
         named: Whether files name their columns; without names they are told by their place.
     """
 
-    inputs: tuple[str, ...]
+    features: tuple[Feature, ...]
     target: str
     classes: tuple[str, ...] = ()
     named: bool = True
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the columns of the input."""
+        return tuple(feature.column for feature in self.features)
 
     def examples(self, table: Table) -> Dataset:
         """The examples in a file, in the order of its rows.
 
         Shapes:
-            x float32 (n, columns), y int32 (n,), or float32 (n, 1) where numbers are met
+            x float32 (n, numbers), y int32 (n,), or float32 (n, 1) where numbers are met
 
         Raises:
             DataError: A column is missing or there twice, or a cell is no number or no class.
@@ -53,16 +58,29 @@ class Columns:
     def rows(self, table: Table) -> Array:
         """The inputs in a file, which may do without targets.
 
+        Values of a category that were not seen in training become zeros, with a warning.
+
         Shapes:
-            float32 (n, columns)
+            float32 (n, numbers)
 
         Raises:
             DataError: A column is missing or there twice, or a cell is no number.
         """
+        places = self._places(table)
+        ends = np.cumsum([feature.width for feature in self.features])
+        found = np.empty((len(table.rows), ends[-1]), np.float32)
+        plain = [i for i, feature in enumerate(self.features) if feature.plain]
+        found[:, ends[plain] - 1] = table.numbers([places[i] for i in plain])
+        for i, feature in enumerate(self.features):
+            if not feature.plain:
+                found[:, ends[i] - feature.width : ends[i]] = feature.numbers(table, places[i])
+        return found
+
+    def _places(self, table: Table) -> list[int]:
         if not self.named and len(table.names) == len(self.inputs):
-            return table.numbers(range(len(self.inputs)))
+            return list(range(len(self.inputs)))
         self._require(table, self.inputs)
-        return table.numbers([table.find(name) for name in self.inputs])
+        return [table.find(name) for name in self.inputs]
 
     def others(self, table: Table) -> tuple[str, ...]:
         """The columns of a file that the model does not take."""
@@ -95,22 +113,32 @@ class Columns:
 
     @staticmethod
     def from_json(said: Any) -> Columns:
-        """What `to_json` gave.
+        """What `to_json` gave, or gave before columns became more than numbers.
 
         Raises:
             ValueError: It is something else.
         """
+        said = _with_features(said)
         if not isinstance(said, Mapping) or said.keys() != Columns.__dataclass_fields__.keys():
             raise ValueError(f"columns is {said!r}")
-        lists = {name: said[name] for name in ("inputs", "classes")}
-        texts = [text for found in lists.values() if isinstance(found, list) for text in found]
-        if not all(isinstance(found, list) for found in lists.values()) or not said["inputs"]:
+        lists = (said["features"], said["classes"])
+        if not all(isinstance(found, list) for found in lists) or not said["features"]:
             raise ValueError(f"columns is {said!r}")
-        if not all(isinstance(t, str) for t in (*texts, said["target"])):
+        if not all(isinstance(text, str) for text in (*said["classes"], said["target"])):
             raise ValueError(f"columns is {said!r}")
         if not isinstance(said["named"], bool):
             raise ValueError(f"columns is {said!r}")
-        return Columns(tuple(said["inputs"]), said["target"], tuple(said["classes"]), said["named"])
+        features = tuple(map(Feature.from_json, said["features"]))
+        return Columns(features, said["target"], tuple(said["classes"]), said["named"])
+
+
+def _with_features(said: Any) -> Any:
+    """Earlier runs name the columns of their input, which are numbers."""
+    if not isinstance(said, Mapping) or not isinstance(said.get("inputs"), list):
+        return said
+    others = {name: value for name, value in said.items() if name != "inputs"}
+    plain = [{"column": c, "kind": "number", "fill": None, "values": []} for c in said["inputs"]]
+    return {"features": plain, **others}
 
 
 def _as_written(name: str) -> str | int:
@@ -123,6 +151,10 @@ def learn_columns(
     classes: tuple[str, ...] = (),
     targets: Targets = "auto",
     named: bool = True,
+    *,
+    rows: NDArray[Any] | None = None,
+    drop: Sequence[Column] = (),
+    categories: Sequence[Column] = (),
 ) -> Columns:
     """The columns of a table: one of targets, all others inputs.
 
@@ -133,10 +165,14 @@ def learn_columns(
         classes: What stands there for class 0, class 1, ...; without it what is found there.
         targets: Whether targets are classes or numbers.
         named: Whether the file names its columns.
+        rows: The numbers of the rows that are trained on: what is learnt of an input is learnt of
+            them; of all if not given.
+        drop: Columns that are no inputs.
+        categories: Columns whose numbers are names, such as a postcode.
 
     Raises:
-        DataError: There is no such column, no other one, two have one name, or the targets are
-            neither few classes nor numbers.
+        DataError: There is no such column, no other one, two have one name, the targets are
+            neither few classes nor numbers, or an input holds no value or many texts.
     """
     at = table.find(target)
     twice = [name for name in table.names if table.names.count(name) > 1]
@@ -146,11 +182,14 @@ def learn_columns(
             where=str(table.path),
             because="other files are read by these names.",
         )
-    inputs = tuple(name for i, name in enumerate(table.names) if i != at)
+    left_out, named_values = ({table.find(c) for c in given} for given in (drop, categories))
+    inputs = [i for i in range(len(table.names)) if i != at and i not in left_out]
     if not inputs:
         raise _no_inputs(table)
     found = classes or _classes(table, at, targets)
-    return Columns(inputs, table.names[at], found, named)
+    trained = table if rows is None else table.select(rows)
+    features = tuple(learn_feature(trained, i, i in named_values) for i in inputs)
+    return Columns(features, table.names[at], found, named)
 
 
 def _classes(table: Table, column: int, targets: Targets) -> tuple[str, ...]:

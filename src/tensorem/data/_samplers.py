@@ -138,7 +138,8 @@ class WeightedRandomSampler:
         if self.replacement:
             ends = np.cumsum(weights)
             draws = rand.uniform(key, self.size(n), "float64") * ends[-1]
-            return np.searchsorted(ends, draws, side="right").astype(np.int64)
+            places: Rows = np.searchsorted(ends, draws, side="right")
+            return places
         u = (rand.uniform(key, n, "float64") * 2.0**32 + 0.5) / 2.0**32
         with np.errstate(divide="ignore"):
             order = np.argsort(-np.log(u) / weights, kind="stable")
