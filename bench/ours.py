@@ -13,7 +13,7 @@ def fit(work: Workload, tick: Tick) -> None:
     train.fit(
         model(work.kind), (work.x, work.y), loss="cross_entropy", optimizer=optim.adam(1e-3),
         epochs=1 << 30, batch_size=work.batch, progress="none",
-        hooks=train.Hooks(on_epoch=lambda *_: tick(work.steps)),
+        callbacks=train.on_epoch_end(lambda _: tick(work.steps)),
     )  # fmt: skip
 
 

@@ -221,8 +221,8 @@ def test_a_run_of_version_1_reads_by_place_and_says_so(
     recipe, run = Recipe(data=file, hidden=(2,)), tmp_path / "run"
     layer = nn.Sequential(nn.Linear(2, 2), nn.ReLU(), nn.Linear(2, 2))
     model = nn.build(layer, input=("N", 2))
-    hooks = train.Hooks(on_save=lambda r: files.save(r.model, run) and None)
-    train.fit(model, splits(recipe).train, epochs=1, path=run, progress="none", hooks=hooks)
+    hooks = train.on_save(lambda r: files.save(r.model, run) and None)
+    train.fit(model, splits(recipe).train, epochs=1, path=run, progress="none", callbacks=hooks)
     said_by_1 = {"data": file, "target": "-1", "classes": [], "loss": "cross_entropy"}
     said_by_1 |= {"layers": "mlp", "hidden": [2], "header": True, "sha256": ""}  # type: ignore[dict-item]
     RunFiles(run).recipe.write_text(json.dumps(said_by_1))

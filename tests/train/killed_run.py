@@ -56,7 +56,7 @@ if __name__ == "__main__":
     if moment == "on":
         go_on(folder, int(sys.argv[3]))
     elif moment == "saved":
-        fit(mlp(), folder, checkpoint_every=1, hooks=train.Hooks(on_save=die_when_saved))
+        fit(mlp(), folder, checkpoint_every=1, callbacks=train.on_save(die_when_saved))
     else:
         die_when_renaming(folder)
         fit(mlp(), folder, checkpoint_every=1)

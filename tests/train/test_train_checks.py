@@ -132,7 +132,7 @@ def test_a_fixed_number_of_examples_is_refused() -> None:
         ({"optimizer": 0.1}, "takes an optimizer of tensorem.optim, got 0.1"),
         ({"seed": -1}, "A seed takes"),
         ({"drop_last": "no"}, "Training takes drop_last as True or False, got 'no'"),
-        ({"hooks": print}, r"hooks takes train\.Hooks, got <built-in"),
+        ({"callbacks": print}, "callbacks takes values with name, when, init and update, got <b"),
         ({"metrics": "accuracy"}, "metrics takes a tuple of names or functions, got 'accuracy'"),
         ({"path": ""}, "A path takes a text or a Path, got ''"),
         ({"path": 3}, "A path takes a text or a Path, got 3"),
@@ -393,13 +393,6 @@ def test_a_model_begins_with_finite_parameters(value: float, tmp_path: Path) -> 
         with pytest.raises(DataError, match=words):
             fit(model, path)
     assert not (tmp_path / "run").exists()
-
-
-@pytest.mark.parametrize("name", ["on_save", "on_epoch", "on_nonfinite"])
-def test_a_hook_is_a_function(name: str) -> None:
-    given: Any = {name: 3}
-    with pytest.raises(ArgumentError, match=f"Hooks takes {name} as a function, got 3"):
-        train.Hooks(**given)
 
 
 COUNTS: dict[str, Any] = {

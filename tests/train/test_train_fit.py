@@ -245,7 +245,7 @@ def test_a_loss_that_is_not_finite_stops_and_names_epoch_and_step(tmp_path: Any)
             batch_size=3,
             path=tmp_path,
             progress="none",
-            hooks=train.Hooks(on_nonfinite=seen.append),
+            callbacks=train.on_nonfinite(seen.append),
         )
     assert "a smaller learning rate than 1e-15" in caught.value.help
     assert caught.value.where == f"{tmp_path}, whose last checkpoint is of step 2"
@@ -260,7 +260,7 @@ def test_a_parameter_that_is_not_finite_is_never_saved(tmp_path: Any) -> None:
         # Its value is finite at 0; its slope is not.
         return jax.numpy.sqrt(jax.numpy.abs(output * 0.0)).sum(), output.size
 
-    hooks = train.Hooks(on_save=lambda run: saved.append(run.step))
+    hooks = train.on_save(lambda run: saved.append(run.step))
     with pytest.raises(DataError, match=r"got nan in the parameter (bias|weight) at epoch 1"):
         train.fit(
             nn.build(nn.Linear(4, 3), ("N", 4)),
@@ -269,7 +269,7 @@ def test_a_parameter_that_is_not_finite_is_never_saved(tmp_path: Any) -> None:
             batch_size=22,
             path=tmp_path,
             progress="none",
-            hooks=hooks,
+            callbacks=hooks,
         )
     assert saved == [0]
 
@@ -312,13 +312,13 @@ def test_means_need_only_sums_and_counts() -> None:
 
 
 def test_a_run_that_a_hook_kept_says_that_it_went_on() -> None:
-    kept: list[train.Run] = []
+    kept: list[train.EpochEvent] = []
     models: list[nn.Model] = []
-    fit(mlp(), hooks=train.Hooks(on_epoch=kept.append))
+    fit(mlp(), callbacks=train.on_epoch_end(kept.append))
     with pytest.raises(LayerError, match="This run, of step 3, went on since") as caught:
-        _ = kept[0].model
-    assert caught.value.help == "keep run.model in the hook, not the run."
-    last = fit(mlp(), hooks=train.Hooks(on_epoch=lambda run: models.append(run.model)))
+        _ = kept[0].run.model
+    assert caught.value.help == "keep run.model in the callback, not the run."
+    last = fit(mlp(), callbacks=train.on_epoch_end(lambda event: models.append(event.run.model)))
     np.testing.assert_array_equal(models[-1].params["0.bias"], last.model.params["0.bias"])
 
 
@@ -330,7 +330,7 @@ def test_infinite_sums_of_both_signs_are_no_number() -> None:
 
 def test_a_run_that_a_hook_kept_knows_its_step(tmp_path: Any) -> None:
     kept: list[train.Run] = []
-    fit(mlp(), tmp_path, checkpoint_every=2, hooks=train.Hooks(on_save=kept.append))
+    fit(mlp(), tmp_path, checkpoint_every=2, callbacks=train.on_save(kept.append))
     assert [run.step for run in kept] == [0, 2, 4, 6, 8, STEPS]
     with pytest.raises(LayerError, match="This run, of step 4, went on since"):
         _ = kept[2].model

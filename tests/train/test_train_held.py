@@ -23,10 +23,10 @@ def test_a_folder_is_held_from_before_the_first_checkpoint_to_the_end(tmp_path: 
     def look(*_: object) -> None:
         seen.append(sorted(file.name for file in tmp_path.iterdir()))
 
-    fit(mlp(), tmp_path, hooks=train.Hooks(on_begin=look, on_epoch=look))
+    fit(mlp(), tmp_path, callbacks=(train.on_train_start(look), train.on_epoch_end(look)))
     assert seen[0] == ["config.json", "lock.json", "log.jsonl"]
     assert len(seen) > 1 and all("lock.json" in names for names in seen)
-    resume(tmp_path, mlp(), epochs=9, hooks=train.Hooks(on_epoch=look))
+    resume(tmp_path, mlp(), epochs=9, callbacks=train.on_epoch_end(look))
     assert "lock.json" in seen[-1] and not RunFiles(tmp_path).lock.exists()
 
 

@@ -37,17 +37,17 @@ class StopError(Exception):
     pass
 
 
-def stop_at(step: int) -> train.Hooks:
+def stop_at(step: int) -> train.Watch:
     def stop(run: train.Run) -> None:
         if run.step == step:
             raise StopError
 
-    return train.Hooks(on_save=stop)
+    return train.on_save(stop)
 
 
 def stopped(path: Path, model: nn.Model, step: int, **given: Any) -> None:
-    with pytest.raises(StopError):
-        fit(model, path, checkpoint_every=1, hooks=stop_at(step), **given)
+    with pytest.raises(train.CallbackError, match="StopError"):
+        fit(model, path, checkpoint_every=1, callbacks=stop_at(step), **given)
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -74,11 +74,11 @@ def test_intervals_change_no_byte_of_the_result(
 
 def test_the_checkpoint_interval_decides_when_it_is_saved(tmp_path: Path) -> None:
     saved: list[int] = []
-    hooks = train.Hooks(on_save=lambda run: saved.append(run.step))
-    fit(mlp(), tmp_path / "a", checkpoint_every=4, hooks=hooks)
+    hooks = train.on_save(lambda run: saved.append(run.step))
+    fit(mlp(), tmp_path / "a", checkpoint_every=4, callbacks=hooks)
     assert saved == [0, 4, 8, STEPS]
     saved.clear()
-    fit(mlp(), tmp_path / "b", hooks=hooks)
+    fit(mlp(), tmp_path / "b", callbacks=hooks)
     assert saved == [0, 3, 6, STEPS]
 
 
@@ -127,9 +127,9 @@ def test_an_interrupt_saves_and_says_how_to_continue(
     whole: dict[str, Path], tmp_path: Path, number: signal.Signals
 ) -> None:
     path, before = tmp_path / "run", signal.getsignal(number)
-    hooks = train.Hooks(on_epoch=lambda run: os.kill(os.getpid(), number))
+    hooks = train.on_epoch_end(lambda event: os.kill(os.getpid(), number))
     with pytest.raises(train.Interrupted) as caught:
-        fit(mlp(), path, checkpoint_every=100, hooks=hooks)
+        fit(mlp(), path, checkpoint_every=100, callbacks=hooks)
     assert str(caught.value) == (
         f"stopped in epoch 2 of 3, after step 3; saved. "
         f"To continue: train.resume({str(path)!r}, model, data)"
@@ -160,9 +160,9 @@ def test_an_interrupt_within_an_epoch_stops_before_the_next_chunk(
 
 
 def test_an_interrupt_without_a_folder_carries_the_run() -> None:
-    hooks = train.Hooks(on_epoch=lambda run: os.kill(os.getpid(), signal.SIGINT))
+    hooks = train.on_epoch_end(lambda event: os.kill(os.getpid(), signal.SIGINT))
     with pytest.raises(train.Interrupted, match=r"no path to save to.*is in \.run") as caught:
-        fit(mlp(), hooks=hooks)
+        fit(mlp(), callbacks=hooks)
     assert caught.value.run.step == 3 and len(caught.value.run.history) == 1
 
 
@@ -385,8 +385,8 @@ def own_loss(output: Any, target: Any) -> tuple[Any, Any]:
 
 
 def test_a_loss_of_ones_own_is_given_again(tmp_path: Path) -> None:
-    with pytest.raises(StopError):
-        fit(mlp(), tmp_path, loss=own_loss, checkpoint_every=1, hooks=stop_at(4))
+    with pytest.raises(train.CallbackError, match="StopError"):
+        fit(mlp(), tmp_path, loss=own_loss, checkpoint_every=1, callbacks=stop_at(4))
     with pytest.raises(ResumeError, match=r"takes its loss test_train_resume\.own_loss again"):
         resume(tmp_path, mlp())
     with pytest.raises(ResumeError, match=r"the loss test_train_resume\.own_loss, got"):
@@ -476,8 +476,8 @@ def test_fewer_epochs_end_as_planned_or_are_refused(tmp_path: Path, step: int, b
 
 def test_another_total_of_epochs_holds_from_then_on(tmp_path: Path) -> None:
     fit(mlp(), tmp_path / "a", epochs=2)
-    with pytest.raises(StopError):
-        resume(tmp_path / "a", mlp(), epochs=4, hooks=stop_at(6))
+    with pytest.raises(train.CallbackError, match="StopError"):
+        resume(tmp_path / "a", mlp(), epochs=4, callbacks=stop_at(6))
     resume(tmp_path / "a", mlp())
     fit(mlp(), tmp_path / "b", epochs=4)
     assert state_of(tmp_path / "a") == state_of(tmp_path / "b")
@@ -498,48 +498,48 @@ def test_a_continued_run_that_fails_names_its_last_checkpoint(tmp_path: Path) ->
 
 
 def test_a_hook_that_fails_costs_no_checkpoint_that_was_due(tmp_path: Path) -> None:
-    def fail(run: train.Run) -> None:
+    def fail(event: train.EpochEvent) -> None:
         raise StopError
 
     for every in (None, 3):
         path = tmp_path / str(every)
-        with pytest.raises(StopError):
-            fit(mlp(), path, checkpoint_every=every, hooks=train.Hooks(on_epoch=fail))
+        with pytest.raises(train.CallbackError, match="StopError"):
+            fit(mlp(), path, checkpoint_every=every, callbacks=train.on_epoch_end(fail))
         found = _checkpoint.read_checkpoint(path / "state.safetensors")
         assert int(found.arrays["step"]) == 3
 
 
 def test_a_signal_before_an_error_is_not_lost() -> None:
-    def fail(run: train.Run) -> None:
+    def fail(event: train.EpochEvent) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         raise StopError
 
     with pytest.raises(KeyboardInterrupt) as caught:
-        fit(mlp(), hooks=train.Hooks(on_epoch=fail))
-    assert isinstance(caught.value.__context__, StopError)
+        fit(mlp(), callbacks=train.on_epoch_end(fail))
+    assert isinstance(caught.value.__context__, train.CallbackError)
 
 
 def test_a_signal_before_an_error_goes_to_who_handled_it_before() -> None:
     seen: list[int] = []
 
-    def fail(run: train.Run) -> None:
+    def fail(event: train.EpochEvent) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
         raise StopError
 
     before = signal.signal(signal.SIGTERM, lambda number, frame: seen.append(number))
     try:
-        with pytest.raises(StopError):
-            fit(mlp(), hooks=train.Hooks(on_epoch=fail))
+        with pytest.raises(train.CallbackError, match="StopError"):
+            fit(mlp(), callbacks=train.on_epoch_end(fail))
         assert seen == [signal.SIGTERM]
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
 def test_a_farewell_names_all_that_is_given_again(tmp_path: Path) -> None:
-    hooks = train.Hooks(on_epoch=lambda run: os.kill(os.getpid(), signal.SIGINT))
+    hooks = train.on_epoch_end(lambda event: os.kill(os.getpid(), signal.SIGINT))
     own: dict[str, Any] = {"loss": own_loss, "metrics": (second_loss,)}
     with pytest.raises(train.Interrupted) as caught:
-        fit(mlp(), tmp_path, hooks=hooks, validation=rows(mlp()), **own)
+        fit(mlp(), tmp_path, callbacks=hooks, validation=rows(mlp()), **own)
     assert str(caught.value).endswith(", model, data, validation=..., loss=..., metrics=...)")
     assert resume(tmp_path, mlp(), validation=rows(mlp()), **own).finished
 

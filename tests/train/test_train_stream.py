@@ -34,9 +34,11 @@ def test_a_stopped_stream_ends_with_the_same_bytes(tmp_path: Path) -> None:
         if run.step == 4:
             raise KeyboardInterrupt
 
-    hooks = train.Hooks(on_save=stop)
+    hooks = train.on_save(stop)
     with pytest.raises(KeyboardInterrupt):
-        train.fit(mlp(), stream, path=tmp_path / "run", checkpoint_every=1, hooks=hooks, **SETTINGS)
+        train.fit(
+            mlp(), stream, path=tmp_path / "run", checkpoint_every=1, callbacks=hooks, **SETTINGS
+        )
     train.resume(tmp_path / "run", mlp(), stream, progress="none")
     assert state_of(tmp_path / "run") == state_of(tmp_path / "whole")
 

@@ -162,7 +162,8 @@ ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(("Trainer", "train"), "training is one call: train.fit"),
     **dict.fromkeys(
         ("Callback", "EarlyStopping", "ModelCheckpoint"),
-        "functions that see a run: train.Hooks; what it writes: train.fit(..., path=...)",
+        "values told of steps and epochs: train.EarlyStopping, train.KeepBest; "
+        "functions: train.on_epoch_end; what a run writes: train.fit(..., path=...)",
     ),
     **dict.fromkeys(
         ("no_grad", "enable_grad", "set_grad_enabled", "inference_mode", "grad", "autograd"),

@@ -112,8 +112,9 @@ def _trained(given: Demo, examples: Dataset, path: Path, victim: Victim) -> Run:
     show(model)
     step("2 Train", f"on {len(examples)} real digits, bundled")
     plan = plan_of(given.seed, given.epochs)
-    hooks = train.Hooks(on_save=partial(_begun, victim), on_begin=RECIPE.save)
-    run = train.fit(model, examples, path=path, hooks=hooks, **plan)
+    begin = train.on_train_start(lambda run: RECIPE.save(path))
+    told = begin, train.on_save(partial(_begun, victim))
+    run = train.fit(model, examples, path=path, callbacks=told, **plan)
     files.save(run.model, path)
     return run
 

@@ -106,7 +106,7 @@ def _train_and_die(folder: str, seed: str, epochs: str, step: str) -> None:
 
     train.fit(
         model_of(int(seed)), data.digits().train, path=folder, checkpoint_every=int(step),
-        progress="none", hooks=train.Hooks(on_save=die), **plan_of(int(seed), int(epochs)),
+        progress="none", callbacks=train.on_save(die), **plan_of(int(seed), int(epochs)),
     )  # fmt: skip
 
 

@@ -16,7 +16,7 @@ from ._runs import new_run
 from ._terminal import print_json, show
 
 if TYPE_CHECKING:
-    from tensorem.train import Hooks, Run
+    from tensorem.train import Callbacks, Run
 
 
 @dataclass(frozen=True)
@@ -114,7 +114,7 @@ def _begun(given: Train) -> tuple[Run, dict[str, float]]:
         run = train.fit(
             model, found.train, recipe.loss, makers[given.optimizer](given.lr), given.epochs or 20,
             given.batch_size, given.seed, backend=given.backend, path=path,
-            progress="none" if given.json else "auto", hooks=_saving(recipe),
+            progress="none" if given.json else "auto", callbacks=_saving(recipe),
         )  # fmt: skip
     return run, train.evaluate(run.model, found.test, recipe.loss)
 
@@ -168,7 +168,7 @@ def _resumed(given: Train) -> tuple[Run, dict[str, float]]:
     model = built(recipe, found)
     run = train.resume(
         given.resume, model, found.train, epochs=given.epochs,
-        progress="none" if given.json else "auto", hooks=_saving(recipe),
+        progress="none" if given.json else "auto", callbacks=_saving(recipe),
     )  # fmt: skip
     return run, train.evaluate(run.model, found.test, recipe.loss)
 
@@ -197,7 +197,7 @@ def save_scores(scores: dict[str, float], run: Path) -> None:
     disk.write_whole(disk.RunFiles(run).scores, (json.dumps(scores, indent=1) + "\n").encode())
 
 
-def _saving(recipe: Recipe) -> Hooks:
+def _saving(recipe: Recipe) -> Callbacks:
     """With each checkpoint also the recipe, and the model as others can read it."""
     from tensorem import files, train
 
@@ -205,4 +205,8 @@ def _saving(recipe: Recipe) -> Hooks:
         assert run.path is not None
         files.save(run.model, run.path)
 
-    return train.Hooks(on_save=save, on_begin=recipe.save)
+    def begin(run: Run) -> None:
+        assert run.path is not None
+        recipe.save(run.path)
+
+    return train.on_train_start(begin), train.on_save(save)

@@ -4,6 +4,18 @@ from typing import TYPE_CHECKING
 
 from tensorem.calls import elsewhere
 
+from ._callback import Callback as Callback
+from ._callback import Callbacks as Callbacks
+from ._callback import Memory as Memory
+from ._callback import StepEvent as StepEvent
+from ._callback import Stop as Stop
+from ._callback import Updated as Updated
+from ._callback import Watch as Watch
+from ._callback import When as When
+from ._callbacks import EMA as EMA
+from ._callbacks import SWA as SWA
+from ._callbacks import EarlyStopping as EarlyStopping
+from ._callbacks import KeepBest as KeepBest
 from ._evaluate import evaluate as evaluate
 from ._evaluate import predict as predict
 from ._feed import Batches as Batches
@@ -18,7 +30,9 @@ from ._plan import Plan as Plan
 from ._progress import Display as Display
 from ._progress import Moment as Moment
 from ._record import Record as Record
-from ._run import Hooks as Hooks
+from ._run import CallbackError as CallbackError
+from ._run import EpochEvent as EpochEvent
+from ._run import Kept as Kept
 from ._run import NonFinite as NonFinite
 from ._run import Run as Run
 from ._runner import Runner as Runner
@@ -26,13 +40,28 @@ from ._signals import Interrupted as Interrupted
 from ._state import State as State
 from ._stream import Stream as Stream
 from ._task import Task as Task
+from ._watch import log_loss_every as log_loss_every
+from ._watch import on_epoch_end as on_epoch_end
+from ._watch import on_nonfinite as on_nonfinite
+from ._watch import on_save as on_save
+from ._watch import on_step as on_step
+from ._watch import on_train_end as on_train_end
+from ._watch import on_train_start as on_train_start
 
 __all__ = [
     "Batches",
+    "Callback",
+    "CallbackError",
+    "Callbacks",
     "Display",
+    "EMA",
+    "EarlyStopping",
+    "EpochEvent",
     "Feed",
-    "Hooks",
     "Interrupted",
+    "KeepBest",
+    "Kept",
+    "Memory",
     "Moment",
     "NonFinite",
     "Pace",
@@ -41,12 +70,25 @@ __all__ = [
     "Record",
     "Run",
     "Runner",
+    "SWA",
     "State",
+    "StepEvent",
+    "Stop",
     "Stream",
     "Task",
+    "Updated",
+    "Watch",
+    "When",
     "evaluate",
     "feed",
     "fit",
+    "log_loss_every",
+    "on_epoch_end",
+    "on_nonfinite",
+    "on_save",
+    "on_step",
+    "on_train_end",
+    "on_train_start",
     "predict",
     "read_config",
     "resume",

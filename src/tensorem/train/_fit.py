@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -11,23 +12,24 @@ from tensorem.calls import called
 from tensorem.disk import held, path_of
 from tensorem.errors import ArgumentError, DataError, FileError, ResumeError
 
+from ._callback import Callback, Callbacks, again, begun, callbacks_of, described
+from ._callbacks import OURS
 from ._checkpoint import canonical
 from ._checks import checked
 from ._feed import Batches, Data, Examples, examples, feed
 from ._fingerprint import check_fingerprint, fingerprint
 from ._folder import FORMAT, Folder, opened, required
-from ._job import Job, Standing, save, trained
+from ._job import Job, Standing, save, told, trained
 from ._plan import Plan, plan_of
 from ._progress import Display, display_of
 from ._record import Record
-from ._run import Hooks, Run
+from ._run import Run
 from ._runner import Backend, Runner
 from ._state import nonfinite, with_arrays
 from ._stream import Stream, StreamFeed
 from ._task import Score, Task
 
 _ADAM = optim.adam(1e-3)
-_NO_HOOKS = Hooks()
 
 
 @called
@@ -48,13 +50,14 @@ def fit(
     checkpoint_every: int | None = None,
     log_every: int | None = None,
     progress: str | Display = "auto",
-    hooks: Hooks = _NO_HOOKS,
+    callbacks: Callbacks = (),
 ) -> Run:
     """The model that makes the mean loss over the data small, by stochastic gradient descent.
 
     The result is a function of the model, the data and the arguments up to `backend`; the others
-    say what is written and shown, and change no bit of it. With a path the run can be stopped
-    (Ctrl-C, SIGTERM) or killed at any instant and continued with `resume`.
+    say what is written and shown, and change no bit of it; callbacks may stop it. With a path the
+    run can be stopped (Ctrl-C, SIGTERM) or killed at any instant and continued with `resume`.
+    The order is fixed: steps, their log, validation, callbacks of the epoch, its log, the save.
 
     Args:
         model: A model made by `nn.build`; it stays as it is, the trained one is `run.model`.
@@ -73,7 +76,8 @@ def fit(
         checkpoint_every: Steps between checkpoints; None: one at the end of each epoch.
         log_every: Steps between rows of the log; None: one row at the end of each epoch.
         progress: "auto", "live", "notebook", "plain" or "none", or a display of one's own.
-        hooks: Functions called at checkpoints, epochs, and where the loss is not finite.
+        callbacks: Values that are told of steps and epochs, such as `EarlyStopping` and `EMA`, and
+            functions, by `on_step`, `on_epoch_end`, ...: one, or a tuple.
 
     Raises:
         ShapeError: The data is not what the model takes.
@@ -82,6 +86,7 @@ def fit(
         ArgumentError: An argument is out of its range.
         FileError: The folder holds a run, another process trains in it, or it cannot be written.
         Interrupted: Ctrl-C or SIGTERM came; a `KeyboardInterrupt` that carries the run so far.
+        CallbackError: A callback raised; it carries the run so far.
 
     Example:
         >>> from tensorem import data, nn
@@ -95,14 +100,14 @@ def fit(
     plan = Plan(loss, optimizer, epochs, batch_size, seed, task.metrics or (), drop_last, backend)
     folder = _folder(path, checkpoint_every, log_every)
     with model.precision():
-        job = _job(task, plan, data, validation, folder, progress, hooks)
-        at = Standing(job.runner.init(plan.seed), Record.empty(task.names))
+        job = _job(task, plan, data, validation, folder, progress, callbacks_of(callbacks))
+        at = _standing(job)
         if folder is None:
+            told(job, at, "start", job.run(at))
             return trained(job, at)
         with held(folder.path):
             folder.create(_config(job, folder))
-            if hooks.on_begin:
-                hooks.on_begin(folder.path)
+            told(job, at, "start", job.run(at))
             save(job, at)
             return trained(job, at)
 
@@ -119,7 +124,7 @@ def resume(
     epochs: int | None = None,
     anyway: bool = False,
     progress: str | Display = "auto",
-    hooks: Hooks = _NO_HOOKS,
+    callbacks: Callbacks = (),
 ) -> Run:
     """The run of a folder, continued to its end: the same bytes as if it had never stopped.
 
@@ -137,13 +142,15 @@ def resume(
         anyway: Whether to continue under other versions, device, settings or threads, or with a
             forward that computes something else.
         progress: As in `fit`.
-        hooks: As in `fit`.
+        callbacks: The user's own that remember something, and any that do not; those of
+            `tensorem.train` that remember something are recorded.
 
     Raises:
         ResumeError: Something differs from what was recorded; the message says what.
         ArgumentError: More epochs than epochs=... are begun: an earlier state is not kept.
         FileError: The checkpoint is malformed, or another process trains in the folder.
         Interrupted: As in `fit`.
+        CallbackError: As in `fit`.
     """
     with held(required(path_of(path))):
         folder, checkpoint = opened(path_of(path))
@@ -155,17 +162,25 @@ def resume(
         with model.precision():
             if not anyway:
                 check_fingerprint(facts["fingerprint"], str(path))
-            job = _job(task, plan, data, validation, folder, progress, hooks)
+            told_of = again(facts.get("callbacks", []), callbacks_of(callbacks), OURS)
+            job = _job(task, plan, data, validation, folder, progress, told_of)
             _require_same(facts, job.facts)
             if not anyway:
                 _require_program(facts, job.facts)
-            state = with_arrays(job.runner.init(plan.seed), arrays, str(path))
-            at = Standing(state, Record(task.names, rows), tuple(facts["history"]))
+            at = _standing(job)
+            _require_callbacks(facts, job.facts)
+            at = replace(
+                at.taking(with_arrays(at.whole(), arrays, str(path))),
+                record=Record(task.names, rows),
+                history=tuple(facts["history"]),
+                stopped=facts.get("stopped", "") if epochs is None else "",
+            )
             _require_step(job, at, str(path))
             folder.describe(_config(job, folder))
             folder.rewind(job.step(at), at.history)
             if canonical(facts["plan"]) == canonical(job.facts["plan"]):
                 job.saved = job.step(at)
+            told(job, at, "start", job.run(at))
             save(job, at)  # another total of epochs holds from now on, whatever happens to this run
             return trained(job, at)
 
@@ -192,12 +207,11 @@ def _job(
     validation: Data | None,
     folder: Folder | None,
     progress: str | Display,
-    hooks: Hooks,
+    callbacks: tuple[Callback, ...],
 ) -> Job:
     display = display_of(progress)
-    if not isinstance(hooks, Hooks):
-        raise ArgumentError(f"hooks takes train.Hooks, got {hooks!r}.")
-    runner = Runner(task, plan.optimizer, plan.backend)
+    traced = tuple(callback for callback in callbacks if callback.when == "update")
+    runner = Runner(task, plan.optimizer, plan.backend, traced)
     task = runner.task
     found = checked(task, data.first() if isinstance(data, Stream) else examples(data))
     held_out = None if validation is None else checked(task, examples(validation), "validation")
@@ -211,7 +225,20 @@ def _job(
         "fingerprint": fingerprint(),
     }
     batches = _batches(task, plan, data if isinstance(data, Stream) else found)
-    return Job(task, plan, runner, batches, held_out, folder, facts, display, hooks)
+    return Job(task, plan, runner, batches, held_out, folder, facts, display, callbacks)
+
+
+def _standing(job: Job) -> Standing:
+    """Where a run begins; from here on it is known which callbacks remember something."""
+    state, names = job.runner.init(job.plan.seed), job.task.names
+    scores = (*names, *(f"val_{name}" for name in names if job.validation is not None))
+    outside = [callback for callback in job.callbacks if callback.when != "update"]
+    memory = begun(outside, state, names, (*scores, "epoch", "step", "lr"))
+    if both := sorted(memory.keys() & state.callbacks.keys()):
+        raise ArgumentError(f"callbacks takes names that differ, got {both[0]!r} twice.")
+    at = Standing(state, Record.empty(names), memory=memory)
+    job.facts["callbacks"] = [described(callback) for callback, _ in job.run(at).callbacks]
+    return at
 
 
 def _identity(data: Data | Stream, found: Examples) -> str:
@@ -266,6 +293,16 @@ def _require_same(recorded: dict[str, Any], given: dict[str, Any]) -> None:
                 because=f"{recorded.get(name)} was recorded, this is {given[name]}.",
                 help=_HELP[name],
             )
+
+
+def _require_callbacks(recorded: dict[str, Any], given: dict[str, Any]) -> None:
+    before, now = ([c["name"] for c in f.get("callbacks", [])] for f in (recorded, given))
+    if sorted(before) != sorted(now):
+        raise ResumeError(
+            f"The run takes the callbacks that it recorded, {', '.join(before) or 'none'}, got "
+            f"{', '.join(now) or 'none'}.",
+            help="what a callback did not see from the first step on, it cannot make up.",
+        )
 
 
 def _require_program(recorded: dict[str, Any], given: dict[str, Any]) -> None:

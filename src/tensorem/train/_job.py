@@ -8,8 +8,9 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tensorem.errors import DataError
+from tensorem.errors import ArgumentError, DataError
 
+from ._callback import Callback, Memory, StepEvent, When, answered
 from ._checkpoint import Checkpoint
 from ._evaluate import scored
 from ._feed import Batches, Examples
@@ -19,7 +20,7 @@ from ._pace import Pace
 from ._plan import Plan, learning_rate
 from ._progress import Display, Moment
 from ._record import Record
-from ._run import Hooks, NonFinite, Run
+from ._run import CallbackError, EpochEvent, NonFinite, Run
 from ._runner import Runner
 from ._signals import Interrupted, Signals
 from ._state import State, named_arrays, nonfinite
@@ -34,11 +35,26 @@ class Standing:
         state: The state after the last step.
         record: What the steps of the epoch under way measured.
         history: A row for each epoch that is done.
+        memory: What the callbacks outside of a step remember, by their names.
+        stopped: Why a callback stops the run.
     """
 
     state: State
     record: Record
     history: tuple[Entry, ...] = ()
+    memory: dict[str, Memory] = field(default_factory=dict)
+    stopped: str = ""
+
+    def whole(self) -> State:
+        """The state with all that callbacks remember: what is saved."""
+        return replace(self.state, callbacks=self.state.callbacks | self.memory)
+
+    def taking(self, whole: State) -> Standing:
+        """The same with a state as it was saved."""
+        kept = whole.callbacks
+        within = {name: kept[name] for name in self.state.callbacks}
+        memory = {name: kept[name] for name in self.memory}
+        return replace(self, state=replace(whole, callbacks=within), memory=memory)
 
 
 @dataclass(eq=False)
@@ -58,14 +74,16 @@ class Job:
     folder: Folder | None
     facts: dict[str, Any]
     display: Display
-    hooks: Hooks
+    callbacks: tuple[Callback, ...]
     signals: Signals = field(default_factory=Signals)
     saved: int = -1
 
     def run(self, at: Standing) -> Run:
         """The run as it stands."""
-        path = self.folder.path if self.folder else None
-        return Run(self.task, self.plan, at.state, self.step(at), at.history, path)
+        path, memories = self.folder.path if self.folder else None, at.whole().callbacks
+        kept = tuple((c, memories[c.name]) for c in self.callbacks if c.name in memories)
+        facts = at.state, self.step(at), at.history, path, at.stopped, kept
+        return Run(self.task, self.plan, *facts)
 
     def step(self, at: Standing) -> int:
         """The steps taken so far."""
@@ -79,13 +97,45 @@ def trained(job: Job, at: Standing) -> Run:
         Interrupted: Ctrl-C or SIGTERM came; what was done is saved.
         DataError: The loss, a parameter or a buffer is no finite number any more.
         FileError: A checkpoint cannot be written.
+        CallbackError: A callback raised; what was done is saved.
     """
     pace = Pace(every=job.folder.checkpoint_every if job.folder else None)
     with closing(job.display), job.signals:
-        while len(at.history) < job.plan.epochs:
+        while not job.run(at).finished:
             at = _epoch(job, at, pace)
         _require_finite_arrays(job, at)
+        told(job, at, "end", job.run(at))
         return job.run(at)
+
+
+def told(
+    job: Job, at: Standing, when: When, event: object, safe: Standing | None = None
+) -> Standing:
+    """The standing after the callbacks of a moment were told, each in its turn.
+
+    Args:
+        safe: What is saved where one raises.
+    """
+    for callback in job.callbacks:
+        if callback.when == when:
+            try:
+                memory, stop = answered(callback, at.memory.get(callback.name, ()), event)
+            except BaseException as error:
+                if safe is not None:
+                    save(job, safe)
+                if isinstance(error, ArgumentError):
+                    raise _failed(job, safe or at, error) from error.__cause__
+                raise
+            kept = {callback.name: memory} if callback.name in at.memory else {}
+            at = replace(at, memory=at.memory | kept, stopped=at.stopped or stop)
+    return at
+
+
+def _failed(job: Job, at: Standing, error: ArgumentError) -> CallbackError:
+    """What a callback raised, with the run so far."""
+    known = job.folder is None or job.saved == job.step(at)
+    help = _farewell(job, at) if known else ""
+    return CallbackError(error.what, job.run(at), because=error.because, help=help)
 
 
 def _epoch(job: Job, at: Standing, pace: Pace) -> Standing:
@@ -98,24 +148,33 @@ def _epoch(job: Job, at: Standing, pace: Pace) -> Standing:
         job.display.moved(_moment(job, at))
         if job.folder:
             job.folder.log(_step_rows(job, at, before))
+        at = _steps_told(job, at, before)
         if len(record) < len(job.batches):
             _pause(job, at)
     return _closed(job, at, started)
 
 
+def _steps_told(job: Job, at: Standing, before: int) -> Standing:
+    """The same after each step of a chunk was told, in order."""
+    if not any(callback.when == "step" for callback in job.callbacks):
+        return at
+    epoch, first = len(at.history) + 1, len(at.history) * len(job.batches) + 1
+    for i, scores in enumerate(at.record.steps(before), before):
+        at = told(job, at, "step", StepEvent(epoch, first + i, scores), safe=at)
+    return at
+
+
 def _closed(job: Job, at: Standing, started: float) -> Standing:
-    """The same with the epoch closed: its row made, logged, shown and, where due, saved."""
+    """The same with the epoch closed: validated, told to callbacks, logged, shown, saved if due."""
     moment, row = _moment(job, at), _row(job, at)
-    at = Standing(at.state, Record.empty(job.task.names), (*at.history, row))
+    closed = replace(at, record=Record.empty(job.task.names), history=(*at.history, row))
+    event = EpochEvent(len(closed.history), job.step(closed), row, job.run(closed))
+    closed = told(job, closed, "epoch", event, safe=at)
     if job.folder:
         job.folder.log([row])
-    if _due(job, at):
-        save(job, at)
     job.display.finished(moment, row, time.perf_counter() - started)
-    if job.hooks.on_epoch:
-        job.hooks.on_epoch(job.run(at))
-    _pause(job, at)
-    return at
+    _pause(job, closed)
+    return closed
 
 
 def _pause(job: Job, at: Standing) -> None:
@@ -140,11 +199,11 @@ def save(job: Job, at: Standing) -> None:
     if job.folder is None or job.saved == job.step(at):
         return
     _require_finite_arrays(job, at)
-    arrays = named_arrays(at.state) | {"record": at.record.rows}
-    job.folder.save(Checkpoint(arrays, {**job.facts, "history": list(at.history)}))
+    arrays = named_arrays(at.whole()) | {"record": at.record.rows}
+    facts = {**job.facts, "history": list(at.history), "stopped": at.stopped}
+    job.folder.save(Checkpoint(arrays, facts))
     job.saved = job.step(at)
-    if job.hooks.on_save:
-        job.hooks.on_save(job.run(at))
+    told(job, at, "save", job.run(at))
 
 
 def _moment(job: Job, at: Standing) -> Moment:
@@ -225,8 +284,7 @@ def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
     epoch, done = divmod(step, len(job.batches))
     path = job.folder.path if job.folder else None
     event = NonFinite(what, epoch + 1, step + 1, job.batches.rows(epoch, done), path)
-    if job.hooks.on_nonfinite:
-        job.hooks.on_nonfinite(event)
+    told(job, at, "nonfinite", event)
     _require_indices(job, epoch, done)
     raise DataError(
         f"Training takes steps with finite values, got {value} in {what} at epoch {event.epoch}, "

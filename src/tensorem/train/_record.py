@@ -50,6 +50,18 @@ class Record:
             name: s / n if n else math.nan for name, (s, n) in zip(self.names, pairs, strict=False)
         }
 
+    def steps(self, start: int = 0) -> list[dict[str, float]]:
+        """The means of each step from start on.
+
+        Example:
+            >>> Record(("loss",), np.array([[6.0, 4.0], [1.0, 2.0]])).steps()
+            [{'loss': 1.5}, {'loss': 0.5}]
+        """
+        rows = self.rows[start:]
+        with np.errstate(all="ignore"):
+            means: list[list[float]] = (rows[:, ::2] / rows[:, 1::2]).tolist()
+        return [dict(zip(self.names, step, strict=True)) for step in means]
+
     def loss_so_far(self) -> float:
         """The mean loss, for display: fast, and rounded along the way."""
         total, count = self.rows[:, :2].sum(axis=0, dtype=np.float64)

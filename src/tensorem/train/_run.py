@@ -1,21 +1,22 @@
-"""A run: what `fit` gives back, and what hooks are told."""
+"""A run: what `fit` gives back, and what callbacks are told."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 
 from tensorem import nn
-from tensorem.errors import ArgumentError, LayerError
+from tensorem.errors import LayerError, PathError, TensoremError
 
+from ._callback import Callback, Memory
 from ._log import Entry
 from ._plan import Plan
-from ._state import State, used_up
+from ._state import Arrays, State, used_up
 from ._task import Task
 
 
@@ -30,6 +31,8 @@ class Run:
         step: How many steps were taken.
         history: A row for each epoch: epoch, step, loss, metrics, the same in validation, lr.
         path: The run folder; None where nothing is written.
+        stopped: Why a callback stopped it; empty where none did.
+        callbacks: Those that remember something, each with what it remembers.
     """
 
     task: Task
@@ -38,36 +41,86 @@ class Run:
     step: int
     history: tuple[Entry, ...]
     path: Path | None
+    stopped: str = ""
+    callbacks: tuple[tuple[Callback, Memory], ...] = ()
 
     @cached_property
     def model(self) -> nn.Model:
         """The trained model; its arrays are its own, whatever becomes of the state.
 
         Raises:
-            LayerError: The run was kept by a hook and went on, which used up its state.
+            LayerError: The run was kept by a callback and went on, which used up its state.
         """
+        self._require_whole()
+        return self._model(self.state.params, self.state.buffers)
+
+    def callback(self, name: str) -> Kept:
+        """What a callback remembers, and the model that it keeps.
+
+        Raises:
+            PathError: No callback of this name remembers anything.
+            LayerError: As for `model`.
+        """
+        self._require_whole()
+        for callback, memory in self.callbacks:
+            if callback.name == name:
+                arrays: Any = getattr(callback, "arrays", None)
+                found = None if arrays is None else self._model(*arrays(memory, self.state))
+                return Kept(name, memory, found)
+        names = ", ".join(callback.name for callback, _ in self.callbacks) or "none"
+        raise PathError(f"The run takes the name of a callback, {names}, got {name!r}.")
+
+    def _require_whole(self) -> None:
         if used_up(self.state):
             raise LayerError(
                 f"This run, of step {self.step}, went on since, and its arrays are used up.",
-                help="keep run.model in the hook, not the run.",
+                help="keep run.model in the callback, not the run.",
             )
+
+    def _model(self, params: Arrays, buffers: Arrays) -> nn.Model:
         with self.task.model.precision():
-            params, buffers = jax.tree.map(jnp.copy, (self.state.params, self.state.buffers))
+            params, buffers = jax.tree.map(jnp.array, (params, buffers))
         return self.task.model.replace(params=params, buffers=buffers)
 
     @property
     def finished(self) -> bool:
-        """Whether every epoch of the plan is done."""
-        return len(self.history) >= self.plan.epochs
+        """Whether every epoch of the plan is done, or a callback stopped the run."""
+        return bool(self.stopped) or len(self.history) >= self.plan.epochs
 
     def __repr__(self) -> str:
         last = ", ".join(f"{name} {value}" for name, value in self._last().items())
         done = f"{len(self.history)} of {self.plan.epochs} epochs"
-        return f"Run({', '.join(filter(None, (done, last, str(self.path or ''))))})"
+        return f"Run({', '.join(filter(None, (done, self.stopped, last, str(self.path or ''))))})"
 
     def _last(self) -> Entry:
         row = self.history[-1] if self.history else {}
         return {k: f"{v:.4f}" for k, v in row.items() if isinstance(v, float) and k != "lr"}
+
+
+@dataclass(frozen=True, eq=False)
+class Kept:
+    """What a callback of a run remembers.
+
+    Args:
+        name: The name of the callback.
+        memory: What it remembers.
+        found: The model that it keeps, if it keeps one.
+    """
+
+    name: str
+    memory: Memory
+    found: nn.Model | None = field(repr=False)
+
+    @property
+    def model(self) -> nn.Model:
+        """The model that it keeps.
+
+        Raises:
+            LayerError: It keeps none.
+        """
+        if self.found is None:
+            raise LayerError(f"The callback {self.name} keeps no model; run.model is the last one.")
+        return self.found
 
 
 @dataclass(frozen=True)
@@ -89,28 +142,30 @@ class NonFinite:
     path: Path | None
 
 
-@dataclass(frozen=True)
-class Hooks:
-    """Functions that are called while a run goes on; they see it, and cannot change its bits.
+@dataclass(frozen=True, eq=False)
+class EpochEvent:
+    """An epoch that was done.
 
     Args:
-        on_save: Called with the run after each checkpoint is on the disk.
-        on_epoch: Called with the run after each epoch.
-        on_nonfinite: Called before the run stops with an error.
-        on_begin: Called with the folder of a new run, once it is ours and before its first
-            checkpoint.
-
-    Raises:
-        ArgumentError: One is no function.
+        epoch: Its number, from 1.
+        steps: The steps of the run so far.
+        row: Its row of the log.
+        run: The run as it stands; the next step uses up its state, so keep `run.model`.
     """
 
-    on_save: Callable[[Run], None] | None = None
-    on_epoch: Callable[[Run], None] | None = None
-    on_nonfinite: Callable[[NonFinite], None] | None = None
-    on_begin: Callable[[Path], None] | None = None
+    epoch: int
+    steps: int
+    row: Entry
+    run: Run
 
-    def __post_init__(self) -> None:
-        for name in ("on_save", "on_epoch", "on_nonfinite", "on_begin"):
-            hook = getattr(self, name)
-            if hook is not None and not callable(hook):
-                raise ArgumentError(f"Hooks takes {name} as a function, got {hook!r}.")
+
+class CallbackError(TensoremError, RuntimeError):
+    """A callback raised: what it raised is the cause, and nothing that was trained is lost.
+
+    Args:
+        run: The run so far.
+    """
+
+    def __init__(self, what: str, run: Run, **notes: str) -> None:
+        super().__init__(what, **notes)
+        self.run = run

@@ -18,13 +18,23 @@ from tensorem import nn, optim, rand
 from tensorem.errors import ArgumentError
 from tensorem.layer import Programs, Spelling, spelled
 
+from ._callback import Callback, begun
 from ._checks import checked
 from ._feed import Batches, Inputs, examples
 from ._feed import feed as feed
 from ._pace import Pace
 from ._record import Record
 from ._state import Arrays, State, trained, unused
-from ._step import Forward, Order, Update, batch, make_chunk, make_objective, make_step
+from ._step import (
+    Forward,
+    Order,
+    Update,
+    batch,
+    make_chunk,
+    make_objective,
+    make_step,
+    make_tell,
+)
 from ._task import Pair, Task
 
 Backend = Literal["compiled", "eager"]
@@ -41,6 +51,7 @@ class Runner:
         task: The model, the loss and the metrics.
         optimizer: How gradients move the parameters.
         backend: "compiled": many steps in one program. "eager": layer by layer, for looking inside.
+        callbacks: Those that are told of each step within it, at "update".
 
     Raises:
         ArgumentError: One of them is none, or the optimizer cannot train this model.
@@ -58,6 +69,7 @@ class Runner:
     task: Task
     optimizer: optim.Optimizer
     backend: Backend = "compiled"
+    callbacks: tuple[Callback, ...] = ()
 
     def __post_init__(self) -> None:
         if not isinstance(self.task, Task):
@@ -70,13 +82,17 @@ class Runner:
         for dtype in {array.dtype for array in self.task.model.params.values()}:
             optim.check_dtype(self.optimizer, dtype)
         _require_trained(self.task.model)
+        for callback in self.callbacks:
+            _require_traced(callback)
 
     def init(self, seed: int = 0) -> State:
         """The state before the first step."""
         model = self.task.model
         params, buffers = dict(model.params), dict(model.buffers)  # JAX is fastest on plain dicts
         with model.precision():
-            return _started(self.optimizer, model.frozen)(params, buffers, rand.jax_key(seed))
+            state = _started(self.optimizer, model.frozen)(params, buffers, rand.jax_key(seed))
+            names = self.task.names
+            return replace(state, callbacks=begun(self.callbacks, state, names, names))
 
     def step(self, state: State, x: Any, y: Any) -> tuple[State, Record]:
         """One step on one batch. The state that goes in is used up.
@@ -127,6 +143,8 @@ class Runner:
             record: What the steps of this epoch measured before.
             pace: How long a chunk is.
         """
+        if len(record) >= len(batches):
+            return
         advance, taken = self._advance, int(unused(state).step)
         epoch, done = divmod(taken, len(batches))
         for piece in batches.pieces(epoch, done):
@@ -143,7 +161,23 @@ class Runner:
     @cached_property
     def _advance(self) -> Advance:
         advance = _compiled if self.backend == "compiled" else _eager
-        return advance(self.task, self.optimizer)
+        return advance(self.task, self.optimizer, self.callbacks)
+
+
+def _require_traced(callback: Callback) -> None:
+    if getattr(callback, "when", "") != "update":
+        raise ArgumentError(
+            f"A Runner takes callbacks at 'update', got {callback!r}.",
+            help="the others are told by train.fit.",
+        )
+    try:
+        hash(callback)
+    except TypeError as error:
+        raise ArgumentError(
+            f"A callback at 'update' takes a value that can be hashed, got {callback!r}.",
+            because=str(error),
+            help="write @dataclass(frozen=True), with fields that can be hashed too.",
+        ) from None
 
 
 def require_rule(optimizer: object, backend: object) -> None:
@@ -195,29 +229,29 @@ Advance = Callable[[State, Inputs, Array, Order, int, int], tuple[State, NDArray
 over the batches order[i], and a row for each of these steps."""
 
 
-def _compiled(task: Task, optimizer: optim.Optimizer) -> Advance:
+def _compiled(task: Task, optimizer: optim.Optimizer, callbacks: tuple[Callback, ...]) -> Advance:
     """Many steps in one program."""
     layer, scores, update = task.model.layer, task.scores, Update(optimizer.transform())
     frozen = task.model.frozen
     forward = _forward(layer, nn.Context(training=True))
     objective = make_objective(forward, scores)
-    own = scores.own
+    own, tell = scores.own, make_tell(callbacks, task.names)
 
     def of_user(
-        params: Arrays, buffers: Arrays, inputs: Inputs, key: Array, targets: Array
-    ) -> tuple[object, Arrays, tuple[Pair, ...]]:
-        output, buffers = forward(params, buffers, inputs, key)
-        return output, buffers, own(output, targets)
+        state: State, inputs: Inputs, targets: Array
+    ) -> tuple[object, Arrays, tuple[Pair, ...], dict[str, Any]]:
+        output, buffers = forward(state.params, state.buffers, inputs, state.key)
+        told = tell(state, jnp.ones(2 * len(task.names))) if callbacks else state
+        return output, buffers, own(output, targets), told.callbacks
 
-    key = (layer, scores, frozen, optimizer if _is_ours(optimizer) else object())
-    programs = Programs(key, lambda: make_chunk(make_step(objective, update, frozen)))
+    key = (layer, scores, frozen, optimizer if _is_ours(optimizer) else object(), callbacks)
+    programs = Programs(key, lambda: make_chunk(make_step(objective, update, frozen, tell)))
 
     def advance(
         state: State, inputs: Inputs, targets: Array, order: Order, start: int, stop: int
     ) -> tuple[State, NDArray[Any]]:
         def spell() -> Spelling:
-            arrays = state.params, state.buffers, batch(inputs, order), state.key
-            return spelled(of_user, *arrays, batch(targets, order))[0]
+            return spelled(of_user, state, batch(inputs, order), batch(targets, order))[0]
 
         chunk = programs.of((inputs, targets, order), spell)
         state, rows = chunk(state, inputs, targets, order, np.int32(start), np.int32(stop))
@@ -234,13 +268,14 @@ def _is_ours(optimizer: optim.Optimizer) -> bool:
         return False
 
 
-def _eager(task: Task, optimizer: optim.Optimizer) -> Advance:
+def _eager(task: Task, optimizer: optim.Optimizer, callbacks: tuple[Callback, ...]) -> Advance:
     """One step after another, layer by layer, each layer a program of its own."""
     scores, update = task.scores, Update(optimizer.transform())
     forward = _forward(task.model.layer, nn.Context(training=True, run_leaf=nn.eager))
     measure = jax.jit(lambda output, targets: scores(output, targets))
     objective, moved = make_objective(forward, measure), jax.jit(lambda *given: update(*given))
-    step = make_step(objective, moved, task.model.frozen)
+    tell = make_tell(callbacks, task.names)
+    step = make_step(objective, moved, task.model.frozen, jax.jit(tell) if callbacks else tell)
 
     def advance(
         state: State, inputs: Inputs, targets: Array, order: Order, start: int, stop: int

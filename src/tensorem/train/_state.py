@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import jax
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tensorem.errors import ArgumentError, FileError
 
 Arrays = dict[str, Array]
-_SAVED = ("params", "buffers", "optimizer", "step")
+_SAVED = ("params", "buffers", "optimizer", "step", "callbacks")
 
 
 @jax.tree_util.register_dataclass
@@ -30,6 +30,7 @@ class State:
         optimizer: The state of the optimizer.
         step: How many steps were taken; with the key it decides every random draw.
         key: The random key of the run, made from its seed.
+        callbacks: What the callbacks of a step remember, by their names.
     """
 
     params: Arrays
@@ -37,6 +38,7 @@ class State:
     optimizer: optax.OptState
     step: Array
     key: Array
+    callbacks: dict[str, Any] = field(default_factory=dict)
 
 
 def trained(params: Arrays, frozen: frozenset[str]) -> Arrays:
@@ -94,7 +96,11 @@ def with_arrays(state: State, arrays: dict[str, NDArray[Any]], where: str) -> St
         _check_leaf(name, leaf, arrays[name], where)
     parts = {}
     for part in _SAVED:
-        leaves = [jnp.asarray(arrays[name]) for name in expected if name.split(".")[0] == part]
+        leaves = [
+            arrays[name] if isinstance(leaf, np.ndarray) else jnp.asarray(arrays[name])
+            for name, leaf in expected.items()
+            if name.split(".")[0] == part
+        ]
         parts[part] = jax.tree.unflatten(jax.tree.structure(getattr(state, part)), leaves)
     return replace(state, **parts)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from tensorem.losses import Pair
 
+from ._callback import Callback, Updated, answered
 from ._feed import Inputs
 from ._state import Arrays, State, trained
 from ._task import as_row
@@ -68,7 +69,13 @@ def make_objective(forward: Forward, measure: Measure) -> Objective:
     return objective
 
 
-def make_step(objective: Objective, update: Callable[..., Any], frozen: frozenset[str]) -> Step:
+Tell = Callable[[State, Array], State]
+"""(state after a step, its row) -> the same state, with callbacks that were told of it."""
+
+
+def make_step(
+    objective: Objective, update: Callable[..., Any], frozen: frozenset[str], tell: Tell
+) -> Step:
     """One step of gradient descent on an objective, as a pure function.
 
     Args:
@@ -87,9 +94,26 @@ def make_step(objective: Objective, update: Callable[..., Any], frozen: frozense
         after = replace(
             state, params=still | moved, buffers=buffers, optimizer=optimizer, step=state.step + 1
         )
-        return after, row
+        return tell(after, row), row
 
     return step
+
+
+def make_tell(callbacks: Sequence[Callback], names: tuple[str, ...]) -> Tell:
+    """Callbacks at "update" as a part of the step."""
+
+    def tell(state: State, row: Array) -> State:
+        if not callbacks:
+            return state
+        event = Updated(state, dict(zip(names, row[::2] / row[1::2], strict=True)))
+        memories = dict(state.callbacks)
+        for callback in callbacks:
+            before = memories.get(callback.name, ())
+            after, _ = answered(callback, before, event)
+            memories |= {callback.name: after} if callback.name in memories else {}
+        return replace(state, callbacks=memories)
+
+    return tell
 
 
 Chunk = Callable[[State, Inputs, Array, Array, Array, Array], tuple[State, Array]]
