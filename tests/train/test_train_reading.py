@@ -106,3 +106,30 @@ def test_equal_runs_share_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
         net = nn.build(layer, input=("N", 2, 2))
         train.fit(net, (x, y), epochs=2, batch_size=3, progress="none")
     assert len(compiled) == 2  # for batches of three, and for the last one of two
+
+
+READ: list[bool] = []
+
+
+class Counted(nn.Layer):
+    inner: nn.Linear
+
+    def forward(self, x: Any) -> Any:
+        READ.append(True)
+        return self.inner(x)
+
+
+def test_a_run_of_a_net_that_was_trained_before_reads_it_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    net = nn.build(Counted(nn.Linear(1, 1, bias=False)), input=("N", 1))
+    once = moved(model=net, loss="mse")
+    READ.clear()
+    assert moved(model=net, loss="mse") == once
+    assert len(READ) == 1  # nothing in it asks whether this is training: one reading says both
+    weight = float(net.params["inner.weight"][0, 0])
+    factor = {True: 4.0, False: 1.0}
+    asking = lambda self, x: self.inner(x) * factor[self.training]  # noqa: E731
+    monkeypatch.setattr(Counted, "forward", asking)  # an evaluation says the same still
+    assert once == pytest.approx(weight / 4)
+    assert moved(model=net, loss="mse") == pytest.approx(4 * weight)

@@ -3,6 +3,7 @@
 from ._call import called as called
 from ._call import check_array as check_array
 from ._call import check_call as check_call
+from ._call import form_of as form_of
 from ._elsewhere import ELSEWHERE as ELSEWHERE
 from ._elsewhere import elsewhere as elsewhere
 from ._named import named as named
@@ -39,6 +40,7 @@ __all__ = [
     "each",
     "elsewhere",
     "flag",
+    "form_of",
     "integer",
     "integers",
     "named",

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from functools import wraps
+from functools import lru_cache, wraps
 from inspect import BoundArguments, Parameter, Signature, signature
-from types import NoneType
+from types import MethodType, NoneType
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -37,6 +37,17 @@ def called(f: F, name: str = "") -> F:
             return f(*bound.args, **bound.kwargs)
 
     return cast(F, call)
+
+
+def form_of(method: Callable[..., Any]) -> Signature:
+    """The signature of a method; that of a function is worked out once."""
+    function = getattr(method, "__func__", None)
+    return signature(method) if function is None else _bound_form(function)
+
+
+@lru_cache(maxsize=512)
+def _bound_form(function: Callable[..., Any]) -> Signature:
+    return signature(MethodType(function, ...))
 
 
 def check_call(

@@ -6,13 +6,12 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
-from inspect import signature
 from typing import Any
 
 import jax
 from jax.extend.core import get_opaque_trace_state
 
-from tensorem.calls import check_call, named
+from tensorem.calls import check_call, form_of, named
 from tensorem.errors import LayerError, PathError, ShapeError
 
 from ._check import checked, located, require_arrays
@@ -60,6 +59,7 @@ class Context:
         key: The random key of the step; None where nothing may draw.
         run_leaf: Runs one leaf layer: `direct`, or `eager` (each leaf a program of its own).
         log: Notes every call, for `build` and its messages.
+        asked: Notes the paths of layers for which training may be another program.
         program: What `eager` runs; it belongs to this context, and to those made by `replace`.
     """
 
@@ -67,6 +67,7 @@ class Context:
     key: Array | None = None
     run_leaf: RunLeaf = direct
     log: Log | None = None
+    asked: set[str] | None = field(default=None, repr=False, compare=False)
     program: Callable[..., tuple[Tree, Arrays]] = field(
         default_factory=_leaf_program, repr=False, compare=False
     )
@@ -90,6 +91,14 @@ class Frame:
     def begin(self) -> None:
         self.calls, self.draws = self.calls + 1, 0
 
+    @property
+    def training(self) -> bool:
+        """Whether this is a training step; that a layer asked is noted."""
+        ctx = self.within.ctx
+        if ctx.asked is not None:
+            ctx.asked.add(self.path)
+        return ctx.training
+
     def key(self, step: Array) -> Array:
         """The key of this call: from the key of the step, the path and the call's number."""
         path = self.path.removeprefix(self.within.root)
@@ -111,7 +120,7 @@ class Frame:
 
     def update(self, bound: Part, values: Mapping[str, Array]) -> None:
         layer = self.layer
-        if not self.within.ctx.training:
+        if not self.training:
             raise LayerError(
                 f"{layer.label()} updates {', '.join(values)} outside training.",
                 because="evaluation changes nothing.",
@@ -173,7 +182,7 @@ class Pass:
         frame.begin()
         leaf, said = is_leaf(layer), None
         with located(layer, frame.path, log), named(layer.label()):
-            call = check_call(signature(layer.forward), xs, kw, f"{type(layer).__name__}.forward")
+            call = check_call(form_of(layer.forward), xs, kw, f"{type(layer).__name__}.forward")
         xs, kw = call.args, call.kwargs
         if leaf:
             said = checked(layer, frame.path, call, log)

@@ -34,6 +34,7 @@ class Built:
 
     Args:
         spelling: What its evaluation computes, over the names of the sizes.
+        asks: Whether a training step may be another program.
         settings: The settings of JAX under which that was read.
     """
 
@@ -42,6 +43,7 @@ class Built:
     output: Tree
     table: tuple[LayerInfo, ...] = field(repr=False)
     spelling: Spelling = field(repr=False)
+    asks: bool = field(repr=False)
     settings: Mapping[str, Any] = field(repr=False)
 
     @cached_property
@@ -69,9 +71,16 @@ class Built:
 
     def is_unchanged(self) -> bool:
         """Whether the layer, read again, says what it said."""
+        ctx = Context(asked=set())
         with self.precision(), runtime.compiling_for(self.settings):
-            now, _ = spelled(_evaluation(self.layer), *_forms(self.layer, self.inputs))
-        return now.words == self.spelling.words
+            now, _ = spelled(_evaluation(self.layer, ctx), *_forms(self.layer, self.inputs))
+        return (now.words, bool(ctx.asked)) == (self.spelling.words, self.asks)
+
+    def says_training(self) -> bool:
+        """Whether the spelling says what a training step computes too; code that it does not say
+        is read each time.
+        """
+        return self.spelling.whole and not self.asks
 
     def require_unchanged(self) -> None:
         """Raise unless the layer says what it said: a model means what was read at `build`.
@@ -108,10 +117,11 @@ def read(layer: Layer, inputs: tuple[Tree, ...]) -> Built:
         LayerError: A layer with parameters stands in two places, or a rule and a forward differ.
     """
     log = Log()
+    ctx = Context(log=log, asked=set())
 
     def forward(params: Arrays, buffers: Arrays, *xs: Tree) -> Tree:
         log.begin(xs)
-        y, _ = layer.call((params, buffers), *xs, ctx=Context(log=log))
+        y, _ = layer.call((params, buffers), *xs, ctx=ctx)
         log.finish()
         return y
 
@@ -120,12 +130,13 @@ def read(layer: Layer, inputs: tuple[Tree, ...]) -> Built:
         spelling, output = spelled(forward, *_forms(layer, inputs))
         for call in log.calls:
             _require_rule(call)
-        return Built(layer, inputs, spec_tree(output), _table(layer, log.calls), spelling, settings)
+        table, asks = _table(layer, log.calls), bool(ctx.asked)
+        return Built(layer, inputs, spec_tree(output), table, spelling, asks, settings)
 
 
 @lru_cache(maxsize=128)
 def _evaluator(built: Built) -> Callable[[Arrays, Arrays, tuple[Tree, ...]], Tree]:
-    evaluation = _evaluation(built.layer)
+    evaluation = _evaluation(built.layer, EVALUATION)
 
     def evaluate(params: Arrays, buffers: Arrays, xs: tuple[Tree, ...]) -> Tree:
         built.require_unchanged()  # while it is traced, for each form of inputs
@@ -134,9 +145,9 @@ def _evaluator(built: Built) -> Callable[[Arrays, Arrays, tuple[Tree, ...]], Tre
     return jax.jit(evaluate)
 
 
-def _evaluation(layer: Layer) -> Callable[..., Any]:
+def _evaluation(layer: Layer, ctx: Context) -> Callable[..., Any]:
     def evaluation(params: Arrays, buffers: Arrays, *xs: Tree) -> Tree:
-        return layer.call((params, buffers), *xs, ctx=EVALUATION)[0]
+        return layer.call((params, buffers), *xs, ctx=ctx)[0]
 
     return evaluation
 

@@ -45,7 +45,7 @@ class Carried:
 
     def keep(self, buffers: Arrays) -> None:
         """Make these the buffers of the layer, in a training step."""
-        if self.frame.within.ctx.training:
+        if self.frame.training:
             for name, value in buffers.items():
                 self.frame.within.set_buffer(join(self.frame.home, name), value)
 
@@ -84,4 +84,5 @@ def carry(layer: Layer) -> Carried:
     buffers = {p: a for p, a in arrays.items() if isinstance(declared[p], Buffer)}
     params = {p: a for p, a in arrays.items() if p not in buffers}
     step = within.ctx.key
+    _ = frame.training  # whether there is a key tells a training step from an evaluation
     return Carried(params, buffers, None if step is None else frame.key(step), frame)

@@ -9,7 +9,7 @@ from inspect import BoundArguments, signature
 import jax
 import numpy as np
 
-from tensorem.calls import named
+from tensorem.calls import form_of, named
 from tensorem.dtypes import FLOATING, INTEGER
 from tensorem.errors import DTypeError, LayerError, ShapeError, TensoremError
 from tensorem.ops import in_our_words
@@ -31,7 +31,7 @@ def checked(layer: Part, path: str, call: BoundArguments, log: Log | None) -> Sh
 
 def ruled_inputs(layer: Part, xs: tuple[Tree, ...]) -> tuple[Tree, ...]:
     """The inputs that the rule of a layer speaks of: it may leave out the last ones."""
-    taken = signature(layer.output_shape).parameters.values()
+    taken = form_of(layer.output_shape).parameters.values()
     if any(p.kind is p.VAR_POSITIONAL for p in taken):
         return xs
     return xs[: len(taken)]

@@ -126,7 +126,7 @@ class Layer(Part):
     @property
     def training(self) -> bool:
         """Whether this forward is a training step."""
-        return self._frame("`training` is known inside forward only.").within.ctx.training
+        return self._frame("`training` is known inside forward only.").training
 
     def key(self) -> Array:
         """A fresh random key: one per path, call and draw of this step."""

@@ -231,9 +231,9 @@ over the batches order[i], and a row for each of these steps."""
 
 def _compiled(task: Task, optimizer: optim.Optimizer, callbacks: tuple[Callback, ...]) -> Advance:
     """Many steps in one program."""
-    layer, scores, update = task.model.layer, task.scores, Update(optimizer.transform())
+    built, scores, update = task.model.built, task.scores, Update(optimizer.transform())
     frozen = task.model.frozen
-    forward = _forward(layer, nn.Context(training=True))
+    forward = _forward(built.layer, nn.Context(training=True))
     objective = make_objective(forward, scores)
     own, tell = scores.own, make_tell(callbacks, task.names)
 
@@ -244,13 +244,15 @@ def _compiled(task: Task, optimizer: optim.Optimizer, callbacks: tuple[Callback,
         told = tell(state, jnp.ones(2 * len(task.names))) if callbacks else state
         return output, buffers, own(output, targets), told.callbacks
 
-    key = (layer, scores, frozen, optimizer if _is_ours(optimizer) else object(), callbacks)
+    key = (built.layer, scores, frozen, optimizer if _is_ours(optimizer) else object(), callbacks)
     programs = Programs(key, lambda: make_chunk(make_step(objective, update, frozen, tell)))
 
     def advance(
         state: State, inputs: Inputs, targets: Array, order: Order, start: int, stop: int
     ) -> tuple[State, NDArray[Any]]:
         def spell() -> Spelling:
+            if not own.functions and not callbacks and built.says_training():
+                return built.spelling
             return spelled(of_user, state, batch(inputs, order), batch(targets, order))[0]
 
         chunk = programs.of((inputs, targets, order), spell)
