@@ -80,6 +80,13 @@ def precision(dtypes: Iterable[str]) -> AbstractContextManager[None]:
     return nullcontext() if WIDE.isdisjoint(dtypes) else float64()
 
 
+def is_tracing() -> bool:
+    """Whether a transform of JAX is at work here, so that nobody knows values."""
+    from jax._src.core import trace_state_clean
+
+    return not trace_state_clean()
+
+
 def compiled_for() -> dict[str, Any]:
     """What JAX compiles a program anew for, by name: its trace context, as far as it is settings.
 

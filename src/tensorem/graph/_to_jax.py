@@ -13,7 +13,7 @@ from tensorem.errors import ShapeError
 from tensorem.graph._graph import Graph, Node, is_constant
 from tensorem.graph._read import read, require_bound
 from tensorem.graph._tree import Tree, flatten, unflatten
-from tensorem.ops import holds_nan
+from tensorem.ops import watched
 from tensorem.ops._op import results
 
 
@@ -42,15 +42,18 @@ def to_jax(graph: Graph) -> Callable[..., Any]:
     arrays = {k: a for k, a in graph.arrays.items() if k not in numbers}
     takes_indices = any(graph.specs[name].dtype in INTEGER for name in graph.inputs)
 
-    @jax.jit
-    def compiled(arrays: Mapping[str, Any], *xs: Tree) -> Tree:
+    def whole(arrays: Mapping[str, Any], *xs: Tree) -> Tree:
         # The compiler sees the number 3 of x * 3: as an argument it would be rounded otherwise.
         return program({**arrays, **numbers}, *xs)
 
+    compiled = watched(whole) if takes_indices else jax.jit(whole)
+
     def run(*xs: Tree) -> Tree:
         with graph.precision():
-            y = compiled(arrays, *xs)
-            if takes_indices and holds_nan(y):
+            if not takes_indices:
+                return compiled(arrays, *xs)
+            y, is_wrong = compiled(arrays, *xs)
+            if is_wrong:
                 with jax.disable_jit():
                     program(graph.arrays, *xs)  # where an op sees values, a wrong index is an error
             return y

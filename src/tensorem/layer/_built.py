@@ -11,7 +11,7 @@ from typing import Any
 
 import jax
 
-from tensorem import runtime
+from tensorem import ops, runtime
 from tensorem.dtypes import FLOATING, INTEGER
 from tensorem.errors import LayerError, ShapeError
 from tensorem.shapes import Spec, require_equal
@@ -52,6 +52,11 @@ class Built:
         return _evaluator(self)
 
     @cached_property
+    def watched(self) -> Callable[[Arrays, Arrays, tuple[Tree, ...]], tuple[Tree, bool]]:
+        """The same, and whether the output holds NaN, as an index that is out of range gives it."""
+        return _watcher(self)
+
+    @cached_property
     def given(self) -> Given:
         """What a user gives -> inputs, or an error."""
         return Given(self.inputs)
@@ -66,7 +71,7 @@ class Built:
 
     @cached_property
     def takes_indices(self) -> bool:
-        """Whether an input holds integers: an index that is out of range gives NaN in a program."""
+        """Whether an input holds integers; a program can say of a wrong index only NaN."""
         return not self._dtypes.isdisjoint(INTEGER)
 
     def is_unchanged(self) -> bool:
@@ -136,13 +141,22 @@ def read(layer: Layer, inputs: tuple[Tree, ...]) -> Built:
 
 @lru_cache(maxsize=128)
 def _evaluator(built: Built) -> Callable[[Arrays, Arrays, tuple[Tree, ...]], Tree]:
+    return jax.jit(_unchanged(built))
+
+
+@lru_cache(maxsize=128)
+def _watcher(built: Built) -> Callable[[Arrays, Arrays, tuple[Tree, ...]], tuple[Tree, bool]]:
+    return ops.watched(_unchanged(built))
+
+
+def _unchanged(built: Built) -> Callable[[Arrays, Arrays, tuple[Tree, ...]], Tree]:
     evaluation = _evaluation(built.layer, EVALUATION)
 
     def evaluate(params: Arrays, buffers: Arrays, xs: tuple[Tree, ...]) -> Tree:
         built.require_unchanged()  # while it is traced, for each form of inputs
         return evaluation(params, buffers, *xs)
 
-    return jax.jit(evaluate)
+    return evaluate
 
 
 def _evaluation(layer: Layer, ctx: Context) -> Callable[..., Any]:

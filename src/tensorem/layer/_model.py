@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
 
 import jax
 
-from tensorem import ops, rand
+from tensorem import rand
 from tensorem.calls import named
 from tensorem.errors import LayerError
 
@@ -103,8 +103,10 @@ class Model(Whole):
         """
         with self.precision():
             inputs = self.built.given(xs)
-            y = self.built.evaluate(*self._plain, inputs)
-            if self.built.takes_indices and ops.holds_nan(y):
+            if not self.built.takes_indices:
+                return self.built.evaluate(*self._plain, inputs)
+            y, is_nan = self.built.watched(*self._plain, inputs)
+            if is_nan:
                 self.look(*inputs)
             return y
 

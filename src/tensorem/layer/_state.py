@@ -43,19 +43,27 @@ class Given:
         if form in self._passed:
             return xs
         inputs = _given(self._specs, xs)
-        if form is not None and all(map(is_, inputs, xs)):
+        if form is not None and _is_same(inputs, xs):
             self._passed.add(form)
         return inputs
 
 
 def _form(xs: tuple[Tree, ...]) -> Hashable:
-    """What tells arrays from those of another kind, shape or dtype; None where one is no array.
+    """What tells trees of arrays from those of another kind, shape or dtype; None where one is no
+    array.
 
     In a trace a shape may hold names, and those of two traces cannot be compared.
     """
-    if any(not isinstance(x, jax.Array | np.ndarray) or isinstance(x, Tracer) for x in xs):
+    leaves, tree = jax.tree.flatten(xs)
+    if any(not isinstance(x, jax.Array | np.ndarray) or isinstance(x, Tracer) for x in leaves):
         return None
-    return tuple((type(x), x.shape, x.dtype) for x in xs)
+    return tree, *((type(x), x.shape, x.dtype) for x in leaves)
+
+
+def _is_same(one: Tree, other: Tree) -> bool:
+    """Whether two trees are one, with the very same arrays."""
+    (ours, form), (theirs, wanted) = map(jax.tree.flatten, (one, other))
+    return form == wanted and all(map(is_, ours, theirs))
 
 
 def _given(specs: tuple[Tree, ...], xs: tuple[Tree, ...]) -> tuple[Tree, ...]:

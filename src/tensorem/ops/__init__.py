@@ -14,7 +14,7 @@ from ._op import Op as Op
 from ._op import Rule as Rule
 from ._op import Unsupported as Unsupported
 from ._op import call_name as call_name
-from ._op import holds_nan as holds_nan
+from ._op import watched as watched
 from ._tracing import in_our_words as in_our_words
 from ._tracing import translated as translated
 from .activations import celu as celu
@@ -156,7 +156,6 @@ __all__ = [
     "greater_equal",
     "hardswish",
     "hardtanh",
-    "holds_nan",
     "in_our_words",
     "layer_norm",
     "leaky_relu",
@@ -205,6 +204,7 @@ __all__ = [
     "sum",
     "tanh",
     "translated",
+    "watched",
     "where",
 ]
 

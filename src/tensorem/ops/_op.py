@@ -10,10 +10,10 @@ from typing import Any, Generic, Literal, TypeVar
 
 import jax
 import jax.numpy as jnp
-from jax.core import Tracer
 from jax.extend.core import Primitive
 from jax.typing import ArrayLike
 
+from tensorem import runtime
 from tensorem.calls import check_array, unless_named
 from tensorem.errors import ArgumentError, MeaningError, TensoremError
 from tensorem.rules import Kind, kinds
@@ -234,12 +234,22 @@ def _jvp(
     return result, jax.jvp(partial(op.run, **dict(attrs)), operands, tangents)[1]
 
 
-def holds_nan(tree: object) -> bool:
-    """Whether the arrays of a tree hold NaN; in a trace nobody knows."""
-    leaves = jax.tree.leaves(tree)
-    return any(not isinstance(x, Tracer) and bool(_has_nan(x)) for x in leaves)
+def watched(f: Callable[..., T]) -> Callable[..., tuple[T, bool]]:
+    """The function compiled, which says as well whether a result holds NaN: both are one program.
 
+    In a trace nobody knows, so it says no, and the program is that of the function alone.
+    """
 
-@jax.jit
-def _has_nan(x: jax.Array) -> jax.Array:
-    return jnp.isnan(x).any()
+    def both(*given: Any) -> tuple[T, Any]:
+        y = f(*given)
+        return y, jnp.asarray([jnp.isnan(x).any() for x in jax.tree.leaves(y)]).any()
+
+    alone, compiled = jax.jit(f), jax.jit(both)
+
+    def run(*given: Any) -> tuple[T, bool]:
+        if runtime.is_tracing():
+            return alone(*given), False
+        y, holds = compiled(*given)
+        return y, bool(holds)
+
+    return run
