@@ -548,3 +548,29 @@ def test_a_run_that_exists_is_continued_by_a_flag(run: Path, capsys: Capture) ->
     assert main([*TRAIN, "--path", str(run)]) == 2
     told = capsys.readouterr().err
     assert f"help: tensorem train --resume {run}, or choose another path." in told
+
+
+RECURRENT = """
+from tensorem import nn
+
+net = nn.Sequential(
+    nn.Unflatten(1, (2, 2)), nn.RNN(2, 4, nonlinearity="relu", returns="last"), nn.Linear(4, 3)
+)
+"""
+
+
+def test_a_run_with_a_loop_is_proved_and_its_certificates_are_accepted(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    file, run = tmp_path / "own.py", tmp_path / "run"
+    file.write_text(RECURRENT)
+    plan = ["--data", "iris", "--epochs", "3", "--lr", "0.05", "--layers", f"{file}:net"]
+    assert main(["train", *plan, "--path", str(run)]) == 0
+    assert tm.load(run) and tm.files.load_graph(run).has_loops
+    given = ["verify", str(run), "--eps", "0.0001", "--index", *right(run, 2), "--save"]
+    assert {proof["verdict"] for proof in said(capsys, *given)["proofs"]} == {"proved"}
+    assert {proof["accepted"] for proof in said(capsys, "check", str(run)).values()} == {True}
+    assert said(capsys, "show", str(run))["certificates"] == 2
+    graph = run / "certificates" / "graph.json"
+    graph.write_text(graph.read_text().replace("relu", "tanh"))
+    assert "is not the graph of" in refused(capsys, "check", str(run))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import tyro
 
-from tensorem.disk import RunFiles, is_folder
+from tensorem.disk import RunFiles, is_file, is_folder, read_whole
 from tensorem.errors import CertificateError, FileError
 
 from . import _exit
@@ -55,7 +55,7 @@ def _files(given: tuple[Path, ...]) -> tuple[Path, Path, list[Path]]:
         if not is_folder(run):
             raise FileError(f"tensorem check takes a run folder, got {run}, which is no folder.")
         files = RunFiles(run)
-        return files.graph, files.weights, _inside(files.certificates)
+        return _graph(files), files.weights, _inside(files.certificates)
     if len(given) != 3:
         raise FileError(
             f"tensorem check takes a run folder, or three paths, got {len(given)}.",
@@ -63,6 +63,24 @@ def _files(given: tuple[Path, ...]) -> tuple[Path, Path, list[Path]]:
         )
     graph, weights, certificates = given
     return graph, weights, _inside(certificates) if is_folder(certificates) else [certificates]
+
+
+def _graph(files: RunFiles) -> Path:
+    """The graph that the certificates of a run are about: of loops, which no checker reads, the one
+    that `tensorem verify` unrolled, if that is still what the run's own graph gives.
+    """
+    if not is_file(files.unrolled):
+        return files.graph
+    from tensorem import files as saved
+    from tensorem.graph import to_json, unroll
+
+    if read_whole(files.unrolled) != to_json(unroll(saved.load_graph(files.folder))).encode():
+        raise CertificateError(
+            f"{files.unrolled} is not the graph of {files.folder} without its loops.",
+            because="one of the two was replaced, or changed after it was written.",
+            help="tensorem verify RUN --save writes it, and certificates, again.",
+        )
+    return files.unrolled
 
 
 def _inside(folder: Path) -> list[Path]:

@@ -78,17 +78,18 @@ class Verify:
 
 
 def save_certificates(proofs: dict[int, Proof], run: Path) -> list[Path]:
-    """Write the certificate of every proof that has one; returns where."""
+    """Write the certificate of every proof that has one; returns where.
+
+    Of a run with loops they are about the graph without, which is written beside them.
+    """
     from tensorem import disk
 
-    contents = {
-        _place(run, i, proof): proof.to_bytes()
-        for i, proof in proofs.items()
-        if proof.verdict == "proved"
-    }
-    for folder in {path.parent for path in contents}:
+    proved = {i: proof for i, proof in proofs.items() if proof.verdict == "proved"}
+    contents = {_place(run, i, proof): proof.to_bytes() for i, proof in proved.items()}
+    graphs = {RunFiles(run).unrolled: p.unrolled.encode() for p in proved.values() if p.unrolled}
+    for folder in {path.parent for path in (*contents, *graphs)}:
         disk.make_folder(folder)
-    disk.write_together(contents)
+    disk.write_together({**contents, **graphs})
     return list(contents)
 
 

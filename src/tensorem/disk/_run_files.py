@@ -76,6 +76,11 @@ class RunFiles:
         return self.folder / "certificates"
 
     @property
+    def unrolled(self) -> Path:
+        """The program without its loops, where it has some: what its certificates are about."""
+        return self.certificates / "graph.json"
+
+    @property
     def report(self) -> Path:
         """The page about all of it."""
         return self.folder / "report.html"

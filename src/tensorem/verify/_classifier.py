@@ -48,11 +48,13 @@ class Classifier:
         graph: The same for a batch of one.
         run: What was given, run in float32: an input -> outputs. A model runs as it is, so that a
             graph that is not its graph proves nothing.
+        has_loops: Whether what was given has loops, which `stored` has not.
     """
 
     stored: Graph
     graph: Graph
     run: Callable[[Any], Any] = field(repr=False)
+    has_loops: bool = False
 
     @staticmethod
     def of(model: Trained | Captured | Graph) -> Classifier:
@@ -71,7 +73,13 @@ class Classifier:
         _require_classes(graph)
         _require_float32(graph)
         is_graph = own is getattr(model, "graph", model)
-        return Classifier(stored, graph, to_jax(graph) if is_graph else model)  # type: ignore[arg-type]
+        run = to_jax(graph) if is_graph else model
+        return Classifier(stored, graph, run, own.has_loops)  # type: ignore[arg-type]
+
+    @property
+    def unrolled(self) -> str:
+        """The graph without loops as text, where there were some; else nothing."""
+        return to_json(self.stored) if self.has_loops else ""
 
     @property
     def shape(self) -> tuple[int, ...]:

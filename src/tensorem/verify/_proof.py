@@ -66,10 +66,15 @@ class Proof:
             raise CertificateError(f"A certificate belongs to a proof, got {self.verdict}.")
         return pack(self.arrays, {"claim": self.claim.to_json()})
 
+    @property
+    def unrolled(self) -> str:
+        """graph.json of what a certificate is about, where the model has loops; else nothing."""
+        return self.classifier.unrolled
+
     def save(self, path: str | Path) -> Path:
         """Write the certificate; a file of that name is replaced in one step.
 
-        Of a model with loops it is about the graph without: `graph.unroll(tm.capture(model))`.
+        Of a model with loops it is about the graph without: `unrolled` is that as text.
 
         Raises:
             CertificateError: There is none, since the verdict is not "proved".
