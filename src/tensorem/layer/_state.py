@@ -62,8 +62,9 @@ def _form(xs: tuple[Tree, ...]) -> Hashable:
 
 def _is_same(one: Tree, other: Tree) -> bool:
     """Whether two trees are one, with the very same arrays."""
-    is_alike = jax.tree.structure(one) == jax.tree.structure(other)
-    return is_alike and all(map(is_, jax.tree.leaves(one), jax.tree.leaves(other)))
+    form: Any = jax.tree.structure(one)
+    alike = form == jax.tree.structure(other)
+    return alike and all(map(is_, jax.tree.leaves(one), jax.tree.leaves(other)))
 
 
 def _given(specs: tuple[Tree, ...], xs: tuple[Tree, ...]) -> tuple[Tree, ...]:
