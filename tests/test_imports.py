@@ -16,9 +16,9 @@ DESIGN = Path(__file__).parents[1] / "docs" / "design.md"
 
 LOW = ["errors", "dtypes", "calls", "shapes", "rules", "runtime", "rand", "disk"]
 TRUNK = [*LOW, "domains", "ops"]
-NETWORKS = ["functional", "losses", "metrics", "layer", "nn", "optim", "data", "train"]
+NETWORKS = ["functional", "losses", "metrics", "layer", "nn", "autograd", "optim", "data", "train"]
 PROOFS = ["graph", "verify"]
-ROOF = ["meanings", "files", "report", "cli"]
+ROOF = ["meanings", "quotients", "files", "report", "cli"]
 APART = ["check"]
 ORDER = [*TRUNK, *NETWORKS, *PROOFS, *ROOF, *APART]
 """Every room that there is; a new one gets its place here and in docs/design.md."""

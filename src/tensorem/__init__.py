@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import autograd as autograd
     from . import calls as calls
     from . import check as check
     from . import data as data
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from . import nn as nn
     from . import ops as ops
     from . import optim as optim
+    from . import quotients as quotients
     from . import rand as rand
     from . import report as report
     from . import rules as rules
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
     from .meanings import capture as capture
     from .meanings import coverage as coverage
     from .meanings import evaluate as evaluate
+    from .quotients import gradcheck as gradcheck
     from .shapes import Spec as Spec
 
 __version__ = "0.1.0"
@@ -46,6 +49,7 @@ __all__ = [
     "GraphModel",
     "Spec",
     "__version__",
+    "autograd",
     "calls",
     "capture",
     "check",
@@ -57,6 +61,7 @@ __all__ = [
     "evaluate",
     "files",
     "functional",
+    "gradcheck",
     "graph",
     "layer",
     "load",
@@ -66,6 +71,7 @@ __all__ = [
     "nn",
     "ops",
     "optim",
+    "quotients",
     "rand",
     "report",
     "rules",
@@ -82,6 +88,7 @@ _HOMES = {
     "capture": "meanings",
     "coverage": "meanings",
     "evaluate": "meanings",
+    "gradcheck": "quotients",
     "load": "files",
     "save": "files",
 }

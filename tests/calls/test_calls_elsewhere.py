@@ -13,8 +13,10 @@ import pytest
 import tensorem as tm
 from tensorem.calls import ELSEWHERE
 
-ROOMS = ("nn", "functional", "optim", "losses", "metrics", "data", "train")
-TARGET = re.compile(r"\b(?:tm|nn|functional|optim|losses|metrics|data|train|jax)(?:\.\w+)+")
+ROOMS = ("nn", "functional", "autograd", "optim", "losses", "metrics", "data", "train")
+TARGET = re.compile(
+    r"\b(?:tm|nn|functional|optim|losses|metrics|data|train|autograd|jax)(?:\.\w+)+"
+)
 
 
 def there(target: str) -> object:
@@ -48,6 +50,11 @@ def test_what_the_table_says_to_write_is_there(words: str) -> None:
         ("optim", "Adam", "optimizers are functions: optim.adam"),
         ("metrics", "Accuracy", "metrics are functions: metrics.accuracy"),
         ("data", "DataLoader", "batches are a function of the epoch: data.Loader"),
+        (
+            "autograd",
+            "functional_call",
+            "a model is a function of its parameters: nn.Model.apply",
+        ),
         ("train", "Trainer", "training is one call: train.fit"),
         ("nn", "relu", "did you mean ReLU?"),
         ("nn", "Liner", "did you mean Linear?"),
@@ -65,7 +72,7 @@ def test_a_room_says_what_to_write(room: str, name: str, words: str) -> None:
 
 
 def test_the_root_says_what_to_write() -> None:
-    with pytest.raises(AttributeError, match=r"'no_grad'; nothing is recorded; .*jax\.grad"):
+    with pytest.raises(AttributeError, match=r"'no_grad'; nothing is recorded; .*autograd\.grad"):
         _ = tm.no_grad  # type: ignore[attr-defined]
     with pytest.raises(AttributeError, match=r"'Linear'; layers are in tm\.nn"):
         _ = tm.Linear  # type: ignore[attr-defined]

@@ -72,7 +72,7 @@ _OF_ARRAYS = (
 _A_LAYER_HOLDS = "a field holds a tuple or dictionary of layers: layers: tuple[nn.Layer, ...]"
 _PLACED = "JAX places arrays: jax.device_put(model, device), jax.devices()"
 _SEEDED = "randomness is a value: nn.build(layer, input, seed=0), train.fit(..., seed=0)"
-_NOT_RECORDED = "nothing is recorded; gradients are asked for: jax.grad"
+_NOT_RECORDED = "nothing is recorded; gradients are asked for: autograd.grad"
 _CLIPPED = "it stands before an optimizer: optim.chain(optim.clip_grad_norm(1.0), optim.adam())"
 _MADE = "arrays are JAX's: jax.numpy.asarray"
 
@@ -177,7 +177,11 @@ ELSEWHERE: Mapping[str, str] = {
     **dict.fromkeys(
         ("compile", "jit", "script"), "models and training steps are compiled: jax.jit"
     ),
-    **dict.fromkeys(("vmap", "func"), "a model is a function of JAX's: jax.vmap"),
+    **dict.fromkeys(("vmap", "func"), "functions are transformed: autograd.vmap"),
+    "grad_and_value": "the value stands first: autograd.value_and_grad",
+    "linearize": "a derivative along a direction: autograd.jvp",
+    "functional_call": "a model is a function of its parameters: nn.Model.apply",
+    "gradcheck": "gradients are held against difference quotients: tm.gradcheck",
     **dict.fromkeys(
         ("float32", "float64", "int32", "int64", "dtype", "set_default_dtype"),
         'dtypes are text: tm.Spec(("N", 3), "float32")',

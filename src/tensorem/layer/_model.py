@@ -429,7 +429,7 @@ _INSTEAD = {
     "eval": "model(x) is evaluation, model.train_apply(...) training",
     "train": "train.fit(model, data) trains, and returns run.model",
     "save": "tm.save(model, folder) writes it",
-    "zero_grad": "gradients are values: jax.grad of a function of model.params",
+    "zero_grad": "gradients are values: autograd.grad_params(model, loss, x, target)",
     "requires_grad_": "model.freeze(pattern) leaves parameters out of training",
     "to": "it computes where JAX does; a dtype is chosen by nn.build(layer, Spec(shape, dtype))",
 }
