@@ -11,7 +11,7 @@ import pytest
 from small import BATCH, EPOCHS, STEPS, fit, mlp, rows, state_of
 
 from tensorem import data, train
-from tensorem.errors import ArgumentError, DataError, ResumeError
+from tensorem.errors import ArgumentError, DataError, ResumeError, ShapeError
 from tensorem.train import _stream
 
 LOADER = data.Loader(rows(mlp()), BATCH, shuffle=True, seed=7)
@@ -126,3 +126,79 @@ def test_batches_that_are_missing_before_the_place_are_counted() -> None:
     feed = _stream.StreamFeed(train.Stream(lambda k: whole_batches(1), 3), BATCH, lambda b, _: b)
     with pytest.raises(DataError, match="takes 3 batches an epoch, got 1"):
         list(feed.pieces(0, done=2))
+
+
+class Counting:
+    """Batches through all epochs, as one iterator that knows where it stands."""
+
+    def __init__(self) -> None:
+        self.place = 0
+
+    def __iter__(self) -> Counting:
+        return self
+
+    def __next__(self) -> Any:
+        epoch, i = divmod(self.place, len(LOADER))
+        self.place += 1
+        return next(LOADER.epoch(epoch, i))
+
+    def get_state(self) -> dict[str, int]:
+        return {"place": self.place}
+
+    def set_state(self, state: dict[str, int]) -> None:
+        self.place = state["place"]
+
+
+@pytest.mark.parametrize("at", [0, 1, 3, 4])
+def test_an_iterator_with_a_state_ends_with_the_same_bytes(at: int, tmp_path: Path) -> None:
+    def stop(run: train.Run) -> None:
+        if run.step == at:
+            raise KeyboardInterrupt
+
+    train.fit(
+        mlp(), train.Stream(Counting(), 3), path=tmp_path / "whole", checkpoint_every=1, **SETTINGS
+    )
+    with pytest.raises(KeyboardInterrupt):
+        train.fit(
+            mlp(), train.Stream(Counting(), 3), path=tmp_path / "run", checkpoint_every=1,
+            hooks=train.Hooks(on_save=stop), **SETTINGS,
+        )  # fmt: skip
+    train.resume(tmp_path / "run", mlp(), train.Stream(Counting(), 3), progress="none")
+    assert state_of(tmp_path / "run") == state_of(tmp_path / "whole")
+
+
+def test_a_bare_iterator_trains_and_is_said_not_to_resume(tmp_path: Path) -> None:
+    def endless() -> Iterator[Any]:
+        for epoch in range(EPOCHS):
+            yield from LOADER.epoch(epoch)
+
+    with pytest.warns(UserWarning, match="cannot be resumed: its data is a bare iterator"):
+        run = train.fit(mlp(), train.Stream(endless(), 3), path=tmp_path, **SETTINGS)
+    whole = train.fit(mlp(), train.Stream(LOADER.epoch, 3), **SETTINGS)
+    assert run.history == whole.history  # the batch that was looked at is not lost
+    with (
+        pytest.warns(UserWarning, match="cannot be resumed"),
+        pytest.raises(ResumeError, match="that can be reached again to go on, got a bare iterator"),
+    ):
+        train.resume(tmp_path, mlp(), train.Stream(endless(), 3), epochs=EPOCHS + 1)
+    with (
+        pytest.warns(UserWarning, match="cannot be resumed"),
+        pytest.raises(DataError, match="takes 3 batches an epoch, got 0"),
+    ):
+        train.fit(mlp(), train.Stream(endless(), 3), **{**SETTINGS, "epochs": EPOCHS + 1})
+    with pytest.raises(DataError, match="an iterator with its number of batches, got generator"):
+        train.fit(mlp(), endless(), **SETTINGS)  # type: ignore[arg-type]
+
+
+def test_a_loader_is_data() -> None:
+    loaded = train.fit(mlp(), LOADER, **SETTINGS)
+    assert loaded.history == train.fit(mlp(), train.Stream(LOADER.epoch, 3), **SETTINGS).history
+    with pytest.raises(DataError, match="batch_size 32, got 8") as caught:
+        train.fit(mlp(), LOADER, progress="none")
+    assert caught.value.help == "train.fit(..., batch_size=8)."
+
+
+def test_a_batch_of_another_shape_is_named() -> None:
+    with pytest.raises(ShapeError, match="The model takes") as caught:
+        train.fit(mlp(), spoiled(1, (X[:, :3], Y)), **SETTINGS)
+    assert caught.value.where == "epoch 2, batch 2, x"

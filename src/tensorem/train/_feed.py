@@ -160,6 +160,14 @@ class Batches(Protocol):
         """The inputs of a step, where they are still at hand."""
         ...
 
+    def position(self, step: int) -> Any:
+        """What a checkpoint must say of the data to go on after a step, beside the step."""
+        ...
+
+    def restore(self, position: Any, step: int) -> None:
+        """Go on after a step of which `position` said this."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Feed:
@@ -213,6 +221,12 @@ class Feed:
         """The inputs in the batch of a step of an epoch."""
         rows = np.asarray(self.rows(epoch, step))
         return tuple(x[rows] for x in self.inputs)
+
+    def position(self, step: int) -> None:
+        """Nothing: the order follows from the step."""
+
+    def restore(self, position: Any, step: int) -> None:
+        """Nothing is to be done."""
 
 
 def feed(data: Data, batch_size: int = 32, seed: int = 0, drop_last: bool = False) -> Feed:

@@ -9,6 +9,7 @@ from typing import Any
 
 from tensorem import nn, optim, runtime
 from tensorem.calls import called
+from tensorem.data import Loader
 from tensorem.disk import held, path_of
 from tensorem.errors import ArgumentError, DataError, FileError, ResumeError
 
@@ -26,7 +27,7 @@ from ._record import Record
 from ._run import Run
 from ._runner import Backend, Runner
 from ._state import nonfinite, with_arrays
-from ._stream import Stream, StreamFeed
+from ._stream import Stream, StreamFeed, streamed
 from ._task import Score, Task
 
 _ADAM = optim.adam(1e-3)
@@ -35,7 +36,7 @@ _ADAM = optim.adam(1e-3)
 @called
 def fit(
     model: nn.Model,
-    data: Data | Stream,
+    data: Data | Loader | Stream,
     loss: str | Score = "cross_entropy",
     optimizer: optim.Optimizer = _ADAM,
     epochs: int = 20,
@@ -61,8 +62,8 @@ def fit(
 
     Args:
         model: A model made by `nn.build`; it stays as it is, the trained one is `run.model`.
-        data: A `Dataset`, or a pair (x, y); x is a tuple for several inputs. Or a `Stream`, for
-            data that does not fit in memory.
+        data: A `Dataset`, or a pair (x, y); x is a tuple for several inputs. Or a `Loader`
+            or a `Stream`, for data that does not fit in memory.
         loss: "cross_entropy", "mse", or a function (output, targets) -> (sum, count).
         optimizer: How gradients move the parameters.
         epochs: How often every example is visited.
@@ -116,7 +117,7 @@ def fit(
 def resume(
     path: str | Path,
     model: nn.Model,
-    data: Data | Stream,
+    data: Data | Loader | Stream,
     *,
     validation: Data | None = None,
     loss: Score | None = None,
@@ -176,6 +177,7 @@ def resume(
                 stopped=facts.get("stopped", "") if epochs is None else "",
             )
             _require_step(job, at, str(path))
+            job.batches.restore(facts.get("stream"), job.step(at))
             folder.describe(_config(job, folder))
             folder.rewind(job.step(at), at.history)
             if canonical(facts["plan"]) == canonical(job.facts["plan"]):
@@ -203,7 +205,7 @@ def _folder(
 def _job(
     task: Task,
     plan: Plan,
-    data: Data | Stream,
+    data: Data | Loader | Stream,
     validation: Data | None,
     folder: Folder | None,
     progress: str | Display,
@@ -213,18 +215,19 @@ def _job(
     traced = tuple(callback for callback in callbacks if callback.when == "update")
     runner = Runner(task, plan.optimizer, plan.backend, traced)
     task = runner.task
-    found = checked(task, data.first() if isinstance(data, Stream) else examples(data))
+    given = streamed(data)
+    found = checked(task, given.first() if isinstance(given, Stream) else examples(given))
     held_out = None if validation is None else checked(task, examples(validation), "validation")
     facts = {
         "plan": plan.to_json(),
         "model": f"{task.model.layer!r} of {task.model.input!r}",
         "frozen": sorted(task.model.frozen),
         "program": task.model.built.spelling.sha256() if folder else "",
-        "data": _identity(data, found) if folder else "",
+        "data": _identity(given, found) if folder else "",
         "validation": held_out.sha256() if folder and held_out else None,
         "fingerprint": fingerprint(),
     }
-    batches = _batches(task, plan, data if isinstance(data, Stream) else found)
+    batches = _batches(task, plan, given if isinstance(given, Stream) else found)
     return Job(task, plan, runner, batches, held_out, folder, facts, display, callbacks)
 
 
@@ -241,7 +244,7 @@ def _standing(job: Job) -> Standing:
     return at
 
 
-def _identity(data: Data | Stream, found: Examples) -> str:
+def _identity(data: object, found: Examples) -> str:
     """The hash of the examples; of a stream that of its first batch, and how many it has."""
     digest = found.sha256()
     return f"{digest}, 1 of {data.steps} batches" if isinstance(data, Stream) else digest

@@ -201,6 +201,7 @@ def save(job: Job, at: Standing) -> None:
     _require_finite_arrays(job, at)
     arrays = named_arrays(at.whole()) | {"record": at.record.rows}
     facts = {**job.facts, "history": list(at.history), "stopped": at.stopped}
+    facts["stream"] = job.batches.position(job.step(at))
     job.folder.save(Checkpoint(arrays, facts))
     job.saved = job.step(at)
     told(job, at, "save", job.run(at))

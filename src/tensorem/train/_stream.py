@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import warnings
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import islice
 from typing import Any, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
 
 from tensorem.calls import integer, named
-from tensorem.errors import ArgumentError, DataError
+from tensorem.data import Loader
+from tensorem.errors import ArgumentError, DataError, ResumeError
 
 from ._feed import Examples, Inputs, Piece, examples
 
@@ -22,54 +26,137 @@ _END: Any = object()
 
 @dataclass(frozen=True, eq=False)
 class Stream:
-    """Batches as a function of the epoch.
+    """Batches that are made one after another.
 
-    To be resumed bit for bit, `epoch(k)` must give the same batches whenever it is called.
+    They are a function of the epoch, which must give the same batches whenever it is called, to be
+    resumed bit for bit. Or an iterator that goes on through all epochs: it is resumed by
+    `get_state()` and `set_state(state)`, or `state_dict()` and `load_state_dict(state)`, where the
+    state is JSON. One without them trains, and cannot be resumed.
 
     Args:
         epoch: k -> the batches (x, y) of epoch k, in order; each of the same size, but the last
-            one may be smaller.
+            one may be smaller. Or such an iterator.
         steps: How many batches an epoch has.
 
     Raises:
-        ArgumentError: epoch is no function, or steps no positive integer.
+        ArgumentError: epoch is neither, or steps no positive integer.
 
     Example:
         >>> batches = Stream(lambda k: iter([(np.zeros((8, 4)), np.full(8, k))]), steps=1)
-        >>> [y.tolist() for x, y in batches.epoch(3)]
+        >>> [y.tolist() for x, y in batches.batches(3)]
         [[3, 3, 3, 3, 3, 3, 3, 3]]
     """
 
-    epoch: Callable[[int], Iterable[tuple[Any, Any]]]
+    epoch: Callable[..., Iterable[tuple[Any, Any]]] | Iterator[tuple[Any, Any]]
     steps: int
+    seen: deque[Any] = field(default_factory=deque, init=False, repr=False)
 
     def __post_init__(self) -> None:
-        if not callable(self.epoch):
+        if not callable(self.epoch) and not isinstance(self.epoch, Iterator):
             raise ArgumentError(
                 f"A Stream takes a function of the epoch, got {type(self.epoch).__name__}.",
-                help="lambda k: the batches of epoch k.",
+                help="lambda k: the batches of epoch k; or an iterator over all epochs.",
             )
         with named("A Stream"):
             object.__setattr__(self, "steps", integer("steps", self.steps, 1))
 
-    def batches(self, epoch: int) -> Iterable[tuple[Any, Any]]:
-        """The batches of an epoch.
+    @property
+    def resumable(self) -> bool:
+        """Whether any of its batches can be reached again."""
+        return not isinstance(self.epoch, Iterator) or _methods(self.epoch) is not None
+
+    def batches(self, epoch: int, done: int = 0) -> Iterator[Any]:
+        """The batches of an epoch after those that are done; an iterator stands there already.
 
         Raises:
             DataError: The function of the user gives no batches.
         """
+        if isinstance(self.epoch, Iterator):
+            return islice(self._going_on(self.epoch), self.steps - done)
+        if isinstance(getattr(self.epoch, "__self__", None), Loader):
+            return iter(self.epoch(epoch, done))  # a loader begins anywhere
         found = self.epoch(epoch)
         if not isinstance(found, Iterable):
             raise DataError(
                 f"A Stream takes a function that gives batches, got {type(found).__name__} from it."
             )
-        return found
+        return self._after(iter(found), done)
+
+    def _after(self, batches: Iterator[Any], done: int) -> Iterator[Any]:
+        skipped = sum(1 for _ in islice(batches, done))
+        if skipped < done:
+            raise DataError(f"The stream takes {self.steps} batches an epoch, got {skipped}.")
+        return batches
+
+    def _going_on(self, iterator: Iterator[Any]) -> Iterator[Any]:
+        """The batch that was looked at, then the others."""
+        while self.seen:
+            yield self.seen.popleft()
+        for batch in iterator:  # noqa: UP028 - `yield from` would close it after an epoch
+            yield batch
 
     def first(self) -> Examples:
-        """The first batch of the first epoch: what is checked before training, and hashed."""
+        """The first batch: what is checked before training, and hashed. None is lost by it.
+
+        Raises:
+            DataError: There is none.
+        """
+        before = self.state()
         for batch in self.batches(0):
+            if before is not None:
+                self.restore(before)
+            elif isinstance(self.epoch, Iterator):
+                self.seen.append(batch)
             return examples(batch)
         raise DataError("A Stream takes at least one batch in an epoch, got none.")
+
+    def state(self) -> Any:
+        """Where an iterator stands; None for a function, and where it cannot say it."""
+        methods = _methods(self.epoch)
+        return None if methods is None else getattr(self.epoch, methods[0])()
+
+    def restore(self, state: Any) -> None:
+        """Put an iterator where it stood.
+
+        Raises:
+            ResumeError: It is an iterator that cannot say where it stands.
+        """
+        methods = _methods(self.epoch)
+        if methods is not None:
+            getattr(self.epoch, methods[1])(state)
+        elif isinstance(self.epoch, Iterator):
+            raise ResumeError(
+                "A run takes batches that can be reached again to go on, got a bare iterator.",
+                help=_RESUMABLE,
+            )
+
+
+_RESUMABLE = (
+    "train.Stream(lambda k: the batches of epoch k, steps), or an iterator with get_state() and "
+    "set_state(state)."
+)
+
+
+def _methods(source: object) -> tuple[str, str] | None:
+    """The names under which an iterator gives and takes its state: grain's, or torchdata's."""
+    pairs = (("get_state", "set_state"), ("state_dict", "load_state_dict"))
+    return next((pair for pair in pairs if all(hasattr(source, name) for name in pair)), None)
+
+
+def streamed(data: T) -> T | Stream:
+    """A `Loader` as a stream, and a bare iterator refused; any other data as it is.
+
+    Raises:
+        DataError: It is an iterator, which does not say how many batches an epoch has.
+    """
+    if isinstance(data, Loader):
+        return Stream(data.epoch, len(data))
+    if isinstance(data, Iterator):
+        raise DataError(
+            f"Training takes an iterator with its number of batches, got {type(data).__name__}.",
+            help="train.Stream(iterator, steps).",
+        )
+    return data
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,6 +167,15 @@ class StreamFeed:
     batch_size: int
     check: Callable[[Examples, str], Examples]
     precision: Callable[[], AbstractContextManager[None]] = nullcontext
+    positions: dict[int, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.stream.resumable:
+            warnings.warn(
+                "this run cannot be resumed: its data is a bare iterator. Give " + _RESUMABLE,
+                stacklevel=6,
+            )
+        self._note(0)
 
     def __len__(self) -> int:
         """The number of steps in an epoch."""
@@ -101,14 +197,33 @@ class StreamFeed:
         """A batch is let go of once it was used."""
         return None
 
+    def position(self, step: int) -> Any:
+        """Where an iterator stood after a step, though the next batches are made; else None."""
+        return self.positions.get(step)
+
+    def restore(self, position: Any, step: int) -> None:
+        """Let an iterator go on after a step.
+
+        Raises:
+            ResumeError: It cannot.
+        """
+        self.stream.restore(position)
+        self._note(step)
+
+    def _note(self, step: int) -> None:
+        """Remember where an iterator stands: as many places as are made in advance, and more."""
+        self.positions[step] = self.stream.state()
+        for old in sorted(self.positions)[:-_PLACES]:
+            del self.positions[old]
+
     def _placed(self, epoch: int, done: int) -> Iterator[Piece]:
-        count = 0
-        for count, batch in enumerate(self.stream.batches(epoch), 1):
+        count = done
+        for count, batch in enumerate(self.stream.batches(epoch, done), done + 1):
             if count > len(self):
                 raise DataError(f"The stream takes {len(self)} batches an epoch, got more.")
-            if count > done:
-                where = f"epoch {epoch + 1}, batch {count}"
-                yield self._piece(count - 1, _examples(batch, where), where)
+            self._note(epoch * len(self) + count)
+            where = f"epoch {epoch + 1}, batch {count}"
+            yield self._piece(count - 1, _examples(batch, where), where)
         if count < len(self):
             raise DataError(f"The stream takes {len(self)} batches an epoch, got {count}.")
 
@@ -119,12 +234,16 @@ class StreamFeed:
                 f"The stream takes batches of batch_size {self.batch_size}, got {size} examples.",
                 where=where,
                 because="only the last batch of an epoch may be smaller.",
+                help="" if number else f"train.fit(..., batch_size={size}).",
             )
         with self.precision():  # a thread has its own
             found = self.check(batch, where)
             order = np.arange(size, dtype=np.int32)[np.newaxis]
             inputs = tuple(jnp.asarray(x) for x in found.inputs)
             return Piece(number, inputs, jnp.asarray(found.targets), order)
+
+
+_PLACES = 8
 
 
 def _examples(batch: object, where: str) -> Examples:
