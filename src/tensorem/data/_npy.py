@@ -55,8 +55,8 @@ def read_npy(path: str | Path, *, shape: object = None, dtype: str | None = None
 
 def _read(content: bytes) -> Array:
     stream = BytesIO(content)
-    shape, fortran, dtype = _header(stream)
-    _check_numbers(dtype)
+    shape, fortran, dtype = header_of(stream)
+    check_numbers(dtype)
     # The size is compared before anything is allocated: a header can claim any shape.
     want, have = math.prod(shape) * dtype.itemsize, len(content) - stream.tell()
     if want != have:
@@ -70,7 +70,12 @@ def _read(content: bytes) -> Array:
     return array.astype(dtype.newbyteorder("="), order="C")
 
 
-def _check_numbers(dtype: np.dtype[Any]) -> None:
+def check_numbers(dtype: np.dtype[Any]) -> None:
+    """Raise unless an array of this dtype is one of numbers.
+
+    Raises:
+        FileError: It is none.
+    """
     if dtype.hasobject:
         raise FileError(
             "read_npy takes an array of numbers, got Python objects.",
@@ -81,7 +86,12 @@ def _check_numbers(dtype: np.dtype[Any]) -> None:
         raise FileError(f"read_npy takes an array of numbers, got dtype {dtype}.")
 
 
-def _header(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def header_of(stream: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """The shape, whether it is in Fortran's order, and the dtype.
+
+    Raises:
+        FileError: It is no header.
+    """
     try:
         version = npy.read_magic(stream)
         with warnings.catch_warnings():  # NumPy warns where a header needs a second try to parse

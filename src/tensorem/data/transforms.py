@@ -108,6 +108,21 @@ class Lambda:
 
 
 @dataclass(frozen=True)
+class ToFloat:
+    """Pixels of 0 to 255 as float32 in [0, 1].
+
+    Raises:
+        DataError: The inputs are no uint8.
+    """
+
+    def __call__(self, x: Array, y: Array, keys: Keys, /) -> tuple[Array, Array]:
+        """The pixels over 255."""
+        if x.dtype != np.uint8:
+            raise DataError(f"ToFloat takes pixels of uint8, got {x.dtype}.")
+        return np.divide(x, 255, dtype=np.float32), y
+
+
+@dataclass(frozen=True)
 class Normalize:
     """(x - mean) / std, of one number or of one for each channel (axis 1).
 
