@@ -161,7 +161,7 @@ def test_an_iterator_with_a_state_ends_with_the_same_bytes(at: int, tmp_path: Pa
     with pytest.raises(KeyboardInterrupt):
         train.fit(
             mlp(), train.Stream(Counting(), 3), path=tmp_path / "run", checkpoint_every=1,
-            hooks=train.Hooks(on_save=stop), **SETTINGS,
+            callbacks=train.on_save(stop), **SETTINGS,
         )  # fmt: skip
     train.resume(tmp_path / "run", mlp(), train.Stream(Counting(), 3), progress="none")
     assert state_of(tmp_path / "run") == state_of(tmp_path / "whole")

@@ -111,7 +111,8 @@ def one_hot(classes: ArrayLike, num_classes: int) -> Array:
         raise DataError(
             f"one_hot takes classes from 0 to {num_classes - 1}, got {np.ravel(numbers).tolist()}."
         )
-    return np.eye(num_classes, dtype=np.float32)[numbers]
+    found: Array = np.eye(num_classes, dtype=np.float32)[numbers]
+    return found
 
 
 def band(height: int, width: int, axis: Axis, offset: int, thickness: int = 2) -> Array:
