@@ -59,6 +59,12 @@ def test_what_the_table_says_to_write_is_there(words: str) -> None:
         ("nn", "relu", "did you mean ReLU?"),
         ("nn", "Liner", "did you mean Linear?"),
         ("functional", "relu_", "did you mean relu?"),
+        ("verify", "Robust", "did you mean robust?"),
+        ("graph", "Graphs", "did you mean Graph?"),
+        ("files", "Load", "did you mean load?"),
+        ("domains", "Intervals", "did you mean Interval?"),
+        ("ops", "conv2D", "did you mean conv2d?"),
+        ("shapes", "Shapes", "did you mean Shape?"),
         ("nn", "Mystery", "a layer of one's own is a subclass of nn.Layer"),
     ],
 )

@@ -26,6 +26,14 @@ class Masked(nn.Layer):
         return x if mask is None else jnp.where(mask, x, 0.0)
 
 
+class MaskedLinear(nn.Layer):
+    inner: nn.Linear
+    takes: ClassVar[str | Mapping[str, str]] = {"mask": "bool"}
+
+    def forward(self, x: Any, mask: Any) -> Any:
+        return jnp.where(mask, self.inner(x), 0.0)
+
+
 class Around(nn.Layer):
     inner: nn.Layer
     how: Callable[[Any, Any], Any]
@@ -63,9 +71,17 @@ def test_each_input_has_a_dtype_of_its_own(run_leaf: Any) -> None:
         nn.build(Masked(), input=Spec(("N", 3), "int32"))
 
 
+def test_a_layer_of_layers_has_dtypes_of_its_own_too() -> None:
+    layer = MaskedLinear(nn.Linear(3, 3))
+    assert built(layer, lambda f, x: f(x, mask=x > 0))
+    with pytest.raises(DTypeError, match=r"^MaskedLinear takes mask as bool values"):
+        built(layer, lambda f, x: f(x, mask=x))
+
+
 @pytest.mark.parametrize(
     ("call", "what"),
     [
+        (lambda f, x: f(input=x), "got an unexpected keyword argument 'input'"),
         (lambda f, x: f(x, mask=x), "got an unexpected keyword argument 'mask'"),
         (lambda f, x: f(), "missing a required argument: 'x'"),
         (lambda f, x: f(x, x), "too many positional arguments"),

@@ -75,6 +75,8 @@ def check_call(
         if "too many positional" in what and name in NEXT:
             argument = NEXT[name]
             what = f"got a positional argument for {argument!r}"
+        elif argument:  # a missing argument is said first, and this is the one that was meant
+            what = f"got an unexpected keyword argument {argument!r}"
         near = get_close_matches(argument, form.parameters, 1)
         meant = f"did you mean {near[0]}?" if near else ""
         because, help = NOT_TAKEN.get(f"{name}.{argument}") or NOT_TAKEN.get(argument, ("", meant))

@@ -3,6 +3,10 @@
 No operation is named here.
 """
 
+from typing import TYPE_CHECKING
+
+from tensorem.calls import elsewhere
+
 from ._exact import Rational as Rational
 from ._interval import End as End
 from ._interval import Interval as Interval
@@ -14,3 +18,6 @@ from ._lines import equation as equation
 from ._lines import flat as flat
 
 __all__ = ["Diagonal", "End", "Interval", "Linear", "Lines", "Map", "Rational", "equation", "flat"]
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)

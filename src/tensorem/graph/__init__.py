@@ -1,5 +1,9 @@
 """Pure programs as graphs of ops: what is serialised, read in other meanings, and proved about."""
 
+from typing import TYPE_CHECKING
+
+from tensorem.calls import elsewhere
+
 from ._capture import capture as capture
 from ._graph import Graph as Graph
 from ._graph import Node as Node
@@ -47,3 +51,6 @@ __all__ = [
     "unroll",
     "weights_hash",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)

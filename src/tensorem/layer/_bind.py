@@ -14,7 +14,7 @@ from jax.extend.core import get_opaque_trace_state
 from tensorem.calls import check_call, form_of, named
 from tensorem.errors import LayerError, PathError, ShapeError
 
-from ._check import checked, located, require_arrays
+from ._check import check_dtypes, checked, located, require_arrays
 from ._log import Log
 from ._specs import Tree
 from ._tree import Part, is_leaf, join, mapped
@@ -183,6 +183,7 @@ class Pass:
         leaf, said = is_leaf(layer), None
         with located(layer, frame.path, log), named(layer.label()):
             call = check_call(form_of(layer.forward), xs, kw, f"{type(layer).__name__}.forward")
+            check_dtypes(layer, call)
         xs, kw = call.args, call.kwargs
         if leaf:
             said = checked(layer, frame.path, call, log)

@@ -22,9 +22,8 @@ from ._tree import Part, place
 
 
 def checked(layer: Part, path: str, call: BoundArguments, log: Log | None) -> Shape:
-    """Check the inputs of a leaf layer before it runs; an error explains itself."""
+    """Check the shapes that go into a leaf layer before it runs; an error explains itself."""
     with located(layer, path, log):
-        _check_dtypes(layer, call)
         xs = ruled_inputs(layer, call.args)
         return ruled(layer, path, shape_tree(xs), ids(xs), log)
 
@@ -107,7 +106,12 @@ def check_takes(cls: type[Part]) -> None:
             )
 
 
-def _check_dtypes(layer: Part, call: BoundArguments) -> None:
+def check_dtypes(layer: Part, call: BoundArguments) -> None:
+    """Raise unless the inputs have the dtypes that the layer takes.
+
+    Raises:
+        DTypeError: One has another.
+    """
     for name, value in call.arguments.items():
         word = layer.takes.get(name, "any") if isinstance(layer.takes, Mapping) else layer.takes
         if _WORDS[word] is not None and value is not None:

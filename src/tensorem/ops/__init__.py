@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from tensorem.calls import elsewhere
 from tensorem.runtime import prepare as _prepare
 
 from ._derive import rounded_once as rounded_once
@@ -207,5 +210,8 @@ __all__ = [
     "watched",
     "where",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
 
 _prepare()  # every computation goes through ops, so the process is set up before the first one

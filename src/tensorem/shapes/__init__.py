@@ -1,5 +1,9 @@
 """Sizes, shapes and specs: what an array looks like, before there is one."""
 
+from typing import TYPE_CHECKING
+
+from tensorem.calls import elsewhere
+
 from ._equal import differ as differ
 from ._equal import unequal as unequal
 from ._shape import UNKNOWN_RANK as UNKNOWN_RANK
@@ -61,3 +65,6 @@ __all__ = [
     "undecided",
     "unequal",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)

@@ -1,5 +1,9 @@
 """Proofs about graphs: claims, bounds, counterexamples and certificates."""
 
+from typing import TYPE_CHECKING
+
+from tensorem.calls import elsewhere
+
 from ._bounds import Bounds as Bounds
 from ._bounds import Propagation as Propagation
 from ._claim import Claim as Claim
@@ -19,3 +23,6 @@ __all__ = [
     "Prover",
     "robust",
 ]
+
+if not TYPE_CHECKING:
+    __getattr__ = elsewhere(__name__)
