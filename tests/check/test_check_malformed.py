@@ -130,6 +130,9 @@ def test_missing_files(tmp_path: Path) -> None:
         wrong = [*paths[:place], str(tmp_path), *paths[place + 1 :]]
         with pytest.raises(MalformedError, match="is not a file"):
             check_files(*wrong)
+        for name in ("a" * 300, "b" * 256):
+            with pytest.raises(MalformedError, match="cannot be read: File name too long"):
+                check_files(*paths[:place], name, *paths[place + 1 :])
 
 
 # --- the graph

@@ -35,9 +35,8 @@ def test_split(at: float, sizes: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("at", [-1, 101, 1.5, float("nan"), True, "3"])
 def test_split_refuses_other_places(at: float) -> None:
-    with pytest.raises(
-        ArgumentError, match="A Dataset of 100 takes a row from 0 to 100 or a float"
-    ):
+    words = r"A split of 100 rows takes at as (a number in \[0, 1\]|an integer of at (least|most))"
+    with pytest.raises(ArgumentError, match=words):
         numbered(100).split(at)
 
 

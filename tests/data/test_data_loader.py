@@ -210,7 +210,7 @@ def given(**more: Any) -> Callable[[], object]:
 
 
 ERRORS: list[tuple[Callable[[], object], type[TensoremError], str]] = [
-    (lambda: data.random_split(ROWS, 101), ArgumentError, "takes a row from 0 to 100"),
+    (lambda: data.random_split(ROWS, 101), ArgumentError, "takes at as an integer of at most 100"),
     (
         lambda: data.random_split(ROWS, 1, stratify=[1]),
         ArgumentError,

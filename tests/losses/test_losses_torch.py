@@ -305,6 +305,19 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: losses.multi_margin(X, Y), ArgumentError, "multi_margin takes classes as targets"),
     (lambda: losses.multi_margin(X, C, p=3), ArgumentError, "takes p as one of 1, 2, got 3"),
     (lambda: losses.triplet_margin(X, X, X, p=3), ArgumentError, "takes p as one of 1, 2, got 3"),
+    *(
+        (call, ArgumentError, f"takes margin as a finite number, got {wrong}")
+        for wrong, call in (
+            ("nan", lambda: losses.triplet_margin(X, X, X, margin=float("nan"))),
+            ("'1'", lambda: losses.hinge(X, X, margin="1")),  # type: ignore[arg-type]
+            ("inf", lambda: losses.margin_ranking(X, X, X, margin=float("inf"))),
+            ("None", lambda: losses.hinge_embedding(X, X, margin=None)),  # type: ignore[arg-type]
+            ("True", lambda: losses.multi_margin(X, C, margin=True)),
+            ("nan", lambda: losses.cosine_embedding(X, X, X[:, 0], margin=float("nan"))),
+        )
+    ),
+    (lambda: losses.triplet_margin(X, X, X, eps=-1.0), ArgumentError, "takes eps as a finite"),
+    (lambda: losses.triplet_margin(X, X, X, swap=1), ArgumentError, "takes swap as True or"),  # type: ignore[arg-type]
     (lambda: losses.triplet_margin(X, X, X[:2]), ShapeError, "triplet_margin takes"),
     (
         lambda: losses.cosine_embedding(X, X, X),

@@ -154,7 +154,7 @@ REFUSED: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "one clip": ({"clip": (1,)}, ArgumentError, r"clip takes \(least, greatest\), got \(1,\)"),
     "text clip": ({"clip": "01"}, ArgumentError, r"clip takes \(least, greatest\), got '01'"),
     "large eps": ({"eps": "1e39"}, ArgumentError, "takes a decimal below 1e38"),
-    "eps": ({"eps": -0.1}, ArgumentError, "radius of at least 0"),
+    "eps": ({"eps": -0.1}, ArgumentError, "eps takes a finite number of at least 0"),
     "method": ({"method": "magic"}, ArgumentError, "got 'magic'"),
     "clip": ({"clip": (1, 0)}, ArgumentError, "clip takes"),
     "close clip": ({"clip": ("0.1", "0.09999999999999999999999")}, ArgumentError, "clip takes"),

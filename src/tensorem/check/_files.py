@@ -49,12 +49,14 @@ class TensorFile(Mapping[str, Array]):
 
 def read_bytes(path: str | Path) -> bytes:
     """The bytes of a regular file."""
-    if not Path(path).is_file():
-        raise MalformedError(f"{path} is not a file")
     try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise MalformedError(f"{path} cannot be read: {error.strerror}") from None
+        content = Path(path).read_bytes() if Path(path).is_file() else None
+    except (OSError, ValueError) as error:  # a ValueError is a name that no file can have
+        reason = getattr(error, "strerror", None) or error
+        raise MalformedError(f"{path} cannot be read: {reason}") from None
+    if content is None:
+        raise MalformedError(f"{path} is not a file")
+    return content
 
 
 def parse_json(text: str | bytes, what: str) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tensorem import dtypes, rand
-from tensorem.errors import ArgumentError, DataError, DTypeError
+from tensorem.calls import FROM_0_TO_1, integer, named, number
+from tensorem.errors import DataError, DTypeError
 from tensorem.shapes import Spec, format_shape
 
 from ._source import Array
@@ -202,13 +203,10 @@ def row_at(n: int, at: int | float) -> int:
         >>> row_at(100, 0.29)
         29
     """
-    # 0.29 * 100 is 28.999999999999996, and means 29.
-    row = math.floor(round(at * n, 6)) if isinstance(at, float) and 0 <= at <= 1 else at
-    if isinstance(row, bool) or not isinstance(row, (int, np.integer)) or not 0 <= row <= n:
-        raise ArgumentError(
-            f"A Dataset of {n} takes a row from 0 to {n} or a float fraction, got {at!r}."
-        )
-    return int(row)
+    with named(f"A split of {n} rows"):
+        if isinstance(at, float):  # 0.29 * 100 is 28.999999999999996, and means 29
+            return math.floor(round(number("at", at, FROM_0_TO_1) * n, 6))
+        return integer("at", at, 0, n)
 
 
 @dataclass(frozen=True)

@@ -201,7 +201,8 @@ def multi_margin(
     Raises:
         ShapeError: The shapes do not fit.
         DTypeError: Targets are no classes.
-        ArgumentError: p is neither 1 nor 2, or there is no such reduction.
+        ArgumentError: p is neither 1 nor 2, margin no finite number, or there is no such
+            reduction.
         DataError: A class is out of range.
 
     Example:
@@ -215,7 +216,7 @@ def multi_margin(
     among("p", p, (1, 2))
     hit = _one_hot(target, output, None)
     own = _rows(ops.sum(ops.mul(hit, output), dims=(output.ndim - 1,)), output)
-    gap = ops.relu(ops.add(ops.sub(jnp.full_like(output, margin), own), output))
+    gap = ops.relu(ops.add(ops.sub(jnp.full_like(output, number("margin", margin)), own), output))
     gap = ops.mul(gap if p == 1 else ops.square(gap), ops.sub(jnp.ones_like(hit), hit))
     if weight is not None:
         worth = ops.sum(ops.mul(hit, _spread("weight", weight, output)), dims=(hit.ndim - 1,))

@@ -266,14 +266,14 @@ def hinge(
     Raises:
         ShapeError: The shapes do not fit.
         DTypeError: The dtypes differ, or are no floats.
-        ArgumentError: There is no such reduction.
+        ArgumentError: margin is no finite number, or there is no such reduction.
 
     Example:
         >>> hinge(jnp.array([2.0, 0.5]), jnp.array([1.0, -1.0]), reduction="none").tolist()
         [0.0, 1.5]
     """
     check_alike(output, target)
-    gap = ops.sub(jnp.full_like(output, margin), ops.mul(target, output))
+    gap = ops.sub(jnp.full_like(output, number("margin", margin)), ops.mul(target, output))
     return reduced(ops.relu(gap), reduction)
 
 

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 
 from tensorem import ops
-from tensorem.calls import among, called
+from tensorem.calls import AT_LEAST_0, among, called, flag, number
 from tensorem.errors import ShapeError
 from tensorem.functional import shape
 from tensorem.shapes import format_shape
@@ -35,7 +35,7 @@ def cosine_embedding(
     Raises:
         ShapeError: The shapes do not fit.
         DTypeError: The dtypes differ, or are no floats.
-        ArgumentError: There is no such reduction.
+        ArgumentError: margin is no finite number, or there is no such reduction.
 
     Example:
         >>> x = jnp.array([[1.0, 0.0]])
@@ -46,7 +46,7 @@ def cosine_embedding(
     _require_rows(x1, target)
     lengths = ops.mul(_squares(x1, _NO_LENGTH), _squares(x2, _NO_LENGTH))
     cos = ops.div(_dot(x1, x2), ops.sqrt(lengths))
-    apart = ops.relu(ops.sub(cos, jnp.full_like(cos, margin)))
+    apart = ops.relu(ops.sub(cos, jnp.full_like(cos, number("margin", margin))))
     together = ops.sub(jnp.ones_like(cos), cos)
     positive = ops.greater(target, jnp.zeros_like(target))
     return reduced(ops.where(positive, together, apart), reduction)
@@ -77,7 +77,8 @@ def triplet_margin(
     Raises:
         ShapeError: The shapes do not fit.
         DTypeError: The dtypes differ, or are no floats.
-        ArgumentError: p is neither 1 nor 2, or there is no such reduction.
+        ArgumentError: p is neither 1 nor 2, margin no finite number, or there is no such
+            reduction.
 
     Example:
         >>> a, b = jnp.zeros((1, 2)), jnp.ones((1, 2))
@@ -91,9 +92,10 @@ def triplet_margin(
     check_alike(anchor, negative)
     among("p", p, (1, 2))
     near, far = _apart(anchor, positive, p, eps), _apart(anchor, negative, p, eps)
-    if swap:
+    number("eps", eps, AT_LEAST_0)
+    if flag("swap", swap):
         far = ops.minimum(far, _apart(positive, negative, p, eps))
-    gap = ops.add(ops.sub(near, far), jnp.full_like(near, margin))
+    gap = ops.add(ops.sub(near, far), jnp.full_like(near, number("margin", margin)))
     return reduced(ops.relu(gap), reduction)
 
 
@@ -112,7 +114,7 @@ def margin_ranking(
     Raises:
         ShapeError: The shapes do not fit.
         DTypeError: The dtypes differ, or are no floats.
-        ArgumentError: There is no such reduction.
+        ArgumentError: margin is no finite number, or there is no such reduction.
 
     Example:
         >>> margin_ranking(jnp.ones(1), jnp.zeros(1), jnp.array([-1.0]), reduction="sum").item()
@@ -120,7 +122,7 @@ def margin_ranking(
     """
     check_alike(x1, x2)
     check_alike(x1, target)
-    gap = ops.sub(jnp.full_like(x1, margin), ops.mul(target, ops.sub(x1, x2)))
+    gap = ops.sub(jnp.full_like(x1, number("margin", margin)), ops.mul(target, ops.sub(x1, x2)))
     return reduced(ops.relu(gap), reduction)
 
 
@@ -140,7 +142,7 @@ def hinge_embedding(
     Raises:
         ShapeError: The shapes do not fit.
         DTypeError: The dtypes differ, or are no floats.
-        ArgumentError: There is no such reduction.
+        ArgumentError: margin is no finite number, or there is no such reduction.
 
     Example:
         >>> far, sides = jnp.array([0.25, 0.25]), jnp.array([1.0, -1.0])
@@ -148,7 +150,7 @@ def hinge_embedding(
         [0.25, 0.75]
     """
     check_alike(output, target)
-    apart = ops.relu(ops.sub(jnp.full_like(output, margin), output))
+    apart = ops.relu(ops.sub(jnp.full_like(output, number("margin", margin)), output))
     positive = ops.greater(target, jnp.zeros_like(target))
     return reduced(ops.where(positive, output, apart), reduction)
 

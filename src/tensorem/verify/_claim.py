@@ -9,6 +9,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from tensorem.calls import AT_LEAST_0
 from tensorem.disk import parse_json
 from tensorem.dtypes import is_floating
 from tensorem.errors import ArgumentError, CertificateError
@@ -103,8 +104,8 @@ def radius(value: object) -> str:
         ArgumentError: It is not a finite number, or negative.
     """
     text = decimal(value, "eps")
-    if Decimal(text) < 0:
-        raise ArgumentError(f"eps takes a radius of at least 0, got {value!r}.")
+    if Decimal(text) < 0:  # exactly: a float of it may be 0
+        raise ArgumentError(f"eps takes {AT_LEAST_0.name}, got {value!r}.")
     return text
 
 
