@@ -96,6 +96,16 @@ def test_sums_enclose_the_exact_sum(terms: int) -> None:
         _holds(found.lower, found.upper, [sum(map(Fraction, row)) for row in a.tolist()])  # type: ignore[misc]
 
 
+def test_sums_of_integers_are_exact_while_they_are_floats() -> None:
+    a = np.array([[3.0, -5.0, 2.0**51], [0.5, 1.0, 2.0], [2.0**52, 2.0**52, 2.0**52]])
+    found = Interval.of(a[:1], a[:1]).sums(lambda x: x.cumsum(axis=1), 3)
+    assert np.array_equal(found.lower, found.upper)
+    assert np.array_equal(found.lower, a[:1].cumsum(axis=1))
+    for row in a[1:]:
+        found = Interval.of(row, row).sums(lambda x: x.sum(axis=0), 3)
+        assert found.lower < row.sum() < found.upper
+
+
 @pytest.mark.parametrize("terms", [1, 3, 40])
 def test_dots_enclose_the_exact_dot_at_the_corners(terms: int) -> None:
     for seed, span in ((1, (-700, 400)), (2, (-30, 30)), (3, (-540, -530))):

@@ -216,6 +216,15 @@ def test_losses_of_bits_are_finite_at_the_extremes(logit: float) -> None:
     assert value == 200.0 and jnp.isfinite(slope).all()
 
 
+def test_the_second_derivative_of_bce_is_finite_at_the_extremes() -> None:
+    p = jnp.array([0.25, 1e-18, 4e-20, 1e-38, 0.0, 1.0])
+    for y in (0.0, 1.0):
+        f = lambda p, y=y: losses.bce(p, jnp.full((), y), reduction="sum")  # noqa: E731
+        bend = jax.vmap(jax.grad(jax.grad(f)))(p)
+        assert jnp.isfinite(bend).all()
+        assert_close(bend[:2], [16.0, 1e36] if y else [16 / 9, 1.0], rtol=1e-5)
+
+
 LENGTHS = (np.array([7, 5, 3], np.int32), np.array([3, 2, 2], np.int32))
 LABELS = np.array([[1, 1, 2], [3, 2, 0], [2, 2, 0]], np.int32)
 

@@ -10,6 +10,7 @@ Rigorous rounding, with u = 2^-53 and eta = 2^-1074 the least positive float:
     a * b       the same by TwoProduct, away from underflow and overflow; 0 * b = 0.
     a / b       the rounded result is off by half a unit at most: one float outward.
     Σ a_i       any order: |error| <= γ_n Σ|a_i|, γ_n = n u / (1 - n u)           (Higham 2002, 4.2)
+                of integers with Σ|a_i| < 2^52 none: all partial sums are integers below 2^53.
     Σ a_i b_i   any order, with or without FMA: γ_n Σ|a_i b_i| + n eta            (Higham 2002, 3.1)
     f(a)        NumPy's value, moved outward by a number of units; tests hold it against mpmath.
 A value that is not a number becomes the whole line.
@@ -332,10 +333,10 @@ def _around(f: Callable[[Any], End], a: End, ulps: int, grain: float) -> Ends:
 
 def _total(f: Callable[[Any], End], a: End, terms: int) -> Ends:
     with np.errstate(all="ignore"):
-        s = _float64(f(a))
-        if terms <= 1:
-            return s, s
-        return _ends(s, _unit(terms) * _float64(f(np.abs(a))))
+        s, size = _float64(f(a)), _float64(f(np.abs(a)))
+        low, high = _ends(s, _unit(terms) * size)
+        exact = (terms <= 1) | (np.all(a % 1 == 0) & (size < 2.0**52))
+        return np.where(exact, s, low), np.where(exact, s, high)
 
 
 def _unit(terms: int) -> float:

@@ -337,9 +337,29 @@ def _times(values: Array, weight: Array | None) -> Array:
     return values if weight is None else ops.mul(values, _spread("weight", weight, values))
 
 
+@jax.custom_jvp
 def _log(p: Array) -> Array:
-    """log p, at least -100; where p is 0 its derivative is 0."""
+    """log p, at least -100; where it is no more its derivative is 0."""
     none = ops.equal(p, jnp.zeros_like(p))
     floor = jnp.full_like(p, _FLOOR)
     log = ops.maximum(ops.log(ops.where(none, jnp.ones_like(p), p)), floor)
     return ops.where(none, floor, log)
+
+
+@_log.defjvp
+def _log_slope(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    y = _log(*primals)
+    return y, jnp.where(y > _FLOOR, _reciprocal(*primals), 0) * tangents[0]
+
+
+@jax.custom_jvp
+def _reciprocal(p: Array) -> Array:
+    """1 / p, whose derivative is finite where 1 / p² is no float: a target of 0 makes it 0."""
+    return 1 / p
+
+
+@_reciprocal.defjvp
+def _reciprocal_slope(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+    y = _reciprocal(*primals)
+    most = float(jnp.finfo(y.dtype).max) ** 0.5 / 2  # type: ignore[no-untyped-call]
+    return y, -(jnp.minimum(y, most) ** 2) * tangents[0]
