@@ -45,6 +45,8 @@ CALLS: list[tuple[str, Callable[..., Any], Any]] = [
     ("masked_fill", lambda f, x, i: f(x, i[:1] > 1, -2.5), X),
     ("flip", lambda f, x: f(x, (0, -1)), X),
     ("roll", lambda f, x: f(x, 5), X),
+    ("repeat_interleave", lambda f, x: f(x, 2, dim=-2), X),
+    ("repeat_interleave", lambda f, x: f(x, 3), X),
     ("roll", lambda f, x: f(x, (1, -2), (0, 1)), X),
 ]
 
@@ -157,6 +159,12 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: F.masked_fill(Y, Y, 0), DTypeError, "takes a mask of truth values"),
     (lambda: F.flip(Y, (0, 0)), ShapeError, "each once"),
     (lambda: F.roll(Y, (1, 2), 0), ArgumentError, r"takes a shift for each of 1 axes, got \(1, 2"),
+    (
+        lambda: F.repeat_interleave(Y, -1, 0),
+        ArgumentError,
+        "takes repeats as an integer of at least 0, got -1",
+    ),
+    (lambda: F.repeat_interleave(Y, 2, 2), ShapeError, "takes an input with axis dim=2"),
     (lambda: F.roll(Y, 1, 2), ShapeError, "F.roll takes an input with axis dim=2"),
     (
         lambda: tm.ops.sort(Y, dim=0, descending=True, count=-2),

@@ -100,6 +100,88 @@ def test_a_decoder_remembers_too() -> None:
     assert_close(jnp.concatenate([first, second], 1), whole, 1e-5, 1e-5)
 
 
+def test_heads_of_keys_serve_several_of_queries_and_are_remembered_once() -> None:
+    layer = nn.MultiheadAttention(8, 4, num_kv_heads=2, softcap=3.0, window=3)
+    params = dict(nn.build(layer, ("N", "T", 8)).params)
+    x = jnp.asarray(np.random.default_rng(4).standard_normal((2, 5, 8)), jnp.float32)
+    parts = jnp.split(x @ params["in_proj_weight"].T + params["in_proj_bias"], [8, 12], -1)
+    q, k, v = (jnp.swapaxes(p.reshape(2, 5, -1, 2), 1, 2) for p in parts)
+    options = {"is_causal": True, "enable_gqa": True, "softcap": 3.0, "window": 3}
+    heads = F.scaled_dot_product_attention(q, k, v, **options)
+    joined = jnp.swapaxes(heads, 1, 2).reshape(2, 5, 8)
+    whole = joined @ params["out_proj.weight"].T + params["out_proj.bias"]
+    assert_close(layer.call((params, {}), x, is_causal=True)[0], whole, 1e-5, 1e-5)
+    cache, found = layer.init_cache(2, 5), []
+    assert cache["key"].shape == (2, 2, 5, 2)
+    for t in range(5):
+        (y, cache), _ = layer.call((params, {}), x[:, t : t + 1], cache=cache)
+        found.append(y)
+    assert_close(jnp.concatenate(found, 1), whole, 1e-5, 1e-5)
+
+
+@pytest.mark.parametrize("d_conv", [1, 4])
+def test_a_state_space_step_by_step_is_the_whole_with_one_program(d_conv: int) -> None:
+    layer = nn.Mamba(4, d_state=3, d_conv=d_conv)
+    model = nn.build(layer, ("N", "T", 4), seed=1)
+    x = jnp.asarray(np.random.default_rng(5).standard_normal((2, 7, 4)), jnp.float32)
+    step, params = jax.jit(model.apply), dict(model.params)
+    cache, found = layer.init_cache(2), []
+    for t in range(7):
+        y, cache = step(params, x[:, t : t + 1], None, cache)
+        found.append(y)
+    assert step._cache_size() == 1
+    assert_close(jnp.concatenate(found, 1), model(x), 1e-5, 1e-5)
+    lengths = jnp.asarray([2, 5])
+    padded = jnp.where(jnp.arange(5)[:, None] < lengths[:, None, None], x[:, :5], jnp.nan)
+    _, cache = step(params, padded, lengths, layer.init_cache(2))
+    following = jnp.stack([x[0, 2:4], x[1, 5:7]])
+    y, _ = step(params, following, None, cache)
+    assert_close(y, jnp.stack([model(x)[0, 2:4], model(x)[1, 5:7]]), 1e-5, 1e-5)
+
+
+def test_the_state_of_a_gated_state_space_is_carried() -> None:
+    layer = nn.GatedDiagonalSSM(3, 4)
+    model = nn.build(layer, ("N", "T", 3), seed=1)
+    x = jnp.asarray(np.random.default_rng(6).standard_normal((2, 5, 3)), jnp.float32)
+    step, state, found = jax.jit(model.apply), jnp.zeros((2, 4)), []
+    for t in range(5):
+        y, state = step(dict(model.params), x[:, t : t + 1], state)
+        found.append(y)
+    assert step._cache_size() == 1
+    whole, last = model(x)
+    assert_close(jnp.concatenate(found, 1), whole, 1e-5, 1e-5)
+    assert_close(state, last, 1e-5, 1e-5)
+
+
+MAMBA = nn.Mamba(4)
+MISTAKEN: list[tuple[Any, type[Exception], str]] = [
+    (lambda c: {"state": c["state"]}, ArgumentError, "a cache of conv and state, got"),
+    (lambda c: {**c, "conv": c["conv"][:1]}, ShapeError, r"takes a cache with conv \(2, 3, 8\)"),
+    (lambda c: {**c, "state": c["state"] > 0}, DTypeError, "state of float32, got bool"),
+]
+
+
+@pytest.mark.parametrize(("change", "error", "words"), MISTAKEN)
+def test_a_cache_of_a_state_space_that_does_not_fit_is_said(
+    change: Any, error: type[Exception], words: str
+) -> None:
+    params = dict(nn.build(MAMBA, ("N", "T", 4)).params)
+    with pytest.raises(error, match=words):
+        MAMBA.call((params, {}), jnp.ones((2, 1, 4)), cache=change(MAMBA.init_cache(2)))
+
+
+def test_a_state_space_holds_no_earlier_state() -> None:
+    with pytest.raises(ArgumentError, match="rewind takes caches of attention, got that of a sta"):
+        nn.rewind(MAMBA.init_cache(2), 0)
+    with pytest.raises(ArgumentError, match="A cache takes batch as an integer of at least 1"):
+        MAMBA.init_cache(0)
+
+
+def test_heads_of_keys_divide_those_of_queries() -> None:
+    with pytest.raises(ArgumentError, match="takes num_kv_heads that divide num_heads, got 3 and"):
+        nn.MultiheadAttention(8, 4, num_kv_heads=3)
+
+
 def test_without_softmax_the_rationals_are_equal() -> None:
     layer = nn.MultiheadAttention(4, 2, weighting="linear")
     params = dict(nn.build(layer, ("N", "T", 4)).params)

@@ -67,6 +67,7 @@ from ._move import flip as flip
 from ._move import narrow as narrow
 from ._move import pad as pad
 from ._move import permute as permute
+from ._move import repeat_interleave as repeat_interleave
 from ._move import reshape as reshape
 from ._move import roll as roll
 from ._normalise import batch_moments as batch_moments
@@ -212,6 +213,7 @@ __all__ = [
     "prelu",
     "relu",
     "relu6",
+    "repeat_interleave",
     "reshape",
     "rms_norm",
     "rnn",

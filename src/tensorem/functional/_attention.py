@@ -20,7 +20,7 @@ from ._activation import tanh
 from ._arithmetic import add, div, mul
 from ._contract import matmul
 from ._dropout import dropout
-from ._move import broadcast, permute, reshape
+from ._move import permute, repeat_interleave
 from ._position import places
 from ._select import where
 from ._shape import checked, shape
@@ -75,7 +75,8 @@ def scaled_dot_product_attention(
         Vaswani et al. 2017, equation 1.
     """
     if enable_gqa:
-        key, value = (_for_each_head(x, query) for x in (key, value))
+        few = ((x, rules.grouped_heads(shape(query), shape(x))) for x in (key, value))
+        key, value = (repeat_interleave(x, times, -3) for x, times in few)
     rules.attention_values(shape(key), shape(value))
     weights = _weights(query, key, attn_mask, is_causal, scale, softcap, window, offset, weighting)
     if dropout_p:
@@ -202,15 +203,6 @@ def _scale(query: Array, scale: float | None) -> float:
 
 def _swapped(x: Array) -> tuple[int, ...]:
     return (*range(x.ndim - 2), x.ndim - 1, x.ndim - 2)
-
-
-def _for_each_head(x: Array, query: Array) -> Array:
-    """(*batch, few, S, d) as (*batch, heads, S, d), each head as often as it serves."""
-    times = rules.grouped_heads(shape(query), shape(x))
-    *first, length, d = x.shape
-    kept = tuple(i for i in range(x.ndim + 1) if i != len(first))
-    wide = broadcast(x, (*first, times, length, d), kept)
-    return reshape(wide, (*first[:-1], first[-1] * times, length, d))
 
 
 def _check_options(query: Array, softcap: float | None, window: int | None, weighting: str) -> None:

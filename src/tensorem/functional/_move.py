@@ -296,6 +296,36 @@ def broadcast(x: Array, target: tuple[Any, ...], dims: tuple[int, ...]) -> Array
     return lax.broadcast_in_dim(x, target, dims)  # attributes of an op are plain integers
 
 
+@checked
+def repeat_interleave(x: Array, repeats: int, dim: int | None = None) -> Array:
+    """Each slice of an axis several times, one after another.
+
+    Shapes:
+        (..., n, ...)  ->  (..., n * repeats, ...)
+
+    Args:
+        dim: The axis; None for the entries of the whole array in row-major order.
+
+    Raises:
+        ArgumentError: repeats is no integer of at least 0.
+        ShapeError: There is no such axis.
+
+    Example:
+        >>> repeat_interleave(jnp.array([1.0, 2.0]), 2).tolist()
+        [1.0, 1.0, 2.0, 2.0]
+    """
+    times = integer("repeats", repeats, 0)
+    if dim is None:
+        return repeat_interleave(flatten(x), times, 0)
+    axis = rules.axis(shape(x), dim)
+    if times == 1:
+        return x
+    first, last = x.shape[: axis + 1], x.shape[axis + 1 :]
+    kept = tuple(d for d in range(x.ndim + 1) if d != axis + 1)
+    wide = broadcast(x, (*first, times, *last), kept)
+    return reshape(wide, (*first[:-1], first[-1] * times, *last))
+
+
 def as_row(x: Array) -> Array:
     """A series (..., L) as an image (..., 1, L)."""
     return reshape(x, (*x.shape[:-1], 1, x.shape[-1]))

@@ -44,6 +44,8 @@ class MultiheadAttention(Layer):
         vdim: The length of a value; None for embed_dim.
         batch_first: True: the batch comes first here.
         head_dim: The length of a head; None for embed_dim / num_heads.
+        num_kv_heads: How many heads keys and values have, each for as many heads of the queries;
+            None for num_heads.
         rotary: How places are turned into queries and keys: "interleaved" or "half"
             (`F.rotary_embedding`); None for not.
         rotary_base: Its base.
@@ -76,6 +78,7 @@ class MultiheadAttention(Layer):
     vdim: int | None = field(default=None, kw_only=True)
     batch_first: bool = field(default=True, kw_only=True)
     head_dim: int | None = field(default=None, kw_only=True)
+    num_kv_heads: int | None = field(default=None, kw_only=True)
     rotary: str | None = field(default=None, kw_only=True)
     rotary_base: float = field(default=10000.0, kw_only=True)
     window: int | None = field(default=None, kw_only=True)
@@ -84,7 +87,7 @@ class MultiheadAttention(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        optional = ("kdim", "vdim", "head_dim", "window")
+        optional = ("kdim", "vdim", "head_dim", "num_kv_heads", "window")
         given = (n for n in optional if getattr(self, n) is not None)
         for name in ("embed_dim", "num_heads", *given):
             integer(name, getattr(self, name), 1)
@@ -106,6 +109,11 @@ class MultiheadAttention(Layer):
                 f"{self.num_heads} and {self.embed_dim}.",
                 help="say how long a head is: head_dim=...",
             )
+        if self.num_heads % self._kv_heads:
+            raise ArgumentError(
+                f"takes num_kv_heads that divide num_heads, got {self._kv_heads} and "
+                f"{self.num_heads}."
+            )
         if self.rotary is not None and self._head % 2:
             raise ArgumentError(
                 f"takes an even head_dim with rotary, got {self._head}.",
@@ -117,25 +125,36 @@ class MultiheadAttention(Layer):
         return self.embed_dim // self.num_heads if self.head_dim is None else self.head_dim
 
     @property
+    def _kv_heads(self) -> int:
+        return self.num_heads if self.num_kv_heads is None else self.num_kv_heads
+
+    @property
     def _inner(self) -> int:
         return self.num_heads * self._head
+
+    @property
+    def _sizes(self) -> tuple[int, int, int]:
+        """The entries of all heads of a query, a key and a value."""
+        few = self._kv_heads * self._head
+        return self._inner, few, few
 
     @property
     def _packed(self) -> bool:
         return self.kdim in (None, self.embed_dim) and self.vdim in (None, self.embed_dim)
 
     def parameters(self) -> Mapping[str, Parameter | None]:
-        inner, start = self._inner, xavier_uniform()
+        sizes, start = self._sizes, xavier_uniform()
         widths = (self.embed_dim, self.kdim or self.embed_dim, self.vdim or self.embed_dim)
         names = ("q_proj_weight", "k_proj_weight", "v_proj_weight")
         if self._packed:
-            weights = {"in_proj_weight": Parameter((3 * inner, self.embed_dim), start)}
+            weights = {"in_proj_weight": Parameter((sum(sizes), self.embed_dim), start)}
         else:
-            weights = {n: Parameter((inner, w), start) for n, w in zip(names, widths, strict=True)}
-        out = Parameter((self.embed_dim, inner), kaiming_uniform(a=math.sqrt(5)))
+            shapes = dict(zip(names, zip(sizes, widths, strict=True), strict=True))
+            weights = {name: Parameter(shape, start) for name, shape in shapes.items()}
+        out = Parameter((self.embed_dim, self._inner), kaiming_uniform(a=math.sqrt(5)))
         return {
             **weights,
-            "in_proj_bias": Parameter((3 * inner,), zeros()) if self.bias else None,
+            "in_proj_bias": Parameter((sum(sizes),), zeros()) if self.bias else None,
             "out_proj.weight": out,
             "out_proj.bias": Parameter((self.embed_dim,), zeros()) if self.bias else None,
         }
@@ -158,7 +177,7 @@ class MultiheadAttention(Layer):
             >>> cache["key"].shape, cache["position"].tolist()
             ((3, 2, 5, 4), [0, 0, 0])
         """
-        return empty(batch, self.num_heads, max_length, self._head, dtype)
+        return empty(batch, self._kv_heads, max_length, self._head, dtype)
 
     def output_shape(
         self, query: Shape, key: Shape | None = None, value: Shape | None = None, *rest: Any
@@ -189,6 +208,7 @@ class MultiheadAttention(Layer):
             if cache is not None:
                 cache = remembered(cache, k, v)
                 k, v = cache["key"], cache["value"]
+            k, v = (F.repeat_interleave(x, self.num_heads // self._kv_heads, -3) for x in (k, v))
             allowed = combined(query, k, key_padding_mask, attn_mask, may_attend)
         weights = self._weights(q, k, allowed, is_causal or cache is not None, start)
         y = self._joined(F.matmul(self._dropped(weights), v))
@@ -200,10 +220,8 @@ class MultiheadAttention(Layer):
 
     def _projected(self, query: Array, key: Array | None, value: Array | None) -> list[Array]:
         """Queries, keys and values of all heads; of one input they are one product."""
-        inner = self._inner
         if self._packed and key is None and value is None:
-            y = F.linear(query, self.in_proj_weight, self.in_proj_bias)
-            return [F.narrow(y, -1, i * inner, inner) for i in range(3)]
+            return self._three(F.linear(query, self.in_proj_weight, self.in_proj_bias), -1)
         key = query if key is None else key
         value = key if value is None else value
         parts = zip((query, key, value), self._in_weights(), self._in_biases(), strict=True)
@@ -212,18 +230,20 @@ class MultiheadAttention(Layer):
     def _in_weights(self) -> list[Array]:
         if not self._packed:
             return [self.q_proj_weight, self.k_proj_weight, self.v_proj_weight]
-        inner = self._inner
-        return [F.narrow(self.in_proj_weight, 0, i * inner, inner) for i in range(3)]
+        return self._three(self.in_proj_weight, 0)
 
     def _in_biases(self) -> list[Array | None]:
-        if not self.bias:
-            return [None] * 3
-        inner = self._inner
-        return [F.narrow(self.in_proj_bias, 0, i * inner, inner) for i in range(3)]
+        return [None] * 3 if not self.bias else [*self._three(self.in_proj_bias, 0)]
+
+    def _three(self, x: Array, dim: int) -> list[Array]:
+        """The parts of queries, keys and values."""
+        inner, few, _ = self._sizes
+        starts = zip((0, inner, inner + few), self._sizes, strict=True)
+        return [F.narrow(x, dim, start, size) for start, size in starts]
 
     def _heads(self, x: Array) -> Array:
-        """(*batch, T, num_heads * head_dim)  ->  (*batch, num_heads, T, head_dim)."""
-        parts = F.reshape(x, (*x.shape[:-1], self.num_heads, self._head))
+        """(*batch, T, heads * head_dim)  ->  (*batch, heads, T, head_dim)."""
+        parts = F.reshape(x, (*x.shape[:-1], -1, self._head))
         return F.permute(parts, _swapped(parts.ndim))
 
     def _turned(self, x: Array, start: int | Array) -> Array:

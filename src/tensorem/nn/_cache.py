@@ -1,7 +1,8 @@
-"""Keys and values of the tokens so far: what attention remembers while it writes.
+"""What layers remember of the tokens so far, while they write one after another.
 
-A cache is a dict of arrays: "key" and "value" (*batch, num_heads, max_length, head_dim), and
-"position" (*batch), the place of the next token in each row.
+A cache is a dict of arrays. That of attention: "key" and "value" (*batch, heads, max_length,
+head_dim), and "position" (*batch), the place of the next token in each row. That of a state space:
+"conv" (*batch, steps, channels), the inputs that the next convolution sees, and "state".
 """
 
 from __future__ import annotations
@@ -23,24 +24,31 @@ from ._mask import known
 
 Array = jax.Array
 Cache = dict[str, Array]
-_NAMES = {"key", "value", "position"}
+ATTENTION = ("key", "value", "position")
+STATE_SPACE = ("conv", "state")
 
 
 def empty(
     batch: int | tuple[int, ...], heads: int, max_length: int, head: int, dtype: str
 ) -> Cache:
     """A cache without tokens."""
-    axes = batch if isinstance(batch, tuple) else (batch,)
+    lead = batch_axes(batch)
     with named("A cache"):
-        lead = tuple(integer("batch", n, 1) for n in axes)
         length = integer("max_length", max_length, 1)
     tokens = jnp.zeros((*lead, heads, length, head), dtype)
     return {"key": tokens, "value": tokens, "position": jnp.zeros(lead, "int32")}
 
 
+def batch_axes(batch: int | tuple[int, ...]) -> tuple[int, ...]:
+    """The batch axes of a cache."""
+    axes = batch if isinstance(batch, tuple) else (batch,)
+    with named("A cache"):
+        return tuple(integer("batch", n, 1) for n in axes)
+
+
 def position(cache: Cache, key: Array | None) -> Array:
     """The place of the next token in each row; a cache holds keys of the queries' own sequence."""
-    _require_cache(cache)
+    require_cache(cache, ATTENTION)
     if key is not None:
         raise ArgumentError(
             "takes a cache of its own keys, got a key besides.",
@@ -89,7 +97,7 @@ def rewind(cache: Any, position: Array | int) -> Any:
         position: The place of the next token; one for all rows, or an array for each.
 
     Raises:
-        ArgumentError: It is no cache.
+        ArgumentError: It is no cache, or that of a state space, which holds no earlier state.
         ShapeError: position is not of the shape of those of the cache.
         DTypeError: position holds no integers.
         DataError: It lies outside of the cache.
@@ -105,7 +113,13 @@ def rewind(cache: Any, position: Array | int) -> Any:
 
 
 def _rewound(cache: Any, position: Array | int) -> Cache:
-    _require_cache(cache)
+    if isinstance(cache, Mapping) and set(cache) == set(STATE_SPACE):
+        raise ArgumentError(
+            "takes caches of attention, got that of a state space.",
+            because="it holds the last state, and none before.",
+            help="say how long the prompts are: layer(x, lengths, cache=cache).",
+        )
+    require_cache(cache, ATTENTION)
     moved = jnp.asarray(position)
     if moved.dtype.name not in dtypes.INTEGER:
         raise DTypeError(f"takes a position of integers (int32, ...), got {moved.dtype}.")
@@ -123,12 +137,14 @@ def _is_cache(value: Any) -> bool:
     return isinstance(value, Mapping)
 
 
-def _require_cache(cache: Any) -> None:
-    if not isinstance(cache, Mapping) or set(cache) != _NAMES:
+def require_cache(cache: Any, names: tuple[str, ...]) -> None:
+    """Refuse what is no cache of these arrays."""
+    if not isinstance(cache, Mapping) or set(cache) != set(names):
         got = sorted(cache) if isinstance(cache, Mapping) else type(cache).__name__
+        form = f"{', '.join(names[:-1])} and {names[-1]}"
         raise ArgumentError(
-            f"takes a cache of key, value and position, got {got}.",
-            help="make one: cache = layer.init_cache(batch, max_length).",
+            f"takes a cache of {form}, got {got}.",
+            help="make one with the layer's init_cache.",
         )
 
 
@@ -137,8 +153,8 @@ def _check(cache: Any, key: Array) -> None:
     *lead, heads, tokens, head = F.shape(key)
     length = F.shape(cache["key"])[-2] if cache["key"].ndim > 1 else "max_length"
     for name in ("key", "value"):
-        _require_like(name, cache[name], (*lead, heads, length, head), key.dtype)
-    _require_like("position", cache["position"], tuple(lead), jnp.dtype("int32"))
+        require_like(name, cache[name], (*lead, heads, length, head), key.dtype)
+    require_like("position", cache["position"], tuple(lead), jnp.dtype("int32"))
     if isinstance(tokens, int) and isinstance(length, int) and tokens > length:
         raise ShapeError(f"takes up to {length} tokens, the length of the cache, got {tokens}.")
     if known(cache["position"]):
@@ -150,7 +166,8 @@ def _check(cache: Any, key: Array) -> None:
             )
 
 
-def _require_like(name: str, x: Array, wanted: Any, dtype: Any) -> None:
+def require_like(name: str, x: Array, wanted: Any, dtype: Any) -> None:
+    """Refuse an array of a cache that is of another batch, layer or dtype."""
     what = f"takes a cache with {name} {format_shape(wanted)}, got {format_shape(F.shape(x))}."
     if x.ndim != len(wanted):
         raise ShapeError(what)

@@ -18,6 +18,7 @@ from tensorem.calls import Range, among, flag, integer, named, number
 from tensorem.layer import Layer, Parameter, shape_tree
 from tensorem.shapes import Shape
 
+from ._cache import STATE_SPACE, Cache, batch_axes, require_cache, require_like
 from ._init import Floats, kaiming_uniform, ones, uniform, xavier_uniform, zeros
 
 Array = jax.Array
@@ -31,7 +32,7 @@ class Mamba(Layer):
     result times silu(z) is projected back. Parameters have the names and shapes of mamba-ssm.
 
     Shapes:
-        x (*batch, T, d_model), lengths (*batch)  ->  (*batch, T, d_model)
+        x (*batch, T, d_model), lengths (*batch)  ->  (*batch, T, d_model); then the cache if given
 
     Args:
         d_model: The size of the last axis.
@@ -48,11 +49,12 @@ class Mamba(Layer):
 
     The layer is causal: an output depends on no later step, so padding at the end changes none
     before it. Where lengths are given, NaN in the pads changes nothing either, and outputs are 0
-    there.
+    there; a cache then stands behind the last step of each sequence.
 
     Raises:
-        ArgumentError: A number is out of range, or there is no such scan.
-        ShapeError: The shapes do not fit.
+        ArgumentError: A number is out of range, there is no such scan, or the cache is none.
+        ShapeError: The shapes do not fit, those of the cache included.
+        DTypeError: The cache is of another dtype.
         DataError: A length is not from 1 to T; NaN inside a trace of one's own.
 
     Example:
@@ -123,23 +125,60 @@ class Mamba(Layer):
         rules.lengths(x, lengths)
         return rules.sequence(x, self.d_model, self.d_model, "write nn.Mamba({}).")
 
-    def forward(self, x: Any, lengths: Any = None) -> Any:
+    def init_cache(self, batch: int | tuple[int, ...], dtype: str = "float32") -> Cache:
+        """A cache without steps, for forward(x, cache=cache), which gives another one.
+
+        Args:
+            batch: The batch axes.
+            dtype: That of the model.
+
+        Raises:
+            ArgumentError: A number is below 1.
+
+        Example:
+            >>> {name: x.shape for name, x in Mamba(8).init_cache(3).items()}
+            {'conv': (3, 3, 16), 'state': (3, 16, 16)}
+        """
+        shapes = self._cached(batch_axes(batch))
+        return {name: jnp.zeros(shape, dtype) for name, shape in shapes.items()}
+
+    def _cached(self, lead: tuple[Any, ...]) -> dict[str, tuple[Any, ...]]:
+        inner = self._inner
+        return {"conv": (*lead, self.d_conv - 1, inner), "state": (*lead, inner, self.d_state)}
+
+    def forward(self, x: Any, lengths: Any = None, cache: Cache | None = None) -> Any:
         with named(self.label()):
             self.output_shape(F.shape(x), shape_tree(lengths))
-        if lengths is None:
-            return self._read(x)
-        return F.zero_pads(self._read(F.zero_pads(x, lengths)), lengths)
+            if cache is not None:
+                self._check_cache(cache, x)
+        y, after = self._read(x if lengths is None else F.zero_pads(x, lengths), lengths, cache)
+        y = y if lengths is None else F.zero_pads(y, lengths)
+        return y if cache is None else (y, after)
 
-    def _read(self, x: Array) -> Array:
+    def _check_cache(self, cache: Cache, x: Array) -> None:
+        require_cache(cache, STATE_SPACE)
+        for name, wanted in self._cached(F.shape(x)[:-2]).items():
+            require_like(name, cache[name], wanted, x.dtype)
+
+    def _read(
+        self, x: Array, lengths: Array | None, cache: Cache | None
+    ) -> tuple[Array, Cache | None]:
+        """The outputs, and a cache that stands behind the last step."""
         p, rank, n = self.__dict__, self._rank, self.d_state
         x, z = jnp.split(F.linear(x, p["in_proj.weight"], p["in_proj.bias"]), 2, axis=-1)
-        x = F.silu(_causal(x, p["conv1d.weight"], p["conv1d.bias"]))
+        seen = _with_past(x, self.d_conv - 1, cache)
+        x = F.silu(_causal(seen, p["conv1d.weight"], p["conv1d.bias"]))
         step, B, C = jnp.split(F.linear(x, p["x_proj.weight"]), (rank, rank + n), axis=-1)
         step = F.softplus(F.linear(step, p["dt_proj.weight"], p["dt_proj.bias"]))
+        if cache is not None and lengths is not None:  # a step of no length leaves the state
+            step = F.zero_pads(step, lengths)
         A = F.neg(F.exp(p["A_log"]))
-        y, _ = F.selective_scan(x, step, A, B, C, p["D"], method=self.scan)
-        y = F.mul(y, F.silu(z))
-        return F.linear(y, p["out_proj.weight"], p["out_proj.bias"])
+        state = None if cache is None else cache["state"]
+        y, last = F.selective_scan(x, step, A, B, C, p["D"], state, method=self.scan)
+        y = F.linear(F.mul(y, F.silu(z)), p["out_proj.weight"], p["out_proj.bias"])
+        if cache is None:
+            return y, None
+        return y, {"conv": _last(seen, self.d_conv - 1, lengths), "state": last}
 
 
 class GatedDiagonalSSM(Layer):
@@ -217,11 +256,24 @@ def original_mamba(input_size: int, hidden_size: int) -> GatedDiagonalSSM:
     return GatedDiagonalSSM(input_size, hidden_size, returns="output")
 
 
-def _causal(x: Array, weight: Array, bias: Array | None) -> Array:
+def _with_past(x: Array, count: int, cache: Cache | None) -> Array:
+    """The steps behind so many before them: of the cache, or zeros."""
+    return F.pad(x, (0, 0, count, 0)) if cache is None else F.cat([cache["conv"], x], dim=-2)
+
+
+def _last(seen: Array, count: int, lengths: Array | None) -> Array:
+    """So many steps up to the last one of each sequence, of which as many stand before it."""
+    if lengths is None:
+        return F.narrow(seen, -2, seen.shape[-2] - count, count)
+    steps = lengths.astype("int32")[..., None] + jnp.arange(count, dtype="int32")
+    return F.take_along_dim(seen, steps[..., None], dim=-2)
+
+
+def _causal(seen: Array, weight: Array, bias: Array | None) -> Array:
     """Each channel convolved with its kernel, up to the present: a sum of shifted steps."""
-    size, steps = weight.shape[2], x.shape[-2]
-    padded = F.pad(x, (0, 0, size - 1, 0))
-    shifted = [jax.lax.slice_in_dim(padded, k, k + steps, axis=x.ndim - 2) for k in range(size)]
+    size = weight.shape[2]
+    steps = seen.shape[-2] - (size - 1)
+    shifted = [jax.lax.slice_in_dim(seen, k, k + steps, axis=seen.ndim - 2) for k in range(size)]
     terms = [F.mul(part, weight[:, 0, k]) for k, part in enumerate(shifted)]
     return reduce(F.add, terms if bias is None else [*terms, bias])
 

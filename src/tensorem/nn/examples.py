@@ -291,6 +291,7 @@ _ATTENTION = (
         "",
     ),
     Example(MultiheadAttention(8, 2, weighting="linear"), _WORDS, "linear", ""),
+    Example(MultiheadAttention(8, 4, num_kv_heads=2), _WORDS, "grouped", "", holes=_SCORES),
     Example(LearnedPositionalEmbedding(9, 8), _WORDS, twin=""),
     Example(SinusoidalPositionalEncoding(), ("N", "T", 7), twin=""),
     Example(RotaryEmbedding(), _WORDS, twin=""),
