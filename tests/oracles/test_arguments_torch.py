@@ -177,8 +177,6 @@ BY_PLACE: list[tuple[Callable[[], Any], str, str]] = [
     (lambda: F.batch_norm(X, MEAN, MEAN, MEAN, MEAN, False), "training", "no mode"),  # type: ignore[misc]
     (lambda: F.dropout(X, 0.5, False), "training", "no mode"),  # type: ignore[misc,call-arg]
     (lambda: losses.mse(X, X, None), "size_average", "one argument"),  # type: ignore[call-arg]
-    (lambda: optim.sgd(0.1, 0.9, 0.5), "dampening", "whole gradients"),  # type: ignore[misc]
-    (lambda: optim.adam(0.1, (0.9, 0.99), 1e-8, 0.0, True), "amsgrad", "forget"),  # type: ignore[misc]
 ]
 
 
@@ -197,13 +195,18 @@ BY_NAME: list[tuple[Callable[..., Any], dict[str, Any], str, str]] = [
     (F.batch_norm, {"training": True}, "no mode", "self.training"),
     (losses.nll, {"reduce": True}, "one argument", "reduction="),
     (losses.mse, {"weight": None}, "counts once", "sum of weights"),
-    (optim.adam, {"amsgrad": True}, "forget", "betas"),
     (optim.adam, {"fused": True}, "compiled", "leave it out"),
     (optim.adamw, {"foreach": True}, "compiled", "leave it out"),
     (optim.adam, {"decoupled_weight_decay": True}, "name of its own", "optim.adamw"),
     (optim.adam, {"params": ()}, "a description", "train.fit"),
     (optim.adam, {"learning_rate": 1e-3}, "PyTorch's name", "lr="),
-    (optim.sgd, {"dampening": 0.1}, "whole gradients", "lr *"),
+    (optim.lbfgs, {"line_search_fn": "strong_wolfe"}, "evaluates the loss once", "lower lr"),
+    (optim.lbfgs, {"max_iter": 20}, "one iteration", "as many epochs"),
+    (optim.one_cycle_lr, {"cycle_momentum": True}, "rate alone", "leave it out"),
+    (optim.one_cycle_lr, {"steps_per_epoch": 9}, "a run knows it", "optim.epochs"),
+    (optim.cosine_restarts_lr, {"T_0": 9}, "another name", "first_steps="),
+    (optim.cosine_restarts_lr, {"T_mult": 2}, "another name", "factor="),
+    (optim.linear_lr, {"total_iters": 9}, "another name", "total_steps="),
     (optim.clip_grad_norm, {"norm_type": 1}, "Euclidean", "leave it out"),
     (optim.clip_grad_norm, {"error_if_nonfinite": True}, "training stops", "leave it out"),
     (optim.cosine_lr, {"T_max": 10}, "another name", "total_steps="),

@@ -45,21 +45,36 @@ _METRICS = {
     "squared_error": ("MeanSquaredError", "mean_squared_error"),
     "top_k_accuracy": ("TopKMulticlassAccuracy", "top_k_accuracy_score"),
 }
-_OPTIMIZERS = {"Adam": "adam", "AdamW": "adamw", "SGD": "sgd"}
-_OTHER_OPTIMIZERS = (
-    "ASGD", "Adadelta", "Adafactor", "Adagrad", "Adamax", "LBFGS", "Muon", "NAdam", "RAdam",
-    "RMSprop", "Rprop", "SparseAdam",
-)  # fmt: skip
+_OPTIMIZERS = {
+    "Adadelta": "adadelta",
+    "Adafactor": "adafactor",
+    "Adagrad": "adagrad",
+    "Adam": "adam",
+    "AdamW": "adamw",
+    "Adamax": "adamax",
+    "LBFGS": "lbfgs",
+    "Lamb": "lamb",
+    "Lion": "lion",
+    "Muon": "muon",
+    "NAdam": "nadam",
+    "RAdam": "radam",
+    "RMSprop": "rmsprop",
+    "SGD": "sgd",
+}
 _SCHEDULES = {
+    "ConstantLR": "constant",
     "CosineAnnealingLR": "cosine_lr",
+    "CosineAnnealingWarmRestarts": "cosine_restarts_lr",
+    "CyclicLR": "cyclic_lr",
     "ExponentialLR": "exponential_lr",
+    "LambdaLR": "function",
+    "LinearLR": "linear_lr",
+    "MultiStepLR": "multi_step_lr",
+    "OneCycleLR": "one_cycle_lr",
+    "PolynomialLR": "polynomial_lr",
+    "SequentialLR": "sequential_lr",
     "StepLR": "step_lr",
 }
-_OTHER_SCHEDULES = (
-    "ChainedScheduler", "ConstantLR", "CosineAnnealingWarmRestarts", "CyclicLR", "LRScheduler",
-    "LambdaLR", "LinearLR", "MultiStepLR", "MultiplicativeLR", "OneCycleLR", "PolynomialLR",
-    "ReduceLROnPlateau", "SequentialLR",
-)  # fmt: skip
 _PADS = (
     "CircularPad", "ConstantPad", "ReflectionPad", "ReplicationPad", "ZeroPad",
 )  # fmt: skip
@@ -73,7 +88,7 @@ _A_LAYER_HOLDS = "a field holds a tuple or dictionary of layers: layers: tuple[n
 _PLACED = "JAX places arrays: jax.device_put(model, device), jax.devices()"
 _SEEDED = "randomness is a value: nn.build(layer, input, seed=0), train.fit(..., seed=0)"
 _NOT_RECORDED = "nothing is recorded; gradients are asked for: autograd.grad"
-_CLIPPED = "it stands before an optimizer: optim.chain(optim.clip_grad_norm(1.0), optim.adam())"
+_CLIPPED = "it stands before an optimizer: optim.chain(optim.clip_grad_{}(1.0), optim.adam())"
 _MADE = "arrays are JAX's: jax.numpy.asarray"
 
 ELSEWHERE: Mapping[str, str] = {
@@ -93,19 +108,25 @@ ELSEWHERE: Mapping[str, str] = {
         for name in (theirs, ours)
     },
     **dict.fromkeys(
-        _OTHER_OPTIMIZERS, "the optimizers that there are: optim.sgd, optim.adam, optim.adamw"
+        ("ASGD", "Rprop", "SparseAdam"),
+        "any transformation of optax is an optimizer too: optim.from_optax",
     ),
     **{
         name: f"a schedule is the lr of an optimizer: optim.{ours}"
         for theirs, ours in _SCHEDULES.items()
-        for name in (theirs, ours)
+        for name in {theirs, ours} - {"function"}
     },
     **dict.fromkeys(
-        ("lr_scheduler", *_OTHER_SCHEDULES),
-        "a schedule is the lr of an optimizer: "
-        "optim.constant, optim.step_lr, optim.exponential_lr, optim.cosine_lr",
+        ("lr_scheduler", "LRScheduler"),
+        "a schedule is the lr of an optimizer: optim.step_lr, optim.cosine_lr, optim.warmup_lr",
     ),
-    **dict.fromkeys(("clip_grad_norm", "clip_grad_norm_", "clip_grad_value_"), _CLIPPED),
+    **dict.fromkeys(
+        ("ChainedScheduler", "MultiplicativeLR"),
+        "a schedule is the lr of an optimizer, any function of the step: optim.function",
+    ),
+    "ReduceLROnPlateau": "schedules are functions of the step alone: optim.step_lr",
+    **dict.fromkeys(("clip_grad_norm", "clip_grad_norm_"), _CLIPPED.format("norm")),
+    **dict.fromkeys(("clip_grad_value", "clip_grad_value_"), _CLIPPED.format("value")),
     **dict.fromkeys(
         ("utils", "parametrize", "parametrizations"),
         "gradients are clipped by optim.clip_grad_norm, batches made by data.Loader",

@@ -75,14 +75,6 @@ NOT_TAKEN: Mapping[str, tuple[str, str]] = {
     ),
     **{f"{loss}.weight": _WEIGHTS for loss in ("l1", "mse", "huber")},
     **dict.fromkeys(("size_average", "reduce"), _REDUCTION),
-    "dampening": (
-        "momentum adds up whole gradients.",
-        "leave it out; lr * (1 - dampening) gives the same steps, but for the first gradient.",
-    ),
-    "amsgrad": (
-        "the mean squares forget, and their greatest is not kept.",
-        "leave it out; the nearer betas[1] is to 1, the slower they forget.",
-    ),
     **dict.fromkeys(("foreach", "fused", "capturable", "differentiable"), _ONE_PROGRAM),
     "decoupled_weight_decay": ("that rule has a name of its own.", "write optim.adamw(...)."),
     "clip_grad_norm.norm_type": ("the norm is the Euclidean one.", _LEAVE),
@@ -99,6 +91,16 @@ NOT_TAKEN: Mapping[str, tuple[str, str]] = {
     "learning_rate": ("it has PyTorch's name here.", "write lr=..."),
     "T_max": ("it has another name here.", "write total_steps=..., the number of steps."),
     "eta_min": ("it has another name here.", "write min_lr=..."),
+    "T_0": ("it has another name here.", "write first_steps=..., the number of steps."),
+    "T_mult": ("it has another name here.", "write factor=..."),
+    "total_iters": ("it has another name here.", "write total_steps=..., the number of steps."),
+    **dict.fromkeys(
+        ("cycle_momentum", "base_momentum", "max_momentum"),
+        ("a schedule is of the learning rate alone.", _LEAVE),
+    ),
+    "steps_per_epoch": ("a run knows it.", "write total_steps=optim.epochs(...)."),
+    "max_iter": ("a step is one iteration.", "leave it out; train for as many epochs."),
+    "line_search_fn": ("a step evaluates the loss once.", "leave it out, or lower lr."),
 }
 """Arguments of PyTorch's that are not taken: why, and what to do instead."""
 
@@ -115,10 +117,8 @@ NEXT: Mapping[str, str] = {
     **dict.fromkeys(("Softplus", "F.softplus"), "threshold"),
     **dict.fromkeys(("F.batch_norm", "F.dropout"), "training"),
     **dict.fromkeys(("l1", "mse"), "size_average"),
-    **dict.fromkeys(("adam", "adamw"), "amsgrad"),
     "LSTM": "proj_size",
     **dict.fromkeys(("GRUCell", "LSTMCell", "RNNCell"), "device"),
-    "sgd": "dampening",
     "clip_grad_norm": "norm_type",
 }
 """What PyTorch takes at the place after the last one that is taken here."""

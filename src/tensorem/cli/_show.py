@@ -87,7 +87,11 @@ def radii_table(radii: Sequence[Radius]) -> Table:
 
 
 def _epochs(history: Sequence[dict[str, Any]]) -> Table:
-    names = [name for name in history[-1] if name not in ("epoch", "step", "lr")]
+    names = [
+        name
+        for name in history[-1]
+        if name not in ("epoch", "step") and name[:3] not in ("lr", "lr[")
+    ]
     cells = ([row["epoch"], *(_number(row.get(n)) for n in names)] for row in _some(history))
     return table(("epoch", *names), cells, len(names))
 

@@ -7,6 +7,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import optax
+
 from tensorem import nn, optim, runtime
 from tensorem.calls import called
 from tensorem.data import Loader
@@ -38,7 +40,7 @@ def fit(
     model: nn.Model,
     data: Data | Loader | Stream,
     loss: str | Score = "cross_entropy",
-    optimizer: optim.Optimizer = _ADAM,
+    optimizer: optim.Optimizer | optax.GradientTransformation = _ADAM,
     epochs: int = 20,
     batch_size: int = 32,
     seed: int = 0,
@@ -65,7 +67,7 @@ def fit(
         data: A `Dataset`, or a pair (x, y); x is a tuple for several inputs. Or a `Loader`
             or a `Stream`, for data that does not fit in memory.
         loss: "cross_entropy", "mse", or a function (output, targets) -> (sum, count).
-        optimizer: How gradients move the parameters.
+        optimizer: How gradients move the parameters; a transformation of optax too.
         epochs: How often every example is visited.
         batch_size: Examples in a step; the last batch of an epoch may be smaller.
         seed: Where the order of the examples and every random draw come from.
@@ -98,7 +100,8 @@ def fit(
     """
     task = _task(model, loss, metrics)
     _require_finite(model)
-    plan = Plan(loss, optimizer, epochs, batch_size, seed, task.metrics or (), drop_last, backend)
+    rule = optim.optimizer_of(optimizer)
+    plan = Plan(loss, rule, epochs, batch_size, seed, task.metrics or (), drop_last, backend)
     folder = _folder(path, checkpoint_every, log_every)
     with model.precision():
         job = _job(task, plan, data, validation, folder, progress, callbacks_of(callbacks))
@@ -122,6 +125,7 @@ def resume(
     validation: Data | None = None,
     loss: Score | None = None,
     metrics: tuple[str | Score, ...] | None = None,
+    optimizer: optim.Optimizer | optax.GradientTransformation | None = None,
     epochs: int | None = None,
     anyway: bool = False,
     progress: str | Display = "auto",
@@ -139,7 +143,9 @@ def resume(
         validation: The same validation data, where there was any.
         loss: The same function, where the loss was a function.
         metrics: The same metrics, where one was a function.
-        epochs: Another total of epochs, to train further.
+        optimizer: The same optimizer, where it holds code of optax.
+        epochs: Another total of epochs, to train further; schedules that count in fractions
+            of a run count in those of the longer one.
         anyway: Whether to continue under other versions, device, settings or threads, or with a
             forward that computes something else.
         progress: As in `fit`.
@@ -157,7 +163,7 @@ def resume(
         folder, checkpoint = opened(path_of(path))
         facts, arrays = checkpoint.facts, dict(checkpoint.arrays)
         rows = arrays.pop("record")
-        plan = plan_of(facts["plan"], loss, metrics, epochs)
+        plan = plan_of(facts["plan"], loss, metrics, epochs, optimizer)
         _require_epochs(plan, len(facts["history"]) + (len(rows) > 0))
         task = _task(model, plan.loss, plan.metrics)
         with model.precision():
@@ -228,6 +234,9 @@ def _job(
         "fingerprint": fingerprint(),
     }
     batches = _batches(task, plan, given if isinstance(given, Stream) else found)
+    optimizer = runner.optimizer.over(len(batches), plan.epochs)
+    if optimizer != runner.optimizer:
+        runner = replace(runner, optimizer=optimizer)
     return Job(task, plan, runner, batches, held_out, folder, facts, display, callbacks)
 
 
@@ -235,8 +244,9 @@ def _standing(job: Job) -> Standing:
     """Where a run begins; from here on it is known which callbacks remember something."""
     state, names = job.runner.init(job.plan.seed), job.task.names
     scores = (*names, *(f"val_{name}" for name in names if job.validation is not None))
+    rates = optim.rates_of(job.runner.optimizer)
     outside = [callback for callback in job.callbacks if callback.when != "update"]
-    memory = begun(outside, state, names, (*scores, "epoch", "step", "lr"))
+    memory = begun(outside, state, names, (*scores, "epoch", "step", *rates))
     if both := sorted(memory.keys() & state.callbacks.keys()):
         raise ArgumentError(f"callbacks takes names that differ, got {both[0]!r} twice.")
     at = Standing(state, Record.empty(names), memory=memory)

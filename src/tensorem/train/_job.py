@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tensorem.errors import ArgumentError, DataError
+from tensorem.optim import learning_rates, needs_code
 
 from ._callback import Callback, Memory, StepEvent, When, answered
 from ._checkpoint import Checkpoint
@@ -17,7 +18,7 @@ from ._feed import Batches, Examples
 from ._folder import Folder
 from ._log import Entry
 from ._pace import Pace
-from ._plan import Plan, learning_rate
+from ._plan import Plan
 from ._progress import Display, Moment
 from ._record import Record
 from ._run import CallbackError, EpochEvent, NonFinite, Run
@@ -223,7 +224,7 @@ def _row(job: Job, at: Standing) -> Entry:
         model = job.task.model.replace(params=at.state.params, buffers=at.state.buffers)
         scores = scored(job.task, model, job.validation, 256)
         row |= {f"val_{name}": value for name, value in scores.items()}
-    row["lr"] = learning_rate(job.plan.optimizer, step - 1)
+    row |= learning_rates(job.runner.optimizer, step - 1)
     return _as_json(row)
 
 
@@ -245,7 +246,7 @@ def _step_rows(job: Job, at: Standing, before: int) -> list[Entry]:
                 "in_epoch": len(at.history) + 1,
                 "step": first + i,
                 **at.record.means(max(0, i - every), i),
-                "lr": learning_rate(job.plan.optimizer, first + i - 1),
+                **learning_rates(job.runner.optimizer, first + i - 1),
             }
         )
         for i in due
@@ -291,9 +292,15 @@ def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
         f"Training takes steps with finite values, got {value} in {what} at epoch {event.epoch}, "
         f"step {event.step}.",
         where=f"{path}, whose last checkpoint is of step {job.saved}" if path else "",
-        help=f"a smaller learning rate than {learning_rate(job.plan.optimizer, step)}, inputs on a "
-        "smaller scale, or optim.chain(optim.clip_grad_norm(1.0), ...).",
+        help=f"a smaller learning rate{_than(job, step)}, inputs on a smaller scale, or "
+        "optim.chain(optim.clip_grad_norm(1.0), ...).",
     )
+
+
+def _than(job: Job, step: int) -> str:
+    """The learning rates of a step, where they are known."""
+    rates = learning_rates(job.runner.optimizer, step).values()
+    return f" than {', '.join(map(str, rates))}" if rates else ""
 
 
 def _require_indices(job: Job, epoch: int, done: int) -> None:
@@ -323,5 +330,6 @@ def _given_again(job: Job) -> list[str]:
         "validation": job.validation is not None,
         "loss": callable(job.plan.loss),
         "metrics": any(map(callable, job.plan.metrics)),
+        "optimizer": needs_code(job.plan.optimizer.to_json()),
     }
     return [name for name, is_needed in needed.items() if is_needed]

@@ -14,6 +14,11 @@ Entry = dict[str, Any]
 """A line of the log: names of columns, and their values."""
 
 
+def is_rate(name: str) -> bool:
+    """Whether a column of the log is a learning rate: "lr", or "lr[pattern]" of a group."""
+    return name == "lr" or name.startswith("lr[")
+
+
 def append_rows(path: Path, rows: list[Entry]) -> None:
     """Add rows at the end, down to the disk.
 

@@ -6,14 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from tensorem import losses, optim, rand
 from tensorem import metrics as known_metrics
 from tensorem.calls import flag, integer, named
 from tensorem.errors import ResumeError
 
-from ._runner import Backend, require_rule
+from ._runner import Backend, required_rule
 from ._task import Score, as_tuple, full_name
 
 
@@ -49,7 +47,7 @@ class Plan:
             for name in ("epochs", "batch_size"):
                 object.__setattr__(self, name, integer(name, getattr(self, name), 1))
             flag("drop_last", self.drop_last)
-        require_rule(self.optimizer, self.backend)
+        object.__setattr__(self, "optimizer", required_rule(self.optimizer, self.backend))
         rand.check_seed(self.seed)
 
     def to_json(self) -> dict[str, Any]:
@@ -71,6 +69,7 @@ def plan_of(
     loss: str | Score | None,
     metrics: tuple[str | Score, ...] | None,
     epochs: int | None,
+    optimizer: object = None,
 ) -> Plan:
     """The plan that a run recorded; functions cannot be recorded and are given again.
 
@@ -86,7 +85,7 @@ def plan_of(
     found["metrics"] = tuple(
         _again("metrics", name, score, known_metrics.METRICS) for name, score in pairs
     )
-    found["optimizer"] = optim.from_json(recorded["optimizer"])
+    found["optimizer"] = _optimizer_again(recorded["optimizer"], optimizer)
     found["epochs"] = recorded["epochs"] if epochs is None else epochs
     return Plan(**found)
 
@@ -107,9 +106,16 @@ def _again(
     return given
 
 
-def learning_rate(optimizer: optim.Optimizer, step: int) -> float:
-    """The learning rate at a step."""
-    rate = optim.rate_of(optimizer)
-    if isinstance(rate, optim.Schedule):
-        return float(np.asarray(rate.function()(step)))
-    return float(rate)
+def _optimizer_again(recorded: Mapping[str, Any], given: object) -> optim.Optimizer:
+    if given is None and optim.needs_code(recorded):
+        raise ResumeError(
+            "The run takes its optimizer again, got none.",
+            because="a run records where the code of optax stands, not the code.",
+            help="pass optimizer=... to train.resume.",
+        )
+    if given is None:
+        return optim.optimizer_of(optim.from_json(recorded))
+    found = optim.optimizer_of(given)
+    if found.to_json() != recorded:
+        raise ResumeError(f"The run takes the optimizer {recorded}, got {found.to_json()}.")
+    return found

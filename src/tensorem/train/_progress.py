@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from tensorem.errors import ArgumentError
 
-from ._log import Entry
+from ._log import Entry, is_rate
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -92,10 +92,9 @@ def _in_notebook() -> bool:
 def cells(moment: Moment, row: Entry, seconds: float) -> dict[str, str]:
     """A row of the log as a reader sees it: title -> text."""
     shown = {"epoch": f"{moment.epoch + 1:>{len(str(moment.epochs))}}/{moment.epochs}"}
-    numbers = {k: v for k, v in row.items() if k not in ("epoch", "step", "lr")}
+    numbers = {k: v for k, v in row.items() if k not in ("epoch", "step") and not is_rate(k)}
     shown |= {k: "-" if v is None else f"{v:.4f}" for k, v in numbers.items()}
-    if row.get("lr") is not None:
-        shown["lr"] = f"{row['lr']:.3g}"
+    shown |= {k: f"{v:.3g}" for k, v in row.items() if is_rate(k) and v is not None}
     return shown | {"time": f"{seconds:.2f} s"}
 
 

@@ -14,7 +14,7 @@ from tensorem import nn
 from tensorem.errors import LayerError, PathError, TensoremError
 
 from ._callback import Callback, Memory
-from ._log import Entry
+from ._log import Entry, is_rate
 from ._plan import Plan
 from ._state import Arrays, State, used_up
 from ._task import Task
@@ -94,7 +94,7 @@ class Run:
 
     def _last(self) -> Entry:
         row = self.history[-1] if self.history else {}
-        return {k: f"{v:.4f}" for k, v in row.items() if isinstance(v, float) and k != "lr"}
+        return {k: f"{v:.4f}" for k, v in row.items() if isinstance(v, float) and not is_rate(k)}
 
 
 @dataclass(frozen=True, eq=False)

@@ -77,11 +77,10 @@ class Runner:
                 f"A Runner takes a task, got {type(self.task).__name__}.",
                 help="train.Task(model, loss).",
             )
-        require_rule(self.optimizer, self.backend)
+        object.__setattr__(self, "optimizer", required_rule(self.optimizer, self.backend))
         object.__setattr__(self, "task", self.task.reread())
-        for dtype in {array.dtype for array in self.task.model.params.values()}:
-            optim.check_dtype(self.optimizer, dtype)
-        _require_trained(self.task.model)
+        optim.check_params(self.optimizer, self.task.model.params)
+        _require_trained(self.task.model, _frozen(self.task, self.optimizer))
         for callback in self.callbacks:
             _require_traced(callback)
 
@@ -90,7 +89,9 @@ class Runner:
         model = self.task.model
         params, buffers = dict(model.params), dict(model.buffers)  # JAX is fastest on plain dicts
         with model.precision():
-            state = _started(self.optimizer, model.frozen)(params, buffers, rand.jax_key(seed))
+            state = _started(self.optimizer, _frozen(self.task, self.optimizer))(
+                params, buffers, rand.jax_key(seed)
+            )
             names = self.task.names
             return replace(state, callbacks=begun(self.callbacks, state, names, names))
 
@@ -180,22 +181,28 @@ def _require_traced(callback: Callback) -> None:
         ) from None
 
 
-def require_rule(optimizer: object, backend: object) -> None:
-    """Raise unless this is an optimizer with one learning rate, and a backend."""
+def required_rule(optimizer: object, backend: object) -> optim.Optimizer:
+    """The optimizer, which has one learning rate for each parameter; raise unless there is one.
+
+    Raises:
+        ArgumentError: It is none, or the backend is none.
+    """
     if backend not in BACKENDS:
         raise ArgumentError(f"backend takes {', '.join(BACKENDS)}, got {backend!r}.")
-    if not isinstance(optimizer, optim.Optimizer):
-        raise ArgumentError(
-            f"Training takes an optimizer of tensorem.optim, got {optimizer!r}.",
-            help="for example optim.adam(1e-3).",
-        )
-    optim.rate_of(optimizer)
+    found = optim.optimizer_of(optimizer)
+    optim.rates_of(found)
+    return found
 
 
-def _require_trained(model: nn.Model) -> None:
-    if model.frozen and model.frozen == model.params.keys():
+def _frozen(task: Task, optimizer: optim.Optimizer) -> frozenset[str]:
+    """The parameters that stay: those of the model, and those of groups."""
+    return task.model.frozen | optim.frozen_of(optimizer, task.model.params)
+
+
+def _require_trained(model: nn.Model, frozen: frozenset[str]) -> None:
+    if frozen and frozen == model.params.keys():
         raise ArgumentError(
-            f"Training takes a model with something to train, got one whose {len(model.frozen)} "
+            f"Training takes a model with something to train, got one whose {len(frozen)} "
             "parameters are all frozen.",
             help='model.unfreeze("*"), or a pattern of fewer.',
         )
@@ -232,7 +239,7 @@ over the batches order[i], and a row for each of these steps."""
 def _compiled(task: Task, optimizer: optim.Optimizer, callbacks: tuple[Callback, ...]) -> Advance:
     """Many steps in one program."""
     built, scores, update = task.model.built, task.scores, Update(optimizer.transform())
-    frozen = task.model.frozen
+    frozen = _frozen(task, optimizer)
     forward = _forward(built.layer, nn.Context(training=True))
     objective = make_objective(forward, scores)
     own, tell = scores.own, make_tell(callbacks, task.names)
@@ -277,7 +284,9 @@ def _eager(task: Task, optimizer: optim.Optimizer, callbacks: tuple[Callback, ..
     measure = jax.jit(lambda output, targets: scores(output, targets))
     objective, moved = make_objective(forward, measure), jax.jit(lambda *given: update(*given))
     tell = make_tell(callbacks, task.names)
-    step = make_step(objective, moved, task.model.frozen, jax.jit(tell) if callbacks else tell)
+    step = make_step(
+        objective, moved, _frozen(task, optimizer), jax.jit(tell) if callbacks else tell
+    )
 
     def advance(
         state: State, inputs: Inputs, targets: Array, order: Order, start: int, stop: int
