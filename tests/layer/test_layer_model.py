@@ -213,9 +213,22 @@ TABLE = [
 ]
 
 
-@pytest.mark.parametrize("width", [68, 100, 300])
-def test_the_table_of_a_model(width: int) -> None:
-    assert small().summary(width).splitlines() == TABLE
+WIDE = [
+    "path    layer               in             out            parameters       FLOPs   bytes",
+    "────────────────────────────────────────────────────────────────────────────────────────",
+    "model   Sequential          (N, 1, 4, 4)   (N, 3)                      243 N + 6   108 N",
+    "0         Conv2d(1, 2, 3)   (N, 1, 4, 4)   (N, 2, 2, 2)           20       168 N    32 N",
+    "1         BatchNorm2d(2)    (N, 2, 2, 2)   (N, 2, 2, 2)            4    24 N + 6    32 N",
+    "2         Flatten           (N, 2, 2, 2)   (N, 8)                  0           0    32 N",
+    "3         Linear(8 -> 3)    (N, 8)         (N, 3)                 27        51 N    12 N",
+    "",
+    "total                                                             51",
+]
+
+
+@pytest.mark.parametrize(("width", "table"), [(68, TABLE), (85, TABLE), (88, WIDE), (300, WIDE)])
+def test_the_table_of_a_model(width: int, table: list[str]) -> None:
+    assert small().summary(width).splitlines() == table
     assert repr(small()) == "Model(Sequential, (N, 1, 4, 4) -> (N, 3), 51 parameters)"
 
 

@@ -267,3 +267,63 @@ def test_a_state_dict_says_all_that_does_not_fit() -> None:
         model.load_state_dict({n: a for n, a in state.items() if n != "2.bias"}, strict=False)
     with pytest.raises(PathError, match="takes 6 arrays, got 1 that do not match by name"):
         model.load_state_dict({"colour": np.ones(2)}, strict=False)
+
+
+def test_the_table_says_what_is_trained() -> None:
+    model = small().freeze("0.*", "2.bias")
+    lines = model.summary(100).splitlines()
+    assert "25 (frozen)" in lines[3] and "18 (3 frozen)" in lines[7]
+    assert lines[-2].split() == ["total", "73"] and lines[-1].split() == [
+        "trained",
+        "45",
+        "(61.6%)",
+    ]
+    assert "<th>45 (61.6%)</th>" in model._repr_html_()
+    assert "trained  45 (61.6%)" in model.summary(30)
+
+
+COUNTED: list[tuple[nn.Layer, Any, str]] = [
+    (nn.Linear(5, 3), ("N", 5), "33*N"),  # 2*5*3 and the bias
+    (nn.Conv2d(2, 3, 3, padding=1), ("N", 2, 4, 5), "2340*N"),  # 60 of 2*2*9; a bias by ones
+    (nn.Conv2d(4, 6, 3, groups=2, bias=False), ("N", 4, 5, 5), "1944*N"),
+    (nn.Conv1d(2, 3, 2, bias=False), ("N", 2, 5), "96*N"),
+    (nn.ConvTranspose2d(2, 3, 2, 2, bias=False), ("N", 2, 3, 4), "576*N"),
+    (nn.MaxPool2d(2), ("N", 3, "2*H", 4), "24*H*N"),
+    (nn.ReLU(), ("N", "T", 4), "4*N*T"),
+    (nn.Flatten(), ("N", 3, 4), "0"),
+    (nn.Repeat(nn.Linear(3, 3), 6), ("N", 3), "126*N"),  # a loop: 6 times 2*3*3 and the bias
+    (nn.RNN(3, 4, bias=False, returns="last"), ("N", "T", 3), "64*N*T"),  # 24 + 32, add, tanh
+    (nn.Embedding(5, 3), tm.Spec(("N",), "int32"), "0"),
+]
+
+
+@pytest.mark.parametrize(("layer", "given", "flops"), COUNTED, ids=lambda v: str(v)[:25])
+def test_operations_are_those_of_a_count_by_hand(layer: nn.Layer, given: Any, flops: str) -> None:
+    assert str(nn.build(layer, given).table[0].flops) == flops
+
+
+@pytest.mark.parametrize(
+    ("twin", "shape"),
+    [
+        ("Linear(5, 3, bias=False)", (4, 5)),
+        ("Conv2d(4, 6, (3, 2), (2, 1), 1, 1, 2, bias=False)", (2, 4, 7, 6)),
+        ("Conv3d(2, 3, 2, bias=False)", (2, 2, 3, 4, 3)),
+        ("ConvTranspose1d(4, 3, 4, 2, 1, bias=False)", (2, 4, 5)),
+        ("Sequential(Linear(3, 3, False), Linear(3, 2, False), Flatten())", (2, 4, 3)),
+    ],
+)
+def test_operations_are_those_that_torch_counts(twin: str, shape: tuple[int, ...]) -> None:
+    torch = pytest.importorskip("torch")
+    from torch.utils.flop_counter import FlopCounterMode
+
+    with FlopCounterMode(display=False) as counter:
+        eval(twin, vars(torch.nn))(torch.ones(shape))
+    ours = nn.build(eval(twin, vars(nn)), shape).table[0]
+    assert ours.flops == counter.get_total_flops()
+
+
+def test_costs_are_those_of_the_layers_below_and_sum() -> None:
+    table = {info.path: info for info in small().table}
+    assert table[""].flops == table["0"].flops + table["1"].flops + table["2"].flops
+    assert str(table["1"].flops) == "60*N" and str(table["1"].activations) == "40*N"
+    assert str(table[""].activations) == "72*N"

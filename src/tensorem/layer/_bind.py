@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -15,6 +16,7 @@ from tensorem.calls import check_call, form_of, named
 from tensorem.errors import LayerError, PathError, ShapeError
 
 from ._check import check_dtypes, checked, located, require_arrays
+from ._costs import scope
 from ._log import Log
 from ._specs import Tree
 from ._tree import Part, is_leaf, join, mapped
@@ -189,7 +191,8 @@ class Pass:
             said = checked(layer, frame.path, call, log)
             # Another call of this layer, or of one that shares with it, may have updated them.
             bound.__dict__.update(self._buffers(layer, frame.home))
-        with located(layer, frame.path, log):
+        scoped = nullcontext() if log is None else scope(frame.path)
+        with located(layer, frame.path, log), scoped:
             run = self.ctx.run_leaf if leaf else direct
             y = run(frame, bound, xs, kw)
             if log is not None:

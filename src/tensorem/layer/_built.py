@@ -14,15 +14,16 @@ import jax
 from tensorem import ops, runtime
 from tensorem.dtypes import FLOATING, INTEGER
 from tensorem.errors import LayerError, ShapeError
-from tensorem.shapes import Spec, require_equal
+from tensorem.shapes import Size, Spec, require_equal
 
 from ._bind import EVALUATION, Arrays, Context
+from ._costs import Flops, flops, size_in_bytes
 from ._declare import declarations
 from ._declared import Parameter
 from ._layer import Layer
 from ._log import Call, Log
 from ._specs import Tree, abstract, is_shape, leaves, precision, spec_tree, text
-from ._spelling import Spelling, spelled
+from ._spelling import Spelling, spelled, spelling_of, traced
 from ._state import Given
 from ._summary import LayerInfo
 from ._tree import Part, is_leaf, parts, place, walk
@@ -132,10 +133,11 @@ def read(layer: Layer, inputs: tuple[Tree, ...]) -> Built:
 
     with precision(inputs):
         settings = runtime.compiled_for()
-        spelling, output = spelled(forward, *_forms(layer, inputs))
+        program, output = traced(forward, *_forms(layer, inputs))
         for call in log.calls:
             _require_rule(call)
-        table, asks = _table(layer, log.calls), bool(ctx.asked)
+        table, asks = _table(layer, log.calls, flops(program.jaxpr)), bool(ctx.asked)
+        spelling = spelling_of(program)
         return Built(layer, inputs, spec_tree(output), table, spelling, asks, settings)
 
 
@@ -207,13 +209,25 @@ def _require_rule(call: Call) -> None:
         raise LayerError(what, where=where, help=help) from None
 
 
-def _table(layer: Layer, calls: list[Call]) -> tuple[LayerInfo, ...]:
-    """One line per layer, parents first, with the shapes of its first call."""
+def _table(layer: Layer, calls: list[Call], own: Flops) -> tuple[LayerInfo, ...]:
+    """One line per layer, parents first, with the shapes of its first call.
+
+    Args:
+        own: The operations of each layer without those below it.
+    """
     first: dict[str, Call] = {}
     for call in calls:
         first.setdefault(call.path, call)
+    kept = {
+        path: sum(map(size_in_bytes, leaves(call.specs[1])), start=0)
+        for path, call in first.items()
+        if call.layer is not None and is_leaf(call.layer)
+    }
     shown = ((path, part) for path, part in walk(layer) if not _stands_for_another(part))
-    return tuple(_info(path, part, first.get(path)) for path, part in shown)
+    return tuple(
+        _info(path, part, first.get(path), _within(own, path), _within(kept, path))
+        for path, part in shown
+    )
 
 
 def _stands_for_another(layer: Part) -> bool:
@@ -221,8 +235,14 @@ def _stands_for_another(layer: Part) -> bool:
     return any(name == "" for name, _ in parts(layer))
 
 
-def _info(path: str, layer: Part, call: Call | None) -> LayerInfo:
-    own = [d for d in layer.parameters().values() if d is not None]
-    count = sum(math.prod(d.shape) for d in own)
+def _within(amounts: Mapping[str, Size], path: str) -> Size:
+    """The sum of the amounts of a layer and of those below it."""
+    below = (n for p, n in amounts.items() if p == path or not path or p.startswith(f"{path}."))
+    return sum(below, start=0)
+
+
+def _info(path: str, layer: Part, call: Call | None, flops: Size, activations: Size) -> LayerInfo:
+    declared = [d for d in layer.parameters().values() if d is not None]
+    count = sum(math.prod(d.shape) for d in declared)
     takes, gives = call.specs if call else ((), ())
-    return LayerInfo(path, layer, takes, gives, count)
+    return LayerInfo(path, layer, takes, gives, count, count, flops, activations)

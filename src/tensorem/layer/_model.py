@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import ItemsView, Iterator, Mapping, ValuesView
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -364,15 +365,32 @@ class Model(Whole):
 
     # How it reads
 
+    @cached_property
+    def table(self) -> tuple[LayerInfo, ...]:
+        """A line for each layer, parents first: shapes, parameters, operations, bytes.
+
+        Example:
+            >>> from tensorem import nn
+            >>> model = nn.build(nn.Linear(3, 2), input=("N", 3))
+            >>> line = model.table[0]
+            >>> line.parameters, line.flops, line.activations
+            (8, 14*N, 8*N)
+        """
+        return tuple(_counted(info, self.frozen) for info in self.built.table)
+
     def summary(self, width: int | None = None) -> str:
-        """A table: path, layer, shape in, shape out, parameters.
+        """A table: path, layer, shape in, shape out, parameters, operations, bytes given.
+
+        Where a size is a name, operations and bytes are polynomials in it. What each number counts
+        is said in `LayerInfo`, the lines of `table`.
 
         Args:
             width: The columns that there are; None for those of the terminal, 100 without one.
-                Where they are few, layers are cut short and end in …, numbers never.
+                Where they are few, operations and bytes are left out and layers cut short, which
+                then end in …; numbers never.
         """
         columns = get_terminal_size((100, 24)).columns if width is None else width
-        return summary(self.built.table, columns)
+        return summary(self.table, columns)
 
     def __str__(self) -> str:
         return self.summary()
@@ -384,10 +402,10 @@ class Model(Whole):
     def __rich_console__(
         self, console: Console, options: ConsoleOptions
     ) -> Iterator[RenderableType]:
-        yield shown(self.built.table, options.max_width)
+        yield shown(self.table, options.max_width)
 
     def _repr_html_(self) -> str:
-        return html(self.built.table)
+        return html(self.table)
 
     if not TYPE_CHECKING:  # or a type checker would believe that any name is there
 
@@ -406,6 +424,13 @@ class Model(Whole):
     ) -> Model:
         """For jax.tree_util."""
         return cls(fixed[0], *children, fixed[1])
+
+
+def _counted(info: LayerInfo, frozen: frozenset[str]) -> LayerInfo:
+    """The same line, with the parameters that are trained."""
+    own = info.layer.parameters().items()
+    moved = (d for n, d in own if d is not None and join(info.path, n) not in frozen)
+    return replace(info, trained=sum(math.prod(d.shape) for d in moved))
 
 
 def _takes(table: tuple[LayerInfo, ...], path: str) -> tuple[Tree, ...]:

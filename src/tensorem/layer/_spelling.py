@@ -51,9 +51,20 @@ class Spelling:
 
 def spelled(f: Callable[..., Any], *args: Any) -> tuple[Spelling, Any]:
     """Trace a function on arrays or forms of arrays: its spelling, and the forms of its results."""
+    closed, results = traced(f, *args)
+    return spelling_of(closed), results
+
+
+def traced(f: Callable[..., Any], *args: Any) -> tuple[ClosedJaxpr, Any]:
+    """Trace a function on arrays or forms of arrays: its program, and the forms of its results."""
     closed, results = jax.make_jaxpr(lambda *xs: f(*xs), return_shape=True)(*args)
+    return closed, results
+
+
+def spelling_of(closed: ClosedJaxpr) -> Spelling:
+    """What a program computes."""
     speller = _Speller()
-    return Spelling(speller.closed(closed), speller.whole), results
+    return Spelling(speller.closed(closed), speller.whole)
 
 
 _programs: WeakKeyDictionary[Any, Spelling] = WeakKeyDictionary()
