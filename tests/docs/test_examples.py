@@ -67,7 +67,7 @@ def test_a_block_of_the_readme_runs_when_it_is_pasted_alone(number: int) -> None
 def check_printed(page: Path, code: str, output: str | None, names: dict[str, Any]) -> None:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile(code, page.name, "exec"), names)
+        exec(compile(code, page.name, "exec", dont_inherit=True), names)
     assert output is None or tidy(printed.getvalue()) == tidy(output)
 
 

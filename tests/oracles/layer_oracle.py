@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -121,6 +122,9 @@ def _residual_block(t: Any, sizes: list[tuple[int, int, int, int]]) -> Any:
 TWINS: dict[str, Callable[[Any], Any]] = {
     "AddBranches": _add_branches,
     "Concat": _concat,
+    "Sequential by name": lambda t: t.nn.Sequential(
+        OrderedDict(hidden=t.nn.Linear(4, 3), act=t.nn.ReLU(), last=t.nn.Linear(3, 2))
+    ),
     "BasicBlock": lambda t: _residual_block(t, [(2, 2, 3, 1), (2, 2, 3, 1)]),
     "BasicBlock with projection": lambda t: _residual_block(t, [(2, 4, 3, 2), (4, 4, 3, 1)]),
     "Bottleneck": lambda t: _residual_block(t, [(4, 1, 1, 1), (1, 1, 3, 1), (1, 4, 1, 1)]),

@@ -17,7 +17,7 @@ from tensorem.errors import ArgumentError
 
 OWN = {
     "AddBranches", "BasicBlock", "Bottleneck", "Checkpoint", "Concat", "GatedDiagonalSSM",
-    "GlobalAvgPool", "Lambda", "MapBatch", "Repeat",
+    "GlobalAvgPool", "Lambda", "MapBatch", "Parallel", "Repeat",
     "Input", "Layer", "LearnedPositionalEmbedding", "Mamba", "OneHotEmbedding", "Residual",
     "RotaryEmbedding", "Seeded", "Sequential", "SinusoidalPositionalEncoding", "Standardize",
     "Sum", "SwiGLU", "Unstandardize",

@@ -98,8 +98,12 @@ def _decode(value: object, shared: dict[int, Any]) -> Any:
 def _made(name: str, arguments: dict[str, Any]) -> nn.Layer:
     """The layers whose constructor does not take their fields are made as they are written."""
     if name == "Sequential":
-        first = () if arguments["input"] is None else (arguments["input"],)
-        return nn.Sequential(*first, *arguments["layers"])
+        first, layers = arguments["input"], arguments["layers"]
+        if isinstance(layers, Mapping):
+            return nn.Sequential(({} if first is None else {"input": first}) | dict(layers))
+        return nn.Sequential(*(() if first is None else (first,)), *layers)
+    if name == "Parallel":
+        return nn.Parallel(*arguments["branches"])
     if name == "Input":
         return nn.Input(*arguments["shape"])
     if name == "Repeat":

@@ -18,7 +18,7 @@ from tensorem.errors import LayerError, PathError, ShapeError
 from ._check import check_dtypes, checked, located, require_arrays
 from ._costs import scope
 from ._log import Log
-from ._specs import Tree
+from ._specs import Tree, shape_tree
 from ._tree import Part, is_leaf, join, mapped
 
 Array = jax.Array
@@ -62,6 +62,7 @@ class Context:
         run_leaf: Runs one leaf layer: `direct`, or `eager` (each leaf a program of its own).
         log: Notes every call, for `build` and its messages.
         asked: Notes the paths of layers for which training may be another program.
+        settle: Notes what a layer is for the shapes that flow in, and makes arrays for it.
         program: What `eager` runs; it belongs to this context, and to those made by `replace`.
     """
 
@@ -70,6 +71,7 @@ class Context:
     run_leaf: RunLeaf = direct
     log: Log | None = None
     asked: set[str] | None = field(default=None, repr=False, compare=False)
+    settle: Callable[[Part, Part, str], tuple[Arrays, Arrays]] | None = None
     program: Callable[..., tuple[Tree, Arrays]] = field(
         default_factory=_leaf_program, repr=False, compare=False
     )
@@ -187,6 +189,11 @@ class Pass:
             call = check_call(form_of(layer.forward), xs, kw, f"{type(layer).__name__}.forward")
             check_dtypes(layer, call)
         xs, kw = call.args, call.kwargs
+        if type(layer).sized is not Part.sized:
+            with located(layer, frame.path, log):
+                now = sized(layer, xs)
+            if now is not layer:
+                return self._settled(frame, now)(*xs, **kw)
         if leaf:
             said = checked(layer, frame.path, call, log)
             # Another call of this layer, or of one that shares with it, may have updated them.
@@ -203,6 +210,13 @@ class Pass:
             self.require_own_trace(f"the output of {layer.label()} is kept")
             self.watched[frame.path][frame.path] = y
         return y
+
+    def _settled(self, frame: Frame, now: Part) -> Part:
+        """The layer that one is for the shapes that flow in, bound in its place."""
+        if self.ctx.settle is not None:
+            params, buffers = self.ctx.settle(frame.layer, now, frame.home)
+            self.params, self.buffers = self.params | params, self.buffers | buffers
+        return self.bind(frame.path, now, frame.home)
 
     def watch(self, paths: tuple[str, ...]) -> dict[str, Tree]:
         """The outputs of the layers at these paths, once they are called; each time anew."""
@@ -239,6 +253,20 @@ class Pass:
             name: None if declared is None else _at(self.buffers, join(home, name), layer)
             for name, declared in layer.buffers().items()
         }
+
+
+def sized(layer: Part, xs: tuple[Tree, ...]) -> Part:
+    """The layer that one is for these inputs."""
+    shapes = shape_tree(xs)
+    with named(layer.label()):
+        now = layer.sized(*shapes)
+    if not isinstance(now, Part) or now.sized(*shapes) is not now:
+        raise LayerError(
+            f"The sized of {layer.label()} takes shapes and gives a layer with its sizes, got "
+            f"{now!r}.",
+            help="return self once they are there.",
+        )
+    return now
 
 
 def _at(arrays: Arrays, path: str, layer: Part) -> Array:

@@ -13,6 +13,7 @@ from ._built import float_dtype, read
 from ._declared import Buffer, Parameter
 from ._layer import Layer
 from ._model import Model
+from ._sizes import settled
 from ._specs import Tree, leaves, precision, text
 from ._start import Inits, Scheme, declared_by, started
 
@@ -45,6 +46,7 @@ def build(
     """
     _require_layer(layer)
     inputs = _inputs(layer, input)
+    layer = settled(layer, inputs)
     declared = declared_by(layer, seed, init or {})
     built = read(layer, inputs)
     with precision(inputs):

@@ -79,7 +79,7 @@ class Built:
         """Whether the layer, read again, says what it said."""
         ctx = Context(asked=set())
         with self.precision(), runtime.compiling_for(self.settings):
-            now, _ = spelled(_evaluation(self.layer, ctx), *_forms(self.layer, self.inputs))
+            now, _ = spelled(_evaluation(self.layer, ctx), *arguments(self.layer, self.inputs))
         return (now.words, bool(ctx.asked)) == (self.spelling.words, self.asks)
 
     def says_training(self) -> bool:
@@ -133,7 +133,7 @@ def read(layer: Layer, inputs: tuple[Tree, ...]) -> Built:
 
     with precision(inputs):
         settings = runtime.compiled_for()
-        program, output = traced(forward, *_forms(layer, inputs))
+        program, output = traced(forward, *arguments(layer, inputs))
         for call in log.calls:
             _require_rule(call)
         table, asks = _table(layer, log.calls, flops(program.jaxpr)), bool(ctx.asked)
@@ -168,7 +168,7 @@ def _evaluation(layer: Layer, ctx: Context) -> Callable[..., Any]:
     return evaluation
 
 
-def _forms(layer: Layer, inputs: tuple[Tree, ...]) -> list[Any]:
+def arguments(layer: Layer, inputs: tuple[Tree, ...]) -> list[Any]:
     """The arguments of an evaluation without values: parameters, buffers, inputs."""
     params, buffers = forms(layer, inputs)
     return [

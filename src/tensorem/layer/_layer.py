@@ -106,6 +106,13 @@ class Layer(Part):
     forward: ClassVar[Callable[..., Any]] = _missing
     """The function itself; `self` is bound, so `self.weight` and `self.inner(x)` work."""
 
+    sized: ClassVar[Callable[..., Any]] = Part.sized
+    """The layer that this one is for inputs of these shapes; itself, where its sizes are given.
+
+    `build` asks with the shapes that flow in, and puts the answer in its place: so a layer gets a
+    size from the data. Until then it declares no arrays. The page on layers has an example.
+    """
+
     # How it is called
 
     def call(
@@ -145,6 +152,20 @@ class Layer(Part):
                 " own make it a field and call self.<field>(x).",
             )
         return frame
+
+    _after: ClassVar[Callable[[Any, Any], Any]]
+    """What `first >> second` makes; it is a layer of `nn`, which stands above this room."""
+
+    def __rshift__(self, other: Layer) -> Layer:
+        """`nn.Sequential(self, other)`; a chain of these is one.
+
+        Example:
+            >>> from tensorem import nn
+            >>> nn.Linear(4, 8) >> nn.ReLU() >> nn.Linear(8, 3)
+            Sequential(Linear(4, 8), ReLU(), Linear(8, 3))
+        """
+        made: Layer = type(self)._after(self, other)
+        return made
 
     # How it reads
 

@@ -23,6 +23,7 @@ from ._declared import Parameter
 from ._held import Held
 from ._layer import Layer
 from ._paths import matched, part_at, with_part
+from ._sizes import settled
 from ._specs import Tree, text
 from ._start import declared_by, started
 from ._state import aliases, loaded
@@ -327,7 +328,7 @@ class Model(Whole):
         part_at(self.layer, path, "replace_layer takes")
         if not isinstance(layer, Layer):
             raise LayerError(f"replace_layer takes a layer, got {layer!r}.")
-        whole = with_part(self.layer, path, layer)
+        whole = settled(with_part(self.layer, path, layer), self.built.inputs)
         built, homes, old = read(whole, self.built.inputs), aliases(self.layer), self.state_dict()
         declared = declared_by(whole, seed, {})
         new = {p: d for p, d in declared.items() if p.startswith(f"{path}.")}

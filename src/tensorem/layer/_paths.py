@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from tensorem.errors import ArgumentError, LayerError, PathError
 
 from ._layer import Layer
-from ._tree import Part, is_leaf, join, mapped, walk
+from ._tree import rebuilt, walk
 
 
 def part_at(layer: Layer, path: str, takes: str) -> Layer:
@@ -65,27 +65,18 @@ def with_part(layer: Layer, path: str, new: Layer) -> Layer:
     """A layer with another one at a path below it; what it was made of else stays.
 
     Raises:
-        LayerError: The path is that of a place where a shared layer stands again.
+        LayerError: The path leads into a shared layer where it stands again.
     """
-    copied: dict[int, Part] = {}
-
-    def again(here: str, part: Part) -> Part:
-        if here == path:
-            return new
-        if id(part) in copied and path.startswith(f"{here}."):
+    first: dict[int, str] = {}
+    for here, part in walk(layer):
+        kept = first.setdefault(id(part), here) if part.shares else here
+        if kept != here and path.startswith(f"{here}."):
             raise LayerError(
                 f"The layer at {here!r} shares with one before it.",
-                help="replace the part there: it is that of all places.",
+                help=f"replace the part at {kept!r}: it is that of all places.",
             )
-        if is_leaf(part) or id(part) in copied:
-            return copied.get(id(part), part)
-        made = object.__new__(type(part))
-        made.__dict__.update(mapped(part, "", lambda name, p: again(join(here, name), p)))
-        if part.shares:
-            copied[id(part)] = made
-        return made
-
-    whole = again("", layer)
+    # A shared layer is new at this path alone, and stays what it is elsewhere.
+    whole = rebuilt(layer, lambda here, part: new if here == path else part)
     assert isinstance(whole, Layer)
     return whole
 

@@ -11,6 +11,10 @@ from typing import Any, ClassVar
 from ._declared import Buffer, Parameter
 
 
+def _itself(self: Part, *shapes: Any) -> Part:
+    return self
+
+
 class Part:
     """Anything that stands in a tree of layers, and what is asked of it: `Layer` answers."""
 
@@ -20,6 +24,7 @@ class Part:
     takes: ClassVar[str | Mapping[str, str]]
     output_shape: ClassVar[Callable[..., Any]]
     forward: ClassVar[Callable[..., Any]]
+    sized: ClassVar[Callable[..., Any]] = _itself
 
     @abstractmethod
     def __call__(self, *xs: Any, **kw: Any) -> Any: ...
@@ -70,6 +75,29 @@ def mapped(layer: Part, path: str, f: Callable[[str, Any], Any]) -> dict[str, An
         field.name: _map(join(path, field.metadata.get("path", field.name)), value, f)
         for field, value in _field_values(layer)
     }
+
+
+def rebuilt(layer: Part, new: Callable[[str, Part], Part]) -> Part:
+    """A tree of layers with other ones in place of some; shared layers stay shared.
+
+    Args:
+        new: (path, layer) -> what stands there, the layer itself where nothing changes.
+    """
+    copied: dict[int, Part] = {}
+
+    def again(here: str, part: Part) -> Part:
+        now = new(here, part)
+        if now is not part or is_leaf(part):
+            return now
+        if id(part) in copied:
+            return copied[id(part)]
+        made = object.__new__(type(part))
+        made.__dict__.update(mapped(part, "", lambda name, p: again(join(here, name), p)))
+        if part.shares:
+            copied[id(part)] = made
+        return made
+
+    return again("", layer)
 
 
 def own(value: Any, default: Any) -> Any:

@@ -30,6 +30,7 @@ from ._activation import Tanh as Tanh
 from ._attention import MultiheadAttention as MultiheadAttention
 from ._branches import AddBranches as AddBranches
 from ._branches import Concat as Concat
+from ._branches import Parallel as Parallel
 from ._cache import Cache as Cache
 from ._cache import rewind as rewind
 from ._combine import Input as Input
@@ -72,6 +73,10 @@ from ._group_norm import InstanceNorm1d as InstanceNorm1d
 from ._group_norm import InstanceNorm2d as InstanceNorm2d
 from ._group_norm import LocalResponseNorm as LocalResponseNorm
 from ._group_norm import RMSNorm as RMSNorm
+from ._lazy import LazyConv1d as LazyConv1d
+from ._lazy import LazyConv2d as LazyConv2d
+from ._lazy import LazyConv3d as LazyConv3d
+from ._lazy import LazyLinear as LazyLinear
 from ._linear import Bilinear as Bilinear
 from ._linear import Linear as Linear
 from ._norm import BatchNorm1d as BatchNorm1d
@@ -194,6 +199,10 @@ __all__ = [
     "Lambda",
     "Layer",
     "LayerNorm",
+    "LazyConv1d",
+    "LazyConv2d",
+    "LazyConv3d",
+    "LazyLinear",
     "LeakyReLU",
     "LearnedPositionalEmbedding",
     "Linear",
@@ -210,6 +219,7 @@ __all__ = [
     "MultiheadAttention",
     "OneHotEmbedding",
     "PReLU",
+    "Parallel",
     "Parameter",
     "PixelShuffle",
     "PixelUnshuffle",

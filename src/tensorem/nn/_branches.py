@@ -1,12 +1,13 @@
-"""Layers side by side on one input: their sum, their outputs one after another."""
+"""Layers side by side: their sum, their outputs one after another, their outputs apart."""
 
 from __future__ import annotations
 
+from dataclasses import field
 from typing import Any
 
 from tensorem import functional as F
 from tensorem.calls import integer
-from tensorem.errors import LayerError
+from tensorem.errors import LayerError, ShapeError
 from tensorem.layer import Layer, ruled, shape_tree
 from tensorem.shapes import UNKNOWN_RANK, Shape, format_shape, require_equal
 
@@ -73,6 +74,49 @@ class Concat(Layer):
 
     def forward(self, x: Any) -> Any:
         return F.cat([branch(x) for branch in self.branches], self.dim)
+
+
+class Parallel(Layer):
+    """Layers side by side, on one input or each on its own; their outputs as a tuple.
+
+    Shapes:
+        x  ->  (a(x), b(x), ...);    (x1, x2, ...)  ->  (a(x1), b(x2), ...)
+
+    Args:
+        branches: The layers. A tuple that goes in is one input for each of them.
+
+    Raises:
+        LayerError: There are no layers, or something is none.
+        ShapeError: There are several inputs, but not one for each layer.
+
+    Example:
+        >>> from tensorem import nn
+        >>> both = nn.Parallel(nn.Linear(4, 8), nn.Linear(4, 3))
+        >>> nn.build(both, input=("N", 4)).output
+        (float32 (N, 8), float32 (N, 3))
+    """
+
+    branches: tuple[Layer, ...] = field(default=(), metadata={"path": ""})
+
+    def __init__(self, *branches: Layer) -> None:
+        for branch in branches:
+            if not isinstance(branch, Layer):
+                raise LayerError(f"takes layers, got {branch!r}.")
+        if not branches:
+            raise LayerError("takes layers, got none.")
+        object.__setattr__(self, "branches", branches)
+
+    def forward(self, *xs: Any) -> Any:
+        xs = xs[0] if len(xs) == 1 and isinstance(xs[0], tuple) else xs
+        if len(xs) not in (1, len(self.branches)):
+            raise ShapeError(
+                f"Parallel takes 1 input, or {len(self.branches)} for its layers, got {len(xs)}."
+            )
+        each = xs * len(self.branches) if len(xs) == 1 else xs
+        return tuple(branch(x) for branch, x in zip(self.branches, each, strict=True))
+
+    def __repr__(self) -> str:
+        return f"Parallel({', '.join(map(repr, self.branches))})"
 
 
 def _require_equal(f: Any, g: Any) -> None:

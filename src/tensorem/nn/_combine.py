@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import field
-from types import FunctionType
+from types import FunctionType, MappingProxyType
 from typing import Any, ClassVar, overload
 
 from tensorem import functional as F
-from tensorem.errors import LayerError, ShapeError
+from tensorem.errors import LayerError, PathError, ShapeError
 from tensorem.layer import Call, Layer, Log, join, ruled, shape_tree
 from tensorem.shapes import (
     UNKNOWN,
@@ -69,13 +70,15 @@ class Input(Layer):
 class Sequential(Layer):
     """Layers one after another: the output of each is the input of the next.
 
-    What the shapes allow is checked when it is written, the rest by `build`.
+    What the shapes allow is checked when it is written, the rest by `build`. `a >> b` is one too.
 
     Args:
-        layers: The layers; an `Input` may come first and does not count.
+        layers: The layers, or a dict of them whose names take the place of "0", "1", ... in paths.
+            An `Input` may come first and does not count.
 
     Raises:
         ShapeError: Two layers do not fit, whatever the input.
+        LayerError: Something is no layer, or a name is no part of a path.
 
     Example:
         >>> from tensorem import nn
@@ -85,16 +88,23 @@ class Sequential(Layer):
           where: Sequential[2], after Sequential[1] ReLU  (..., 128) -> (..., 128)
           from:  128 is set by Sequential[0] Linear(784 -> 128)
           help:  write nn.Linear(128, 10), or make Sequential[0] nn.Linear(784, 127).
+        >>> net = nn.Sequential({"hidden": nn.Linear(4, 8), "act": nn.ReLU()})
+        >>> net["act":], list(nn.build(net, input=("N", 4)).params)
+        (Sequential({'act': ReLU()}), ['hidden.weight', 'hidden.bias'])
     """
 
     input: Input | None = field(default=None, metadata={"path": "input"})
-    layers: tuple[Layer, ...] = field(default=(), metadata={"path": ""})
+    layers: tuple[Layer, ...] | Mapping[str, Layer] = field(default=(), metadata={"path": ""})
 
-    def __init__(self, *layers: Layer) -> None:
-        first = layers[0] if layers and isinstance(layers[0], Input) else None
-        for i, layer in enumerate(layers):
-            _require_layer(layer, i)
-        object.__setattr__(self, "layers", layers if first is None else layers[1:])
+    def __init__(self, *layers: Layer | Mapping[str, Layer]) -> None:
+        given = _by_name(layers[0]) if len(layers) == 1 else None
+        pairs = list(enumerate(layers)) if given is None else list(given.items())
+        for place, layer in pairs:
+            _require_layer(layer, place)
+        first = pairs[0][1] if pairs and isinstance(pairs[0][1], Input) else None
+        kept = pairs if first is None else pairs[1:]
+        whole = tuple(layer for _, layer in kept) if given is None else MappingProxyType(dict(kept))
+        object.__setattr__(self, "layers", whole)
         object.__setattr__(self, "input", first)
         self.output_shape()  # what the shapes allow is checked here
 
@@ -106,7 +116,7 @@ class Sequential(Layer):
         return None if self.input is None else self.input.output_shape()
 
     def forward(self, *xs: Any) -> Any:
-        for layer in (self.input, *self.layers) if self.input else self.layers:
+        for layer in (self.input, *self) if self.input else self:
             xs = (layer(*xs),)
         return xs[0]
 
@@ -114,18 +124,72 @@ class Sequential(Layer):
         return len(self.layers)
 
     @overload
-    def __getitem__(self, index: int) -> Layer: ...
+    def __getitem__(self, index: int | str) -> Layer: ...
     @overload
     def __getitem__(self, index: slice) -> Sequential: ...
-    def __getitem__(self, index: int | slice) -> Layer:
-        return Sequential(*self.layers[index]) if isinstance(index, slice) else self.layers[index]
+    def __getitem__(self, index: int | str | slice) -> Layer:
+        if not isinstance(index, slice):
+            found: Layer = list(self)[self._place(index)]
+            return found
+        cut = slice(self._place(index.start), self._place(index.stop), index.step)
+        if isinstance(self.layers, Mapping):
+            return Sequential(dict(list(self.layers.items())[cut]))
+        return Sequential(*self.layers[cut])
+
+    def _place(self, index: Any) -> Any:
+        """The place of a layer that is named."""
+        if not isinstance(index, str):
+            return index
+        names = [name for name, _ in _members(self)]
+        if index not in names:
+            raise PathError(f"This Sequential has the layers {', '.join(names)}, got {index!r}.")
+        return names.index(index)
 
     def __iter__(self) -> Iterator[Layer]:
-        return iter(self.layers)
+        return (layer for _, layer in _members(self))
 
     def __repr__(self) -> str:
+        if isinstance(self.layers, Mapping):
+            first = {} if self.input is None else {"input": self.input}
+            return f"Sequential({first | dict(self.layers)!r})"
         shown = (self.input, *self.layers) if self.input else self.layers
         return f"Sequential({', '.join(map(repr, shown))})"
+
+
+def _members(sequence: Sequential) -> list[tuple[str, Layer]]:
+    """The layers with the names that they have in paths."""
+    layers = sequence.layers
+    if isinstance(layers, Mapping):
+        return list(layers.items())
+    return [(str(i), layer) for i, layer in enumerate(layers)]
+
+
+def _by_name(given: object) -> Mapping[str, Layer] | None:
+    """The dict that is given in place of layers; each of its names is one step of a path."""
+    if not isinstance(given, Mapping):
+        return None
+    for name in given:
+        if not isinstance(name, str) or not re.fullmatch(r"\w+", name):
+            raise LayerError(
+                f"Sequential takes names of letters, digits and _, got {name!r}.",
+                because="names are joined by dots to the paths of arrays.",
+            )
+    return given
+
+
+def _after(first: Layer, second: Layer) -> Sequential:
+    """What `first >> second` makes: a chain of these is one Sequential."""
+    begins = [first.input] if isinstance(first, Sequential) and first.input is not None else []
+    return Sequential(*begins, *_links(first), *_links(second))
+
+
+def _links(layer: Layer) -> list[Layer]:
+    """The layers of a Sequential without names; any other layer is one."""
+    is_chain = isinstance(layer, Sequential) and isinstance(layer.layers, tuple)
+    return list(layer) if isinstance(layer, Sequential) and is_chain else [layer]
+
+
+Layer._after = _after
 
 
 _INNER = "Residual takes an inner layer"
@@ -194,7 +258,7 @@ def share(layer: Layer) -> Shared:
     return Shared(layer)
 
 
-def _require_layer(layer: object, i: int) -> None:
+def _require_layer(layer: object, place: int | str) -> None:
     if isinstance(layer, Layer):
         return
     given, help = repr(layer), ""
@@ -204,15 +268,15 @@ def _require_layer(layer: object, i: int) -> None:
     elif isinstance(layer, FunctionType):
         given = f"the function {layer.__name__}"
         help = "write a layer, such as nn.ReLU() for relu, or one of your own that calls it."
-    raise LayerError(f"Sequential takes layers, got {given} at place {i}.", help=help)
+    raise LayerError(f"Sequential takes layers, got {given} at place {place}.", help=help)
 
 
 def _steps(sequence: Sequential, path: str) -> Iterator[tuple[str, Layer]]:
     """The layers of a sequence and of the sequences inside it, in order, with their paths."""
     if sequence.input is not None:
         yield join(path, "input"), sequence.input
-    for i, layer in enumerate(sequence.layers):
-        here = join(path, str(i))
+    for name, layer in _members(sequence):
+        here = join(path, name)
         yield from _steps(layer, here) if isinstance(layer, Sequential) else [(here, layer)]
 
 

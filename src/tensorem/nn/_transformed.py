@@ -196,7 +196,7 @@ def _looped(copies: list[Carried], x: Any) -> Any:
         require_kept(F.shape(x), F.shape(y), "Repeat takes a layer")
         return y, after
 
-    y, after = lax.scan(body, x, (params, buffers, keys))
+    y, after = lax.scan(body, x, (params, buffers, keys), len(copies))
     for i, copy in enumerate(copies):
         copy.keep({name: values[i] for name, values in after.items()})
     return y

@@ -23,7 +23,7 @@ from ._activation import (
     Tanh,
 )
 from ._attention import MultiheadAttention
-from ._branches import AddBranches, Concat
+from ._branches import AddBranches, Concat, Parallel
 from ._combine import Input, Residual, Sequential, share
 from ._conv import Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from ._curves import (
@@ -44,6 +44,7 @@ from ._embedding import Embedding, EmbeddingBag, OneHotEmbedding
 from ._form import Sum, Unflatten
 from ._gate import GLU, LogSoftmax, PReLU, Softmin, SwiGLU
 from ._group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d, LocalResponseNorm, RMSNorm
+from ._lazy import LazyConv1d, LazyConv2d, LazyConv3d, LazyLinear
 from ._linear import Bilinear, Linear
 from ._norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
 from ._pool import AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d
@@ -396,12 +397,28 @@ _COMBINED = (
     Example(Lambda(tanh), _VECTORS, twin=""),
     Example(AddBranches(Linear(4, 3), Linear(4, 3, False)), _VECTORS, twin=""),
     Example(Concat((Linear(4, 3), Linear(4, 2)), -1), _VECTORS, twin=""),
+    Example(Parallel(Linear(4, 3), Sequential(Linear(4, 2), ReLU())), _VECTORS, twin=""),
+    Example(
+        Parallel(Linear(4, 3), Linear(2, 3)), (_VECTORS, ("N", 2)), "on inputs of their own", ""
+    ),
+    Example(LazyLinear(3), ("N", 5), twin="Linear(5, 3)"),
+    Example(LazyConv1d(3, 2), ("N", 2, 5), twin="Conv1d(2, 3, 2)"),
+    Example(
+        LazyConv2d(4, 3, padding=1, groups=2), ("N", 2, 4, 3), twin="Conv2d(2, 4, 3, 1, 1, 1, 2)"
+    ),
+    Example(LazyConv3d(3, 2, bias=False), ("N", 2, 3, 2, 4), twin="Conv3d(2, 3, 2, bias=False)"),
     Example(BasicBlock(2, 2), ("N", 2, 3, 4), twin="", holes=_ROOTS),
     Example(BasicBlock(2, 4, 2), ("N", 2, 5, 4), "with projection", twin="", steps=2),
     Example(Bottleneck(4, 1), ("N", 4, 3, 4), twin="", holes=_ROOTS),
     Example(Bottleneck(2, 1, 2), ("N", 2, 5, 4), "with projection", twin=""),
     Example(Seeded(Linear(4, 3), {"weight": 1}), _VECTORS, twin="Linear(4, 3)"),
     Example(Sequential(Linear(4, 3), ReLU(), Linear(3, 2)), _VECTORS),
+    Example(
+        Sequential({"hidden": Linear(4, 3), "act": ReLU(), "last": Linear(3, 2)}),
+        _VECTORS,
+        "by name",
+        "",
+    ),
     Example(_CNN, ("N", 1, 6, 6), "cnn", steps=2),
 )
 
