@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from . import meanings as meanings
     from . import metrics as metrics
     from . import nn as nn
+    from . import onnx as onnx
     from . import ops as ops
     from . import optim as optim
     from . import quotients as quotients
@@ -69,6 +70,7 @@ __all__ = [
     "meanings",
     "metrics",
     "nn",
+    "onnx",
     "ops",
     "optim",
     "quotients",

@@ -15,7 +15,7 @@ from ._terminal import print_json, show, table
 
 PACKAGES = ("tensorem", "jax", "jaxlib", "numpy", "optax", "safetensors", "rich", "tyro")
 EXTRAS = {
-    "onnx": ("onnx", "onnxruntime"),
+    "onnx": ("onnx",),
     "cuda": ("jax_cuda12_plugin",),
 }
 

@@ -17,6 +17,7 @@ from ._check import Check
 from ._demo import Demo
 from ._doctor import Doctor
 from ._eval import Eval
+from ._exchange import Export, Import
 from ._layers import Layers
 from ._ops import Ops
 from ._predict import Predict
@@ -35,6 +36,8 @@ COMMANDS: dict[str, type[Command]] = {
     "verify": Verify,
     "check": Check,
     "show": Show,
+    "import": Import,
+    "export": Export,
     "layers": Layers,
     "ops": Ops,
     "doctor": Doctor,

@@ -72,13 +72,14 @@ def _proto(graph: Graph, writer: Writer) -> GraphProto:
     # An input or an array may be a result, and one value two results: each gets a name of its own.
     outputs = [writer.node("Identity", [name], [writer.fresh("y")]) for name in graph.outputs]
     arrays = {**graph.arrays, **writer.arrays}
-    return onnx.helper.make_graph(
+    graph_proto: GraphProto = onnx.helper.make_graph(
         writer.nodes,
         "tensorem",
         [_info(name, graph.specs[name]) for name in graph.inputs],
         [_info(new, graph.specs[old]) for new, old in zip(outputs, graph.outputs, strict=True)],
         [onnx.numpy_helper.from_array(np.asarray(a), name) for name, a in arrays.items()],
     )
+    return graph_proto
 
 
 def _info(name: str, spec: Spec) -> ValueInfoProto:

@@ -140,7 +140,7 @@ def _require_inputs(constants: Mapping[str, ArrayLike], proto: GraphProto) -> No
         )
 
 
-def _require_used(sizes: dict[str, int], given: list[ValueInfoProto]) -> None:
+def _require_used(sizes: Mapping[str, int | str], given: list[ValueInfoProto]) -> None:
     names = {}
     for info in given:
         for axis, dim in enumerate(info.type.tensor_type.shape.dim):

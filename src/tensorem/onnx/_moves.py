@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -70,14 +71,9 @@ def _is(size: Any, number: int) -> bool:
 
 
 def _flatten(call: Call) -> Any:
-    x, axis = call.x(0), call.attrs.get("axis", 1)
-    axis = axis + x.ndim if axis < 0 else axis
-    lead = F.shape(x)[:axis]
-    rows = int(np.prod(lead)) if all(isinstance(n, int) for n in lead) else -1
-    columns = x.shape[axis:]
-    if rows != -1 or not all(isinstance(n, int) for n in columns):
-        return x.reshape(rows, -1) if rows != 0 else x.reshape(0, int(np.prod(columns)))
-    return x.reshape(-1, int(np.prod(columns)))
+    shape, axis = call.shape(), call.attrs.get("axis", 1)
+    axis = axis + len(shape) if axis < 0 else axis
+    return call.x(0).reshape(math.prod(shape[:axis]), math.prod(shape[axis:]))
 
 
 def _squeeze(call: Call) -> Any:
@@ -129,7 +125,7 @@ def _gather(call: Call) -> Any:
         index = value.known % x.shape[axis] if value.known.size else value.known
         return _picked(x, index.astype(np.int64), axis)
     index = call.x(1)
-    index = jnp.where(index < 0, index + x.shape[axis], index)
+    index = _from_start(call, index)
     if axis == 0 and x.ndim == 2:
         return F.embedding(index, x)
     return jnp.take(x, index, axis, mode="clip")
@@ -230,6 +226,24 @@ def _dropout(call: Call) -> Any:
     return (x, jnp.ones(x.shape, bool)) if call.results > 1 else x
 
 
+def _top_k(call: Call) -> Any:
+    k = int(call.attrs["k"] if "k" in call.attrs else call.known(1).reshape(()))
+    axis, largest = call.attrs.get("axis", -1), bool(call.attrs.get("largest", 1))
+    return tuple(F.topk(call.x(0), k, axis, largest))
+
+
+def _scatter(call: Call) -> Any:
+    if call.attrs.get("reduction", "none") != "add":
+        raise CaptureError('takes reduction="add", got another.')
+    x, index, source = call.xs()
+    return F.scatter_add(x, call.attrs.get("axis", 0), _from_start(call, index), source)
+
+
+def _from_start(call: Call, index: Any) -> Any:
+    """Indices below 0 count from the end."""
+    return jnp.where(index < 0, index + call.shape()[call.attrs.get("axis", 0)], index)
+
+
 MOVES: dict[str, Operator] = {
     "Cast": _cast,
     "CastLike": lambda call: call.x(0).astype(call.x(1).dtype),
@@ -241,11 +255,15 @@ MOVES: dict[str, Operator] = {
     "Expand": _expand,
     "Flatten": _flatten,
     "Gather": _gather,
+    "GatherElements": lambda call: F.gather(
+        call.x(0), call.attrs.get("axis", 0), _from_start(call, call.x(1))
+    ),
     "Identity": lambda call: call.x(0),
     "OneHot": _one_hot,
     "Pad": _pad,
     "Range": _range,
     "Reshape": _reshape,
+    "ScatterElements": _scatter,
     "Shape": _shape,
     "Size": lambda call: np.asarray(np.prod(_shape(call), initial=1)),
     "Slice": _slice,
@@ -253,6 +271,7 @@ MOVES: dict[str, Operator] = {
     "Split": _split,
     "Squeeze": _squeeze,
     "Tile": _tile,
+    "TopK": _top_k,
     "Transpose": _transpose,
     "Trilu": _trilu,
     "Unsqueeze": _unsqueeze,

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 DOMAINS = ("", "ai.onnx")
 """The standard operators; others are refused by name."""
-_NEWEST_IR = 13
 
 
 def package() -> Any:
@@ -45,10 +44,11 @@ def model_of(path: str | Path) -> ModelProto:
     model: ModelProto = _parsed(onnx, read_whole(at), at)
     if not model.HasField("graph") or not model.opset_import:
         raise FileError(f"An ONNX file takes a graph and its opset, got none in {at}.")
-    if model.ir_version > _NEWEST_IR:
+    if model.ir_version > onnx.IR_VERSION:
         raise FileError(
-            f"An ONNX file takes an IR version of at most {_NEWEST_IR}, got {model.ir_version}.",
+            f"An ONNX file takes an IR version up to {onnx.IR_VERSION}, got {model.ir_version}.",
             where=str(at),
+            help="update the onnx package.",
         )
     _load_data_beside(onnx, model, at)
     return onnx.inliner.inline_local_functions(model) if model.functions else model

@@ -86,7 +86,7 @@ def _batch_norm(call: Call) -> Any:
 
 
 def _instance_norm(call: Call) -> Any:
-    return F.instance_norm(*call.xs(), eps=call.attrs.get("epsilon", 1e-5))
+    return F.instance_norm(call.x(0), call.x(1), call.x(2), eps=call.attrs.get("epsilon", 1e-5))
 
 
 def _layer_norm(call: Call) -> Any:

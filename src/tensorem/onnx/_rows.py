@@ -143,8 +143,15 @@ def _conv_dx(w: Writer, node: Node) -> None:
 
 
 def _max_pool(w: Writer, node: Node) -> None:
-    kernel = list(node.attrs["kernel_size"])
-    w.node("MaxPool", node.inputs, node.outputs, kernel_shape=kernel, **_window(node.attrs))
+    """Readers refuse padding as wide as a kernel, which gaps in it allow: it is written out."""
+    a, x = node.attrs, node.inputs[0]
+    kernel, attrs = list(a["kernel_size"]), _window(node.attrs)
+    if any(max(sides) >= k for sides, k in zip(a["padding"], kernel, strict=True)):
+        pads = attrs.pop("pads")
+        low, high = pads[: len(kernel)], pads[len(kernel) :]
+        least = w.like(-np.inf, x)
+        x = w.node("Pad", [x, w.constant([0, 0, *low, 0, 0, *high]), least])
+    _out(w, node, "MaxPool", x, kernel_shape=kernel, **attrs)
 
 
 def _avg_pool(w: Writer, node: Node) -> None:
@@ -256,6 +263,27 @@ def _cumsum(w: Writer, node: Node) -> None:
     _out(w, node, "CumSum", node.inputs[0], w.constant(node.attrs["dim"]))
 
 
+def _sorted(w: Writer, node: Node, values: str, places: str) -> None:
+    """The first few in order, and where they stood."""
+    a = node.attrs
+    inputs = [node.inputs[0], w.constant([a["count"]])]
+    w.node("TopK", inputs, [values, places], axis=a["dim"], largest=int(a["descending"]))
+
+
+def _sort(w: Writer, node: Node) -> None:
+    _sorted(w, node, node.outputs[0], w.fresh("places"))
+
+
+def _argsort(w: Writer, node: Node) -> None:
+    places = w.fresh("places")
+    _sorted(w, node, w.fresh("values"), places)
+    _out(w, node, "Cast", places, to=TYPES["int32"])
+
+
+def _scatter_add(w: Writer, node: Node) -> None:
+    w.node("ScatterElements", node.inputs, node.outputs, axis=node.attrs["dim"], reduction="add")
+
+
 def _not_equal(w: Writer, node: Node) -> None:
     _out(w, node, "Not", w.node("Equal", node.inputs))
 
@@ -266,6 +294,7 @@ ROWS: dict[str, Row] = {
     "amax": _reduced("ReduceMax"),
     "amin": _reduced("ReduceMin"),
     "argmax": _argmax,
+    "argsort": _argsort,
     "avg_pool2d": _avg_pool,
     "batch_norm": _batch_norm,
     "broadcast": _broadcast,
@@ -286,6 +315,7 @@ ROWS: dict[str, Row] = {
     "expm1": _expm1,
     "flip": _flip,
     "gelu": _one("Gelu", approximate="approximate"),
+    "gather": _one("GatherElements", axis="dim"),
     "greater": _one("Greater"),
     "greater_equal": _one("GreaterOrEqual"),
     "hardswish": _one("HardSwish"),
@@ -318,6 +348,7 @@ ROWS: dict[str, Row] = {
     "reshape": _reshape,
     "rms_norm": _rms_norm,
     "rsqrt": _after("Reciprocal", "Sqrt"),
+    "scatter_add": _scatter_add,
     "selu": _one("Selu"),
     "sigmoid": _one("Sigmoid"),
     "sign": _one("Sign"),
@@ -327,6 +358,7 @@ ROWS: dict[str, Row] = {
     "softmax": _one("Softmax", axis="dim"),
     "softplus": _one("Softplus"),
     "softsign": _one("Softsign"),
+    "sort": _sort,
     "sqrt": _one("Sqrt"),
     "square": _square,
     "stop_gradient": _one("Identity"),

@@ -158,8 +158,13 @@ def _resize(call: Call) -> Any:
 
 def _targets(call: Call) -> dict[int, tuple[int, float]]:
     """The new size and the scale of each axis."""
-    given, own = (1, None) if call.op == "Upsample" or call.opset < 11 else (2, 3), call.shape()
-    scales = call.setting("scales", given[0]) if isinstance(given, tuple) else None
+    own = call.shape()
+    if not all(isinstance(n, int) for n in own):
+        raise CaptureError(
+            f"takes an image whose sizes are numbers, got {own}.",
+            help='give them: onnx.load(path, sizes={"height": 64, ...}).',
+        )
+    scales = call.setting("scales", 1 if _old_resize(call) else 2)
     sizes = call.known(3).tolist() if call.op == "Resize" and call.has(3) else None
     axes = call.attrs.get("axes", range(len(sizes or scales or ())))
     if sizes:
@@ -167,12 +172,16 @@ def _targets(call: Call) -> dict[int, tuple[int, float]]:
     return {a: (math.floor(own[a] * s), s) for a, s in zip(axes, scales or (), strict=True)}
 
 
+def _old_resize(call: Call) -> bool:
+    """Upsample, and the first form of Resize, which knew one rule for places."""
+    return call.op == "Upsample" or call.opset < 11
+
+
 def _sources(call: Call, old: int, new: int, scale: float) -> np.ndarray:
     """Where each entry of the new axis stands on the old one."""
-    legacy = call.op == "Upsample" or call.opset < 11
     kind = call.attrs.get("coordinate_transformation_mode", "half_pixel")
     i = np.arange(new, dtype=np.float64)
-    if legacy or kind == "asymmetric":
+    if _old_resize(call) or kind == "asymmetric":
         return i / scale
     if kind == "align_corners":
         return i * (old - 1) / (new - 1) if new > 1 else 0 * i
@@ -194,8 +203,7 @@ _ROUND: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 
 
 def _nearest(call: Call, x: Any, axis: int, places: np.ndarray) -> Any:
-    legacy = call.op == "Upsample" or call.opset < 11
-    rule = "floor" if legacy else call.attrs.get("nearest_mode", "round_prefer_floor")
+    rule = "floor" if _old_resize(call) else call.attrs.get("nearest_mode", "round_prefer_floor")
     index = np.clip(_ROUND[rule](places), 0, x.shape[axis] - 1).astype(np.int32)
     return jnp.take(x, index, axis, mode="clip")
 
@@ -208,7 +216,7 @@ def _linear(x: Any, axis: int, places: np.ndarray) -> Any:
     weights = np.zeros((len(places), old), x.dtype)
     weights[np.arange(len(places)), low] += 1 - part
     weights[np.arange(len(places)), np.minimum(low + 1, old - 1)] += part
-    return jnp.moveaxis(F.linear(jnp.moveaxis(x, axis, -1), weights), -1, axis)
+    return jnp.moveaxis(F.linear(jnp.moveaxis(x, axis, -1), jnp.asarray(weights)), -1, axis)
 
 
 WINDOWS: dict[str, Operator] = {
