@@ -100,7 +100,7 @@ def test_no_two_files_import_each_other_on_whatever_way() -> None:
         graphlib.TopologicalSorter(graph).prepare()
 
 
-LAZY = {*HEAVY, "rich", "IPython", "safetensors", "ml_dtypes", "fcntl"}
+LAZY = {*HEAVY, "rich", "IPython", "safetensors", "ml_dtypes", "fcntl", "onnx", "google"}
 """What takes long to import, or is not on every machine."""
 
 

@@ -108,9 +108,9 @@ def _saved(tmp_path: Path, *nodes: Any, inputs: Any = None, arrays: Any = (), **
 
 def test_sizes_keep_their_names_or_take_numbers(tmp_path: Path) -> None:
     path = _saved(tmp_path, helper.make_node("Flatten", ["x"], ["y"]), inputs=["batch", "time", 3])
-    assert str(ours.load(path).specs["x0"]) == "float32(batch, time, 3)"
+    assert str(ours.load(path).specs["x0"]) == "float32 (batch, time, 3)"
     graph = ours.load(path, sizes={"batch": "N", "time": 5})
-    assert str(graph.specs[graph.outputs[0]]) == "float32(N, 15)"
+    assert str(graph.specs[graph.outputs[0]]) == "float32 (N, 15)"
     with pytest.raises(ArgumentError, match=r"takes sizes for batch, time, got tme\."):
         ours.load(path, sizes={"tme": 5})
     with pytest.raises(ArgumentError, match=r"takes constants for the inputs x, got z\."):
