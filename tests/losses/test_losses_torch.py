@@ -216,6 +216,41 @@ def test_losses_of_bits_are_finite_at_the_extremes(logit: float) -> None:
     assert value == 200.0 and jnp.isfinite(slope).all()
 
 
+CLASSES = jnp.array([0, 2])
+FAR = jnp.array([[1e4, -1e4, 0.0], [-1e4, 1e4, 1e4]])
+MASKED = jnp.array([[0.0, -jnp.inf, 1.0], [-jnp.inf, 1.0, 0.0]])
+SOFT = jnp.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
+EXTREME: list[Callable[[Any], Any]] = [
+    *(
+        partial(losses.cross_entropy, target=CLASSES, **options)
+        for options in ({}, {"weight": W4[:3]}, {"ignore_index": 2}, {"label_smoothing": 0.1})
+    ),
+    partial(losses.cross_entropy, target=SOFT),
+    lambda x: losses.nll(jax.nn.log_softmax(x), CLASSES),
+    partial(losses.multi_margin, target=CLASSES, p=2),
+    lambda x: losses.kl_div(jnp.maximum(x, -1e4), SOFT),
+    *(partial(getattr(losses, n), target=SOFT) for n in ("mse", "l1", "huber", "log_cosh")),
+]
+
+
+@pytest.mark.parametrize("loss", EXTREME)
+def test_slopes_and_bends_are_finite_at_the_extremes(loss: Callable[[Any], Any]) -> None:
+    @jax.jit
+    def slopes(x: Any) -> Any:
+        slope = jax.grad(lambda x: loss(x)[0])
+        return jax.jvp(slope, (x,), (jnp.ones_like(x),))
+
+    for x in (FAR, jnp.where(jnp.isinf(MASKED), -1e4, MASKED)):
+        assert all(jnp.isfinite(y).all() for y in slopes(x))
+
+
+@pytest.mark.parametrize("loss", [*EXTREME[:3], *EXTREME[4:6]])
+def test_a_class_that_is_masked_has_no_slope(loss: Callable[[Any], Any]) -> None:
+    value, slope = jax.value_and_grad(lambda x: loss(x)[0])(MASKED)
+    assert not jnp.isnan(value) and jnp.isfinite(slope).all()
+    assert not slope[jnp.isinf(MASKED)].any()
+
+
 def test_the_second_derivative_of_bce_is_finite_at_the_extremes() -> None:
     p = jnp.array([0.25, 1e-18, 4e-20, 1e-38, 0.0, 1.0])
     for y in (0.0, 1.0):

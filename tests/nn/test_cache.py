@@ -16,7 +16,7 @@ from tensorem import nn
 from tensorem.errors import ArgumentError, DataError, DTypeError, LayerError, ShapeError
 from tensorem.shapes import Spec
 
-VOCABULARY, LONGEST = 11, 24
+VOCABULARY, LONGEST = 11, 200
 
 
 class Words(nn.Layer):

@@ -12,7 +12,7 @@ from tensorem.calls import integer
 from tensorem.rules import Numbers as Numbers
 from tensorem.shapes import format_shape, require_equal
 
-from ._move import broadcast, reshape
+from ._move import batched, broadcast
 from ._shape import checked, shape, spec
 
 Array = jax.Array
@@ -116,7 +116,7 @@ def conv2d(
     moves = rules.moves(rules.conv_window(kernel, stride, padding, dilation))
     operands = (weight,) if bias is None else (weight, bias)
     groups = integer("groups", groups, 1)
-    return batched(ops.conv2d, rules.conv2d, x, *operands, **moves, groups=groups)
+    return of_images(ops.conv2d, rules.conv2d, x, *operands, **moves, groups=groups)
 
 
 @checked
@@ -155,11 +155,9 @@ def _held(rows: Array, index: Array, padding_idx: int, count: int) -> Array:
     return ops.where(mask, ops.stop_gradient(rows), rows)
 
 
-def batched(op: ops.Op, rule: ops.Rule, *operands: Array, **attrs: ops.Attr) -> Array:
+def of_images(op: ops.Op, rule: ops.Rule, *operands: Array, **attrs: ops.Attr) -> Array:
     """An op on a batch of images; on one image also, of which the rule is asked."""
     x, *rest = operands
-    if x.ndim == 4:
-        return op(*operands, **attrs)
-    rule(*map(spec, operands), **attrs)
-    y = op(reshape(x, (1, *x.shape)), *rest, **attrs)
-    return reshape(y, y.shape[1:])
+    if x.ndim != 4:
+        rule(*map(spec, operands), **attrs)
+    return batched(x, 2, lambda x: op(x, *rest, **attrs))

@@ -6,7 +6,6 @@ that a kernel meets. So every reading of `conv2d` is one of these, the checker's
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -20,7 +19,7 @@ from tensorem.errors import ShapeError
 from tensorem.rules import Numbers, Window, conv_window
 from tensorem.shapes import format_shape
 
-from ._move import as_row, broadcast, cat, narrow, of_row, pad, permute, reshape
+from ._move import as_row, batched, broadcast, cat, narrow, of_row, pad, permute, reshape
 from ._shape import checked, shape, spec, static
 
 Array = jax.Array
@@ -55,7 +54,7 @@ def conv1d(
         [[1.0, 2.0, 2.0, 1.0]]
     """
     window = _checked(x, weight, bias, (stride, padding, dilation, groups), 1)
-    return _batched(x, 1, lambda x: _conv1d(x, weight, bias, window, groups))
+    return batched(x, 1, lambda x: _conv1d(x, weight, bias, window, groups))
 
 
 @checked
@@ -87,7 +86,7 @@ def conv3d(
         [[[[8.0]]]]
     """
     window = _checked(x, weight, bias, (stride, padding, dilation, groups), 3)
-    return _batched(x, 3, lambda x: _conv3d(x, weight, bias, window, groups))
+    return batched(x, 3, lambda x: _conv3d(x, weight, bias, window, groups))
 
 
 @checked
@@ -128,7 +127,7 @@ def conv_transpose1d(
     window, more = _transposed(
         x, weight, bias, (stride, padding, output_padding, dilation, groups), 1
     )
-    return _batched(x, 1, lambda x: _biased(_transpose1d(x, weight, window, more, groups), bias))
+    return batched(x, 1, lambda x: _biased(_transpose1d(x, weight, window, more, groups), bias))
 
 
 @checked
@@ -169,7 +168,7 @@ def conv_transpose2d(
     window, more = _transposed(
         x, weight, bias, (stride, padding, output_padding, dilation, groups), 2
     )
-    return _batched(x, 2, lambda x: _biased(_transpose2d(x, weight, window, more, groups), bias))
+    return batched(x, 2, lambda x: _biased(_transpose2d(x, weight, window, more, groups), bias))
 
 
 @checked
@@ -210,7 +209,7 @@ def conv_transpose3d(
     window, more = _transposed(
         x, weight, bias, (stride, padding, output_padding, dilation, groups), 3
     )
-    return _batched(x, 3, lambda x: _biased(_transpose3d(x, weight, window, more, groups), bias))
+    return batched(x, 3, lambda x: _biased(_transpose3d(x, weight, window, more, groups), bias))
 
 
 # --- convolution
@@ -279,14 +278,6 @@ def _of_slices(window: Window[int]) -> Window[int]:
     return Window(
         window.kernel_size[1:], window.stride[1:], window.padding[1:], window.dilation[1:]
     )  # fmt: skip
-
-
-def _batched(x: Array, axes: int, f: Callable[[Array], Array]) -> Array:
-    """A function of a batch, on one image too."""
-    if x.ndim == axes + 2:
-        return f(x)
-    y = f(reshape(x, (1, *x.shape)))
-    return reshape(y, y.shape[1:])
 
 
 # --- its transpose

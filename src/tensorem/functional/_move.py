@@ -326,6 +326,14 @@ def repeat_interleave(x: Array, repeats: int, dim: int | None = None) -> Array:
     return reshape(wide, (*first[:-1], first[-1] * times, *last))
 
 
+def batched(x: Array, axes: int, f: Callable[[Array], Array]) -> Array:
+    """A function of a batch of images with so many axes, on one image too."""
+    if x.ndim == axes + 2:
+        return f(x)
+    y = f(reshape(x, (1, *x.shape)))
+    return reshape(y, y.shape[1:])
+
+
 def as_row(x: Array) -> Array:
     """A series (..., L) as an image (..., 1, L)."""
     return reshape(x, (*x.shape[:-1], 1, x.shape[-1]))

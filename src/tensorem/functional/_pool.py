@@ -17,7 +17,7 @@ from tensorem.rules import pool_window, window_counts
 from tensorem.shapes import format_shape
 
 from ._arithmetic import div
-from ._contract import Numbers, batched
+from ._contract import Numbers, of_images
 from ._shape import checked, shape, static
 
 Array = jax.Array
@@ -57,7 +57,7 @@ def max_pool2d(
         [[[4.0, 5.0], [7.0, 8.0]]]
     """
     attrs = _window(x, kernel_size, stride, padding, dilation, ceil_mode)
-    return batched(ops.max_pool2d, rules.max_pool2d, x, **attrs)
+    return of_images(ops.max_pool2d, rules.max_pool2d, x, **attrs)
 
 
 @checked
@@ -108,7 +108,7 @@ def avg_pool2d(
     else:  # it differs from window to window
         divisor, counts = 1, _counts(x, counted, **attrs)
     attrs["divisor"] = divisor
-    pooled = partial(batched, ops.avg_pool2d, rules.avg_pool2d, **attrs)
+    pooled = partial(of_images, ops.avg_pool2d, rules.avg_pool2d, **attrs)
     if counts is None:
         return pooled(x)
     return ops.rounded_once(lambda x: div(pooled(x), jnp.asarray(counts, x.dtype)))(x)

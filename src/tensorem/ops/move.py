@@ -12,11 +12,11 @@ from jax.core import Tracer
 from numpy.typing import NDArray
 
 from tensorem import rules
-from tensorem.calls import named
 from tensorem.domains import End, Interval, Lines, Rational, equation
 
 from ._derive import Box, additive, enclosed, move, value, varies
 from ._op import Chain, Cited, Op
+from .places import known_places
 
 Dims = tuple[int, ...]
 Grid = NDArray[Any]
@@ -98,9 +98,7 @@ def _embedding(index: Array, weight: Array) -> Array:
 
 
 def _embedding_exact(index: Rational, weight: Rational) -> Rational:
-    with named("embedding"):
-        rules.check_rows(index.fractions(), weight.shape[0])
-    rows = (index.num // index.den).astype(np.int64)
+    rows = known_places("embedding", index, weight.shape[0])
     return weight.map(lambda num: num[rows])
 
 

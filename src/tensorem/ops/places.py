@@ -51,7 +51,7 @@ def _column(index: Array) -> Array:
 # --- rationals
 
 
-def _known(name: str, index: Rational, size: int) -> NDArray[np.int64]:
+def known_places(name: str, index: Rational, size: int) -> NDArray[np.int64]:
     """The places of an index; an error where there is none."""
     with named(name):
         rules.check_rows(index.fractions(), size)
@@ -60,12 +60,12 @@ def _known(name: str, index: Rational, size: int) -> NDArray[np.int64]:
 
 
 def _gather_exact(x: Rational, index: Rational, *, dim: int) -> Rational:
-    places = _known("gather", index, x.shape[dim])
+    places = known_places("gather", index, x.shape[dim])
     return x.map(lambda num: np.take_along_axis(num, places, axis=dim))
 
 
 def _scatter_add_exact(x: Rational, index: Rational, src: Rational, *, dim: int) -> Rational:
-    d, places = dim % x.ndim, _known("scatter_add", index, x.shape[dim])
+    d, places = dim % x.ndim, known_places("scatter_add", index, x.shape[dim])
     hit = np.expand_dims(places, d) == _steps(np, x.shape, d)
     return x + src.map(lambda num: np.where(hit, np.expand_dims(num, d), 0).sum(axis=d + 1))
 
