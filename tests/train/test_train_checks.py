@@ -349,8 +349,8 @@ def test_a_model_of_a_dict_is_not_one_to_train() -> None:
             use()
 
 
-def test_a_dict_is_no_array_of_examples() -> None:
-    with pytest.raises(DataError, match="takes x with examples along axis 0, got dict"):
+def test_a_dict_names_the_inputs_of_forward() -> None:
+    with pytest.raises(DataError, match="The model takes inputs named xs, got a"):
         train.fit(mlp(), ({"a": X}, Y))
 
 

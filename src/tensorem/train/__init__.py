@@ -16,6 +16,7 @@ from ._callbacks import EMA as EMA
 from ._callbacks import SWA as SWA
 from ._callbacks import EarlyStopping as EarlyStopping
 from ._callbacks import KeepBest as KeepBest
+from ._compute import Compute as Compute
 from ._evaluate import evaluate as evaluate
 from ._evaluate import predict as predict
 from ._feed import Batches as Batches
@@ -25,6 +26,16 @@ from ._feed import feed as feed
 from ._fit import fit as fit
 from ._fit import resume as resume
 from ._folder import read_config as read_config
+from ._objective import Auxiliary as Auxiliary
+from ._objective import Objective as Objective
+from ._objective import Pick as Pick
+from ._objective import Seeing as Seeing
+from ._objective import Total as Total
+from ._objective import View as View
+from ._objective import Weighted as Weighted
+from ._objective import pick as pick
+from ._objective import total as total
+from ._objective import weighted as weighted
 from ._pace import Pace as Pace
 from ._plan import Plan as Plan
 from ._progress import Display as Display
@@ -49,10 +60,12 @@ from ._watch import on_train_end as on_train_end
 from ._watch import on_train_start as on_train_start
 
 __all__ = [
+    "Auxiliary",
     "Batches",
     "Callback",
     "CallbackError",
     "Callbacks",
+    "Compute",
     "Display",
     "EMA",
     "EarlyStopping",
@@ -64,20 +77,26 @@ __all__ = [
     "Memory",
     "Moment",
     "NonFinite",
+    "Objective",
     "Pace",
+    "Pick",
     "Piece",
     "Plan",
     "Record",
     "Run",
     "Runner",
     "SWA",
+    "Seeing",
     "State",
     "StepEvent",
     "Stop",
     "Stream",
     "Task",
+    "Total",
     "Updated",
+    "View",
     "Watch",
+    "Weighted",
     "When",
     "evaluate",
     "feed",
@@ -89,9 +108,12 @@ __all__ = [
     "on_step",
     "on_train_end",
     "on_train_start",
+    "pick",
     "predict",
     "read_config",
     "resume",
+    "total",
+    "weighted",
 ]
 
 if not TYPE_CHECKING:

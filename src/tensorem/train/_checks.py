@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from inspect import signature
 from typing import Any
 
 import jax
@@ -15,7 +16,8 @@ from tensorem.dtypes import exactly, is_floating, is_numeric
 from tensorem.errors import DataError, DTypeError, ShapeError
 from tensorem.shapes import Spec, solve
 
-from ._feed import Examples
+from ._feed import Examples, Targets
+from ._objective import bare
 from ._task import Scores, Task
 
 
@@ -27,11 +29,33 @@ def checked(task: Task, found: Examples, where: str = "data") -> Examples:
         DTypeError: A dtype does not fit.
         DataError: A value is not finite, or a label is no class.
     """
+    found = _in_order(task.model, found, where)
     inputs = checked_inputs(task.model, found.inputs, where)
-    targets = _converted(found.targets, _target_dtype(task, found), f"{where}, y")
+    output = _output(task, inputs)
+
+    def converted(target: NDArray[Any]) -> NDArray[Any]:
+        return _converted(target, _target_dtype(output, target), f"{where}, y")
+
+    targets = jax.tree.map(converted, found.targets)
     _check_targets(task, inputs, targets, where)
-    _check_finite(targets, f"{where}, y")
+    for target in jax.tree.leaves(targets):
+        _check_finite(target, f"{where}, y")
     return Examples(inputs, targets)
+
+
+def _in_order(model: nn.Model, found: Examples, where: str) -> Examples:
+    """The same with inputs that were given by name in the order of the arguments of forward."""
+    if not found.names:
+        return found
+    specs = model.input if isinstance(model.input, tuple) else (model.input,)
+    takes = tuple(signature(model.layer.forward).parameters)[: len(specs)]
+    if set(found.names) != set(takes):
+        raise DataError(
+            f"The model takes inputs named {', '.join(takes)}, got {', '.join(found.names)}.",
+            where=where,
+        )
+    by_name = dict(zip(found.names, found.inputs, strict=True))
+    return Examples(tuple(by_name[name] for name in takes), found.targets)
 
 
 def checked_inputs(
@@ -95,12 +119,11 @@ def _check_finite(array: NDArray[Any], where: str) -> None:
     )
 
 
-def _target_dtype(task: Task, found: Examples) -> str:
+def _target_dtype(output: Any, target: NDArray[Any]) -> str:
     """Class numbers stay what they are; numbers to be met take the dtype of the output."""
-    name: str = found.targets.dtype.name
-    output = _output(task, found.inputs)
-    exact = found.targets.dtype.kind in "biu" or not isinstance(output, jax.ShapeDtypeStruct)
-    return name if exact else output.dtype.name
+    exact = target.dtype.kind in "biu" or not isinstance(output, jax.ShapeDtypeStruct)
+    name: str = target.dtype.name if exact else output.dtype.name
+    return name
 
 
 def _output(task: Task, inputs: tuple[NDArray[Any], ...]) -> Any:
@@ -113,28 +136,39 @@ def _output(task: Task, inputs: tuple[NDArray[Any], ...]) -> Any:
 
 
 def _check_targets(
-    task: Task, inputs: tuple[NDArray[Any], ...], targets: NDArray[Any], where: str
+    task: Task, inputs: tuple[NDArray[Any], ...], targets: Targets, where: str
 ) -> None:
     """The loss and the metrics say themselves what they take."""
     output = _output(task, inputs)
     try:
-        unseen = task.scores.functions
+        plain = task.scores.plain
+        unseen = plain.functions
         if isinstance(task.loss, str):
-            losses.check_targets(task.loss, _one_array(task.loss, output), targets)
+            losses.check_targets(
+                task.loss, _one_array(task.loss, output), _one_target(task.loss, targets)
+            )
             unseen = unseen[1:]
-        form = jax.ShapeDtypeStruct(targets.shape, targets.dtype)
-        own = task.scores.own
-        jax.eval_shape(lambda output, y: own(output, y), output, form)
+        form = jax.tree.map(lambda y: jax.ShapeDtypeStruct(y.shape, y.dtype), targets)
+        jax.eval_shape(lambda output, y: plain.own(bare(output), y), output, form)
         _see_values(Scores(unseen), output, targets)
     except (ShapeError, DTypeError, DataError) as error:
         place = f"{where}, y" if not error.where else f"{where}, y: {error.where}"
         raise type(error)(error.what, where=place, because=error.because, help=error.help) from None
 
 
-def _see_values(scores: Scores, output: object, targets: NDArray[Any]) -> None:
+def _see_values(scores: Scores, output: object, targets: Targets) -> None:
     """A trace in which the targets are values, so that a score sees what it refuses in them."""
-    values = jnp.asarray(targets)
-    jax.eval_shape(lambda y: scores(y, values), output)
+    values = jax.tree.map(jnp.asarray, targets)
+    jax.eval_shape(lambda y: scores(bare(y), values), output)
+
+
+def _one_target(loss: str, targets: Targets) -> NDArray[Any]:
+    if isinstance(targets, np.ndarray):
+        return targets
+    raise ShapeError(
+        f"{loss} takes one array of targets, got {len(jax.tree.leaves(targets))}.",
+        help="train.pick(loss, target=...), train.weighted(loss), train.total({...}).",
+    )
 
 
 def _one_array(loss: str, output: object) -> Spec:

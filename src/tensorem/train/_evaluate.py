@@ -7,6 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax import Array
 from numpy.typing import ArrayLike, NDArray
 
 from tensorem import nn
@@ -15,17 +16,18 @@ from tensorem.data import array_of
 from tensorem.errors import DataError
 
 from ._checks import checked, checked_inputs
-from ._feed import Data, Examples, examples
+from ._feed import Data, Examples, Inputs, examples, taken
+from ._objective import Score, Seeing, View
 from ._record import Record
-from ._task import Score, Task, require_model
+from ._task import Task, as_row, require_model
 
 
 @called
 def evaluate(
     model: nn.Model,
     data: Data,
-    loss: str | Score = "cross_entropy",
-    metrics: tuple[str | Score, ...] | None = None,
+    loss: str | Score | Seeing = "cross_entropy",
+    metrics: tuple[str | Score | Seeing, ...] | None = None,
     batch_size: int = 256,
 ) -> dict[str, float]:
     """The mean loss and metrics of a model over data, in evaluation.
@@ -61,11 +63,24 @@ def scored(task: Task, model: nn.Model, found: Examples, batch_size: int) -> dic
     for batch in _batches(len(found), batch_size):
         xs = tuple(jnp.asarray(x[batch]) for x in found.inputs)
         output = model.built.evaluate(dict(model.params), dict(model.buffers), xs)
-        row = task.row(output, jnp.asarray(found.targets[batch]))
+        targets = jax.tree.map(jnp.asarray, taken(found.targets, batch))
+        row = _row(task, model, xs, output, targets)
         rows.append(np.asarray(row).tolist())
         if not np.isfinite(rows[-1]).all():
             model.look(*xs)
     return Record(task.names, np.asarray(rows, np.float64)).means()
+
+
+def _row(task: Task, model: nn.Model, xs: Inputs, output: Any, targets: Any) -> Array:
+    """The pairs of a batch; a score that sees the model calls it as it is in evaluation."""
+    if task.scores.plain == task.scores:
+        return task.row(output, targets)
+    params, buffers = dict(model.params), dict(model.buffers)
+
+    def call(inputs: Inputs) -> Any:
+        return model.built.evaluate(params, buffers, inputs)
+
+    return as_row(task.scores(View(call, params, buffers, xs, output), targets))
 
 
 @called

@@ -6,8 +6,9 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
@@ -20,6 +21,8 @@ from tensorem.disk import raw
 from tensorem.errors import ArgumentError, DataError
 
 Inputs = tuple[Array, ...]
+Targets = Any
+"""An array, or a tuple or dict of arrays: what a loss and the metrics get."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,29 +32,37 @@ class Examples:
     Args:
         inputs: One array for each input of the model.
         targets: One row for each example.
+        names: The arguments of forward that the inputs are for; none where they are in order.
     """
 
     inputs: tuple[NDArray[Any], ...]
-    targets: NDArray[Any]
+    targets: Targets
+    names: tuple[str, ...] = ()
 
     def __len__(self) -> int:
-        return len(self.targets)
+        return len(self.inputs[0])
+
+    @property
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """The inputs, and then the arrays of the targets."""
+        return (*self.inputs, *jax.tree.leaves(self.targets))
 
     def sha256(self) -> str:
         """The hash of every shape, dtype and value."""
         digest = hashlib.sha256()
-        for array in (*self.inputs, self.targets):
+        for array in self.arrays:
             digest.update(f"{array.dtype.str} {array.shape} ".encode())
             digest.update(raw(array))
         return digest.hexdigest()
 
 
 Data = Dataset | Examples | tuple[Any, Any]
-"""What is trained on; of a pair (x, y) x is a tuple where the model takes several inputs."""
+"""What is trained on; of a pair (x, y) x is a tuple where the model takes several inputs, or a dict
+by the arguments of its forward; y is a tuple or dict of arrays where a loss takes several."""
 
 
 def examples(data: object) -> Examples:
-    """The examples of a `Dataset`, or of a pair (x, y); x is a tuple for several inputs.
+    """The examples of a `Dataset`, or of a pair (x, y); x is a tuple or dict for several inputs.
 
     Raises:
         DataError: It is neither, or the lengths differ, or it is empty.
@@ -59,8 +70,10 @@ def examples(data: object) -> Examples:
     if isinstance(data, Examples):
         return data
     x, y = _pair(data)
-    inputs = tuple(map(_array, x if isinstance(x, tuple) or _holds_arrays(x) else (x,)))
-    found = Examples(inputs, _narrowed(_array(y)))
+    names = tuple(x) if isinstance(x, dict) else ()
+    several = isinstance(x, tuple) or _holds_arrays(x)
+    inputs = tuple(map(_array, x.values() if names else x if several else (x,)))
+    found = Examples(inputs, _targets(y), names)
     _check_lengths(found)
     return found
 
@@ -106,14 +119,27 @@ def _narrowed(targets: NDArray[Any]) -> NDArray[Any]:
     return targets
 
 
+def taken(arrays: Any, rows: Any) -> Any:
+    """The same tree with some rows of each array."""
+    return jax.tree.map(lambda a: a[rows], arrays)
+
+
+def _targets(y: object) -> Targets:
+    if isinstance(y, dict):
+        return {str(name): _narrowed(_array(v)) for name, v in y.items()}
+    if _holds_arrays(list(y) if isinstance(y, tuple) else y):
+        return tuple(_narrowed(_array(v)) for v in cast("list[Any]", y))
+    return _narrowed(_array(y))
+
+
 def _check_lengths(found: Examples) -> None:
-    for name, array in (("x", found.inputs), ("y", (found.targets,))):
+    for name, array in (("x", found.inputs), ("y", jax.tree.leaves(found.targets))):
         for single in (a for a in array if a.ndim == 0):
             got = type(single.item()).__name__ if single.dtype == object else "a scalar"
             raise DataError(f"Training takes {name} with examples along axis 0, got {got}.")
-    lengths = {len(a) for a in (*found.inputs, found.targets)}
+    lengths = {len(a) for a in found.arrays}
     if len(lengths) > 1:
-        shown = ", ".join(str(a.shape) for a in (*found.inputs, found.targets))
+        shown = ", ".join(str(a.shape) for a in found.arrays)
         raise DataError(f"Training takes as many targets as inputs, got shapes {shown}.")
     if lengths == {0}:
         raise DataError("Training takes at least one example, got none.")
@@ -132,7 +158,7 @@ class Piece:
 
     begin: int
     inputs: Inputs
-    targets: Array
+    targets: Targets
     order: NDArray[np.int32]
 
     @property
@@ -177,7 +203,7 @@ class Feed:
     """
 
     inputs: Inputs
-    targets: Array
+    targets: Targets
     batch_size: int
     seed: int
     drop_last: bool
@@ -190,7 +216,7 @@ class Feed:
     @property
     def size(self) -> int:
         """The number of examples."""
-        return int(self.targets.shape[0])
+        return int(self.inputs[0].shape[0])
 
     def order(self, epoch: int) -> NDArray[np.int32]:
         """The rows of an epoch as they are visited: what `data.Loader(shuffle=True)` gives."""
@@ -257,5 +283,5 @@ def feed(data: Data, batch_size: int = 32, seed: int = 0, drop_last: bool = Fals
             because="every batch would be dropped.",
         )
     inputs = tuple(jnp.asarray(x) for x in found.inputs)
-    targets = jnp.asarray(found.targets)
+    targets = jax.tree.map(jnp.asarray, found.targets)
     return Feed(inputs, targets, batch_size, rand.check_seed(seed), drop_last)

@@ -19,18 +19,20 @@ from ._callback import Callback, Callbacks, again, begun, callbacks_of, describe
 from ._callbacks import OURS
 from ._checkpoint import canonical
 from ._checks import checked
+from ._compute import Backend, Compute, compute_of
 from ._feed import Batches, Data, Examples, examples, feed
 from ._fingerprint import check_fingerprint, fingerprint
 from ._folder import FORMAT, Folder, opened, required
 from ._job import Job, Standing, save, told, trained
+from ._objective import Score, Seeing
 from ._plan import Plan, plan_of
 from ._progress import Display, display_of
 from ._record import Record
 from ._run import Run
-from ._runner import Backend, Runner
+from ._runner import Runner
 from ._state import nonfinite, with_arrays
 from ._stream import Stream, StreamFeed, streamed
-from ._task import Score, Task
+from ._task import Task
 
 _ADAM = optim.adam(1e-3)
 
@@ -39,16 +41,16 @@ _ADAM = optim.adam(1e-3)
 def fit(
     model: nn.Model,
     data: Data | Loader | Stream,
-    loss: str | Score = "cross_entropy",
+    loss: str | Score | Seeing = "cross_entropy",
     optimizer: optim.Optimizer | optax.GradientTransformation = _ADAM,
     epochs: int = 20,
     batch_size: int = 32,
     seed: int = 0,
     *,
     validation: Data | None = None,
-    metrics: tuple[str | Score, ...] | None = None,
+    metrics: tuple[str | Score | Seeing, ...] | None = None,
     drop_last: bool = False,
-    backend: Backend = "compiled",
+    backend: Backend | Compute = "compiled",
     path: str | Path | None = None,
     checkpoint_every: int | None = None,
     log_every: int | None = None,
@@ -66,7 +68,8 @@ def fit(
         model: A model made by `nn.build`; it stays as it is, the trained one is `run.model`.
         data: A `Dataset`, or a pair (x, y); x is a tuple for several inputs. Or a `Loader`
             or a `Stream`, for data that does not fit in memory.
-        loss: "cross_entropy", "mse", or a function (output, targets) -> (sum, count).
+        loss: "cross_entropy", "mse", a function (output, targets) -> (sum, count), or a value:
+            `total` of several, `weighted` by example, an `Objective` that sees the model.
         optimizer: How gradients move the parameters; a transformation of optax too.
         epochs: How often every example is visited.
         batch_size: Examples in a step; the last batch of an epoch may be smaller.
@@ -74,7 +77,8 @@ def fit(
         validation: Data to be scored after each epoch.
         metrics: Names or functions like the loss; None takes what is usual for the loss.
         drop_last: Whether a smaller last batch is left out.
-        backend: "compiled": many steps in one program. "eager": layer by layer.
+        backend: "compiled": many steps in one program. "eager": layer by layer. Or a `Compute`,
+            which also says in how many parts a batch is computed, and in which precision.
         path: The run folder to make: config.json, log.jsonl, state.safetensors.
         checkpoint_every: Steps between checkpoints; None: one at the end of each epoch.
         log_every: Steps between rows of the log; None: one row at the end of each epoch.
@@ -100,8 +104,8 @@ def fit(
     """
     task = _task(model, loss, metrics)
     _require_finite(model)
-    rule = optim.optimizer_of(optimizer)
-    plan = Plan(loss, rule, epochs, batch_size, seed, task.metrics or (), drop_last, backend)
+    rule, compute = optim.optimizer_of(optimizer), compute_of(backend)
+    plan = Plan(loss, rule, epochs, batch_size, seed, task.metrics or (), drop_last, compute)
     folder = _folder(path, checkpoint_every, log_every)
     with model.precision():
         job = _job(task, plan, data, validation, folder, progress, callbacks_of(callbacks))
@@ -123,8 +127,8 @@ def resume(
     data: Data | Loader | Stream,
     *,
     validation: Data | None = None,
-    loss: Score | None = None,
-    metrics: tuple[str | Score, ...] | None = None,
+    loss: Score | Seeing | None = None,
+    metrics: tuple[str | Score | Seeing, ...] | None = None,
     optimizer: optim.Optimizer | optax.GradientTransformation | None = None,
     epochs: int | None = None,
     anyway: bool = False,
@@ -193,7 +197,9 @@ def resume(
             return trained(job, at)
 
 
-def _task(model: nn.Model, loss: str | Score, metrics: tuple[str | Score, ...] | None) -> Task:
+def _task(
+    model: nn.Model, loss: str | Score | Seeing, metrics: tuple[str | Score | Seeing, ...] | None
+) -> Task:
     runtime.prepare()
     return Task(model, loss, metrics)
 

@@ -11,8 +11,10 @@ from tensorem import metrics as known_metrics
 from tensorem.calls import flag, integer, named
 from tensorem.errors import ResumeError
 
-from ._runner import Backend, required_rule
-from ._task import Score, as_tuple, full_name
+from ._compute import Compute, compute_of
+from ._objective import Score, Seeing
+from ._runner import required_rule
+from ._task import as_tuple, full_name
 
 
 @dataclass(frozen=True)
@@ -27,27 +29,27 @@ class Plan:
         seed: Where the order of the examples and every random draw come from.
         metrics: Names or functions like the loss.
         drop_last: Whether a smaller last batch of an epoch is left out.
-        backend: "compiled" or "eager".
+        backend: How a step is computed.
 
     Raises:
         ArgumentError: A value out of its range.
     """
 
-    loss: str | Score
+    loss: str | Score | Seeing
     optimizer: optim.Optimizer
     epochs: int
     batch_size: int
     seed: int
-    metrics: tuple[str | Score, ...]
+    metrics: tuple[str | Score | Seeing, ...]
     drop_last: bool
-    backend: Backend
+    backend: Compute
 
     def __post_init__(self) -> None:
         with named("Training"):
             for name in ("epochs", "batch_size"):
                 object.__setattr__(self, name, integer(name, getattr(self, name), 1))
             flag("drop_last", self.drop_last)
-        object.__setattr__(self, "optimizer", required_rule(self.optimizer, self.backend))
+        object.__setattr__(self, "optimizer", required_rule(self.optimizer))
         rand.check_seed(self.seed)
 
     def to_json(self) -> dict[str, Any]:
@@ -60,14 +62,14 @@ class Plan:
             "seed": self.seed,
             "metrics": [full_name(metric) for metric in self.metrics],
             "drop_last": self.drop_last,
-            "backend": self.backend,
+            "backend": self.backend.to_json(),
         }
 
 
 def plan_of(
     recorded: Mapping[str, Any],
-    loss: str | Score | None,
-    metrics: tuple[str | Score, ...] | None,
+    loss: str | Score | Seeing | None,
+    metrics: tuple[str | Score | Seeing, ...] | None,
     epochs: int | None,
     optimizer: object = None,
 ) -> Plan:
@@ -86,13 +88,14 @@ def plan_of(
         _again("metrics", name, score, known_metrics.METRICS) for name, score in pairs
     )
     found["optimizer"] = _optimizer_again(recorded["optimizer"], optimizer)
+    found["backend"] = compute_of(recorded["backend"])
     found["epochs"] = recorded["epochs"] if epochs is None else epochs
     return Plan(**found)
 
 
 def _again(
-    kind: str, recorded: str, given: str | Score | None, table: Mapping[str, Score]
-) -> str | Score:
+    kind: str, recorded: str, given: str | Score | Seeing | None, table: Mapping[str, Score]
+) -> str | Score | Seeing:
     if given is None and recorded in table:
         return recorded
     if given is None:

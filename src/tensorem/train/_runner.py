@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from tensorem import nn, optim, rand
 from tensorem.errors import ArgumentError
@@ -20,25 +20,26 @@ from tensorem.layer import Programs, Spelling, spelled
 
 from ._callback import Callback, begun
 from ._checks import checked
-from ._feed import Batches, Inputs, examples
+from ._compute import Backend, Compute, compute_of
+from ._feed import Batches, Inputs, Targets, examples, taken
 from ._feed import feed as feed
+from ._objective import View, bare
 from ._pace import Pace
 from ._record import Record
 from ._state import Arrays, State, trained, unused
 from ._step import (
     Forward,
+    Measure,
     Order,
     Update,
     batch,
     make_chunk,
-    make_objective,
+    make_gradient,
     make_step,
+    make_summed,
     make_tell,
 )
-from ._task import Pair, Task
-
-Backend = Literal["compiled", "eager"]
-BACKENDS = ("compiled", "eager")
+from ._task import Scores, Task
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +51,7 @@ class Runner:
     Args:
         task: The model, the loss and the metrics.
         optimizer: How gradients move the parameters.
-        backend: "compiled": many steps in one program. "eager": layer by layer, for looking inside.
+        backend: How a step is computed: a `Compute`, or the name of its backend.
         callbacks: Those that are told of each step within it, at "update".
 
     Raises:
@@ -68,7 +69,7 @@ class Runner:
 
     task: Task
     optimizer: optim.Optimizer
-    backend: Backend = "compiled"
+    backend: Backend | Compute = "compiled"
     callbacks: tuple[Callback, ...] = ()
 
     def __post_init__(self) -> None:
@@ -77,7 +78,8 @@ class Runner:
                 f"A Runner takes a task, got {type(self.task).__name__}.",
                 help="train.Task(model, loss).",
             )
-        object.__setattr__(self, "optimizer", required_rule(self.optimizer, self.backend))
+        object.__setattr__(self, "backend", compute_of(self.backend))
+        object.__setattr__(self, "optimizer", required_rule(self.optimizer))
         object.__setattr__(self, "task", self.task.reread())
         optim.check_params(self.optimizer, self.task.model.params)
         _require_trained(self.task.model, _frozen(self.task, self.optimizer))
@@ -112,7 +114,7 @@ class Runner:
             found = checked(self.task, examples((x, y)), "batch")
             inputs = tuple(map(jnp.asarray, found.inputs))
             order = np.arange(len(found), dtype=np.int32)[np.newaxis]
-            targets = jnp.asarray(found.targets)
+            targets = jax.tree.map(jnp.asarray, found.targets)
             state, rows = self._advance(unused(state), inputs, targets, jnp.asarray(order), 0, 1)
         return state, Record.empty(self.task.names).followed_by(rows)
 
@@ -161,8 +163,9 @@ class Runner:
 
     @cached_property
     def _advance(self) -> Advance:
-        advance = _compiled if self.backend == "compiled" else _eager
-        return advance(self.task, self.optimizer, self.callbacks)
+        compute = compute_of(self.backend)
+        advance = _compiled if compute.backend == "compiled" else _eager
+        return advance(self.task, self.optimizer, compute, self.callbacks)
 
 
 def _require_traced(callback: Callback) -> None:
@@ -181,14 +184,12 @@ def _require_traced(callback: Callback) -> None:
         ) from None
 
 
-def required_rule(optimizer: object, backend: object) -> optim.Optimizer:
-    """The optimizer, which has one learning rate for each parameter; raise unless there is one.
+def required_rule(optimizer: object) -> optim.Optimizer:
+    """The optimizer, which has one learning rate for each parameter.
 
     Raises:
-        ArgumentError: It is none, or the backend is none.
+        ArgumentError: It is none.
     """
-    if backend not in BACKENDS:
-        raise ArgumentError(f"backend takes {', '.join(BACKENDS)}, got {backend!r}.")
     found = optim.optimizer_of(optimizer)
     optim.rates_of(found)
     return found
@@ -231,31 +232,38 @@ def _start(
     return jax.jit(start)
 
 
-Advance = Callable[[State, Inputs, Array, Order, int, int], tuple[State, NDArray[Any]]]
+Advance = Callable[[State, Inputs, Targets, Order, int, int], tuple[State, NDArray[Any]]]
 """(state, inputs, targets, order, start, stop) -> the state after the steps start <= i < stop
 over the batches order[i], and a row for each of these steps."""
 
 
-def _compiled(task: Task, optimizer: optim.Optimizer, callbacks: tuple[Callback, ...]) -> Advance:
+def _compiled(
+    task: Task, optimizer: optim.Optimizer, compute: Compute, callbacks: tuple[Callback, ...]
+) -> Advance:
     """Many steps in one program."""
     built, scores, update = task.model.built, task.scores, Update(optimizer.transform())
     frozen = _frozen(task, optimizer)
-    forward = _forward(built.layer, nn.Context(training=True))
-    objective = make_objective(forward, scores)
+    forward = _forward(built.layer, nn.Context(training=True), compute)
+    gradient = make_gradient(make_summed(forward, scores), frozen, compute.accumulate)
     own, tell = scores.own, make_tell(callbacks, task.names)
 
-    def of_user(
-        state: State, inputs: Inputs, targets: Array
-    ) -> tuple[object, Arrays, tuple[Pair, ...], dict[str, Any]]:
-        output, buffers = forward(state.params, state.buffers, inputs, state.key)
-        told = tell(state, jnp.ones(2 * len(task.names))) if callbacks else state
-        return output, buffers, own(output, targets), told.callbacks
+    def of_user(state: State, inputs: Inputs, targets: Targets) -> tuple[Any, ...]:
+        key = state.key
+        output, buffers = forward(state.params, state.buffers, inputs, key)
 
-    key = (built.layer, scores, frozen, optimizer if _is_ours(optimizer) else object(), callbacks)
-    programs = Programs(key, lambda: make_chunk(make_step(objective, update, frozen, tell)))
+        def call(xs: Inputs) -> Any:
+            return forward(state.params, state.buffers, xs, key)[0]
+
+        view = View(call, state.params, buffers, inputs, output)
+        told = tell(state, jnp.ones(2 * len(task.names))) if callbacks else state
+        return output, buffers, own(view, targets), told.callbacks
+
+    rule = optimizer if _is_ours(optimizer) else object()
+    key = (built.layer, scores, frozen, rule, compute, callbacks)
+    programs = Programs(key, lambda: make_chunk(make_step(gradient, update, frozen, tell)))
 
     def advance(
-        state: State, inputs: Inputs, targets: Array, order: Order, start: int, stop: int
+        state: State, inputs: Inputs, targets: Targets, order: Order, start: int, stop: int
     ) -> tuple[State, NDArray[Any]]:
         def spell() -> Spelling:
             if not own.functions and not callbacks and built.says_training():
@@ -277,31 +285,52 @@ def _is_ours(optimizer: optim.Optimizer) -> bool:
         return False
 
 
-def _eager(task: Task, optimizer: optim.Optimizer, callbacks: tuple[Callback, ...]) -> Advance:
+def _eager(
+    task: Task, optimizer: optim.Optimizer, compute: Compute, callbacks: tuple[Callback, ...]
+) -> Advance:
     """One step after another, layer by layer, each layer a program of its own."""
     scores, update = task.scores, Update(optimizer.transform())
-    forward = _forward(task.model.layer, nn.Context(training=True, run_leaf=nn.eager))
-    measure = jax.jit(lambda output, targets: scores(output, targets))
-    objective, moved = make_objective(forward, measure), jax.jit(lambda *given: update(*given))
+    forward = _forward(task.model.layer, nn.Context(training=True, run_leaf=nn.eager), compute)
+    summed, moved = make_summed(forward, _measured(scores)), jax.jit(lambda *given: update(*given))
+    frozen = _frozen(task, optimizer)
+    gradient = make_gradient(summed, frozen, compute.accumulate)
     tell = make_tell(callbacks, task.names)
-    step = make_step(
-        objective, moved, _frozen(task, optimizer), jax.jit(tell) if callbacks else tell
-    )
+    step = make_step(gradient, moved, frozen, jax.jit(tell) if callbacks else tell)
 
     def advance(
-        state: State, inputs: Inputs, targets: Array, order: Order, start: int, stop: int
+        state: State, inputs: Inputs, targets: Targets, order: Order, start: int, stop: int
     ) -> tuple[State, NDArray[Any]]:
         rows = []
         for index in order[start:stop]:
-            state, row = step(state, tuple(x[index] for x in inputs), targets[index])
+            state, row = step(state, *taken((inputs, targets), index))
             rows.append(np.asarray(row))
         return state, np.stack(rows)
 
     return advance
 
 
-def _forward(layer: nn.Layer, context: nn.Context) -> Forward:
+def _measured(scores: Scores) -> Measure:
+    """Scores as one program, where none calls the model: that is read layer by layer."""
+    if scores.plain != scores:
+        return scores
+    of_output = jax.jit(lambda output, targets: scores(bare(output), targets))
+    return lambda view, targets: of_output(view.output, targets)
+
+
+def _forward(layer: nn.Layer, context: nn.Context, compute: Compute) -> Forward:
     def forward(params: Arrays, buffers: Arrays, inputs: Inputs, key: Array) -> tuple[Any, Arrays]:
         return layer.call((params, buffers), *inputs, ctx=replace(context, key=key))
 
-    return forward
+    def lowered(params: Arrays, buffers: Arrays, inputs: Inputs, key: Array) -> tuple[Any, Arrays]:
+        given, xs = _cast((params, inputs), jnp.bfloat16)
+        output, buffers = forward(given, buffers, xs, key)
+        return _cast(output, jnp.float32), buffers
+
+    return lowered if compute.precision == "bf16" else forward
+
+
+def _cast(tree: Any, dtype: DTypeLike) -> Any:
+    """The same tree with its floating arrays in another dtype."""
+    return jax.tree.map(
+        lambda a: a.astype(dtype) if jnp.issubdtype(a.dtype, jnp.floating) else a, tree
+    )

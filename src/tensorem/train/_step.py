@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 from tensorem.losses import Pair
 
 from ._callback import Callback, Updated, answered
-from ._feed import Inputs
+from ._feed import Inputs, Targets, taken
+from ._objective import View
 from ._state import Arrays, State, trained
 from ._task import as_row
 
-Step = Callable[[State, Inputs, Array], tuple[State, Array]]
+Step = Callable[[State, Inputs, Targets], tuple[State, Array]]
 """(state, inputs, targets) -> (state after the step, the pairs of the step in one row)."""
 
 
@@ -32,8 +33,8 @@ class Forward(Protocol):
     ) -> tuple[Any, Arrays]: ...
 
 
-Measure = Callable[[Any, Array], tuple[Pair, ...]]
-"""(output, targets) -> the pair of the loss, then those of the metrics."""
+Measure = Callable[[View, Targets], tuple[Pair, ...]]
+"""(the model with its output, targets) -> the pair of the loss, then those of the metrics."""
 
 
 @dataclass(frozen=True)
@@ -50,23 +51,81 @@ class Update:
         return moved, state
 
 
-Objective = Callable[[Arrays, State, Inputs, Array], tuple[Array, tuple[Arrays, Array]]]
-"""(params, state, inputs, targets) -> (mean loss, (buffers after the step, its row))."""
+Summed = Callable[[Arrays, State, Inputs, Targets], tuple[Array, tuple[Array, Arrays, Array]]]
+"""(params, state, inputs, targets) -> (sum of the loss, (its count, buffers after it, its row))."""
 
 
-def make_objective(forward: Forward, measure: Measure) -> Objective:
-    """What a step makes small, as a function of the parameters."""
+def make_summed(forward: Forward, measure: Measure) -> Summed:
+    """What a step makes small, before it is divided by its count."""
 
-    def objective(
-        params: Arrays, state: State, inputs: Inputs, targets: Array
-    ) -> tuple[Array, tuple[Arrays, Array]]:
+    def summed(
+        params: Arrays, state: State, inputs: Inputs, targets: Targets
+    ) -> tuple[Array, tuple[Array, Arrays, Array]]:
         key = jax.random.fold_in(state.key, state.step)
         output, buffers = forward(params, state.buffers, inputs, key)
-        pairs = measure(output, targets)
-        total, count = pairs[0]
-        return total / count, (buffers, as_row(pairs))
 
-    return objective
+        def call(xs: Inputs) -> Any:
+            return forward(params, state.buffers, xs, key)[0]
+
+        pairs = measure(View(call, params, buffers, inputs, output), targets)
+        total, count = pairs[0]
+        return total, (count, buffers, as_row(pairs))
+
+    return summed
+
+
+Gradient = Callable[[State, Inputs, Targets], tuple[Arrays, Arrays, Array]]
+"""(state, inputs, targets) -> (gradients of the mean loss, buffers after it, its row)."""
+
+
+def make_gradient(summed: Summed, frozen: frozenset[str], parts: int) -> Gradient:
+    """The gradients of a batch in the parameters that are not frozen.
+
+    Args:
+        parts: How many parts a batch is computed in: sums over them are divided once.
+    """
+
+    def of(state: State, inputs: Inputs, targets: Targets, *, mean: bool) -> Any:
+        still = {name: a for name, a in state.params.items() if name in frozen}
+
+        def value(params: Arrays) -> tuple[Array, tuple[Arrays, Array]]:
+            total, (count, buffers, row) = summed(still | params, state, inputs, targets)
+            return total / count if mean else total, (buffers, row)
+
+        grads, (buffers, row) = jax.grad(value, has_aux=True)(trained(state.params, frozen))
+        return grads, buffers, row
+
+    def whole(state: State, inputs: Inputs, targets: Targets) -> tuple[Arrays, Arrays, Array]:
+        found: tuple[Arrays, Arrays, Array] = of(state, inputs, targets, mean=True)
+        return found
+
+    def in_parts(state: State, inputs: Inputs, targets: Targets) -> tuple[Arrays, Arrays, Array]:
+        def add(sums: Any, part: Any) -> tuple[Any, None]:
+            (grads, buffers, row), (number, (xs, ys)) = sums, part
+            within = replace(state, buffers=buffers, key=jax.random.fold_in(state.key, number))
+            more, buffers, more_row = of(within, xs, ys, mean=False)
+            return (jax.tree.map(jnp.add, grads, more), buffers, row + more_row), None
+
+        even, rest = _parted((inputs, targets), parts)
+        forms = jax.eval_shape(lambda batch: of(state, *batch, mean=False), taken(even, 0))
+        grads, _, row = jax.tree.map(lambda a: jnp.zeros(a.shape, a.dtype), forms)
+        count = len(jax.tree.leaves(even)[0])
+        sums, _ = jax.lax.scan(add, (grads, state.buffers, row), (jnp.arange(count), even))
+        if rest is not None:
+            sums, _ = add(sums, (count, rest))
+        grads, buffers, row = sums
+        return jax.tree.map(lambda g: g / row[1].astype(g.dtype), grads), buffers, row
+
+    return whole if parts == 1 else in_parts
+
+
+def _parted(batch: Any, parts: int) -> tuple[Any, Any]:
+    """A batch as parts of one size along a new first axis, and what is left over."""
+    size = len(jax.tree.leaves(batch)[0])
+    each = -(-size // parts)
+    even = size // each * each
+    stacked = jax.tree.map(lambda a: a[:even].reshape(-1, each, *a.shape[1:]), batch)
+    return stacked, jax.tree.map(lambda a: a[even:], batch) if even < size else None
 
 
 Tell = Callable[[State, Array], State]
@@ -74,23 +133,18 @@ Tell = Callable[[State, Array], State]
 
 
 def make_step(
-    objective: Objective, update: Callable[..., Any], frozen: frozenset[str], tell: Tell
+    gradient: Gradient, update: Callable[..., Any], frozen: frozenset[str], tell: Tell
 ) -> Step:
-    """One step of gradient descent on an objective, as a pure function.
+    """One step of gradient descent, as a pure function.
 
     Args:
-        frozen: The parameters that it neither differentiates nor moves.
+        frozen: The parameters that it does not move.
     """
 
-    def step(state: State, inputs: Inputs, targets: Array) -> tuple[State, Array]:
+    def step(state: State, inputs: Inputs, targets: Targets) -> tuple[State, Array]:
         still = {name: a for name, a in state.params.items() if name in frozen}
-        moving = trained(state.params, frozen)
-
-        def of_moving(params: Arrays) -> tuple[Array, tuple[Arrays, Array]]:
-            return objective(still | params, state, inputs, targets)
-
-        grads, (buffers, row) = jax.grad(of_moving, has_aux=True)(moving)
-        moved, optimizer = update(grads, state.optimizer, moving)
+        grads, buffers, row = gradient(state, inputs, targets)
+        moved, optimizer = update(grads, state.optimizer, trained(state.params, frozen))
         after = replace(
             state, params=still | moved, buffers=buffers, optimizer=optimizer, step=state.step + 1
         )
@@ -116,7 +170,7 @@ def make_tell(callbacks: Sequence[Callback], names: tuple[str, ...]) -> Tell:
     return tell
 
 
-Chunk = Callable[[State, Inputs, Array, Array, Array, Array], tuple[State, Array]]
+Chunk = Callable[[State, Inputs, Targets, Array, Array, Array], tuple[State, Array]]
 """(state, inputs, targets, order, start, stop) -> (state after the steps, one row per step)."""
 
 
@@ -128,11 +182,11 @@ def make_chunk(step: Step) -> Chunk:
     """
 
     def chunk(
-        state: State, inputs: Inputs, targets: Array, order: Array, start: Array, stop: Array
+        state: State, inputs: Inputs, targets: Targets, order: Array, start: Array, stop: Array
     ) -> tuple[State, Array]:
         def body(i: Array, carry: tuple[State, Array]) -> tuple[State, Array]:
             state, rows = carry
-            state, row = step(state, tuple(x[order[i]] for x in inputs), targets[order[i]])
+            state, row = step(state, *taken((inputs, targets), order[i]))
             return state, rows.at[i].set(row)
 
         row = jax.eval_shape(step, state, batch(inputs, order), batch(targets, order))[1]

@@ -22,10 +22,9 @@ from tensorem.nn import Layer, Model
 from tensorem.ops import translated
 from tensorem.shapes import Spec
 
-Pair = losses.Pair
-Score = Callable[[Any, Any], Pair]
-"""(output, targets) -> (sum over examples, how many): a loss or a metric."""
+from ._objective import Part, Score, Seeing, Total, View, bare, valued
 
+Pair = losses.Pair
 _COLUMNS = ("epoch", "in_epoch", "step", "lr")
 """What a row of the log says besides scores."""
 
@@ -38,7 +37,8 @@ class Task:
 
     Args:
         model: The model, with its initial arrays.
-        loss: A name, or a function (output, targets) -> (sum, count).
+        loss: A name, a function (output, targets) -> (sum, count), or a value such as `total`
+            and `Objective` give.
         metrics: Names or such functions; None takes what is usual for the loss.
 
     Raises:
@@ -47,8 +47,8 @@ class Task:
     """
 
     model: Model
-    loss: str | Score = "cross_entropy"
-    metrics: tuple[str | Score, ...] | None = None
+    loss: str | Score | Seeing = "cross_entropy"
+    metrics: tuple[str | Score | Seeing, ...] | None = None
 
     def __post_init__(self) -> None:
         require_model(self.model)
@@ -66,9 +66,10 @@ class Task:
 
     @property
     def scores(self) -> Scores:
-        """The loss and the metrics as functions."""
+        """The loss, its parts, and the metrics."""
         metric = (_function("metric", m, metrics.by_name) for m in self.metrics or ())
-        return Scores((_function("loss", self.loss, losses.by_name), *metric))
+        parts = (part for _, _, part in _parts(self.loss))
+        return Scores((_function("loss", self.loss, losses.by_name), *parts, *metric))
 
     def reread(self) -> Task:
         """The same task, with the code of the layers as it is now."""
@@ -79,14 +80,17 @@ class Task:
         """(output, targets) -> the pairs of a batch in one row, compiled as they are read now."""
         scores = self.scores
 
-        def row(output: object, targets: Array) -> Array:
-            return as_row(scores(output, targets))
+        def row(output: object, targets: Any) -> Array:
+            return as_row(scores(bare(output), targets))
+
+        def own(output: object, targets: Any) -> tuple[Pair, ...]:
+            return scores.own(bare(output), targets)
 
         programs = Programs(scores, lambda: jax.jit(row))
 
-        def run(output: object, targets: Array) -> Array:
+        def run(output: object, targets: Any) -> Array:
             given = output, targets
-            program = programs.of(given, lambda: spelled(scores.own, *given)[0])
+            program = programs.of(given, lambda: spelled(own, *given)[0])
             result: Array = program(*given)
             return result
 
@@ -95,22 +99,28 @@ class Task:
     @property
     def names(self) -> tuple[str, ...]:
         """The name of the loss is "loss"; a metric has its own."""
-        return ("loss", *(name_of(metric) for metric in self.metrics or ()))
+        parts = (name for name, _, _ in _parts(self.loss))
+        return ("loss", *parts, *(name_of(metric) for metric in self.metrics or ()))
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Several scores as one function: (output, targets) -> a pair for each."""
+    """Several scores as one function: (view, targets) -> a pair for each."""
 
-    functions: tuple[Score, ...]
+    functions: tuple[Score | Seeing, ...]
 
-    def __call__(self, output: object, targets: ArrayLike) -> tuple[Pair, ...]:
-        return tuple(_pair(f, _applied(f, output, targets)) for f in self.functions)
+    def __call__(self, view: View, targets: Any) -> tuple[Pair, ...]:
+        return tuple(_pair(f, _applied(f, view, targets)) for f in self.functions)
+
+    @property
+    def plain(self) -> Scores:
+        """Those that see no more than an output and its targets."""
+        return Scores(tuple(f for f in self.functions if not isinstance(f, Seeing)))
 
     @property
     def own(self) -> Scores:
         """Those of the user's own: what is in the tables stays what it is."""
-        known = {*losses.LOSSES.values(), *metrics.METRICS.values()}
+        known: set[Any] = {*losses.LOSSES.values(), *metrics.METRICS.values()}
         return Scores(tuple(f for f in self.functions if f not in known))
 
 
@@ -126,7 +136,7 @@ def require_model(model: object) -> None:
             raise ShapeError(f"Training takes models of arrays, got one that takes {spec}.")
 
 
-def as_tuple(metrics: object) -> tuple[str | Score, ...]:
+def as_tuple(metrics: object) -> tuple[str | Score | Seeing, ...]:
     """Metrics as they are given, in a tuple.
 
     Raises:
@@ -137,21 +147,30 @@ def as_tuple(metrics: object) -> tuple[str | Score, ...]:
     return tuple(metrics)
 
 
-def name_of(score: str | Score) -> str:
+def name_of(score: str | Score | Seeing) -> str:
     """The short name of a loss or metric."""
     return score if isinstance(score, str) else getattr(score, "__name__", type(score).__name__)
 
 
-def full_name(score: str | Score) -> str:
+def full_name(score: str | Score | Seeing) -> str:
     """The name that a run records: one of the tables, or where the function is defined."""
     if isinstance(score, str):
         return score
     return f"{getattr(score, '__module__', '?')}.{getattr(score, '__qualname__', name_of(score))}"
 
 
-def _function(kind: str, score: str | Score, by_name: Callable[[str], Score]) -> Score:
+def _parts(loss: object) -> tuple[Part, ...]:
+    return loss.parts if isinstance(loss, Total) else ()
+
+
+def _function(
+    kind: str, score: str | Score | Seeing, by_name: Callable[[str], Score]
+) -> Score | Seeing:
     if isinstance(score, str):
         return by_name(score)
+    if isinstance(score, Seeing):
+        _require_hash(kind, score)
+        return score
     if not callable(score):
         raise ArgumentError(f"A {kind} takes a name or a function, got {score!r}.")
     _require_two(kind, score)
@@ -176,7 +195,7 @@ def _require_two(kind: str, score: Score) -> None:
         ) from None
 
 
-def _require_hash(kind: str, score: Score) -> None:
+def _require_hash(kind: str, score: Score | Seeing) -> None:
     """Programs are kept by their loss and metrics, so these stay what they are."""
     try:
         hash(score)
@@ -188,13 +207,13 @@ def _require_hash(kind: str, score: Score) -> None:
         ) from None
 
 
-def _applied(score: Score, output: object, targets: ArrayLike) -> object:
+def _applied(score: Score | Seeing, view: View, targets: Any) -> object:
     """An error of JAX in a function of the user's is said in our words."""
     with translated(name_of(score), ArgumentError):
-        return score(output, targets)
+        return valued(score, view, targets)
 
 
-def _pair(score: Score, value: Any) -> Pair:
+def _pair(score: Score | Seeing, value: Any) -> Pair:
     shapes = [np.shape(v) for v in value] if _has_two_numbers(value) else None
     if shapes != [(), ()]:
         got = f"shapes {shapes[0]} and {shapes[1]}" if shapes else type(value).__name__
