@@ -72,7 +72,7 @@ def examples(data: object) -> Examples:
     x, y = _pair(data)
     names = tuple(x) if isinstance(x, dict) else ()
     several = isinstance(x, tuple) or _holds_arrays(x)
-    inputs = tuple(map(_array, x.values() if names else x if several else (x,)))
+    inputs = tuple(map(_array, x.values() if isinstance(x, dict) and x else x if several else (x,)))
     found = Examples(inputs, _targets(y), names)
     _check_lengths(found)
     return found
