@@ -214,6 +214,8 @@ def test_a_changed_graph_is_noticed(copy: Path) -> None:
         ('{"layer": "Nothing", "arguments": {}}', "names layers of tensorem.nn, got 'Nothing'"),
         ('{"layer": "Linear", "arguments": {"in": 3}}', "malformed"),
         ('{"layer": "Linear", "arguments": {"in_features": -3, "out_features": 2}}', "malformed"),
+        ('{"layer": "Repeat", "arguments": {"layers": []}}', "malformed"),
+        ('{"layer": "Input", "arguments": {"shape": [3], "more": 1}}', "Input has no field 'more'"),
     ],
 )
 def test_a_wrong_description_of_layers_is_refused(copy: Path, layers: str, words: str) -> None:

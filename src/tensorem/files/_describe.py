@@ -96,21 +96,9 @@ def _decode(value: object, shared: dict[int, Any]) -> Any:
 
 
 def _made(name: str, arguments: dict[str, Any]) -> nn.Layer:
-    """The layers whose constructor does not take their fields are made as they are written."""
-    if name == "Sequential":
-        first, layers = arguments["input"], arguments["layers"]
-        if isinstance(layers, Mapping):
-            return nn.Sequential(({} if first is None else {"input": first}) | dict(layers))
-        return nn.Sequential(*(() if first is None else (first,)), *layers)
-    if name == "Parallel":
-        return nn.Parallel(*arguments["branches"])
-    if name == "Input":
-        return nn.Input(*arguments["shape"])
-    if name == "Repeat":
-        return nn.Repeat(arguments["layers"][0], len(arguments["layers"]))
-    if name in ("TransformerEncoder", "TransformerDecoder"):
-        layers = arguments["layers"]
-        return LAYERS[name](layers[0], len(layers), arguments["norm"])  # type: ignore[call-arg]
     if name not in LAYERS:
         raise FileError(f"A description names layers of tensorem.nn, got {name!r}.")
-    return LAYERS[name](**arguments)
+    known = {field.name for field in fields(LAYERS[name])}
+    if unknown := sorted(arguments.keys() - known):
+        raise FileError(f"A description of {name} has no field {unknown[0]!r}.")
+    return LAYERS[name].of_fields(**arguments)

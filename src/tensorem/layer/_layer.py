@@ -75,6 +75,17 @@ class Layer(Part):
         for f in given(self):
             object.__setattr__(self, f.name, _frozen(getattr(self, f.name)))
 
+    @classmethod
+    def of_fields(cls, **values: Any) -> Self:
+        """The layer by all its fields; a constructor that takes something else says how here.
+
+        Example:
+            >>> from tensorem import nn
+            >>> nn.Input.of_fields(shape=(3, 4))
+            Input(3, 4)
+        """
+        return cls(**values)
+
     # What a layer declares
 
     def parameters(self) -> Mapping[str, Parameter | None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import field
-from typing import Any
+from typing import Any, Self
 
 from tensorem import functional as F
 from tensorem.calls import integer
@@ -105,6 +105,10 @@ class Parallel(Layer):
         if not branches:
             raise LayerError("takes layers, got none.")
         object.__setattr__(self, "branches", branches)
+
+    @classmethod
+    def of_fields(cls, **values: Any) -> Self:
+        return cls(*values["branches"])
 
     def forward(self, *xs: Any) -> Any:
         xs = xs[0] if len(xs) == 1 and isinstance(xs[0], tuple) else xs

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
 from types import FunctionType, MappingProxyType
-from typing import Any, ClassVar, overload
+from typing import Any, ClassVar, Self, overload
 
 from tensorem import functional as F
 from tensorem.errors import LayerError, PathError, ShapeError
@@ -47,6 +47,10 @@ class Input(Layer):
 
     def __init__(self, *shape: int | str) -> None:
         object.__setattr__(self, "shape", shape_of(shape))
+
+    @classmethod
+    def of_fields(cls, **values: Any) -> Self:
+        return cls(*values["shape"])
 
     def output_shape(self, x: Shape = UNKNOWN_RANK) -> Shape:
         stated = ("N", *self.shape)
@@ -107,6 +111,13 @@ class Sequential(Layer):
         object.__setattr__(self, "layers", whole)
         object.__setattr__(self, "input", first)
         self.output_shape()  # what the shapes allow is checked here
+
+    @classmethod
+    def of_fields(cls, **values: Any) -> Self:
+        first, layers = values["input"], values["layers"]
+        if isinstance(layers, Mapping):
+            return cls(({} if first is None else {"input": first}) | dict(layers))
+        return cls(*(() if first is None else (first,)), *layers)
 
     def output_shape(self, *shapes: Any) -> Any:
         return _chain(list(_steps(self, "")), shapes or (UNKNOWN_RANK,))

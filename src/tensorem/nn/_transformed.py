@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import field
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -54,6 +54,11 @@ class Repeat(Layer):
     def __init__(self, layer: Layer, times: int) -> None:
         copies = tuple(deepcopy(layer) for _ in range(integer("times", times, 1)))
         object.__setattr__(self, "layers", copies)
+
+    @classmethod
+    def of_fields(cls, **values: Any) -> Self:
+        layer, *others = values["layers"]
+        return cls(layer, 1 + len(others))
 
     def output_shape(self, x: Shape = UNKNOWN_RANK) -> Shape:
         y = ruled(self.layers[0], "0", (x,), (), None)

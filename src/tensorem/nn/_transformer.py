@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any
+from typing import Any, Self
 
 import jax
 
@@ -253,6 +253,11 @@ class TransformerEncoder(Layer):
         object.__setattr__(self, "layers", _copies(encoder_layer, num_layers))
         object.__setattr__(self, "norm", norm)
 
+    @classmethod
+    def of_fields(cls, **values: Any) -> Self:
+        layer, *others = values["layers"]
+        return cls(layer, 1 + len(others), values["norm"])
+
     def init_cache(
         self, batch: int | tuple[int, ...], max_length: int, dtype: str = "float32"
     ) -> tuple[Cache, ...]:
@@ -318,6 +323,11 @@ class TransformerDecoder(Layer):
     def __init__(self, decoder_layer: Layer, num_layers: int, norm: Layer | None = None) -> None:
         object.__setattr__(self, "layers", _copies(decoder_layer, num_layers))
         object.__setattr__(self, "norm", norm)
+
+    @classmethod
+    def of_fields(cls, **values: Any) -> Self:
+        layer, *others = values["layers"]
+        return cls(layer, 1 + len(others), values["norm"])
 
     def init_cache(
         self, batch: int | tuple[int, ...], max_length: int, dtype: str = "float32"
