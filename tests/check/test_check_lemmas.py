@@ -16,10 +16,10 @@ import pytest
 from checker_cases import Array, Net, fractions, mlp, naive_root
 
 from tensorem.check import UnsupportedError, _bounds, _check, _lower, _numbers, _steps
-from tensorem.check._bounds import Program, Values, lowest, propagate
+from tensorem.check._bounds import Bounds, Program, lowest, propagate
 from tensorem.check._errors import RejectedError
 from tensorem.check._graph import parse_graph
-from tensorem.check._numbers import EXACT, FLOAT64, Bounds, bounds
+from tensorem.check._numbers import EXACT, FLOAT64, Enclosure, bounds
 from tensorem.check._steps import Affine, Box, Read, Relu, affine, read
 
 TAU, UP = Fraction(1, 7000), Fraction(1, 11)
@@ -36,12 +36,12 @@ def some(rng: Any, *shape: int) -> Array:
     return fractions(rng.integers(-40, 41, shape)) / 8
 
 
-def interval(rng: Any, size: int) -> Bounds:
+def interval(rng: Any, size: int) -> Enclosure:
     ends = np.sort(np.stack([some(rng, size), some(rng, size)]), axis=0)
     return bounds(ends[0], ends[1] + Fraction(1, 8), LOUD)
 
 
-def around(middle: Array, radius: Any) -> Bounds:
+def around(middle: Array, radius: Any) -> Enclosure:
     return bounds(middle - radius, middle + radius, LOUD)
 
 
@@ -176,7 +176,7 @@ def test_a_chord_that_overflows_is_a_slope_all_the_same() -> None:
     assert_equal(chosen[1], [0.25])
 
 
-def rounded(x: Bounds) -> Bounds:
+def rounded(x: Enclosure) -> Enclosure:
     return bounds(x.lower.astype(float), x.upper.astype(float), FLOAT64)
 
 
@@ -211,21 +211,23 @@ def program_of(*steps: Any, tightened: Any = frozenset()) -> Program:
     return Program(steps, starts, line_of(steps[-1].count, starts[-2]), tightened)
 
 
-def passed(program: Program, x: Bounds, rows: Array, tensors: Any = None) -> tuple[Array, Values]:
-    def relax(_: int, step: Any, x: Bounds) -> Any:
+def passed(
+    program: Program, x: Enclosure, rows: Array, tensors: Any = None
+) -> tuple[Array, Bounds]:
+    def relax(_: int, step: Any, x: Enclosure) -> Any:
         return _steps.lines(step, x, _steps.slopes(step, rounded(x), tensors), tensors, LOUD)
 
     values = propagate(program, x, relax if tensors else None, LOUD)
     return lowest(program, values, program.output, rows, LOUD), values
 
 
-def at_box(rows: Array, x: Bounds) -> tuple[Array, Array]:
+def at_box(rows: Array, x: Enclosure) -> tuple[Array, Array]:
     """The term and the error where a backward pass ends, with the floor of the box."""
     term = rows @ x.middle - abs(rows) @ x.radius
     return term, abs(rows) @ (g(x.size.size) * x.size + TAU) + TAU
 
 
-def floor(x: Bounds) -> Fraction:
+def floor(x: Enclosure) -> Fraction:
     return TAU * (1 + x.size.sum())
 
 
@@ -370,7 +372,7 @@ def assert_near(found: Any, wanted: Fraction) -> None:
     assert abs(found - wanted) < Fraction(1, 2**80)
 
 
-def float_interval(rng: Any, shape: tuple[int, ...], positive: bool = False) -> Bounds:
+def float_interval(rng: Any, shape: tuple[int, ...], positive: bool = False) -> Enclosure:
     ends = np.ldexp(rng.uniform(1, 2, (2, *shape)), rng.integers(-400, 400, (2, *shape)))
     ends = np.sort(ends * (1 if positive else rng.choice([-1, 1], (1, *shape))), axis=0)
     return bounds(ends[0], ends[1], FLOAT64)
@@ -396,7 +398,7 @@ def test_constants_are_enclosed(rng: Any) -> None:
     )
 
 
-def exact_ends(x: Bounds) -> list[tuple[Fraction, Fraction]]:
+def exact_ends(x: Enclosure) -> list[tuple[Fraction, Fraction]]:
     return list(zip(fractions(x.lower), fractions(x.upper), strict=True))
 
 

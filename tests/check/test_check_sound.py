@@ -19,7 +19,7 @@ from tensorem.check._numbers import (
     EXACT,
     FLOAT64,
     Arithmetic,
-    Bounds,
+    Enclosure,
     bounds,
     float_above,
     square_root,
@@ -142,13 +142,13 @@ def both_bounds(case: Case, a: Arithmetic) -> list[tuple[Array, Array]]:
     return [(found.lower, found.upper), (low, high)]
 
 
-def propagated(case: Case, a: Arithmetic) -> _bounds.Values:
+def propagated(case: Case, a: Arithmetic) -> _bounds.Bounds:
     """What is known on the box of the claim; exact lines have the slopes of the rounded ones."""
     program = lower(parse_graph(case.document), case.arrays, a)
     box = _claim.box(_claim.parse_claim(case.claim), case.tensors["center"], a)
     first = propagated(case, FLOAT64) if a is EXACT else None
 
-    def relax(i: int, step: Any, x: Bounds) -> _steps.Lines:
+    def relax(i: int, step: Any, x: Enclosure) -> _steps.Lines:
         given = first.lines[i].slopes if first else _steps.slopes(step, x, case.tensors)
         return _steps.lines(step, x, given, case.tensors, a)
 
@@ -262,7 +262,7 @@ def test_relu_lines_hold_at_the_ends(leak: float) -> None:
     assert_relu_lines(step, x, tuple(rng.uniform(leak, 1, (2, 500))), leak)
 
 
-def assert_relu_lines(step: _steps.Relu, x: Bounds, slopes: Any, leak: float) -> None:
+def assert_relu_lines(step: _steps.Relu, x: Enclosure, slopes: Any, leak: float) -> None:
     line = _steps.relu_lines(step, x, slopes, FLOAT64)
     slope, chord, offset = (fractions(v) for v in (line.lower_slope, line.upper_slope, line.offset))
     for end in map(fractions, (x.lower, x.upper, np.clip(0, x.lower, x.upper))):

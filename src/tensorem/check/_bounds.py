@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ._numbers import Arithmetic, Array, Bounds, bounds
+from ._numbers import Arithmetic, Array, Enclosure, bounds
 from ._steps import (
     Affine,
     Bend,
@@ -23,7 +23,7 @@ from ._steps import (
     Parts,
     Read,
     Relu,
-    Step,
+    Stage,
     affine_backward,
     bend_backward,
     collected,
@@ -46,7 +46,7 @@ class Program:
         tightened: The steps whose interval bounds are improved by a backward pass.
     """
 
-    steps: tuple[Step, ...]
+    steps: tuple[Stage, ...]
     starts: tuple[int, ...]
     output: Read
     tightened: frozenset[int]
@@ -62,7 +62,7 @@ class Program:
 
 
 @dataclass(frozen=True)
-class Values:
+class Bounds:
     """What is known about the values on the box.
 
     Args:
@@ -72,30 +72,30 @@ class Values:
         lines: The lines of every bend that the certificate relaxes.
     """
 
-    bounds: Bounds
+    bounds: Enclosure
     noise: list[Array] = field(default_factory=list)
     floor: list[Any] = field(default_factory=list)
     lines: dict[int, Lines] = field(default_factory=dict)
 
-    def put(self, entries: slice, found: Bounds) -> None:
+    def put(self, entries: slice, found: Enclosure) -> None:
         """Set the bounds of some entries."""
-        for part in fields(Bounds):
+        for part in fields(Enclosure):
             getattr(self.bounds, part.name)[entries] = getattr(found, part.name)
 
-    def append(self, entries: slice, found: Bounds, noise: Array, floor: Any) -> None:
+    def append(self, entries: slice, found: Enclosure, noise: Array, floor: Any) -> None:
         """Add what is known about one more step."""
         self.put(entries, found)
         self.noise.append(noise)
         self.floor.append(floor)
 
 
-Relax = Callable[[int, Bend, Bounds], Lines]
+Relax = Callable[[int, Bend, Enclosure], Lines]
 """The lines of a bend: the number of the step, the step, and the bounds of what it reads."""
 
 
-def propagate(program: Program, box: Bounds, relax: Relax | None, a: Arithmetic) -> Values:
+def propagate(program: Program, box: Enclosure, relax: Relax | None, a: Arithmetic) -> Bounds:
     """Bounds of every value for inputs in the box; intervals only where bends are not relaxed."""
-    values = Values(Bounds(*(a.zeros(program.starts[-1]) for _ in fields(Bounds))))
+    values = Bounds(Enclosure(*(a.zeros(program.starts[-1]) for _ in fields(Enclosure))))
     for i, step in enumerate(program.steps):
         if isinstance(step, Box):
             found = box if step.bounds is None else step.bounds
@@ -108,7 +108,7 @@ def propagate(program: Program, box: Bounds, relax: Relax | None, a: Arithmetic)
 
 
 def _append(
-    values: Values, entries: slice, step: Affine | Bend, relax: Relax | None, a: Arithmetic
+    values: Bounds, entries: slice, step: Affine | Bend, relax: Relax | None, a: Arithmetic
 ) -> None:
     x = values.bounds.map(lambda v: v[step.read.at])
     if relax is not None and isinstance(step, Relu | Max):
@@ -117,7 +117,7 @@ def _append(
     values.append(entries, bounds(lower, upper, a), noise, a.tiny * (1 + x.size.sum()))
 
 
-def _tightened(program: Program, values: Values, i: int, a: Arithmetic) -> Bounds:
+def _tightened(program: Program, values: Bounds, i: int, a: Arithmetic) -> Enclosure:
     """The interval bounds of step i, intersected with its linear ones."""
     old = values.bounds.map(lambda v: v[program.entries(i)])
     size, at = old.size.size, read(np.arange(*program.starts[i : i + 2]))
@@ -128,7 +128,7 @@ def _tightened(program: Program, values: Values, i: int, a: Arithmetic) -> Bound
 
 def least(
     program: Program,
-    values: Values,
+    values: Bounds,
     at: Read,
     count: int,
     rows_of: Callable[[range], Array],
@@ -142,7 +142,7 @@ def least(
     )
 
 
-def lowest(program: Program, values: Values, at: Read, rows: Array, a: Arithmetic) -> Array:
+def lowest(program: Program, values: Bounds, at: Read, rows: Array, a: Arithmetic) -> Array:
     """A number below `rows @ (the entries read)` on the whole box, for each row.
 
     After each step, rows @ entries >= total - slop + open @ (all entries before that step).
@@ -164,7 +164,7 @@ def lowest(program: Program, values: Values, at: Read, rows: Array, a: Arithmeti
 
 
 def _step_back(
-    program: Program, values: Values, i: int, rows: Array, a: Arithmetic
+    program: Program, values: Bounds, i: int, rows: Array, a: Arithmetic
 ) -> tuple[Array, Array, Parts]:
     """A constant term, the error made, and the rows on what the step reads."""
     step = program.steps[i]

@@ -1,4 +1,4 @@
-"""Values and steps in the making, and one call of an op: operands, attributes, recorded shape."""
+"""Stages in the making, and one call of an op: operands, attributes, recorded shape."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ import numpy as np
 
 from ._errors import MalformedError, UnsupportedError
 from ._graph import Node, Shape
-from ._numbers import Arithmetic, Array, Bounds, bounds
-from ._steps import Affine, Bend, Box, Read, Step, forward, read
+from ._numbers import Arithmetic, Array, Enclosure, bounds
+from ._steps import Affine, Bend, Box, Read, Stage, forward, read
 
-Value = Bounds | Array
+Value = Enclosure | Array
 """A constant, as its bounds; or the positions of the entries that a value consists of."""
 
 
 @dataclass
-class Builder:
+class Draft:
     """The steps so far, the arithmetic that their numbers are for, and what was spent on them."""
 
     arithmetic: Arithmetic
-    steps: list[Step] = field(default_factory=list)
+    steps: list[Stage] = field(default_factory=list)
     starts: list[int] = field(default_factory=lambda: [0])
     spent: int = 0
     work: int = 0
@@ -41,7 +41,7 @@ class Builder:
         if self.work > self.arithmetic.work_limit:
             raise UnsupportedError("the graph takes too many multiplications")
 
-    def push(self, step: Step, shape: Shape) -> Array:
+    def push(self, step: Stage, shape: Shape) -> Array:
         """The entries of a new step."""
         start = self.starts[-1]
         self.spend(step.count)
@@ -51,20 +51,20 @@ class Builder:
 
     def entries(self, x: Value) -> Array:
         """The entries of a value; a constant becomes a step."""
-        if isinstance(x, Bounds):
+        if isinstance(x, Enclosure):
             return self.push(Box(x.lower.size, x.map(np.ravel)), x.shape)
         return x
 
     def move(self, change: Callable[..., Array], *xs: Value) -> Value:
         """A value whose entries are those of others: what `change` does to arrays."""
-        if all(isinstance(x, Bounds) for x in xs):
+        if all(isinstance(x, Enclosure) for x in xs):
             lower, upper = (change(*(getattr(x, end) for x in xs)) for end in ("lower", "upper"))
             return bounds(lower, upper, self.arithmetic)
         return change(*map(self.entries, xs))
 
     def apply(self, make: Callable[[Read], Affine | Bend], x: Value, shape: Shape) -> Value:
         """The value that a step makes of another; computed at once where that is a constant."""
-        if not isinstance(x, Bounds):
+        if not isinstance(x, Enclosure):
             return self.push(make(read(x)), shape)
         step = make(read(np.arange(x.lower.size)))
         lower, upper, _ = forward(step, x.map(np.ravel), self.arithmetic)
@@ -72,21 +72,21 @@ class Builder:
 
 
 @dataclass(frozen=True)
-class Call:
+class Applied:
     """A node with its operands and the shape that the graph records for its result."""
 
-    builder: Builder
+    draft: Draft
     node: Node
     xs: Sequence[Value]
     shape: Shape
 
     @property
     def arithmetic(self) -> Arithmetic:
-        return self.builder.arithmetic
+        return self.draft.arithmetic
 
     def move(self, change: Callable[..., Array], *xs: Value) -> Value:
         """The entries of the operands, or of other values, moved."""
-        return self.builder.move(change, *(xs or self.xs))
+        return self.draft.move(change, *(xs or self.xs))
 
     def expect(self, shape: Sequence[int]) -> Shape:
         """The shape that the op's own rule gives, refused unless it is the recorded one."""
@@ -106,10 +106,10 @@ class Call:
         """The error of a call that is well formed and not known to this checker."""
         return UnsupportedError(f"op `{self.node.op}` of `{self.node.output}`: {why}")
 
-    def constant(self, i: int) -> Bounds:
+    def constant(self, i: int) -> Enclosure:
         """Operand i, which must not depend on the input."""
         x = self.xs[i]
-        if not isinstance(x, Bounds):
+        if not isinstance(x, Enclosure):
             raise self.unsupported(f"operand {i} depends on the input")
         return x
 

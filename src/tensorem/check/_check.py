@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ._bounds import Program, Values, least, propagate
+from ._bounds import Bounds, Program, least, propagate
 from ._claim import Claim, box, parse_claim, point
 from ._errors import MalformedError, RejectedError, UnsupportedError
 from ._files import graph_hash, parse_json, parse_safetensors, read_bytes, weights_hash
@@ -21,7 +21,7 @@ from ._numbers import (
     FLOAT64,
     Arithmetic,
     Array,
-    Bounds,
+    Enclosure,
     assert_gradual_underflow,
     float_above,
 )
@@ -201,8 +201,11 @@ def _require(true: object, otherwise: str) -> None:
 
 
 def _values(
-    checker: Checker, box_in: Callable[[Arithmetic], Bounds], lined: Tensors | None, a: Arithmetic
-) -> Values:
+    checker: Checker,
+    box_in: Callable[[Arithmetic], Enclosure],
+    lined: Tensors | None,
+    a: Arithmetic,
+) -> Bounds:
     """Bounds of every value on a box, along lines whose slopes are those of the float64 mode."""
     if lined is None:
         return propagate(checker.program(a.name), box_in(a), None, a)

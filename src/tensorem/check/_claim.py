@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ._errors import MalformedError, RejectedError, UnsupportedError
-from ._numbers import Arithmetic, Array, Bounds, above, bounds, exactly
+from ._numbers import Arithmetic, Array, Enclosure, above, bounds, exactly
 
 _FIXED = {
     "format": "tensorem.certificate",
@@ -85,7 +85,7 @@ def _clip(value: object) -> tuple[Fraction, Fraction] | None:
 # --- the box
 
 
-def box(claim: Claim, center: Array, a: Arithmetic) -> Bounds:
+def box(claim: Claim, center: Array, a: Arithmetic) -> Enclosure:
     """[center - eps, center + eps] within the clip range, rounded outward.
 
     The centre must lie in the clip range, so that no claim is about nothing.
@@ -101,7 +101,7 @@ def box(claim: Claim, center: Array, a: Arithmetic) -> Bounds:
     return bounds(lower, upper, a)
 
 
-def point(center: Array, a: Arithmetic) -> Bounds:
+def point(center: Array, a: Arithmetic) -> Enclosure:
     """The box that is the centre alone."""
     return exactly(center.ravel(), a)
 

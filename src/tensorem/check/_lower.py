@@ -8,12 +8,12 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from ._bounds import Program
-from ._call import Builder, Call, Value
+from ._call import Applied, Draft, Value
 from ._errors import MalformedError, RejectedError, UnsupportedError
 from ._graph import Graph, Node
 from ._numbers import Arithmetic, Array, exactly
 from ._ops import OPS
-from ._steps import Affine, Box, Read, Step, read
+from ._steps import Affine, Box, Read, Stage, read
 
 OVERHEAD, PER_ENTRY = 2**18, 2**4
 """The multiplications that take as long as starting one step, and as passing one entry."""
@@ -21,22 +21,22 @@ OVERHEAD, PER_ENTRY = 2**18, 2**4
 
 def lower(graph: Graph, arrays: Mapping[str, Array], a: Arithmetic) -> Program:
     """The steps of a graph, every shape recomputed."""
-    builder = Builder(a)
+    draft = Draft(a)
     shape = graph.shapes[graph.input]
-    values: dict[str, Value] = {graph.input: builder.push(Box(math.prod(shape)), shape)}
+    values: dict[str, Value] = {graph.input: draft.push(Box(math.prod(shape)), shape)}
     for name in graph.arrays:
-        builder.spend(math.prod(graph.shapes[name]))
+        draft.spend(math.prod(graph.shapes[name]))
         values[name] = exactly(arrays[name], a)
     for node in graph.nodes:
-        values[node.output] = _lower_node(builder, node, values, graph)
-    output = read(builder.entries(values[graph.output]))
-    steps, starts = tuple(builder.steps), tuple(builder.starts)
+        values[node.output] = _lower_node(draft, node, values, graph)
+    output = read(draft.entries(values[graph.output]))
+    steps, starts = tuple(draft.steps), tuple(draft.starts)
     program = Program(steps, starts, output, _tightened(steps, starts))
-    _check_work(program, builder)
+    _check_work(program, draft)
     return program
 
 
-def _lower_node(builder: Builder, node: Node, values: Mapping[str, Value], graph: Graph) -> Value:
+def _lower_node(draft: Draft, node: Node, values: Mapping[str, Value], graph: Graph) -> Value:
     if node.op not in OPS:
         raise UnsupportedError(f"op `{node.op[:80]}` is not one that this checker knows")
     rule, counts, attrs = OPS[node.op]
@@ -44,8 +44,8 @@ def _lower_node(builder: Builder, node: Node, values: Mapping[str, Value], graph
         raise MalformedError(f"op `{node.op}` of `{node.output}` has {len(node.inputs)} operands")
     if node.attrs.keys() != attrs:
         raise MalformedError(f"op `{node.op}` of `{node.output}` takes attrs {sorted(attrs)}")
-    builder.spend(math.prod(graph.shapes[node.output]))
-    call = Call(builder, node, [values[n] for n in node.inputs], graph.shapes[node.output])
+    draft.spend(math.prod(graph.shapes[node.output]))
+    call = Applied(draft, node, [values[n] for n in node.inputs], graph.shapes[node.output])
     try:
         value = rule(call)
     except RejectedError as error:
@@ -54,7 +54,7 @@ def _lower_node(builder: Builder, node: Node, values: Mapping[str, Value], graph
     return value
 
 
-def _tightened(steps: Sequence[Step], starts: Sequence[int]) -> frozenset[int]:
+def _tightened(steps: Sequence[Stage], starts: Sequence[int]) -> frozenset[int]:
     """The affine steps that a bend reads and whose interval bounds may be loose.
 
     Depth 0 are entries that do not depend on each other, where intervals are exact; depth 1 is one
@@ -83,9 +83,9 @@ def _sources(source: Read, starts: Sequence[int]) -> set[int]:
     return set((np.searchsorted(starts, hit, side="right") - 1).tolist())
 
 
-def _check_work(program: Program, builder: Builder) -> None:
+def _check_work(program: Program, draft: Draft) -> None:
     """Refuse a graph of which one check, a backward pass from here and there, costs too much."""
-    each, work, a = 0, builder.work, builder.arithmetic
+    each, work, a = 0, draft.work, draft.arithmetic
     for i, step in enumerate(program.steps):
         each += _cost(step) + PER_ENTRY * step.count
         rows = 2 * step.count if i in program.tightened else 0
@@ -95,7 +95,7 @@ def _check_work(program: Program, builder: Builder) -> None:
         raise UnsupportedError(f"a check in {a.name} arithmetic would take {work} multiplications")
 
 
-def _cost(step: Step) -> int:
+def _cost(step: Stage) -> int:
     """The multiplications of one pass with one row."""
     if isinstance(step, Box):
         return 0

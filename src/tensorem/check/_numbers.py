@@ -70,7 +70,7 @@ class Arithmetic:
 
 
 @dataclass(frozen=True)
-class Bounds:
+class Enclosure:
     """lower <= value <= upper, and with it |value - middle| <= radius, |value| <= size."""
 
     lower: Array
@@ -83,12 +83,12 @@ class Bounds:
     def shape(self) -> tuple[int, ...]:
         return tuple(self.lower.shape)
 
-    def map(self, move: Callable[[Array], Array]) -> Bounds:
+    def map(self, move: Callable[[Array], Array]) -> Enclosure:
         """The same bounds, their entries moved."""
-        return Bounds(*(move(np.asarray(getattr(self, part.name))) for part in fields(self)))
+        return Enclosure(*(move(np.asarray(getattr(self, part.name))) for part in fields(self)))
 
 
-def bounds(lower: Array, upper: Array, a: Arithmetic) -> Bounds:
+def bounds(lower: Array, upper: Array, a: Arithmetic) -> Enclosure:
     """The bounds, refused unless they are finite and in order."""
     lower, upper = np.asarray(lower), np.asarray(upper)
     if not (a.finite(lower) and a.finite(upper)):
@@ -97,13 +97,13 @@ def bounds(lower: Array, upper: Array, a: Arithmetic) -> Bounds:
         raise RejectedError("a lower bound is not below its upper bound")
     middle = (lower + upper) * a.half
     radius = a.up(np.maximum(upper - middle, middle - lower))
-    return Bounds(lower, upper, middle, radius, np.maximum(np.abs(lower), np.abs(upper)))
+    return Enclosure(lower, upper, middle, radius, np.maximum(np.abs(lower), np.abs(upper)))
 
 
 # --- constants
 
 
-def exactly(x: Array, a: Arithmetic) -> Bounds:
+def exactly(x: Array, a: Arithmetic) -> Enclosure:
     """The bounds of float64 numbers that are known."""
     numbers = a.numbers(x)
     return bounds(numbers, numbers, a)
@@ -114,17 +114,17 @@ def above(q: Fraction, a: Arithmetic) -> Any:
     return q if a.dtype is object else float_above(q)
 
 
-def inverse(x: Bounds, a: Arithmetic) -> Bounds:
+def inverse(x: Enclosure, a: Arithmetic) -> Enclosure:
     """1 / x, for x on one side of zero."""
     return bounds(-a.up(-1 / x.upper), a.up(1 / x.lower), a)
 
 
-def inverse_root(x: Bounds, a: Arithmetic) -> Bounds:
+def inverse_root(x: Enclosure, a: Arithmetic) -> Enclosure:
     """1 / sqrt(x), for x above zero."""
     return inverse(bounds(a.root(x.lower)[0], a.root(x.upper)[1], a), a)
 
 
-def product(x: Bounds, y: Bounds, a: Arithmetic) -> Bounds:
+def product(x: Enclosure, y: Enclosure, a: Arithmetic) -> Enclosure:
     """x * y, entry by entry."""
     ends = [p * q for p in (x.lower, x.upper) for q in (y.lower, y.upper)]
     return bounds(-a.up(-np.minimum.reduce(ends)), a.up(np.maximum.reduce(ends)), a)

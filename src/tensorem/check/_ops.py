@@ -13,33 +13,33 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ._call import Call, Value
+from ._call import Applied, Value
 from ._graph import Shape, sizes
-from ._numbers import Array, Bounds, above, bounds, exactly, inverse, inverse_root, product
+from ._numbers import Array, Enclosure, above, bounds, exactly, inverse, inverse_root, product
 from ._steps import Max, Relu, affine
 
 # --- ops that move entries
 
 
-def _reshape(c: Call) -> Value:
+def _reshape(c: Applied) -> Value:
     shape = c.expect(sizes(c.node.attrs["shape"]))
     c.require(math.prod(shape) == math.prod(c.xs[0].shape), "a shape of as many entries")
     return c.move(lambda x: x.reshape(shape))
 
 
-def _cast(c: Call) -> Value:
+def _cast(c: Applied) -> Value:
     if c.node.attrs["dtype"] != "float32":
         raise c.unsupported(f"a cast to {str(c.node.attrs['dtype'])[:40]}")
     return c.xs[0]
 
 
-def _permute(c: Call) -> Value:
+def _permute(c: Applied) -> Value:
     dims = c.dims()
     c.require(len(dims) == len(c.xs[0].shape), "every axis as `dims`")
     return c.move(lambda x: x.transpose(dims))
 
 
-def _broadcast(c: Call) -> Value:
+def _broadcast(c: Applied) -> Value:
     old, new = c.xs[0].shape, c.expect(sizes(c.node.attrs["shape"]))
     dims = c.axes(c.node.attrs["dims"], "dims", len(new))
     c.require(len(dims) == len(old) and list(dims) == sorted(dims), "one rising axis per axis")
@@ -50,7 +50,7 @@ def _broadcast(c: Call) -> Value:
     return c.move(lambda x: np.broadcast_to(x.reshape(spread), new))
 
 
-def _concat(c: Call) -> Value:
+def _concat(c: Applied) -> Value:
     first = c.xs[0].shape
     (d,) = c.axes([c.node.attrs["dim"]], "dim", len(first))
     rest = [(len(x.shape), x.shape[:d], x.shape[d + 1 :]) for x in c.xs]
@@ -58,7 +58,7 @@ def _concat(c: Call) -> Value:
     return c.move(lambda *xs: np.concatenate(xs, axis=d))
 
 
-def _slice(c: Call) -> Value:
+def _slice(c: Applied) -> Value:
     old, rank = c.xs[0].shape, len(c.xs[0].shape)
     start, stop = sizes(c.node.attrs["start"]), sizes(c.node.attrs["stop"])
     step = c.integers("step", rank, 1)
@@ -67,7 +67,7 @@ def _slice(c: Call) -> Value:
     return c.move(lambda x: x[tuple(map(slice, start, stop, step))])
 
 
-def _pad(c: Call) -> Value:
+def _pad(c: Applied) -> Value:
     old, rank = c.xs[0].shape, len(c.xs[0].shape)
     low, high, interior = (c.integers(name, rank) for name in ("low", "high", "interior"))
     c.require(c.xs[1].shape == (), "one number to pad with")
@@ -86,58 +86,58 @@ def _framed(x: Array, fill: object, shape: Shape, inner: tuple[slice, ...]) -> A
 # --- ops that add and scale entries
 
 
-def _affine(c: Call, x: Value, weight: Bounds, bias: Bounds | None = None) -> Value:
+def _affine(c: Applied, x: Value, weight: Enclosure, bias: Enclosure | None = None) -> Value:
     """x @ weight + bias over the last axis, for x of shape (B, P, K) and weight (B, K, O)."""
     (batch, places, k), out = x.shape, weight.shape[2]
-    c.builder.spend_work(places * weight.lower.size)
-    c.builder.spend(batch * places * (k + out))
+    c.draft.spend_work(places * weight.lower.size)
+    c.draft.spend(batch * places * (k + out))
     offset = bias or exactly(np.zeros((1, 1, 1)), c.arithmetic)
     shape = (batch, places, out)
-    return c.builder.apply(lambda r: affine(r, places, weight, offset, c.arithmetic), x, shape)
+    return c.draft.apply(lambda r: affine(r, places, weight, offset, c.arithmetic), x, shape)
 
 
-def _constant(c: Call, shape: Shape, values: ArrayLike) -> Bounds:
+def _constant(c: Applied, shape: Shape, values: ArrayLike) -> Enclosure:
     return exactly(np.broadcast_to(np.asarray(values, np.float64), shape), c.arithmetic)
 
 
-def _sum_of(c: Call, signs: tuple[int, ...]) -> Value:
+def _sum_of(c: Applied, signs: tuple[int, ...]) -> Value:
     """The sum of signed operands; a constant beside one that depends on the input is a bias."""
     shape = c.xs[0].shape
     c.require(all(x.shape == shape for x in c.xs), "operands of one shape")
-    terms = sorted(zip(c.xs, signs, strict=True), key=lambda term: isinstance(term[0], Bounds))
-    bias = terms.pop() if len(terms) > 1 and isinstance(terms[-1][0], Bounds) else None
+    terms = sorted(zip(c.xs, signs, strict=True), key=lambda term: isinstance(term[0], Enclosure))
+    bias = terms.pop() if len(terms) > 1 and isinstance(terms[-1][0], Enclosure) else None
     x = c.move(lambda *xs: np.stack([x.ravel() for x in xs], axis=1)[None], *(x for x, _ in terms))
     weight = _constant(c, (1, len(terms), 1), [[[sign] for _, sign in terms]])
     return c.move(lambda y: y.reshape(shape), _affine(c, x, weight, bias and _signed(c, *bias)))
 
 
-def _signed(c: Call, x: Value, sign: int) -> Bounds:
-    assert isinstance(x, Bounds)
+def _signed(c: Applied, x: Value, sign: int) -> Enclosure:
+    assert isinstance(x, Enclosure)
     lower, upper = (x.lower, x.upper) if sign > 0 else (-x.upper, -x.lower)
     return bounds(lower.reshape(1, -1, 1), upper.reshape(1, -1, 1), c.arithmetic)
 
 
-def _scaled(c: Call, x: Value, factor: Bounds) -> Value:
+def _scaled(c: Applied, x: Value, factor: Enclosure) -> Value:
     c.require(x.shape == factor.shape, "operands of one shape")
     rows = c.move(lambda v: v.reshape(-1, 1, 1), x)
     y = _affine(c, rows, factor.map(lambda f: f.reshape(-1, 1, 1)))
     return c.move(lambda v: v.reshape(x.shape), y)
 
 
-def _mul(c: Call) -> Value:
-    if isinstance(c.xs[0], Bounds):
+def _mul(c: Applied) -> Value:
+    if isinstance(c.xs[0], Enclosure):
         return _scaled(c, c.xs[1], c.xs[0])
     return _scaled(c, c.xs[0], c.constant(1))
 
 
-def _div(c: Call) -> Value:
+def _div(c: Applied) -> Value:
     x = c.constant(1)
     if not bool(np.all((x.lower > 0) | (x.upper < 0))):
         raise c.unsupported("a divisor may be zero")
     return _scaled(c, c.xs[0], inverse(x, c.arithmetic))
 
 
-def _batch_norm(c: Call) -> Value:
+def _batch_norm(c: Applied) -> Value:
     """x * factor + (bias - mean * factor), where the factor is weight / sqrt(var + eps)."""
     c.require(len(c.xs[0].shape) >= 2, "channels on axis 1")
     (n, channels, *places), a = c.xs[0].shape, c.arithmetic
@@ -159,7 +159,7 @@ def _batch_norm(c: Call) -> Value:
 # --- ops that contract axes
 
 
-def _linear(c: Call) -> Value:
+def _linear(c: Applied) -> Value:
     x, weight = c.xs[0], c.constant(1)
     c.require(len(weight.shape) == 2 and x.shape[-1:] == weight.shape[1:], "matching features")
     bias = c.constant(2) if len(c.xs) == 3 else None
@@ -169,14 +169,14 @@ def _linear(c: Call) -> Value:
     return c.move(lambda v: v.reshape(*x.shape[:-1], -1), y)
 
 
-def _dot(c: Call) -> Value:
+def _dot(c: Applied) -> Value:
     contract, batch = c.node.attrs["contract"], c.node.attrs["batch"]
     pairs = [isinstance(p, list) and len(p) == 2 for p in (contract, batch)]
     c.require(all(pairs), "pairs as `contract` and `batch`")
     return _contract(c, contract, batch)
 
 
-def _matmul(c: Call) -> Value:
+def _matmul(c: Applied) -> Value:
     rank = len(c.xs[0].shape)
     c.require(rank >= 2 and len(c.xs[1].shape) == rank, "operands of one rank, at least 2")
     lead = list(range(rank - 2))
@@ -187,14 +187,14 @@ Pair = Sequence[object]
 """Axes of the first and of the second operand, as JSON has them."""
 
 
-def _contract(c: Call, contract: Pair, batch: Pair) -> Value:
+def _contract(c: Applied, contract: Pair, batch: Pair) -> Value:
     """dot_general with one constant side: result axes are batch, free of x, free of y."""
     (x, x_free, lead, x_last), (y, y_free, y_lead, y_last) = (
         _matrix(c, i, contract[i], batch[i]) for i in (0, 1)
     )
     matching = lead == y_lead and x_last == y_last
     c.require(matching, "equal sizes on contracted and batch axes")
-    if isinstance(y, Bounds):
+    if isinstance(y, Enclosure):
         z = _affine(c, x, y.map(lambda w: w.swapaxes(1, 2)))
     else:
         c.constant(0)
@@ -202,7 +202,7 @@ def _contract(c: Call, contract: Pair, batch: Pair) -> Value:
     return c.move(lambda v: v.reshape(lead + x_free + y_free), z)
 
 
-def _matrix(c: Call, i: int, contract: object, batch: object) -> tuple[Any, Shape, Shape, Shape]:
+def _matrix(c: Applied, i: int, contract: object, batch: object) -> tuple[Any, Shape, Shape, Shape]:
     """Operand i as (batch, free, contracted); its free, its batch and its contracted sizes."""
     shape = c.xs[i].shape
     lead, last = c.axes(batch, "batch", len(shape)), c.axes(contract, "contract", len(shape))
@@ -214,7 +214,7 @@ def _matrix(c: Call, i: int, contract: object, batch: object) -> tuple[Any, Shap
     return matrix, rest, batches, summed
 
 
-def _reduce(c: Call, divided: bool) -> Value:
+def _reduce(c: Applied, divided: bool) -> Value:
     old, dims = c.xs[0].shape, c.dims()
     kept = tuple(d for d in range(len(old)) if d not in dims)
     count = math.prod(old[d] for d in dims)
@@ -223,7 +223,7 @@ def _reduce(c: Call, divided: bool) -> Value:
     return c.move(lambda v: v.reshape([old[d] for d in kept]), y)
 
 
-def _summed(c: Call, rows: Value, divisor: int) -> Value:
+def _summed(c: Applied, rows: Value, divisor: int) -> Value:
     """The sums over the last axis, divided."""
     weight = _constant(c, (1, rows.shape[-1], 1), divisor)
     return _affine(c, rows, inverse(weight, c.arithmetic) if divisor > 1 else weight)
@@ -232,7 +232,7 @@ def _summed(c: Call, rows: Value, divisor: int) -> Value:
 # --- windows of an image
 
 
-def _windows(c: Call, kernel: Shape, dilation: Shape, image: Value, fill: Value) -> Value:
+def _windows(c: Applied, kernel: Shape, dilation: Shape, image: Value, fill: Value) -> Value:
     """The windows of an image as (N, C, H', W', kh, kw); a padded cell reads the fill."""
     n, channels, *size = image.shape
     stride, padding = c.integers("stride", 2, 1), c.pairs("padding", 2)
@@ -240,7 +240,7 @@ def _windows(c: Call, kernel: Shape, dilation: Shape, image: Value, fill: Value)
     padded = [a + n + b for n, (a, b) in zip(size, padding, strict=True)]
     c.require(all(s <= n for s, n in zip(span, padded, strict=True)), "a kernel inside the image")
     out = [(n - s) // t + 1 for n, s, t in zip(padded, span, stride, strict=True)]
-    c.builder.spend(n * channels * (math.prod(padded) + math.prod(out) * math.prod(kernel)))
+    c.draft.spend(n * channels * (math.prod(padded) + math.prod(out) * math.prod(kernel)))
     inner = (
         slice(None),
         slice(None),
@@ -256,7 +256,7 @@ def _windows(c: Call, kernel: Shape, dilation: Shape, image: Value, fill: Value)
     return c.move(cut, image, fill)
 
 
-def _conv2d(c: Call) -> Value:
+def _conv2d(c: Applied) -> Value:
     x, weight = c.xs[0], c.constant(1)
     c.require(len(x.shape) == 4 and len(weight.shape) == 4, "an image and a kernel of 4 axes")
     out, per_group, *kernel = weight.shape
@@ -277,14 +277,14 @@ def _conv2d(c: Call) -> Value:
     return c.move(lambda y: y.reshape(back).transpose(1, 0, 4, 2, 3).reshape(n, out, h, w), y)
 
 
-def _pool(c: Call, dilation: Shape, image: Value, fill: Value) -> Value:
+def _pool(c: Applied, dilation: Shape, image: Value, fill: Value) -> Value:
     """The windows of an image as (N, C, H', W', cells)."""
     c.require(len(image.shape) == 4, "an image of 4 axes")
     windows = _windows(c, c.integers("kernel_size", 2, 1), dilation, image, fill)
     return c.move(lambda v: v.reshape(*v.shape[:4], -1), windows)
 
 
-def _avg_pool2d(c: Call) -> Value:
+def _avg_pool2d(c: Applied) -> Value:
     divisor = c.node.attrs["divisor"]
     c.require(type(divisor) is int and 1 <= divisor < 2**31, "an integer from 1 on as `divisor`")
     windows = _pool(c, (1, 1), c.xs[0], _constant(c, (), 0))
@@ -293,39 +293,39 @@ def _avg_pool2d(c: Call) -> Value:
     return c.move(lambda v: v.reshape(shape), y)
 
 
-def _max_pool2d(c: Call) -> Value:
+def _max_pool2d(c: Applied) -> Value:
     """A padded cell, which can never be the maximum, reads a cell of its window once more."""
     shape, dilation = c.xs[0].shape, c.integers("dilation", 2, 1)
     places = _pool(c, dilation, np.arange(math.prod(shape)).reshape(shape), np.array(-1))
-    assert not isinstance(places, Bounds)
+    assert not isinstance(places, Enclosure)
     last = places.max(axis=-1, keepdims=True)
     c.require(bool(np.all(last >= 0)), "windows that meet the image")
     cells = np.where(places >= 0, places, last)
     inside = places.reshape(-1, places.shape[-1]) >= 0
     windows = c.move(lambda x: x.ravel()[cells])
-    return c.builder.apply(lambda r: Max(r, inside, c.node.output), windows, places.shape[:-1])
+    return c.draft.apply(lambda r: Max(r, inside, c.node.output), windows, places.shape[:-1])
 
 
 # --- bends
 
 
-def _leaky_relu(c: Call) -> Value:
+def _leaky_relu(c: Applied) -> Value:
     leak = c.number("negative_slope")
     if not 0 <= leak <= 1:
         raise c.unsupported("its slope is not between 0 and 1")
     return _bend(c, float(leak))
 
 
-def _bend(c: Call, leak: float) -> Value:
+def _bend(c: Applied, leak: float) -> Value:
     number = c.arithmetic.numbers(np.array([leak]))[0]
-    return c.builder.apply(lambda r: Relu(r, number, c.node.output), c.xs[0], c.xs[0].shape)
+    return c.draft.apply(lambda r: Relu(r, number, c.node.output), c.xs[0], c.xs[0].shape)
 
 
-Rule = Callable[[Call], Value]
+Lowering = Callable[[Applied], Value]
 
 _POOL = {"kernel_size", "stride", "padding"}
 
-OPS: dict[str, tuple[Rule, tuple[int, ...], set[str]]] = {
+OPS: dict[str, tuple[Lowering, tuple[int, ...], set[str]]] = {
     "add": (lambda c: _sum_of(c, (1, 1)), (2,), set()),
     "avg_pool2d": (_avg_pool2d, (1,), {*_POOL, "divisor"}),
     "batch_norm": (_batch_norm, (5,), {"eps"}),

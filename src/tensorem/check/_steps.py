@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._numbers import Arithmetic, Array, Bounds, Number
+from ._numbers import Arithmetic, Array, Enclosure, Number
 
 Index = Array | slice
 
@@ -63,7 +63,7 @@ class Box:
     """Entries that lie in given bounds: constants, or the input where none are given."""
 
     count: int
-    bounds: Bounds | None = None
+    bounds: Enclosure | None = None
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,10 @@ EVIDENCE: Mapping[type, Mapping[str, str]] = {
     Max: {"pick_lower": "int32", "pick_upper": "int32"},
 }
 """The tensors that a certificate holds for each bend, by kind, and their dtypes."""
-Step = Box | Affine | Relu | Max
+Stage = Box | Affine | Relu | Max
 
 
-def affine(read: Read, places: int, weight: Bounds, bias: Bounds, a: Arithmetic) -> Affine:
+def affine(read: Read, places: int, weight: Enclosure, bias: Enclosure, a: Arithmetic) -> Affine:
     """The slacks bound, per unit of |x| and per entry: rounding, and the constants' own radii."""
     batch, k, o = weight.shape
     w, b = weight.middle, bias.map(lambda v: np.broadcast_to(v, (batch, places, o)).ravel())
@@ -129,7 +129,7 @@ def affine(read: Read, places: int, weight: Bounds, bias: Bounds, a: Arithmetic)
 # --- forward: bounds of what is read -> lower, upper, noise
 
 
-def forward(step: Affine | Bend, x: Bounds, a: Arithmetic) -> tuple[Array, Array, Array]:
+def forward(step: Affine | Bend, x: Enclosure, a: Arithmetic) -> tuple[Array, Array, Array]:
     match step:
         case Affine():
             return _affine_forward(step, x, a)
@@ -142,7 +142,7 @@ def forward(step: Affine | Bend, x: Bounds, a: Arithmetic) -> tuple[Array, Array
             return lower, upper, 0 * lower
 
 
-def _affine_forward(step: Affine, x: Bounds, a: Arithmetic) -> tuple[Array, Array, Array]:
+def _affine_forward(step: Affine, x: Enclosure, a: Arithmetic) -> tuple[Array, Array, Array]:
     shape = (len(step.weight), step.places, step.weight.shape[1])
     middle, radius, size = (v.reshape(shape) for v in (x.middle, x.radius, x.size))
     centre = _product(middle, step.weight, a) + step.bias
@@ -164,14 +164,14 @@ Slopes = tuple[Array, Array]
 """The slopes of the lower and of the upper lines of a bend."""
 
 
-def slopes(step: Bend, x: Bounds, tensors: Mapping[str, Array]) -> Slopes:
+def slopes(step: Bend, x: Enclosure, tensors: Mapping[str, Array]) -> Slopes:
     """Slopes for lines that lie close to a bend; any are sound (lemma 7)."""
     if isinstance(step, Relu):
         return relu_slopes(step, x, tensors[f"slope.{step.name}"].ravel())
     return max_slopes(step, x, tensors[f"pick_upper.{step.name}"].ravel())
 
 
-def relu_slopes(step: Relu, x: Bounds, given: Array) -> Slopes:
+def relu_slopes(step: Relu, x: Enclosure, given: Array) -> Slopes:
     """Where the sign is open: the given one, and the chord's; elsewhere that of y itself."""
     leak, low, high = float(step.leak), x.lower, x.upper
     open_ = (low < 0) & (high > 0)
@@ -181,7 +181,7 @@ def relu_slopes(step: Relu, x: Bounds, given: Array) -> Slopes:
     return np.where(open_, lower, itself), np.where(open_, chord, itself)
 
 
-def max_slopes(step: Max, x: Bounds, upper_pick: Array) -> Slopes:
+def max_slopes(step: Max, x: Enclosure, upper_pick: Array) -> Slopes:
     """One for the lower pick; for the upper one, the chord's of max(it, the others' bound)."""
     low, high, rest = _picked(step, x, upper_pick)
     open_ = (rest > low) & (rest < high)
@@ -195,7 +195,7 @@ def _between(least: float, slope: Array) -> Array:
     return np.fmin(np.fmax(slope, least), 1)
 
 
-def _picked(step: Max, x: Bounds, pick: Array) -> tuple[Array, Array, Array]:
+def _picked(step: Max, x: Enclosure, pick: Array) -> tuple[Array, Array, Array]:
     """The bounds of the picked cell, and the largest of its lower and the others' upper bounds."""
     count, window = step.inside.shape
     cell = np.arange(count) * window + pick
@@ -224,7 +224,7 @@ class Lines:
 
 
 def lines(
-    step: Bend, x: Bounds, slopes: Slopes, tensors: Mapping[str, Array], a: Arithmetic
+    step: Bend, x: Enclosure, slopes: Slopes, tensors: Mapping[str, Array], a: Arithmetic
 ) -> Lines:
     """Lines around a bend, of slopes that are taken as given; their offsets are not."""
     lower, upper = map(a.numbers, slopes)
@@ -234,7 +234,7 @@ def lines(
     return max_lines(step, x, picks[0], picks[1], (lower, upper), a)
 
 
-def relu_lines(step: Relu, x: Bounds, slopes: Slopes, a: Arithmetic) -> Lines:
+def relu_lines(step: Relu, x: Enclosure, slopes: Slopes, a: Arithmetic) -> Lines:
     """For slopes in [leak, 1], whatever the signs: y - upper * x is largest at an end."""
     lower, upper = slopes
     rise = np.maximum((upper - step.leak) * -x.lower, (1 - upper) * x.upper)
@@ -244,7 +244,7 @@ def relu_lines(step: Relu, x: Bounds, slopes: Slopes, a: Arithmetic) -> Lines:
 
 
 def max_lines(
-    step: Max, x: Bounds, lower_pick: Array, upper_pick: Array, slopes: Slopes, a: Arithmetic
+    step: Max, x: Enclosure, lower_pick: Array, upper_pick: Array, slopes: Slopes, a: Arithmetic
 ) -> Lines:
     """y >= x[lower pick]; and y <= max(x[upper pick], rest), for a slope in [0, 1]."""
     count, window = step.inside.shape
