@@ -12,7 +12,7 @@ BROKEN_PIPE = 141
 
 CODES = """Exit codes:
   0    done, proved or accepted
-  1    refuted or rejected
+  1    refuted or rejected; of diff: not the same
   2    bad input
   3    unknown
   70   a bug in tensorem

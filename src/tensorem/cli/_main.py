@@ -13,11 +13,14 @@ from tensorem.errors import TensoremError
 
 from . import _exit
 from ._advice import in_flags
+from ._all_runs import Runs
 from ._check import Check
 from ._demo import Demo
+from ._diff import Diff
 from ._doctor import Doctor
 from ._eval import Eval
-from ._exchange import Export, Import
+from ._export import Export
+from ._import import Import
 from ._layers import Layers
 from ._ops import Ops
 from ._predict import Predict
@@ -36,6 +39,8 @@ COMMANDS: dict[str, type[Command]] = {
     "verify": Verify,
     "check": Check,
     "show": Show,
+    "runs": Runs,
+    "diff": Diff,
     "import": Import,
     "export": Export,
     "layers": Layers,

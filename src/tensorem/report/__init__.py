@@ -1,5 +1,9 @@
 """What a run folder says, gathered, and as one self-contained page."""
 
+from ._difference import Difference as Difference
+from ._difference import Entry as Entry
+from ._difference import Tensor as Tensor
+from ._difference import difference as difference
 from ._gather import Counterexample as Counterexample
 from ._gather import Facts as Facts
 from ._gather import gather as gather
@@ -9,14 +13,22 @@ from ._page import told_stale as told_stale
 from ._page import write as write
 from ._robustness import Radius as Radius
 from ._robustness import Robustness as Robustness
+from ._runs import Line as Line
+from ._runs import runs as runs
 
 __all__ = [
     "Counterexample",
+    "Difference",
+    "Entry",
     "Facts",
+    "Line",
     "Radius",
     "Robustness",
+    "Tensor",
+    "difference",
     "gather",
     "page",
+    "runs",
     "save_counterexamples",
     "told_stale",
     "write",

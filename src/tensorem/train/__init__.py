@@ -26,6 +26,7 @@ from ._feed import feed as feed
 from ._fit import fit as fit
 from ._fit import resume as resume
 from ._folder import read_config as read_config
+from ._log import read_rows as read_rows
 from ._objective import Auxiliary as Auxiliary
 from ._objective import Objective as Objective
 from ._objective import Pick as Pick
@@ -111,6 +112,7 @@ __all__ = [
     "pick",
     "predict",
     "read_config",
+    "read_rows",
     "resume",
     "total",
     "weighted",

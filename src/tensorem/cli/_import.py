@@ -1,4 +1,4 @@
-"""`tensorem import` and `tensorem export`: models of other tools in, and ours out, as ONNX."""
+"""`tensorem import`: a model of another tool, from its ONNX file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import tyro
 from tensorem.errors import ArgumentError
 
 from . import _exit
-from ._runs import require_run
 
 
 @dataclass(frozen=True)
@@ -34,25 +33,6 @@ class Import:
         ops = sorted({node.op for node in graph.nodes})
         takes = ", ".join(f"{name} {graph.specs[name]}" for name in graph.inputs)
         print(f"{self.folder}: {len(graph.nodes)} nodes ({', '.join(ops)}); takes {takes}")
-        return _exit.OK
-
-
-@dataclass(frozen=True)
-class Export:
-    """Write the model of a run, or a saved model, as an ONNX file."""
-
-    folder: tyro.conf.Positional[Path]
-    """A run folder, or one written by tm.save."""
-
-    file: tyro.conf.Positional[Path]
-    """The ONNX file to write."""
-
-    def run(self) -> int:
-        import tensorem as tm
-
-        graph = tm.files.load_graph(require_run(self.folder))
-        tm.onnx.export(graph, self.file)
-        print(f"{self.file}: {len(graph.nodes)} nodes, opset {tm.onnx.OPSET}")
         return _exit.OK
 
 
