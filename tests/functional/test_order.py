@@ -131,6 +131,16 @@ def test_a_source_may_be_longer_than_its_index() -> None:
     assert found.tolist() == [0.0, 3.0]
 
 
+def test_they_work_along_an_axis_whose_size_is_a_name() -> None:
+    def f(x: Any) -> Any:
+        values, places = F.sort(x, 1)
+        return F.scatter_add(F.flip(x, 1), 1, places, values), F.gather(x, 1, places)
+
+    g, x = graph.capture(f, ("N", "T")), X[..., 0]
+    for ours, theirs in zip(tm.evaluate(g, x), jax.jit(f)(x), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
 def test_a_place_that_there_is_not_shows() -> None:
     index = jnp.array([-1, 3, 1])
     taken = jax.jit(lambda i: F.gather(jnp.arange(3.0), 0, i))(index)
@@ -165,6 +175,11 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         "takes repeats as an integer of at least 0, got -1",
     ),
     (lambda: F.repeat_interleave(Y, 2, 2), ShapeError, "takes an input with axis dim=2"),
+    (
+        lambda: graph.capture(lambda x: F.roll(x, 1, 1), (3, "T")),
+        ShapeError,
+        r"F.roll takes an axis whose size is a number, got \(3, T\)",
+    ),
     (lambda: F.roll(Y, 1, 2), ShapeError, "F.roll takes an input with axis dim=2"),
     (
         lambda: tm.ops.sort(Y, dim=0, descending=True, count=-2),

@@ -13,7 +13,7 @@ from tensorem import ops, rules
 from tensorem.calls import among, integer, integers
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.rules import PADDING_MODES, check_padding
-from tensorem.shapes import sizes
+from tensorem.shapes import format_shape, sizes
 
 from ._shape import axes, checked, shape, spec, static
 
@@ -169,7 +169,7 @@ def roll(
 
     Raises:
         ArgumentError: There is not one shift for each axis, or one is no integer.
-        ShapeError: There is no such axis.
+        ShapeError: There is no such axis, or its size is a name.
 
     Example:
         >>> roll(jnp.array([1.0, 2.0, 3.0]), 1).tolist()
@@ -190,6 +190,11 @@ def roll(
 
 def _rolled(x: Array, step: int, axis: int) -> Array:
     size = x.shape[axis]
+    if not static((size,)):
+        raise ShapeError(
+            f"takes an axis whose size is a number, got {format_shape(shape(x))}.",
+            help="give an integer in place of the name in the input's shape.",
+        )
     head = size - step % size if size != 0 else 0
     return cat([narrow(x, axis, head, size - head), narrow(x, axis, 0, head)], axis)
 
