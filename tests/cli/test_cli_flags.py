@@ -48,7 +48,7 @@ REFUSED = [
     ("verify r --eps 1_0", f"{EPS} 1_0."),
     ("verify r --eps ٣", f"{EPS} ٣."),
     ("verify r --eps 1e-400", f"{EPS} 1e-400."),
-    ("verify r --data=", "--data takes digits, iris or a .csv file, got ''."),
+    ("verify r --data=", "--data takes digits, iris or a .csv or .parquet file, got ''."),
     ("demo --eps 0.1 wide", "--eps takes decimals of at least 0, such as 0.02, got 0.1 wide."),
     ("demo --epochs 0", f"--epochs {COUNT} 0."),
     ("demo --images x", f"--images {COUNT} x."),

@@ -421,7 +421,7 @@ def test_a_file_that_a_run_was_not_trained_on_counts_whole(tmp_path: Path, capsy
     assert main(["verify", run, "--data", str(other), "--index", str(rows)]) != 2
     other.write_text("a,b,kind\n10,1,green\n")
     assert said(capsys, "eval", run, "--data", str(other))["examples"] == 1
-    assert "--data takes digits, iris or a .csv file, got 'a.txt'" in refused(
+    assert "--data takes digits, iris or a .csv, .csv.gz or .parquet file, got 'a.txt'" in refused(
         capsys, "eval", run, "--data", "a.txt"
     )
 
@@ -453,7 +453,7 @@ def test_bad_data_is_refused(tmp_path: Path, capsys: Capture) -> None:
     assert "line 2, column 'b'" in told and "--loss mse" in told
     file.write_text("a,b\n1,0\n2\n")
     assert "line 3" in refused(capsys, "train", "--data", str(file))
-    assert "--data takes digits, iris or a .csv file" in refused(capsys, "train", "--data", "x")
+    assert "--data takes digits, iris or a .csv" in refused(capsys, "train", "--data", "x")
     missing = str(tmp_path / "none.csv")
     assert refused(capsys, "train", "--data", missing).startswith("FileError")
 

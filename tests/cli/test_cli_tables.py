@@ -296,3 +296,29 @@ def test_what_an_input_becomes_is_learnt_where_it_is_trained() -> None:
     assert feature.numbers(dates.select(np.arange(1)), 0).tolist() == [[1.5]]
     with pytest.raises(DataError, match="takes a date such as 2026-01-31 in this cell, got 'x'"):
         feature.numbers(dates, 0)
+
+
+def test_predictions_stand_beside_the_input(
+    made: tuple[str, str], tmp_path: Path, capsys: Capture
+) -> None:
+    run, out = made[0], tmp_path / "out.csv"
+    new = written(tmp_path / "new.csv", ("id", "charge", "mass"), ROWS[:4])
+    found = said(capsys, "predict", run, "--input", new, "--output", str(out))
+    table = tm.data.read_table(out)
+    assert table.names == (
+        "id", "charge", "mass", "predicted kind", "output green", "output red",
+    )  # fmt: skip
+    assert list(table.texts(3)) == [row["class"] for row in found]
+    outputs = [row["outputs"] for row in found]
+    assert table.numbers([4, 5]).tolist() == np.array(outputs, np.float32).tolist()
+    told = refused(capsys, "predict", run, "--input", str(out), "--output", str(new))
+    assert "an input without the column 'output green', got" in told
+    said(capsys, "predict", run, "--index", "0", "1", "--output", str(out))
+    assert len(tm.data.read_table(out).rows) == 2
+
+
+def test_a_parquet_file_is_a_table(made: tuple[str, str], tmp_path: Path, capsys: Capture) -> None:
+    polars = pytest.importorskip("polars")
+    run, file = made
+    polars.read_csv(file).write_parquet(tmp_path / "x.parquet")
+    assert said(capsys, "eval", run, "--data", str(tmp_path / "x.parquet"))["examples"] == 12

@@ -103,5 +103,8 @@ Radii = Annotated[
 RunFolder = Annotated[Path, _values("RUN", "a run folder", _path)]
 Place = Annotated[Path | None, _values("PATH", "a path", _path)]
 Source = Annotated[
-    str | None, _values("DATA", "digits, iris or a .csv file", _where(lambda text: text != "", str))
+    str | None,
+    _values(
+        "DATA", "digits, iris or a .csv or .parquet file", _where(lambda text: text != "", str)
+    ),
 ]

@@ -12,7 +12,7 @@ from tensorem.errors import ArgumentError, DataError
 
 from . import _exit
 from ._flags import Place, Rows, RunFolder
-from ._recipe import Recipe, rows
+from ._recipe import Recipe, is_table, rows, table_of
 from ._runs import examples, outputs, recipe_of, require_rows, require_run
 from ._terminal import print_json, show, table
 
@@ -30,13 +30,13 @@ class Predict:
     """A run folder."""
 
     input: Place = None
-    """A .npy file of inputs, one per row; or a .csv file with the columns of the model."""
+    """A .npy file of inputs, one per row; or a .csv or .parquet file with the model's columns."""
 
     index: Rows = ()
     """Without --input: which of the run's test examples; the first if not given."""
 
     output: Place = None
-    """Also write the outputs to this .npy file."""
+    """Also write the outputs to this .npy file; or to a .csv file, beside the input and by name."""
 
     json: bool = False
     """Print JSON."""
@@ -50,7 +50,7 @@ class Predict:
         x, names = _inputs(self, recipe)
         y = outputs(files.load(run), x)
         if self.output is not None:
-            _write(self.output, y)
+            _write(self, recipe, y)
         told = [_row(name, values, recipe.columns) for name, values in zip(names, y, strict=True)]
         if self.json:
             print_json(told)
@@ -75,7 +75,7 @@ def _inputs(given: Predict, recipe: Recipe) -> tuple[NDArray[Any], list[str]]:
 def _read(file: Path, recipe: Recipe) -> NDArray[Any]:
     from tensorem import data
 
-    if file.suffix.lower() == ".csv":
+    if is_table(str(file)):
         return rows(recipe, file)
     x = data.read_npy(file)
     _require_rows(x, file)
@@ -116,13 +116,47 @@ def _text(value: object) -> str:
     return " ".join(f"{v:.4g}" for v in value) if isinstance(value, list) else str(value)
 
 
-def _write(path: Path, y: NDArray[Any]) -> None:
+def _write(given: Predict, recipe: Recipe, y: NDArray[Any]) -> None:
     import io
 
     import numpy as np
 
-    from tensorem import disk
+    from tensorem import data, disk
 
+    assert given.output is not None
+    if given.output.suffix.lower() == ".csv":
+        table = _beside(given, recipe, y)
+        data.write_csv(given.output, table, delimiter=recipe.delimiter, decimal=recipe.decimal)
+        return
     content = io.BytesIO()
     np.save(content, y, allow_pickle=False)
-    disk.write_whole(path, content.getvalue())
+    disk.write_whole(given.output, content.getvalue())
+
+
+def _beside(given: Predict, recipe: Recipe, y: NDArray[Any]) -> dict[str, Any]:
+    """The columns of the input as they are, then what the model says of each row."""
+    before: dict[str, Any] = {}
+    if given.input is not None and is_table(str(given.input)):
+        table = table_of(recipe, given.input)
+        before = {name: table.texts(i) for i, name in enumerate(table.names)}
+    after = _predicted(recipe.columns, y)
+    if twice := before.keys() & after.keys():
+        raise ArgumentError(
+            f"--output takes an input without the column {min(twice)!r}, got {given.input}.",
+            because="what the model says is written under that name.",
+        )
+    return before | after
+
+
+def _predicted(columns: Columns | None, y: NDArray[Any]) -> dict[str, Any]:
+    import numpy as np
+
+    flat = y.reshape(len(y), -1)
+    target = columns.target if columns else "target"
+    if flat.shape[1] == 1:
+        return {f"predicted {target}": flat[:, 0]}
+    named = columns and columns.classes
+    classes = list(map(str, columns.names(np.arange(flat.shape[1])))) if columns and named else None
+    names = classes or list(map(str, range(flat.shape[1])))
+    outputs = {f"output {name}": flat[:, i] for i, name in enumerate(names)}
+    return {f"predicted {target}": [names[i] for i in flat.argmax(axis=1)], **outputs}

@@ -142,7 +142,7 @@ def learnt(recipe: Recipe, loss: str) -> Recipe:
         return replace(recipe, version=VERSION)
 
     _require_csv(recipe.data)
-    table = _table(recipe, recipe.data)
+    table = table_of(recipe, recipe.data)
     _require_two(len(table.rows), recipe.data)
     columns = _columns(recipe, table, TARGETS["cross_entropy" if recipe.classes else loss])
     loss = "cross_entropy" if columns.classes else "mse"
@@ -165,9 +165,17 @@ def _columns(recipe: Recipe, table: Table, targets: Targets) -> Columns:
     )  # fmt: skip
 
 
-def _table(recipe: Recipe, path: str | Path) -> Table:
+def table_of(recipe: Recipe, path: str | Path) -> Table:
+    """The cells of a file, written as the one that was trained on.
+
+    Raises:
+        FileError: It cannot be read, or is Parquet and polars is not installed.
+        DataError: It has no names, or rows of different lengths.
+    """
     from tensorem import data
 
+    if str(path).lower().endswith(".parquet"):
+        return data.read_parquet(path)
     return data.read_table(path, recipe.header, recipe.delimiter, recipe.decimal, recipe.encoding)
 
 
@@ -250,7 +258,7 @@ def rows(recipe: Recipe, path: Path) -> NDArray[Any]:
         FileError: The CSV file cannot be read.
         DataError: A column of the model is not there, or a cell is not what it should be.
     """
-    table = _table(recipe, path)
+    table = table_of(recipe, path)
     if recipe.columns is None:
         _tell_place(recipe, str(path))
         return table.numbers(range(len(table.names)))
@@ -280,16 +288,23 @@ def _require_no_columns(recipe: Recipe, other: str) -> None:
         )
 
 
+def is_table(path: str) -> bool:
+    """Whether a file is a table by its name."""
+    return path.lower().endswith((".csv", ".csv.gz", ".parquet"))
+
+
 def _require_csv(data: str) -> None:
-    if not data.lower().endswith(".csv"):
-        raise ArgumentError(f"--data takes {', '.join(BUNDLED)} or a .csv file, got {data!r}.")
+    if not is_table(data):
+        raise ArgumentError(
+            f"--data takes {', '.join(BUNDLED)} or a .csv, .csv.gz or .parquet file, got {data!r}."
+        )
 
 
 def _rows(recipe: Recipe) -> Dataset:
     from tensorem import data
 
     if recipe.columns is not None:
-        table = _table(recipe, recipe.data)
+        table = table_of(recipe, recipe.data)
         with warnings_told():
             found = recipe.columns.examples(table)
         _tell_others(recipe.columns, table)

@@ -24,7 +24,7 @@ class Train:
     """Train a model on bundled data or a CSV file; Ctrl-C saves, --resume continues."""
 
     data: str = "digits"
-    """digits, iris, or a .csv file."""
+    """digits, iris, or a .csv, .csv.gz or .parquet file."""
 
     layers: str = "mlp"
     """cnn, mlp, or FILE.py:NAME for a layer of your own."""

@@ -16,13 +16,18 @@ from tensorem.errors import DataError
 
 
 def write_csv(
-    path: str | Path, columns: Mapping[str, ArrayLike | Sequence[str]], *, delimiter: str = ","
+    path: str | Path,
+    columns: Mapping[str, ArrayLike | Sequence[str]],
+    *,
+    delimiter: str = ",",
+    decimal: str = ".",
 ) -> None:
     """Write columns under their names; floats so that reading gives the same bits.
 
     Args:
         columns: One value for each row, under the name of the column.
         delimiter: What stands between cells.
+        decimal: What stands before the decimals of a float.
 
     Raises:
         DataError: There is no column, or they are of different lengths or no columns.
@@ -45,10 +50,12 @@ def write_csv(
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator="\n")
     writer.writerow(arrays)
-    writer.writerows(zip(*map(_cells, arrays.values()), strict=True))
+    cells = (_cells(array, decimal) for array in arrays.values())
+    writer.writerows(zip(*cells, strict=True))
     write_whole(path_of(path), text.getvalue().encode())
 
 
-def _cells(array: np.ndarray[Any, Any]) -> list[str]:
+def _cells(array: np.ndarray[Any, Any], decimal: str) -> list[str]:
     """The shortest text of each value that is read as the same value of its dtype."""
-    return [str(value) for value in array]
+    texts = [str(value) for value in array]
+    return [text.replace(".", decimal) for text in texts] if array.dtype.kind == "f" else texts

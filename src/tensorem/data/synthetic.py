@@ -131,7 +131,8 @@ def band(height: int, width: int, axis: Axis, offset: int, thickness: int = 2) -
     with named("band"):
         among("axis", axis, AXES)
         size = integer("height", height, 1), integer("width", width, 1)
-        integer("offset", offset, 0), integer("thickness", thickness, 1)
+        integer("offset", offset, 0)
+        integer("thickness", thickness, 1)
     image = np.zeros((1, *size), np.float32)
     place = slice(offset, offset + thickness)
     image[(0, slice(None), place) if axis == "vertical" else (0, place)] = 1
