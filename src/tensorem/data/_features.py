@@ -146,7 +146,10 @@ def learn_feature(table: Table, column: int, category: bool = False) -> Feature:
         >>> learn_feature(Table(Path("x.csv"), ("a", "b"), cells, [2, 3, 4]), 0)
         Feature(column='a', kind='number', fill=3.5, values=())
     """
-    name, cells = table.names[column], table.figures(column)
+    name = table.names[column]
+    if not category and table.are_numbers(column):
+        return Feature(name)
+    cells = table.figures(column)
     present = [i for i, cell in enumerate(cells) if cell not in MISSING]
     if not present:
         raise DataError(

@@ -103,6 +103,10 @@ class Table:
         except ValueError:
             return None
 
+    def are_numbers(self, column: int) -> bool:
+        """Whether all cells of the table are numbers, and those of this column finite."""
+        return self._whole is not None and bool(np.isfinite(self._whole[:, column]).all())
+
     def _walked(self, columns: Sequence[int]) -> NDArray[np.float64]:
         found = np.empty((len(self.rows), len(columns)))
         for place, c in enumerate(columns):
