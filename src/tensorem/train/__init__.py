@@ -19,6 +19,11 @@ from ._callbacks import KeepBest as KeepBest
 from ._compute import Compute as Compute
 from ._evaluate import evaluate as evaluate
 from ._evaluate import predict as predict
+from ._experiment import Artifact as Artifact
+from ._experiment import ConfigEntry as ConfigEntry
+from ._experiment import ExperimentLog as ExperimentLog
+from ._experiment import LogDestination as LogDestination
+from ._experiment import RunInfo as RunInfo
 from ._feed import Batches as Batches
 from ._feed import Feed as Feed
 from ._feed import Piece as Piece
@@ -48,10 +53,18 @@ from ._run import Kept as Kept
 from ._run import NonFinite as NonFinite
 from ._run import Run as Run
 from ._runner import Runner as Runner
+from ._say import report_class_probes as report_class_probes
+from ._say import report_loss_accuracy_one_hot as report_loss_accuracy_one_hot
+from ._say import report_mean_loss as report_mean_loss
+from ._say import report_probes as report_probes
 from ._signals import Interrupted as Interrupted
 from ._state import State as State
 from ._stream import Stream as Stream
 from ._task import Task as Task
+from ._train_log import Curve as Curve
+from ._train_log import MetricHistory as MetricHistory
+from ._train_log import Series as Series
+from ._train_log import TrainLog as TrainLog
 from ._watch import log_loss_every as log_loss_every
 from ._watch import on_epoch_end as on_epoch_end
 from ._watch import on_nonfinite as on_nonfinite
@@ -61,21 +74,27 @@ from ._watch import on_train_end as on_train_end
 from ._watch import on_train_start as on_train_start
 
 __all__ = [
+    "Artifact",
     "Auxiliary",
     "Batches",
     "Callback",
     "CallbackError",
     "Callbacks",
     "Compute",
+    "ConfigEntry",
+    "Curve",
     "Display",
     "EMA",
     "EarlyStopping",
     "EpochEvent",
+    "ExperimentLog",
     "Feed",
     "Interrupted",
     "KeepBest",
     "Kept",
+    "LogDestination",
     "Memory",
+    "MetricHistory",
     "Moment",
     "NonFinite",
     "Objective",
@@ -85,15 +104,18 @@ __all__ = [
     "Plan",
     "Record",
     "Run",
+    "RunInfo",
     "Runner",
     "SWA",
     "Seeing",
+    "Series",
     "State",
     "StepEvent",
     "Stop",
     "Stream",
     "Task",
     "Total",
+    "TrainLog",
     "Updated",
     "View",
     "Watch",
@@ -113,6 +135,10 @@ __all__ = [
     "predict",
     "read_config",
     "read_rows",
+    "report_class_probes",
+    "report_loss_accuracy_one_hot",
+    "report_mean_loss",
+    "report_probes",
     "resume",
     "total",
     "weighted",
