@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from jax import Array
 
 from tensorem import functional as F
 from tensorem import rules
@@ -21,7 +21,7 @@ class Identity(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return x
 
 
@@ -37,7 +37,7 @@ class ReLU(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.relu(x)
 
 
@@ -64,7 +64,7 @@ class LeakyReLU(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.leaky_relu(x, self.negative_slope)
 
 
@@ -80,7 +80,7 @@ class Sigmoid(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.sigmoid(x)
 
 
@@ -96,7 +96,7 @@ class Tanh(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.tanh(x)
 
 
@@ -123,7 +123,7 @@ class Softplus(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.softplus(x, self.beta)
 
 
@@ -152,7 +152,7 @@ class Softmax(Layer):
         y: Shape = rules.softmax(Spec(x), dim=self.dim).shape
         return y
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.softmax(x, self.dim)
 
 
@@ -187,5 +187,5 @@ class Flatten(Layer):
         y: Shape = rules.flatten(Spec(x), start_dim=self.start_dim, end_dim=self.end_dim).shape
         return y
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.flatten(x, self.start_dim, self.end_dim)

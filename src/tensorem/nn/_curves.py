@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from jax import Array
 
 from tensorem import functional as F
 from tensorem.calls import ABOVE_0, among, number
@@ -37,7 +37,7 @@ class GELU(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.gelu(x, self.approximate)
 
 
@@ -56,7 +56,7 @@ class SiLU(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.silu(x)
 
 
@@ -75,7 +75,7 @@ class Mish(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.mish(x)
 
 
@@ -94,7 +94,7 @@ class Hardswish(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.hardswish(x)
 
 
@@ -124,7 +124,7 @@ class ELU(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.elu(x, self.alpha)
 
 
@@ -154,7 +154,7 @@ class CELU(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.celu(x, self.alpha)
 
 
@@ -173,7 +173,7 @@ class SELU(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.selu(x)
 
 
@@ -207,7 +207,7 @@ class Hardtanh(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.hardtanh(x, self.min_val, self.max_val)
 
 
@@ -223,7 +223,7 @@ class ReLU6(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.relu6(x)
 
 
@@ -239,7 +239,7 @@ class Softsign(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.softsign(x)
 
 
@@ -255,5 +255,5 @@ class LogSigmoid(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.logsigmoid(x)

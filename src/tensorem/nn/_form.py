@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from jax import Array
 
 from tensorem import functional as F
 from tensorem import rules
@@ -50,7 +50,7 @@ class Unflatten(Layer):
             )
         return (*x[:axis], *sizes, *x[axis + 1 :])
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         axis = self.dim % x.ndim
         return F.reshape(x, (*x.shape[:axis], *self.unflattened_size, *x.shape[axis + 1 :]))
 
@@ -93,5 +93,5 @@ class Sum(Layer):
             return tuple(1 if i in gone else n for i, n in enumerate(x))
         return tuple(n for i, n in enumerate(x) if i not in gone)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.sum(x, self.dim, self.keepdim)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+
+from jax import Array
 
 from tensorem import functional as F
 from tensorem import rules
@@ -52,7 +53,7 @@ class PReLU(Layer):
             raise ShapeError(f"takes (N, {self.num_parameters}, ...), got {format_shape(x)}.")
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.prelu(x, self.weight)
 
 
@@ -80,7 +81,7 @@ class GLU(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return _half(x, self.dim)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.glu(x, self.dim)
 
 
@@ -108,7 +109,7 @@ class SwiGLU(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return _half(x, self.dim)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.swiglu(x, self.dim)
 
 
@@ -134,7 +135,7 @@ class LogSoftmax(Layer):
         y: Shape = rules.softmax(Spec(x), dim=self.dim).shape
         return y
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.log_softmax(x, self.dim)
 
 
@@ -160,7 +161,7 @@ class Softmin(Layer):
         y: Shape = rules.softmax(Spec(x), dim=self.dim).shape
         return y
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.softmin(x, self.dim)
 
 

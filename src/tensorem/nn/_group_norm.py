@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any
+
+from jax import Array
 
 from tensorem import functional as F
 from tensorem import rules
@@ -55,7 +56,7 @@ class RMSNorm(Layer):
         y: Shape = rules.layer_norm(Spec(x), last, last, ndim=len(self._last()), eps=0.0).shape
         return y
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.rms_norm(x, self._last(), self.weight, self.eps)
 
     def _last(self) -> tuple[int, ...]:
@@ -106,7 +107,7 @@ class GroupNorm(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return _of_channels(x, self.num_channels, (2, 3, 4, 5))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
@@ -144,7 +145,7 @@ class InstanceNorm1d(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return _of_channels(x, self.num_features, (3,))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.instance_norm(x, self.weight, self.bias, self.eps)
 
 
@@ -182,7 +183,7 @@ class InstanceNorm2d(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return _of_channels(x, self.num_features, (4,))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.instance_norm(x, self.weight, self.bias, self.eps)
 
 
@@ -221,7 +222,7 @@ class LocalResponseNorm(Layer):
             raise ShapeError(f"takes (N, C, ...), got {format_shape(x)}.")
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.local_response_norm(x, self.size, self.alpha, self.beta, self.k)
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+from jax import Array
+
 from tensorem import functional as F
 from tensorem import rules
 from tensorem.calls import AT_LEAST_0, FROM_0_TO_1, flag, integer, integers, number
@@ -77,7 +79,7 @@ class BatchNorm(Layer):
         y: Shape = rules.batch_norm(Spec(ranked.pop()), *per_channel, eps=self.eps).shape
         return y
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         if self.track_running_stats and not self.training:
             mean, var = self.running_mean, self.running_var
         else:
@@ -244,7 +246,7 @@ class LayerNorm(Layer):
         y: Shape = rules.layer_norm(Spec(x), last, last, ndim=len(last.shape), eps=self.eps).shape
         return y
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         bias: Any = self.bias  # in forward the array, or None
         return F.layer_norm(x, self._last(), self.weight, bias, self.eps)
 

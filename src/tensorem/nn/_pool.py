@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import field
-from typing import Any, ClassVar
+from typing import ClassVar
+
+from jax import Array
 
 from tensorem import functional as F
 from tensorem import rules
@@ -40,7 +42,7 @@ class MaxPool(Layer):
         y: Shape = rules.pool(Spec(x), **self._window(x)._asdict()).shape
         return y
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return _MAX[self.axes](
             x, self.kernel_size, self.stride, self.padding, self.dilation, self.ceil_mode
         )
@@ -150,7 +152,7 @@ class AvgPool(Layer):
         y: Shape = rules.pool(Spec(x), **self._window(x)._asdict()).shape
         return y
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return _AVG[self.axes](
             x, self.kernel_size, self.stride, self.padding, self.ceil_mode,
             self.count_include_pad, *self._override(),
@@ -261,4 +263,4 @@ class AvgPool3d(AvgPool):
 
 
 _MAX = {1: F.max_pool1d, 2: F.max_pool2d, 3: F.max_pool3d}
-_AVG: Mapping[int, Callable[..., Any]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}
+_AVG: Mapping[int, Callable[..., Array]] = {1: F.avg_pool1d, 2: F.avg_pool2d, 3: F.avg_pool3d}

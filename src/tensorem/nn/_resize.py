@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
+from jax import Array
+
 from tensorem import functional as F
 from tensorem import rules
 from tensorem.calls import each, flag, integer
@@ -47,7 +49,7 @@ class LPPool1d(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return _pooled(x, self.kernel_size, self.stride, self.ceil_mode, 1)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.lp_pool1d(x, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
 
 
@@ -82,7 +84,7 @@ class LPPool2d(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return _pooled(x, self.kernel_size, self.stride, self.ceil_mode, 2)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.lp_pool2d(x, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
 
 
@@ -102,7 +104,7 @@ class AdaptiveAvgPool(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return _adapted(x, _sizes(self.output_size, self.axes))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return _AVG[self.axes](x, self.output_size)
 
 
@@ -185,7 +187,7 @@ class AdaptiveMaxPool(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return _adapted(x, _sizes(self.output_size, self.axes))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return _MAX[self.axes](x, self.output_size)
 
 
@@ -275,7 +277,7 @@ class GlobalAvgPool(Layer):
             raise ShapeError(f"takes (N, C, ...), got {format_shape(x)}.")
         return x[:2]
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.mean(x, tuple(range(2, x.ndim)))
 
 
@@ -324,7 +326,7 @@ class Upsample(Layer):
             return int(number)
         return int(old * number // 1) if isinstance(old, int) else UNKNOWN
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         mode: Any = self.mode
         return F.interpolate(x, self.size, self.scale_factor, mode, self.align_corners)
 
@@ -361,7 +363,7 @@ class PixelShuffle(Layer):
             raise ShapeError(f"takes channels that {r**2} divides, got {format_shape(x)}.")
         return _with_image(x, (c // r**2, h * r, w * r))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.pixel_shuffle(x, self.upscale_factor)
 
 
@@ -394,14 +396,14 @@ class PixelUnshuffle(Layer):
             raise ShapeError(f"takes images that {r} divides, got {format_shape(x)}.")
         return _with_image(x, (c * r**2, h // r, w // r))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.pixel_unshuffle(x, self.downscale_factor)
 
 
-_AVG: Mapping[int, Callable[..., Any]] = {
+_AVG: Mapping[int, Callable[..., Array]] = {
     1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d
 }  # fmt: skip
-_MAX: Mapping[int, Callable[..., Any]] = {
+_MAX: Mapping[int, Callable[..., Array]] = {
     1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d
 }  # fmt: skip
 

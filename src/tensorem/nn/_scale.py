@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
+from jax import Array
 
 from tensorem import rules
 from tensorem.calls import ABOVE_0, ANY, number
@@ -53,7 +53,7 @@ class Standardize(Layer):
         y: Shape = rules.columns(Spec(x), len(self.mean)).shape
         return y
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return (x - np.asarray(self.mean, x.dtype)) / np.asarray(self.std, x.dtype)
 
     def label(self) -> str:
@@ -96,7 +96,7 @@ class Unstandardize(Layer):
         y: Shape = rules.columns(Spec(x), len(self.mean)).shape
         return y
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return x * np.asarray(self.std, x.dtype) + np.asarray(self.mean, x.dtype)
 
     def label(self) -> str:
