@@ -26,6 +26,7 @@ from ._start import Scheme as Scheme
 from ._summary import LayerInfo as LayerInfo
 from ._tree import join as join
 from ._tree import parts as parts
+from ._tree import rebuilt as rebuilt
 
 __all__ = [
     "Buffer",
@@ -51,6 +52,7 @@ __all__ = [
     "eager",
     "join",
     "parts",
+    "rebuilt",
     "ruled",
     "shape_tree",
     "spelled",

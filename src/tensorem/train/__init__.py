@@ -4,6 +4,17 @@ from typing import TYPE_CHECKING
 
 from tensorem.calls import elsewhere
 
+from ._average import update_bn as update_bn
+from ._bound import FitConfig as FitConfig
+from ._bound import FitReport as FitReport
+from ._bound import LoaderFitConfig as LoaderFitConfig
+from ._bound import Mode as Mode
+from ._bound import TaskRunner as TaskRunner
+from ._bound import classification as classification
+from ._bound import epochs as epochs
+from ._bound import instantiate as instantiate
+from ._bound import regression as regression
+from ._bound import steps as steps
 from ._callback import Callback as Callback
 from ._callback import Callbacks as Callbacks
 from ._callback import Memory as Memory
@@ -28,6 +39,8 @@ from ._feed import Batches as Batches
 from ._feed import Feed as Feed
 from ._feed import Piece as Piece
 from ._feed import feed as feed
+from ._find import RateCurve as RateCurve
+from ._find import lr_find as lr_find
 from ._fit import fit as fit
 from ._fit import resume as resume
 from ._folder import read_config as read_config
@@ -89,12 +102,16 @@ __all__ = [
     "EpochEvent",
     "ExperimentLog",
     "Feed",
+    "FitConfig",
+    "FitReport",
     "Interrupted",
     "KeepBest",
     "Kept",
+    "LoaderFitConfig",
     "LogDestination",
     "Memory",
     "MetricHistory",
+    "Mode",
     "Moment",
     "NonFinite",
     "Objective",
@@ -102,6 +119,7 @@ __all__ = [
     "Pick",
     "Piece",
     "Plan",
+    "RateCurve",
     "Record",
     "Run",
     "RunInfo",
@@ -114,6 +132,7 @@ __all__ = [
     "Stop",
     "Stream",
     "Task",
+    "TaskRunner",
     "Total",
     "TrainLog",
     "Updated",
@@ -121,10 +140,14 @@ __all__ = [
     "Watch",
     "Weighted",
     "When",
+    "classification",
+    "epochs",
     "evaluate",
     "feed",
     "fit",
+    "instantiate",
     "log_loss_every",
+    "lr_find",
     "on_epoch_end",
     "on_nonfinite",
     "on_save",
@@ -135,12 +158,15 @@ __all__ = [
     "predict",
     "read_config",
     "read_rows",
+    "regression",
     "report_class_probes",
     "report_loss_accuracy_one_hot",
     "report_mean_loss",
     "report_probes",
     "resume",
+    "steps",
     "total",
+    "update_bn",
     "weighted",
 ]
 
