@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from tensorem.errors import ArgumentError, DataError, FileError, ResumeError
 from ._callback import Callback, Callbacks, again, begun, callbacks_of, described
 from ._callbacks import OURS
 from ._checkpoint import canonical
-from ._checks import checked
+from ._checks import Checks, checked
 from ._compute import Backend, Compute, compute_of
 from ._feed import Batches, Data, Examples, examples, feed
 from ._fingerprint import check_fingerprint, fingerprint
@@ -271,7 +270,7 @@ def _batches(task: Task, plan: Plan, data: Examples | Stream) -> Batches:
         return feed(data, plan.batch_size, plan.seed, plan.drop_last)
     if plan.drop_last:
         raise ArgumentError("drop_last takes data in memory, got a Stream, which decides itself.")
-    return StreamFeed(data, plan.batch_size, partial(checked, task), task.model.precision)
+    return StreamFeed(data, plan.batch_size, Checks(task), task.model.precision)
 
 
 def _config(job: Job, folder: Folder) -> dict[str, Any]:
