@@ -203,6 +203,10 @@ def test_files_without_names_are_told_by_place(tmp_path: Path, capsys: Capture) 
     bare.write_text("".join(f"{i},{i % 3}\n" for i in range(5)))
     found = said(capsys, "predict", run, "--input", str(bare))
     assert found == said(capsys, "predict", run, "--input", str(bare)) and len(found) == 5
+    dropped = str(tmp_path / "dropped")
+    said(capsys, "train", "--data", str(file), *given[:-1], dropped, "--drop", "1")
+    assert said(capsys, "eval", dropped)["examples"] == 4
+    assert len(said(capsys, "predict", dropped, "--input", str(file))) == 20
     bare.write_text("1,2,3,4\n")
     told = refused(capsys, "eval", run, "--data", str(bare))
     assert "columns without names, got 4" in told and "by their place alone" in told

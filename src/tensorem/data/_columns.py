@@ -29,12 +29,14 @@ class Columns:
         target: The column of the targets.
         classes: What stands there for class 0, class 1, ...; nothing where numbers are met.
         named: Whether files name their columns; without names they are told by their place.
+        dropped: Columns that files have and the model was told not to take.
     """
 
     features: tuple[Feature, ...]
     target: str
     classes: tuple[str, ...] = ()
     named: bool = True
+    dropped: tuple[str, ...] = ()
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -83,8 +85,9 @@ class Columns:
         return [table.find(name) for name in self.inputs]
 
     def others(self, table: Table) -> tuple[str, ...]:
-        """The columns of a file that the model does not take."""
-        return tuple(name for name in table.names if name not in (*self.inputs, self.target))
+        """The columns of a file of which the model knows nothing."""
+        known = {*self.inputs, self.target, *self.dropped}
+        return tuple(name for name in table.names if name not in known)
 
     def names(self, targets: Array | list[int]) -> list[str | int | float]:
         """Targets, or numbers of classes, as they stand in a file."""
@@ -100,9 +103,10 @@ class Columns:
                 where=str(table.path),
                 because=f"the file has {', '.join(table.names)}.",
             )
+        count = len(names) + len(self.dropped)
         if not self.named and self.others(table):
             raise DataError(
-                f"The model takes {len(names)} columns without names, got {len(table.names)}.",
+                f"The model takes {count} columns without names, got {len(table.names)}.",
                 where=str(table.path),
                 because="without names they are told by their place alone.",
             )
@@ -121,15 +125,16 @@ class Columns:
         said = _with_features(said)
         if not isinstance(said, Mapping) or said.keys() != Columns.__dataclass_fields__.keys():
             raise ValueError(f"columns is {said!r}")
-        lists = (said["features"], said["classes"])
+        lists = (said["features"], said["classes"], said["dropped"])
         if not all(isinstance(found, list) for found in lists) or not said["features"]:
             raise ValueError(f"columns is {said!r}")
-        if not all(isinstance(text, str) for text in (*said["classes"], said["target"])):
+        if not all(isinstance(text, str) for text in (*lists[1], *lists[2], said["target"])):
             raise ValueError(f"columns is {said!r}")
         if not isinstance(said["named"], bool):
             raise ValueError(f"columns is {said!r}")
         features = tuple(map(Feature.from_json, said["features"]))
-        return Columns(features, said["target"], tuple(said["classes"]), said["named"])
+        classes, dropped = tuple(said["classes"]), tuple(said["dropped"])
+        return Columns(features, said["target"], classes, said["named"], dropped)
 
 
 def _with_features(said: Any) -> Any:
@@ -138,7 +143,7 @@ def _with_features(said: Any) -> Any:
         return said
     others = {name: value for name, value in said.items() if name != "inputs"}
     plain = [{"column": c, "kind": "number", "fill": None, "values": []} for c in said["inputs"]]
-    return {"features": plain, **others}
+    return {"features": plain, "dropped": [], **others}
 
 
 def _as_written(name: str) -> str | int:
@@ -189,7 +194,8 @@ def learn_columns(
     found = classes or _classes(table, at, targets)
     trained = table if rows is None else table.select(rows)
     features = tuple(learn_feature(trained, i, i in named_values) for i in inputs)
-    return Columns(features, table.names[at], found, named)
+    dropped = tuple(table.names[i] for i in sorted(left_out))
+    return Columns(features, table.names[at], found, named, dropped)
 
 
 def _classes(table: Table, column: int, targets: Targets) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import warnings
 from collections import Counter
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from shlex import quote
 from typing import Any, Literal
 
 import numpy as np
@@ -155,7 +156,7 @@ def learn_feature(table: Table, column: int, category: bool = False) -> Feature:
         raise DataError(
             f"A column of the input takes a value in training, got none in {name!r}.",
             where=str(table.path),
-            help=f"leave it out: drop=[{name!r}], or --drop {name}.",
+            help=f"leave it out: drop=[{name!r}], or --drop {quote(name)}.",
         )
     texts = not any(is_number(cells[i]) for i in present)
     if texts and not category and all(_day(cells[i]) is not None for i in present):
@@ -181,7 +182,7 @@ def _vocabulary(table: Table, column: int) -> tuple[str, ...]:
         raise DataError(
             f"A column of the input takes numbers, dates or few texts, got {len(values)} texts.",
             where=f"{table.path}, column {name!r}",
-            help=f"leave it out: drop=[{name!r}], or --drop {name}.",
+            help=f"leave it out: drop=[{name!r}], or --drop {quote(name)}.",
         )
     return values
 
