@@ -5,22 +5,19 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import struct
 import sys
-import zlib
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from pages import parsed
 
 import tensorem as tm
-from tensorem import disk, nn, optim, report, train, verify
+from tensorem import data, disk, nn, optim, report, train, verify
 from tensorem.errors import CertificateError, FileError
 from tensorem.graph import graph_hash, graph_of, weights_hash
-from tensorem.report import _draw
 
 RADII = (report.Radius("0.01", 2, 3, 1, 0, 5, 1), report.Radius("0.1", 0, 1, 2, 1, 1, 2))
 FOUND = report.Robustness("g", "w", "some digits", 4, ("0", "1"), RADII, "0.05")
@@ -36,44 +33,21 @@ def a_case(test: int, eps: str) -> report.Counterexample:
     return report.Counterexample(eps, test, 3, 7, center, center + np.float32(0.01))
 
 
+def train_data() -> data.Dataset:
+    x, y = np.zeros((4, 1, 4, 4), np.float32), np.arange(4, dtype=np.int32) % 3
+    return data.Dataset(x, y)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("a run <&> more")
     model = nn.build(nn.Sequential(nn.Flatten(), nn.Linear(16, 3)), input=("N", 1, 4, 4))
-    x, y = np.zeros((4, 1, 4, 4), np.float32), np.arange(4, dtype=np.int32) % 3
-    train.fit(model, (x, y), optimizer=optim.sgd(0.1), epochs=3, path=path, progress="none")
+    train.fit(model, train_data(), optimizer=optim.sgd(0.1), epochs=3, path=path, progress="none")
     tm.save(model, path)
     about(model).save(disk.RunFiles(path).robustness)
     cases = (a_case(5, "0.1"), a_case(5, "0.01"), a_case(2, "0.1"))
     report.save_counterexamples(disk.RunFiles(path).counterexamples, cases)
     return path
-
-
-class Balanced(HTMLParser):
-    """Raises unless every element is closed where it should be."""
-
-    VOID = frozenset({"meta", "img", "br", "rect", "line", "polyline", "!doctype"})
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: list[tuple[str, dict[str, Any]]] = []
-
-    def handle_starttag(self, tag: str, attrs: Any) -> None:
-        self.seen.append((tag, dict(attrs)))
-        if tag not in self.VOID:
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in self.VOID:
-            assert self.open.pop() == tag
-
-
-def parsed(page: str) -> Balanced:
-    parser = Balanced()
-    parser.feed(page)
-    assert not parser.open
-    return parser
 
 
 def test_a_run_is_gathered(run: Path) -> None:
@@ -101,16 +75,24 @@ def test_what_is_about_other_weights_is_stale_and_not_counted(run: Path, tmp_pat
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(disk.pack({}, {"claim": claim.to_json()}))
     replace(FOUND, weights="0" * 64).save(disk.RunFiles(copy).robustness)
+    outcomes = report.examine(model, train_data())
+    outcomes.save(copy)
+    assert report.gather(copy).outcomes is not None
+    replace(outcomes, weights="0" * 64).save(copy)
     facts = report.gather(copy)
-    assert facts.certificates == 1 and facts.robustness is None and not facts.counterexamples
+    assert (
+        facts.certificates == 1
+        and facts.robustness is facts.outcomes is None
+        and not facts.counterexamples
+    )
     assert list(facts.stale) == facts.to_json()["stale"] == [
         "certificates/eps-0.1/graph.safetensors", "certificates/eps-0.1/weights.safetensors",
-        "robustness.json", "counterexamples.safetensors",
+        "outcomes.safetensors", "robustness.json", "counterexamples.safetensors",
     ]  # fmt: skip
     page = report.page(facts)
     parsed(page)
-    told = "2 certificates, robustness.json, counterexamples.safetensors: about other weights"
-    assert told in page and "certificates: 1; check again" in page
+    told = "2 certificates, outcomes.safetensors, robustness.json, counterexamples.safetensors: "
+    assert f"{told}about other weights" in page and "certificates: 1; check again" in page
     assert "Counterexamples" not in page and "Half of them" not in page
 
 
@@ -151,7 +133,7 @@ def test_the_page_shows_model_curves_radii_cases_and_hashes(run: Path) -> None:
     facts = report.gather(run)
     page = report.page(facts)
     assert "Linear(16 -&gt; 3)" in page and "sgd(lr=0.1" in page
-    assert page.count('<polyline class="line c0"') == 2
+    assert page.count('<polyline class="line c0"') == 3
     assert "Half of them are proved up to radius 0.05" in page
     assert "2 of 2 inputs with one" in page and "test 5, radius 0.01: 3 becomes 7" in page
     for digest in facts.hashes.values():
@@ -216,36 +198,3 @@ def test_a_name_that_is_no_text_has_a_page(run: Path) -> None:
     odd.symlink_to(run)
     assert "tensorem show &#x27;" in report.page(report.gather(odd))
     assert b"odd ? name" in report.write(report.gather(odd)).read_bytes()
-
-
-def test_an_image_is_a_png_of_its_values() -> None:
-    grey = np.array([[0, 255, 7], [1, 2, 3]], np.uint8)
-    content = _draw._png(grey)
-    assert content.startswith(b"\x89PNG\r\n\x1a\n")
-    at, chunks = 8, {}
-    while at < len(content):
-        length = struct.unpack(">I", content[at : at + 4])[0]
-        kind, data = content[at + 4 : at + 8], content[at + 8 : at + 8 + length]
-        checksum = struct.unpack(">I", content[at + 8 + length : at + 12 + length])[0]
-        assert checksum == zlib.crc32(kind + data)
-        chunks[kind], at = data, at + 12 + length
-    assert struct.unpack(">II", chunks[b"IHDR"][:8]) == (3, 2)
-    rows = np.frombuffer(zlib.decompress(chunks[b"IDAT"]), np.uint8).reshape(2, 4)
-    np.testing.assert_array_equal(rows[:, 1:], grey)
-
-
-@pytest.mark.parametrize(
-    "low, high", [(0, 1), (0.6, 0.99), (3, 3), (0, 0), (-2, 5e4), (1e-9, 2e-9)]
-)
-def test_axes_reach_around_the_values(low: float, high: float) -> None:
-    ticks = _draw._ticks(low, high)
-    slack = 1e-9 * (ticks[-1] - ticks[0])
-    assert ticks[0] - slack <= low <= high <= ticks[-1] + slack and ticks[0] < ticks[-1]
-    assert 2 <= len(ticks) <= 7
-
-
-def test_curves_leave_out_what_is_not_finite() -> None:
-    drawn = _draw.curves({"loss": [1.0, float("nan"), float("inf"), 0.5]}, "loss")
-    parsed(drawn)
-    points = re.search(r'points="([^"]*)"', drawn)
-    assert points and len(points.group(1).split()) == 2 and "nan" not in points.group(1)

@@ -61,6 +61,16 @@ class RunFiles:
         return self.folder / "scores.json"
 
     @property
+    def outcomes(self) -> Path:
+        """What the model says of these examples, and the worst of them."""
+        return self.folder / "outcomes.safetensors"
+
+    @property
+    def settings(self) -> Path:
+        """Every flag of `tensorem train` as it was, to be used again."""
+        return self.folder / "run.toml"
+
+    @property
     def robustness(self) -> Path:
         """How many inputs were proved, refuted and left unknown."""
         return self.folder / "robustness.json"

@@ -8,6 +8,8 @@ from ._gather import Counterexample as Counterexample
 from ._gather import Facts as Facts
 from ._gather import gather as gather
 from ._gather import save_counterexamples as save_counterexamples
+from ._outcomes import Outcomes as Outcomes
+from ._outcomes import examine as examine
 from ._page import page as page
 from ._page import told_stale as told_stale
 from ._page import write as write
@@ -22,10 +24,12 @@ __all__ = [
     "Entry",
     "Facts",
     "Line",
+    "Outcomes",
     "Radius",
     "Robustness",
     "Tensor",
     "difference",
+    "examine",
     "gather",
     "page",
     "runs",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,12 @@ import numpy as np
 from tensorem import disk, nn
 from tensorem.data import Columns
 from tensorem.disk import RunFiles, exists
-from tensorem.errors import CertificateError, FileError, GraphError
+from tensorem.errors import CertificateError, FileError
 from tensorem.files import load, load_graph
-from tensorem.graph import Graph, graph_hash, unroll, weights_hash
 from tensorem.meanings import GraphModel
 from tensorem.verify import Claim
 
+from ._outcomes import Outcomes, identity
 from ._robustness import Robustness
 
 Json = dict[str, Any]
@@ -55,8 +54,10 @@ class Facts:
         model: The model in it.
         config: How it was trained; empty where that is not recorded.
         history: One row for each epoch.
+        steps: The rows within the epochs, where some were logged.
         columns: What the model takes of a table, by name; None where no table is recorded.
         scores: On examples that it was not trained on; empty where that is not recorded.
+        outcomes: What it says of them; None where that is not recorded.
         robustness: What was proved of this model; None where nothing was tried.
         counterexamples: Those that were kept.
         certificates: How many certificates are about this model.
@@ -68,8 +69,10 @@ class Facts:
     model: nn.Model | GraphModel
     config: Json
     history: tuple[Json, ...]
+    steps: tuple[Json, ...]
     columns: Columns | None
     scores: dict[str, float]
+    outcomes: Outcomes | None
     robustness: Robustness | None
     counterexamples: tuple[Counterexample, ...]
     certificates: int
@@ -83,6 +86,8 @@ class Facts:
             "config": self.config,
             "columns": self.columns.to_json() if self.columns else None,
             "scores": self.scores,
+            "classes": list(self.outcomes.classes) if self.outcomes else [],
+            "confusion": self.outcomes.confusion.tolist() if self.outcomes else [],
             "history": list(self.history),
             "robustness": asdict(self.robustness) if self.robustness else None,
             "certificates": self.certificates,
@@ -98,15 +103,17 @@ def gather(run: Path) -> Facts:
         FileError: One of its files is malformed.
         CertificateError: A certificate is.
     """
-    files, proved = RunFiles(run), _proved(RunFiles(run))
+    files, proved, rows = RunFiles(run), _proved(RunFiles(run)), _rows(RunFiles(run).log)
     hashed = (files.weights, files.graph, files.config, files.log)
     return Facts(
         run=run,
         model=load(run),
         config=_config(files.config),
-        history=_rows(files.log),
+        history=tuple(row for row in rows if "epoch" in row),
+        steps=tuple(row for row in rows if "in_epoch" in row),
         columns=_columns(files.recipe),
         scores=_numbers(_json(files.scores), files.scores),
+        outcomes=proved.outcomes,
         robustness=proved.robustness,
         counterexamples=proved.counterexamples,
         certificates=proved.certificates,
@@ -119,6 +126,7 @@ def gather(run: Path) -> Facts:
 class _Proved:
     """What is said about the model in a folder, and which files are about another one."""
 
+    outcomes: Outcomes | None
     robustness: Robustness | None
     counterexamples: tuple[Counterexample, ...]
     certificates: int
@@ -126,24 +134,21 @@ class _Proved:
 
 
 def _proved(files: RunFiles) -> _Proved:
-    model = _named(load_graph(files.folder))
+    model = identity(load_graph(files.folder))
     robustness = Robustness.load(files.robustness) if exists(files.robustness) else None
     cases = _counterexamples(files.counterexamples)
     certificates = sorted(files.certificates.rglob("*.safetensors"))
     stale = [path for path in certificates if _claimed(path) != model]
     count = len(certificates) - len(stale)
+    outcomes = Outcomes.load(files.folder) if exists(files.outcomes) else None
+    if outcomes is not None and (outcomes.graph, outcomes.weights) != model:
+        stale.append(files.outcomes)
+        outcomes = None
     if robustness is not None and (robustness.graph, robustness.weights) != model:
         stale += list(filter(exists, (files.robustness, files.counterexamples)))
         robustness, cases = None, ()
     inside = tuple(str(path.relative_to(files.folder)) for path in stale)
-    return _Proved(robustness, cases, count, inside)
-
-
-def _named(graph: Graph) -> tuple[str, str]:
-    """How a claim names a model: without its loops, unless they are too long for any claim."""
-    with suppress(GraphError):
-        graph = unroll(graph)
-    return graph_hash(graph), weights_hash(graph.arrays)
+    return _Proved(outcomes, robustness, cases, count, inside)
 
 
 def _claimed(certificate: Path) -> tuple[str, str]:
@@ -221,13 +226,13 @@ def _numbers(row: Json, path: Path) -> Json:
 
 
 def _rows(path: Path) -> tuple[Json, ...]:
-    """The rows of the epochs; a last line without its end was never written whole."""
+    """The rows of a log; a last line without its end was never written whole."""
     if not exists(path):
         return ()
     lines = disk.read_whole(path).split(b"\n")[:-1]
     try:
         rows = [disk.parse_json(line) for line in lines]
-        return tuple(_numbers(row, path) for row in rows if "epoch" in row)
+        return tuple(_numbers(row, path) for row in rows)
     except (ValueError, TypeError, AttributeError) as error:
         raise FileError(f"{path} takes a JSON object a line.", because=str(error)) from None
 

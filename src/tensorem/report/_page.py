@@ -3,59 +3,30 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from html import escape
 from pathlib import Path
 from shlex import quote
-from typing import Any
 
 import numpy as np
 
-from tensorem import disk, nn
+from tensorem import disk, nn, optim
+from tensorem.errors import ArgumentError
+from tensorem.graph import Graph
 from tensorem.shapes import format_shape
 
 from . import _draw
+from ._curves import charts
+from ._examples import outcomes
 from ._gather import Counterexample, Facts
 from ._robustness import Radius, Robustness
+from ._style import STYLE
+from ._table import table
+from ._weights import histograms
 
 DRAWN = 12
 """How many counterexamples are drawn."""
-
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1c2330; --soft: #667085; --line: #e3e6ec; --paper: #fff;
-  --blue: #2563c9; --sky: #8db4f0; --grey: #c3c9d4; --red: #c8413b; --amber: #d08a1d }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9ef; --soft: #98a2b3; --line: #2b3342;
-  --paper: #12161f; --blue: #6ea3f5; --sky: #345b96; --grey: #4a5365; --red: #e5736d } }
-body { max-width: 62rem; margin: 2.5rem auto; padding: 0 1.25rem; color: var(--ink);
-  background: var(--paper); font: 15px/1.55 system-ui, sans-serif }
-h1 { font-size: 1.5rem; margin: 0 } h2 { font-size: 1.05rem; margin: 2.4rem 0 .6rem }
-p, .soft { color: var(--soft) } .scroll { overflow-x: auto }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums }
-th, td { text-align: left; padding: .28rem 1.1rem .28rem 0; border-bottom: 1px solid var(--line) }
-th { font-weight: 600; color: var(--soft) }
-td.n, th.n, tfoot th:last-child { text-align: right }
-.model td:last-child, .model th:last-child { text-align: right; padding-right: 0 }
-code { font: 13px/1.5 ui-monospace, monospace; overflow-wrap: anywhere }
-td.n, th.n { padding-right: .7rem }
-.two td, .two th { padding-right: .45rem; font-size: 14px }
-.two { display: flex; flex-wrap: wrap; gap: 1.5rem } .two > * { flex: 1 1 22rem; min-width: 0 }
-figure { margin: 0 } figcaption { display: flex; justify-content: space-between; gap: 1rem }
-svg { width: 100%; height: auto } svg text { font: 11px system-ui, sans-serif; fill: var(--soft) }
-.grid { stroke: var(--line) } .line { fill: none; stroke-width: 2; stroke-linejoin: round }
-.line.c0 { stroke: var(--blue) } .line.c1 { stroke: var(--amber) } .line.c2 { stroke: var(--red) }
-i.c0, .ibp { fill: var(--blue); background: var(--blue) }
-i.c1 { background: var(--amber) } i.c2 { background: var(--red) }
-.crown { fill: var(--sky); background: var(--sky) }
-.unknown { fill: var(--grey); background: var(--grey) }
-.refuted { fill: var(--red); background: var(--red) }
-.legend span { margin-left: .9rem; color: var(--soft); white-space: nowrap }
-.legend i { display: inline-block; width: .7em; height: .7em; border-radius: 2px;
-  margin-right: .35em }
-.cases { display: flex; flex-wrap: wrap; gap: 1.4rem } .case { font-size: 13px }
-.case img { width: 5.2rem; image-rendering: pixelated; border: 1px solid var(--line);
-  margin-right: .3rem }
-"""
 
 
 def write(facts: Facts) -> Path:
@@ -76,13 +47,15 @@ def page(facts: Facts) -> str:
         _model(facts),
         _columns(facts),
         _training(facts),
+        outcomes(facts.outcomes) if facts.outcomes else "",
+        histograms(facts.model),
         _proofs(facts),
         _files(facts),
     )
     return (
         '<!doctype html><html lang="en"><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width">'
-        f"<title>{escape(facts.run.name)}</title><style>{_STYLE}</style>"
+        f"<title>{escape(facts.run.name)}</title><style>{STYLE}</style>"
         f"<body>{''.join(parts)}</body></html>\n"
     )
 
@@ -95,17 +68,18 @@ def _title(facts: Facts) -> str:
 
 
 def _model(facts: Facts) -> str:
-    if isinstance(facts.model, nn.Model):
-        table = facts.model._repr_html_()
-    else:
-        specs = facts.model.graph.specs
-        rows = [
-            (name, node.op, format_shape(specs[name].shape))
-            for node in facts.model.graph.nodes
-            for name in node.outputs
-        ]
-        table = _table(("value", "op", "shape"), rows)
-    return f'<h2>Model</h2><div class="scroll model">{table}</div>'
+    model = facts.model
+    shown = model._repr_html_() if isinstance(model, nn.Model) else _values(model.graph)
+    return f'<h2>Model</h2><div class="scroll model">{shown}</div>'
+
+
+def _values(graph: Graph) -> str:
+    rows = [
+        (name, node.op, format_shape(graph.specs[name].shape))
+        for node in graph.nodes
+        for name in node.outputs
+    ]
+    return table(("value", "op", "shape"), rows)
 
 
 def _columns(facts: Facts) -> str:
@@ -114,31 +88,22 @@ def _columns(facts: Facts) -> str:
     found = facts.columns
     targets = ", ".join(found.classes) or "numbers"
     rows = [("inputs", ", ".join(found.inputs)), (f"target {found.target}", targets)]
-    return f'<h2>Table</h2><div class="scroll">{_table(("", ""), rows)}</div>'
+    return f'<h2>Table</h2><div class="scroll">{table(("", ""), rows)}</div>'
 
 
 def _training(facts: Facts) -> str:
-    names = {name for row in facts.history for name, v in row.items() if isinstance(v, float)}
-    charts = [_chart(facts, kind, names) for kind in ("loss", "accuracy")]
+    drawn = charts(facts.history, facts.steps)
     plan = facts.config.get("plan", {})
-    config = _table(("", ""), [(name, _plain(value)) for name, value in plan.items()])
-    shown = f'<h2>Training</h2><div class="two">{"".join(charts)}</div>' if any(charts) else ""
-    return shown + (f'<h2>Config</h2><div class="scroll">{config}</div>' if plan else "")
-
-
-def _chart(facts: Facts, kind: str, names: set[str]) -> str:
-    lines = {
-        name: [row[name] for row in facts.history if isinstance(row.get(name), float)]
-        for name in sorted(names)
-        if name.split()[-1].endswith(kind)
-    }
-    return _draw.curves(lines, kind) if lines else ""
+    config = table(("", ""), [(name, _plain(value)) for name, value in plan.items()])
+    shown = f'<h2>Training</h2><div class="charts">{"".join(drawn)}</div>' if drawn else ""
+    return shown + (f'<h2>Config</h2><div class="config">{config}</div>' if plan else "")
 
 
 def _plain(value: object) -> str:
-    if isinstance(value, dict) and value.keys() == {"name", "arguments"}:
-        inner = ", ".join(f"{k}={_plain(v)}" for k, v in value["arguments"].items())
-        return f"{value['name']}({inner})"
+    """A value of the plan; an optimizer as it is called, where it is one of ours."""
+    if isinstance(value, dict):
+        with suppress(ArgumentError):
+            return repr(optim.from_json(value))
     return value if isinstance(value, str) else json.dumps(value)
 
 
@@ -189,11 +154,11 @@ def _radii(found: Robustness) -> str:
     rows = [
         (r.eps, r.ibp, r.crown, r.refuted, r.unknown, r.checked, r.replayed) for r in found.radii
     ]
-    return _table(titles, rows, numbers=6)
+    return table(titles, rows, numbers=6)
 
 
 def _cases(found: Sequence[Counterexample]) -> str:
-    nearest = {case.test: case for case in reversed(found) if _is_image(case.center)}
+    nearest = {case.test: case for case in reversed(found) if _draw.pixels(case.center) is not None}
     drawn = [nearest[test] for test in sorted(nearest)][:DRAWN]
     if not drawn:
         return ""
@@ -207,19 +172,15 @@ def _cases(found: Sequence[Counterexample]) -> str:
 
 
 def _case(case: Counterexample) -> str:
-    center, point = (a.reshape(a.shape[-2:]) for a in (case.center, case.point))
-    change = 0.5 + (point - center) / (2 * max(float(case.eps), 1e-9))
+    change = 0.5 + (case.point - case.center) / (2 * max(float(case.eps), 1e-9))
     pictures = (
-        _draw.image(center, f"input {case.test}, class {case.label}"),
-        _draw.image(point, f"counterexample, class {case.found}"),
-        _draw.image(change, "difference"),
+        (case.center, f"input {case.test}, class {case.label}"),
+        (case.point, f"counterexample, class {case.found}"),
+        (np.clip(change, 0, 1), "difference"),
     )
+    shown = (_draw.image(p, title) for x, title in pictures if (p := _draw.pixels(x)) is not None)
     told = f"test {case.test}, radius {case.eps}: {case.label} becomes {case.found}"
-    return f'<div class="case">{"".join(pictures)}<br>{escape(told)}</div>'
-
-
-def _is_image(x: np.ndarray[Any, Any]) -> bool:
-    return x.ndim >= 2 and min(x.shape[-2:]) > 1 and x.size == math.prod(x.shape[-2:])
+    return f'<div class="case">{"".join(shown)}<br>{escape(told)}</div>'
 
 
 def _files(facts: Facts) -> str:
@@ -227,24 +188,6 @@ def _files(facts: Facts) -> str:
     command = f"tensorem {'check' if facts.certificates else 'show'} {quote(str(facts.run))}"
     told = f"certificates: {facts.certificates}; check again with " if facts.certificates else ""
     return (
-        f'<h2>Files</h2><div class="scroll">{_table(("file", "SHA-256"), rows)}</div>'
+        f'<h2>Files</h2><div class="scroll">{table(("file", "SHA-256"), rows)}</div>'
         f"<p>{told}<code>{escape(command)}</code></p>"
     )
-
-
-def _table(titles: Sequence[str], rows: Iterable[Sequence[object]], numbers: int = 0) -> str:
-    def line(cells: Sequence[object], tag: str) -> str:
-        first = len(cells) - numbers
-        inner = "".join(
-            f"<{tag}{' class=n' if i >= first else ''}>{_cell(cell)}</{tag}>"
-            for i, cell in enumerate(cells)
-        )
-        return f"<tr>{inner}</tr>"
-
-    head = line(titles, "th") if any(titles) else ""
-    return f"<table>{head}{''.join(line(row, 'td') for row in rows)}</table>"
-
-
-def _cell(value: object) -> str:
-    text = escape(str(value))
-    return f"<code>{text}</code>" if len(text) == 64 and text.isalnum() else text

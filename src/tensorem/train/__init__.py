@@ -44,6 +44,7 @@ from ._find import lr_find as lr_find
 from ._fit import fit as fit
 from ._fit import resume as resume
 from ._folder import read_config as read_config
+from ._log import is_rate as is_rate
 from ._log import read_rows as read_rows
 from ._objective import Auxiliary as Auxiliary
 from ._objective import Objective as Objective
@@ -146,6 +147,7 @@ __all__ = [
     "feed",
     "fit",
     "instantiate",
+    "is_rate",
     "log_loss_every",
     "lr_find",
     "on_epoch_end",
