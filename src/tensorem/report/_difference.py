@@ -88,7 +88,8 @@ def difference(first: Path, second: Path) -> Difference:
         >>> model = nn.build(nn.Linear(4, 3), input=("N", 4))
         >>> a, b = (Path(tempfile.mkdtemp(), name) for name in "ab")
         >>> for seed, path in enumerate((a, b)):
-        ...     run = train.fit(model, data.iris().train, epochs=1, seed=seed, path=path)
+        ...     run = train.fit(model, data.iris().train, epochs=1, seed=seed, path=path,
+        ...                     progress="none")
         >>> found = difference(a, b)
         >>> found.config, found.step, [t.name for t in found.tensors if "params" in t.name]
         ((Entry(name='plan.seed', first=0, second=1),), 4, ['params.bias', 'params.weight'])

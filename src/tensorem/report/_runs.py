@@ -48,7 +48,7 @@ def runs(root: Path) -> tuple[Line, ...]:
         >>> import tempfile
         >>> from tensorem import data, nn
         >>> model, root = nn.build(nn.Linear(4, 3), input=("N", 4)), Path(tempfile.mkdtemp())
-        >>> run = train.fit(model, data.iris().train, epochs=2, path=root / "a")
+        >>> run = train.fit(model, data.iris().train, epochs=2, path=root / "a", progress="none")
         >>> [(line.path.name, line.model, line.epochs, line.finished) for line in runs(root)]
         [('a', 'Linear', 2, True)]
     """
