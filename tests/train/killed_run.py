@@ -16,6 +16,12 @@ from small import BATCH, cnn, fit, mlp, rows
 from tensorem import data, train
 
 AT = 4
+CALLBACKS = (
+    train.EarlyStopping("val_loss", patience=100),
+    train.KeepBest("val_accuracy", mode="max"),
+    train.EMA(0.9),
+    train.SWA(start=10),
+)
 
 
 def die(*_: Any) -> None:
@@ -40,14 +46,16 @@ def die_when_renaming(path: Path) -> None:
 
 
 def go_on(folder: Path, checkpoint_every: int) -> None:
-    """From memory at even intervals, as a stream at odd ones."""
+    """From memory at even intervals, as a stream at odd ones; every callback on, in parts."""
     loader = data.Loader(rows(cnn()), BATCH, shuffle=True, seed=7)
     odd = checkpoint_every % 2 == 1
     given: Any = train.Stream(loader.epoch, len(loader)) if odd else rows(cnn())
     if (folder / "state.safetensors").exists():
-        train.resume(folder, cnn(), given, progress="none")
+        train.resume(folder, cnn(), given, validation=rows(cnn()), progress="none")
     else:
         settings: Any = {"epochs": 150, "batch_size": BATCH, "seed": 7, "progress": "none"}
+        settings |= {"validation": rows(cnn()), "backend": train.Compute(accumulate=2)}
+        settings |= {"callbacks": CALLBACKS}
         train.fit(cnn(), given, path=folder, checkpoint_every=checkpoint_every, **settings)
 
 

@@ -252,3 +252,13 @@ def test_steps_by_hand_tell_callbacks_within_them() -> None:
     data = rows(mlp())
     state, record = runner.step(runner.init(0), data.x[:BATCH], data.y[:BATCH])
     assert float(state.callbacks["norms"]["loss"]) == pytest.approx(record.means()["loss"])
+
+
+def test_a_farewell_names_callbacks_of_ones_own(tmp_path: Path) -> None:
+    def fail(event: train.EpochEvent) -> None:
+        raise ValueError
+
+    for own, words in ((Norms(), "data, callbacks=...)"), (train.EMA(), "model, data)")):
+        with pytest.raises(train.CallbackError) as caught:
+            fit(mlp(), tmp_path / own.name, callbacks=(own, train.on_epoch_end(fail)))
+        assert caught.value.help.endswith(words)

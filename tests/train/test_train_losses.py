@@ -14,7 +14,7 @@ from small import ADAM, cnn, fit, mlp, rows, state_of
 
 from tensorem import functional as F
 from tensorem import losses, nn, optim, train
-from tensorem.errors import ArgumentError, DataError, PathError, ShapeError
+from tensorem.errors import ArgumentError, DataError, PathError, ResumeError, ShapeError
 
 X, Y = rows(mlp(), 12).x, rows(mlp(), 12).y
 SGD = optim.sgd(0.5)
@@ -185,6 +185,23 @@ def test_a_layer_leaves_a_loss_of_its_own() -> None:
 
     given: Any = {"epochs": 3, "batch_size": 12, "optimizer": SGD, "progress": "none"}
     require_close(train.fit(model, (X, Y), whole, **given), train.fit(model, (X, Y), loss, **given))
+
+
+def test_a_run_records_how_a_loss_was_made(tmp_path: Path) -> None:
+    def loss(weight: float) -> train.Total:
+        return train.total({"fit": "cross_entropy", "far": (weight, train.Objective(far))})
+
+    fit(mlp(), tmp_path, loss=loss(0.5), epochs=1)
+    more: Any = {"epochs": 2, "progress": "none"}
+    with pytest.raises(ResumeError, match=r"takes the loss Total\(.*'far', 0.5, Obj.*, got Total"):
+        train.resume(tmp_path, mlp(), rows(mlp()), loss=loss(0.6), **more)
+    with pytest.raises(ResumeError, match=r"takes its loss Total.* again, got none"):
+        train.resume(tmp_path, mlp(), rows(mlp()), **more)
+    assert train.resume(tmp_path, mlp(), rows(mlp()), loss=loss(0.5), **more).finished
+
+
+def far(model: train.View, inputs: Any, targets: Any) -> Any:
+    return (model.params["0.bias"] ** 2).sum() * len(inputs), len(inputs)
 
 
 BAD: Any = 3j

@@ -328,8 +328,9 @@ def _given_again(job: Job) -> list[str]:
     """What a folder does not hold, besides the model and the data."""
     needed = {
         "validation": job.validation is not None,
-        "loss": callable(job.plan.loss),
-        "metrics": any(map(callable, job.plan.metrics)),
+        "loss": not isinstance(job.plan.loss, str),
+        "metrics": not all(isinstance(metric, str) for metric in job.plan.metrics),
+        "callbacks": any("arguments" not in said for said in job.facts["callbacks"]),
         "optimizer": needs_code(job.plan.optimizer.to_json()),
     }
     return [name for name, is_needed in needed.items() if is_needed]

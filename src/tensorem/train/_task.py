@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from inspect import signature
 from typing import Any, TypeGuard
@@ -147,16 +147,25 @@ def as_tuple(metrics: object) -> tuple[str | Score | Seeing, ...]:
     return tuple(metrics)
 
 
-def name_of(score: str | Score | Seeing) -> str:
+def name_of(score: object) -> str:
     """The short name of a loss or metric."""
     return score if isinstance(score, str) else getattr(score, "__name__", type(score).__name__)
 
 
-def full_name(score: str | Score | Seeing) -> str:
-    """The name that a run records: one of the tables, or where the function is defined."""
+def full_name(score: object) -> str:
+    """What a run records: a name, where a function is defined, or how a value of ours was made."""
     if isinstance(score, str):
         return score
+    if is_dataclass(score) and type(score).__module__.startswith("tensorem."):
+        made = ", ".join(_said(getattr(score, field.name)) for field in fields(score))
+        return f"{type(score).__name__}({made})"
     return f"{getattr(score, '__module__', '?')}.{getattr(score, '__qualname__', name_of(score))}"
+
+
+def _said(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"({', '.join(map(_said, value))})"
+    return full_name(value) if callable(value) or isinstance(value, Seeing) else repr(value)
 
 
 def _parts(loss: object) -> tuple[Part, ...]:
