@@ -421,7 +421,7 @@ def test_a_file_that_a_run_was_not_trained_on_counts_whole(tmp_path: Path, capsy
     assert main(["verify", run, "--data", str(other), "--index", str(rows)]) != 2
     other.write_text("a,b,kind\n10,1,green\n")
     assert said(capsys, "eval", run, "--data", str(other))["examples"] == 1
-    assert "--data takes digits, iris or a .csv, .csv.gz or .parquet file, got 'a.txt'" in refused(
+    assert "--data takes digits, iris or a .csv, .csv.gz, .parquet or .npz file" in refused(
         capsys, "eval", run, "--data", "a.txt"
     )
 

@@ -326,3 +326,30 @@ def test_a_parquet_file_is_a_table(made: tuple[str, str], tmp_path: Path, capsys
     run, file = made
     polars.read_csv(file).write_parquet(tmp_path / "x.parquet")
     assert said(capsys, "eval", run, "--data", str(tmp_path / "x.parquet"))["examples"] == 12
+
+
+def test_arrays_and_pictures_train(tmp_path: Path, capsys: Capture) -> None:
+    draw = np.random.default_rng(0)
+    x, y = draw.random((30, 1, 4, 4)).astype(np.float32), np.arange(30, dtype=np.int32) % 3
+    np.savez(tmp_path / "x.npz", x=x, y=y)
+    given = ["train", "--data", str(tmp_path / "x.npz"), "--epochs", "1", "--path"]
+    said(capsys, *given, str(tmp_path / "a"))
+    assert said(capsys, "eval", str(tmp_path / "a"))["examples"] == 6
+    assert tm.load(tmp_path / "a").output.shape[-1] == 3
+    told = refused(capsys, *given, str(tmp_path / "b"), "--loss", "mse")
+    assert "--loss mse takes other targets, got int32 in" in told
+    told = refused(capsys, *given, str(tmp_path / "b"), "--target", "y")
+    assert "--target is about a .csv file, got --data" in told
+    np.savez(tmp_path / "x.npz", x=x, y=y.astype(np.float32))
+    said(capsys, *given, str(tmp_path / "c"))
+    assert said(capsys, "eval", str(tmp_path / "c")).keys() == {"examples", "loss"}
+    told = refused(capsys, "eval", str(tmp_path / "a"))
+    assert "that it was trained on, got another" in told
+    image = pytest.importorskip("PIL.Image")
+    for i in range(10):
+        file = tmp_path / "pictures" / ("cat", "dog")[i % 2] / f"{i}.png"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        image.fromarray(draw.integers(0, 256, (6, 6, 3)).astype(np.uint8)).save(file)
+    given = ["train", "--data", str(tmp_path / "pictures"), "--layers", "cnn", "--epochs", "1"]
+    said(capsys, *given, "--path", str(tmp_path / "d"))
+    assert tm.load(tmp_path / "d").input.shape[1:] == (3, 6, 6)

@@ -141,7 +141,9 @@ def learnt(recipe: Recipe, loss: str) -> Recipe:
     if recipe.data in BUNDLED:
         return replace(recipe, version=VERSION)
 
-    _require_csv(recipe.data)
+    _require_data(recipe.data)
+    if not is_table(recipe.data):
+        return _learnt_arrays(recipe, loss)
     table = table_of(recipe, recipe.data)
     _require_two(len(table.rows), recipe.data)
     columns = _columns(recipe, table, TARGETS["cross_entropy" if recipe.classes else loss])
@@ -149,6 +151,33 @@ def learnt(recipe: Recipe, loss: str) -> Recipe:
     with warnings_told():
         sha256 = _digest(columns.examples(table))
     return replace(recipe, loss=loss, sha256=sha256, columns=columns, version=VERSION)
+
+
+def _learnt_arrays(recipe: Recipe, loss: str) -> Recipe:
+    """Whole numbers are classes; pictures have them by the names of their folders."""
+    found, classes = _arrays(recipe.data)
+    whole = found.y.dtype.kind in "iu"
+    if loss != "auto" and TARGETS[loss] != ("classes" if whole else "numbers"):
+        raise ArgumentError(
+            f"--loss {loss} takes other targets, got {found.y.dtype} in {recipe.data}."
+        )
+    names = recipe.classes or classes
+    made = "cross_entropy" if whole else "mse"
+    return replace(recipe, classes=names, loss=made, sha256=_digest(found), version=VERSION)
+
+
+def _arrays(path: str) -> tuple[Dataset, tuple[str, ...]]:
+    """The examples of an .npz file with x and y, or of a folder of pictures; and class names."""
+    import numpy as np
+
+    from tensorem import data
+
+    if not path.lower().endswith(".npz"):
+        folder = data.ImageFolder(path)
+        return data.Dataset(*folder.batch(np.arange(len(folder)))), folder.classes
+    found = data.open_npz(path).part(0)
+    flat = found.y.ndim == 1 and found.y.dtype.kind == "f"
+    return (data.Dataset(found.x, found.y[:, np.newaxis]) if flat else found), ()
 
 
 def _columns(recipe: Recipe, table: Table, targets: Targets) -> Columns:
@@ -181,7 +210,7 @@ def table_of(recipe: Recipe, path: str | Path) -> Table:
 
 def _identity(recipe: Recipe, found: Dataset) -> str:
     """What tells the examples of a recipe from others."""
-    if recipe.columns is not None:
+    if recipe.columns is not None or not is_table(recipe.data):
         return _digest(found)
     return hashlib.sha256(disk.read_whole(Path(recipe.data))).hexdigest()
 
@@ -204,7 +233,7 @@ def splits(recipe: Recipe) -> Splits:
 
     if recipe.data in BUNDLED:
         return data.digits() if recipe.data == "digits" else data.iris()
-    _require_csv(recipe.data)
+    _require_data(recipe.data)
     found = _rows(recipe)
     if recipe.sha256 and recipe.sha256 != _identity(recipe, found):
         raise DataError(
@@ -245,7 +274,7 @@ def unseen(recipe: Recipe, other: str) -> Dataset:
     if other in BUNDLED:
         _require_no_columns(recipe, other)
         return splits(given).test
-    _require_csv(other)
+    _require_data(other)
     _tell_place(recipe, other)
     found = _rows(given)
     return _mixed(found)[1] if _identity(given, found) == recipe.sha256 else found
@@ -270,7 +299,7 @@ def rows(recipe: Recipe, path: Path) -> NDArray[Any]:
 
 def _tell_place(recipe: Recipe, path: str) -> None:
     """Say that columns are told by place, where a run knows no names."""
-    if recipe.columns is None:
+    if recipe.columns is None and is_table(path):
         note(f"{path} is read by place: the run knows no names of columns.")
 
 
@@ -293,16 +322,20 @@ def is_table(path: str) -> bool:
     return path.lower().endswith((".csv", ".csv.gz", ".parquet"))
 
 
-def _require_csv(data: str) -> None:
-    if not is_table(data):
+def _require_data(data: str) -> None:
+    known = is_table(data) or data.lower().endswith(".npz") or Path(data).is_dir()
+    if not known:
         raise ArgumentError(
-            f"--data takes {', '.join(BUNDLED)} or a .csv, .csv.gz or .parquet file, got {data!r}."
+            f"--data takes {', '.join(BUNDLED)} or a .csv, .csv.gz, .parquet or .npz file, or a "
+            f"folder of pictures, got {data!r}."
         )
 
 
 def _rows(recipe: Recipe) -> Dataset:
     from tensorem import data
 
+    if not is_table(recipe.data):
+        return _arrays(recipe.data)[0]
     if recipe.columns is not None:
         table = table_of(recipe, recipe.data)
         with warnings_told():

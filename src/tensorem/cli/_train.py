@@ -11,7 +11,7 @@ from tensorem.errors import ArgumentError
 
 from . import _exit
 from ._flags import Count, Names, Place, Rate, Seed, Total, Widths
-from ._recipe import BUNDLED, Recipe, built, learnt, splits
+from ._recipe import BUNDLED, Recipe, built, is_table, learnt, splits
 from ._runs import new_run
 from ._terminal import print_json, show
 
@@ -24,7 +24,7 @@ class Train:
     """Train a model on bundled data or a CSV file; Ctrl-C saves, --resume continues."""
 
     data: str = "digits"
-    """digits, iris, or a .csv, .csv.gz or .parquet file."""
+    """digits, iris; a .csv, .csv.gz, .parquet or .npz file (x, y); a folder of pictures."""
 
     layers: str = "mlp"
     """cnn, mlp, or FILE.py:NAME for a layer of your own."""
@@ -147,7 +147,8 @@ def _recipe(given: Train) -> Recipe:
         raise ArgumentError("--classes is about --loss cross_entropy, got --loss mse.")
     if given.layers != "mlp" and _changed(given, "hidden"):
         raise ArgumentError(f"--hidden is about --layers mlp, got --layers {given.layers}.")
-    if given.data in BUNDLED and (about_files or given.loss == "mse"):
+    meets = given.data in BUNDLED and given.loss == "mse"
+    if meets or (about_files and not is_table(given.data)):
         flag = _flag(about_files[0]) if about_files else "--loss mse"
         raise ArgumentError(f"{flag} is about a .csv file, got --data {given.data}.")
     told = Recipe(
