@@ -20,7 +20,7 @@ OWN = {
     "GlobalAvgPool", "Lambda", "MapBatch", "Parallel", "Repeat",
     "Input", "Layer", "LearnedPositionalEmbedding", "Mamba", "OneHotEmbedding", "Residual",
     "RotaryEmbedding", "Seeded", "Sequential", "SinusoidalPositionalEncoding", "Standardize",
-    "Sum", "SwiGLU", "Unstandardize",
+    "SpectralNorm", "Sum", "SwiGLU", "Unstandardize", "WeightNorm",
 }  # fmt: skip
 """Layers that PyTorch does not have, or that take layers."""
 

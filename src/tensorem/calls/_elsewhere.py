@@ -131,10 +131,8 @@ ELSEWHERE: Mapping[str, str] = {
         ("utils", "parametrize", "parametrizations"),
         "gradients are clipped by optim.clip_grad_norm, batches made by data.Loader",
     ),
-    **dict.fromkeys(
-        ("spectral_norm", "weight_norm"),
-        "a layer's arrays are declared by nn.Layer.parameters, and its forward may scale them",
-    ),
+    "spectral_norm": "a layer around the layer: nn.SpectralNorm",
+    "weight_norm": "a layer around the layer: nn.WeightNorm",
     **dict.fromkeys(
         ("parameters_to_vector", "vector_to_parameters"),
         "parameters are a dictionary, model.params: jax.flatten_util.ravel_pytree",

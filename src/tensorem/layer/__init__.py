@@ -7,9 +7,11 @@ from ._build import build as build
 from ._built import Built as Built
 from ._carry import Carried as Carried
 from ._carry import carry as carry
+from ._carry import supply as supply
 from ._check import ruled as ruled
 from ._declare import declarations as declarations
 from ._declared import Buffer as Buffer
+from ._declared import Derived as Derived
 from ._declared import Initialiser as Initialiser
 from ._declared import Parameter as Parameter
 from ._held import Held as Held
@@ -35,6 +37,7 @@ __all__ = [
     "Carried",
     "Context",
     "Declared",
+    "Derived",
     "EVALUATION",
     "Held",
     "Initialiser",
@@ -56,4 +59,5 @@ __all__ = [
     "ruled",
     "shape_tree",
     "spelled",
+    "supply",
 ]

@@ -155,6 +155,8 @@ class Pass:
     homes: dict[int, str] = field(default_factory=dict)
     watched: dict[str, dict[str, Tree]] = field(default_factory=dict)
     """By path, where the output of the layer there is kept."""
+    supplied: set[str] = field(default_factory=set)
+    """Paths of parameters that a layer above computes."""
     trace: Any = field(init=False)
 
     def __post_init__(self) -> None:
@@ -173,6 +175,7 @@ class Pass:
             home = self.homes.setdefault(id(layer), home)
         # No constructor: a field that is checked or copied there would be so at every pass.
         bound = object.__new__(type(layer))
+        self.supplied |= {join(home, name) for name in layer.supplies()}
         bound.__dict__.update(
             mapped(layer, "", lambda p, part: self.bind(join(path, p), part, join(home, p)))
         )
@@ -245,6 +248,7 @@ class Pass:
         found = {
             name: None if declared is None else _at(self.params, join(home, name), layer)
             for name, declared in layer.parameters().items()
+            if join(home, name) not in self.supplied
         }
         return found | self._buffers(layer, home)
 

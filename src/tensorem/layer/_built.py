@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -26,7 +27,7 @@ from ._specs import Tree, abstract, is_shape, leaves, precision, spec_tree, text
 from ._spelling import Spelling, spelled, spelling_of, traced
 from ._state import Given
 from ._summary import LayerInfo
-from ._tree import Part, is_leaf, parts, place, walk
+from ._tree import Part, is_leaf, join, parts, place, walk
 
 
 @dataclass(frozen=True, eq=False)
@@ -224,10 +225,21 @@ def _table(layer: Layer, calls: list[Call], own: Flops) -> tuple[LayerInfo, ...]
         if call.layer is not None and is_leaf(call.layer)
     }
     shown = ((path, part) for path, part in walk(layer) if not _stands_for_another(part))
+    counts = _counts(layer)
     return tuple(
-        _info(path, part, first.get(path), _within(own, path), _within(kept, path))
+        _info(path, part, first.get(path), counts[path], _within(own, path), _within(kept, path))
         for path, part in shown
     )
+
+
+def _counts(layer: Part) -> Counter[str]:
+    """The entries of the parameters that stand at each path, without those that are supplied."""
+    supplied = {join(path, name) for path, part in walk(layer) for name in part.supplies()}
+    counts: Counter[str] = Counter()
+    for path, part in walk(layer):
+        own = {join(path, name): d for name, d in part.parameters().items() if d is not None}
+        counts[path] += sum(math.prod(d.shape) for p, d in own.items() if p not in supplied)
+    return counts
 
 
 def _stands_for_another(layer: Part) -> bool:
@@ -241,8 +253,8 @@ def _within(amounts: Mapping[str, Size], path: str) -> Size:
     return sum(below, start=0)
 
 
-def _info(path: str, layer: Part, call: Call | None, flops: Size, activations: Size) -> LayerInfo:
-    declared = [d for d in layer.parameters().values() if d is not None]
-    count = sum(math.prod(d.shape) for d in declared)
+def _info(
+    path: str, layer: Part, call: Call | None, count: int, flops: Size, activations: Size
+) -> LayerInfo:
     takes, gives = call.specs if call else ((), ())
     return LayerInfo(path, layer, takes, gives, count, count, flops, activations)

@@ -7,7 +7,8 @@ from typing import Any
 
 import jax
 
-from tensorem.errors import LayerError
+from tensorem.errors import LayerError, ShapeError
+from tensorem.shapes import format_shape
 
 from ._bind import Arrays, Frame, Pass
 from ._declare import declarations
@@ -48,6 +49,45 @@ class Carried:
         if self.frame.training:
             for name, value in buffers.items():
                 self.frame.within.set_buffer(join(self.frame.home, name), value)
+
+
+def supply(layer: Layer, **arrays: Array) -> None:
+    """Give a sub-layer, within `forward`, arrays in place of parameters that it would have.
+
+    The layer above says by `supplies` which these are; they are then no parameters of the model.
+
+    Raises:
+        LayerError: The layer is not bound, or nothing says that this array is supplied.
+        ShapeError: An array has another shape than the layer declares.
+
+    Example:
+        >>> from tensorem import nn
+        >>> class Even(nn.Layer):
+        ...     inner: nn.Linear
+        ...     def parameters(self):
+        ...         return {"half": self.inner.parameters()["weight"]}
+        ...     def supplies(self):
+        ...         return ("inner.weight",)
+        ...     def forward(self, x):
+        ...         nn.supply(self.inner, weight=2 * self.half)
+        ...         return self.inner(x)
+        >>> list(nn.build(Even(nn.Linear(3, 2)), input=("N", 3)).params)
+        ['half', 'inner.bias']
+    """
+    frame: Frame | None = layer.__dict__.get("_bound")
+    for name, array in arrays.items():
+        if frame is None or join(frame.home, name) not in frame.within.supplied:
+            raise LayerError(
+                f"supply takes a sub-layer and names that supplies says, got {name!r}.",
+                help="write def supplies(self): return ('inner.weight',) in the layer above.",
+            )
+        declared = frame.layer.parameters()[name]
+        if declared is not None and array.shape != declared.shape:
+            raise ShapeError(
+                f"The {name} of {frame.layer.label()} takes {format_shape(declared.shape)}, got "
+                f"{format_shape(array.shape)}."
+            )
+        layer.__dict__[name] = array
 
 
 def carry(layer: Layer) -> Carried:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from tensorem import rand
 from tensorem.errors import LayerError, PathError
 
-from ._declared import Buffer, Parameter
+from ._declared import Buffer, Derived, Parameter
 from ._tree import Part, join, parts
 
 Found = dict[str, Parameter | Buffer]
@@ -18,7 +18,7 @@ def declarations(layer: Part) -> dict[str, Parameter | Buffer]:
 
     Raises:
         LayerError: A layer with parameters stands in two places, or two arrays have one path.
-        PathError: A layer seeds a parameter that is not there.
+        PathError: A layer seeds or supplies a parameter that is not there.
     """
     found: Found = {}
     seen: dict[int, str] = {}
@@ -43,11 +43,22 @@ def _declare(
     for name, declared in own.items():
         if join(path, name) in found:
             raise LayerError(f"The path {join(path, name)!r} names two arrays.")
-        found[join(path, name)] = declared
+        found[join(path, name)] = _placed(declared, path)
     for name, part in parts(layer):
         _declare(part, join(path, name), found, seen, shared)
+    for name in layer.supplies():
+        if not isinstance(found.pop(join(path, name), None), Parameter):
+            raise PathError(f"{layer.label()} supplies {name!r}, which is no parameter in it.")
     for name, seed in layer.seeds().items():
         found[join(path, name)] = _seeded(layer, found.get(join(path, name)), name, seed)
+
+
+def _placed(declared: Parameter | Buffer, path: str) -> Parameter | Buffer:
+    """What starts from another array names it by its path."""
+    if not isinstance(declared.init, Derived):
+        return declared
+    init = replace(declared.init, source=join(path, declared.init.source))
+    return replace(declared, init=init)
 
 
 def _seeded(layer: Part, declared: Parameter | Buffer | None, name: str, seed: int) -> Parameter:

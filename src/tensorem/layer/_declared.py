@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +16,19 @@ class Initialiser(Protocol):
 
 
 @dataclass(frozen=True)
+class Derived:
+    """An array that starts from another one of its layer.
+
+    Args:
+        source: The name of that one, from where this one is declared; an initial value itself.
+        of: (its values, shape, seed) -> the values that the array starts with.
+    """
+
+    source: str
+    of: Callable[[NDArray[Any], tuple[int, ...], int], NDArray[Any]]
+
+
+@dataclass(frozen=True)
 class Parameter:
     """A trained array that a layer declares: its shape and how it starts.
 
@@ -25,7 +39,7 @@ class Parameter:
     """
 
     shape: tuple[int, ...]
-    init: Initialiser
+    init: Initialiser | Derived
     seed: int | None = None
 
 
@@ -38,5 +52,5 @@ class Buffer:
     """
 
     shape: tuple[int, ...]
-    init: Initialiser
+    init: Initialiser | Derived
     dtype: str | None = None

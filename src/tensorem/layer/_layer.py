@@ -100,6 +100,10 @@ class Layer(Part):
         """Seeds of parameters in and below this layer, by path from here: see `nn.Seeded`."""
         return {}
 
+    def supplies(self) -> tuple[str, ...]:
+        """Parameters of sub-layers, by path from here, that `forward` computes: see `nn.supply`."""
+        return ()
+
     @property
     def stated_input(self) -> Tree:
         """The shape that goes in, where the layer says it itself; None where `build` is told."""

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -17,7 +18,7 @@ from tensorem.shapes import format_shape
 
 from ._bind import Array, Arrays
 from ._declare import declarations
-from ._declared import Buffer, Initialiser, Parameter
+from ._declared import Buffer, Derived, Initialiser, Parameter
 from ._layer import Layer
 
 Inits = Mapping[str, Initialiser]
@@ -34,7 +35,13 @@ class Scheme:
 
 def started(declared: Declared, seed: int, dtype: str) -> Arrays:
     """The initial value of every array that is declared."""
-    return {path: _start(d, path, seed, dtype) for path, d in declared.items()}
+    first = {p: d for p, d in declared.items() if not isinstance(d.init, Derived)}
+    found = {path: _start(d, path, seed, dtype) for path, d in first.items()}
+    for path, d in declared.items():
+        if isinstance(d.init, Derived):
+            source = np.asarray(found[d.init.source], np.float64)
+            found[path] = _start(replace(d, init=partial(d.init.of, source)), path, seed, dtype)
+    return {path: found[path] for path in declared}
 
 
 def declared_by(layer: Layer, seed: int, init: Inits | Scheme) -> Declared:
@@ -74,7 +81,8 @@ def _start(declared: Parameter | Buffer, path: str, seed: int, dtype: str) -> Ar
     carried = declared.seed if isinstance(declared, Parameter) else None
     drawn = rand.fold(seed, path) if carried is None else carried
     try:
-        value = np.asarray(declared.init(_held(declared.shape), drawn))
+        init: Any = declared.init
+        value = np.asarray(init(_held(declared.shape), drawn))
         _require_shape(path, value.shape, declared.shape)
         return jnp.asarray(value.astype(jnp.dtype(own or dtype)))
     except MemoryError as error:

@@ -41,6 +41,9 @@ class Part:
     @abstractmethod
     def seeds(self) -> Mapping[str, int]: ...
 
+    @abstractmethod
+    def supplies(self) -> tuple[str, ...]: ...
+
 
 class Whole:
     """A layer with its arrays, which is no part of another: a model."""

@@ -7,12 +7,14 @@ from tensorem.layer import EVALUATION as EVALUATION
 from tensorem.layer import Buffer as Buffer
 from tensorem.layer import Carried as Carried
 from tensorem.layer import Context as Context
+from tensorem.layer import Derived as Derived
 from tensorem.layer import Layer as Layer
 from tensorem.layer import Model as Model
 from tensorem.layer import Parameter as Parameter
 from tensorem.layer import build as build
 from tensorem.layer import carry as carry
 from tensorem.layer import eager as eager
+from tensorem.layer import supply as supply
 
 from . import _init as init
 from . import blocks as blocks
@@ -84,6 +86,8 @@ from ._norm import BatchNorm2d as BatchNorm2d
 from ._norm import BatchNorm3d as BatchNorm3d
 from ._norm import LayerNorm as LayerNorm
 from ._original import original as original
+from ._parametrized import SpectralNorm as SpectralNorm
+from ._parametrized import WeightNorm as WeightNorm
 from ._pool import AvgPool1d as AvgPool1d
 from ._pool import AvgPool2d as AvgPool2d
 from ._pool import AvgPool3d as AvgPool3d
@@ -171,6 +175,7 @@ __all__ = [
     "ConvTranspose1d",
     "ConvTranspose2d",
     "ConvTranspose3d",
+    "Derived",
     "Dropout",
     "Dropout1d",
     "Dropout2d",
@@ -241,6 +246,7 @@ __all__ = [
     "Softmin",
     "Softplus",
     "Softsign",
+    "SpectralNorm",
     "Standardize",
     "Sum",
     "SwiGLU",
@@ -253,6 +259,7 @@ __all__ = [
     "Unflatten",
     "Unstandardize",
     "Upsample",
+    "WeightNorm",
     "blocks",
     "build",
     "carry",
@@ -273,6 +280,7 @@ __all__ = [
     "run",
     "run_global",
     "share",
+    "supply",
     "with_model",
     "with_seed",
     "with_seeds",

@@ -47,6 +47,7 @@ from ._group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d, LocalRespons
 from ._lazy import LazyConv1d, LazyConv2d, LazyConv3d, LazyLinear
 from ._linear import Bilinear, Linear
 from ._norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
+from ._parametrized import SpectralNorm, WeightNorm
 from ._pool import AvgPool1d, AvgPool2d, AvgPool3d, MaxPool1d, MaxPool2d, MaxPool3d
 from ._position import (
     LearnedPositionalEmbedding,
@@ -411,6 +412,25 @@ _COMBINED = (
     Example(BasicBlock(2, 4, 2), ("N", 2, 5, 4), "with projection", twin="", steps=2),
     Example(Bottleneck(4, 1), ("N", 4, 3, 4), twin="", holes=_ROOTS),
     Example(Bottleneck(2, 1, 2), ("N", 2, 5, 4), "with projection", twin=""),
+    Example(
+        WeightNorm(Linear(4, 3)),
+        _VECTORS,
+        twin="utils.parametrizations.weight_norm(Linear(4, 3))",
+        holes=_ROOTS,
+    ),
+    Example(
+        WeightNorm(Conv2d(2, 3, 2), dim=1),
+        ("N", 2, 4, 4),
+        "of columns",
+        twin="utils.parametrizations.weight_norm(Conv2d(2, 3, 2), dim=1)",
+        holes=_ROOTS,
+    ),
+    Example(
+        SpectralNorm(Linear(4, 3)),
+        _VECTORS,
+        twin="utils.parametrizations.spectral_norm(Linear(4, 3))",
+        steps=2,
+    ),
     Example(Seeded(Linear(4, 3), {"weight": 1}), _VECTORS, twin="Linear(4, 3)"),
     Example(Sequential(Linear(4, 3), ReLU(), Linear(3, 2)), _VECTORS),
     Example(
