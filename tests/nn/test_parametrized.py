@@ -20,7 +20,9 @@ def test_a_normalised_layer_starts_as_the_layer_itself() -> None:
         v = model.params["parametrizations.weight.original1"]
         expected = plain.replace(params={"weight": v, "bias": model.params["bias"]})
         np.testing.assert_allclose(model(x), expected(x), rtol=1e-6)
-        assert sum(row.parameters for row in model.table) == sum(p.size for p in model.params.values())
+        assert sum(row.parameters for row in model.table) == sum(
+            p.size for p in model.params.values()
+        )
 
 
 def test_the_spectral_norm_comes_near_the_largest_singular_value() -> None:
