@@ -200,10 +200,11 @@ class SpectralNorm(Parametrized):
         def of(weight: Floats, shape: tuple[int, ...], seed: int) -> Floats:
             w = np.moveaxis(weight, self.dim, 0).reshape(weight.shape[self.dim], -1)
             v = normal()((w.shape[1],), 0)  # one draw for both: each vector follows from the other
-            for _ in range(15):
-                u = _unit(w @ v, self.eps)
+            u = _unit(w @ v, self.eps)
+            for _ in range(14):
                 v = _unit(w.T @ u, self.eps)
-            return (u, v)[i]
+                u = _unit(w @ v, self.eps)
+            return (u, _unit(w.T @ u, self.eps))[i]
 
         return of
 
