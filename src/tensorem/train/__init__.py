@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from tensorem.calls import elsewhere
 
+from ._adapters import log_to as log_to
+from ._adapters import tensorboard as tensorboard
 from ._average import update_bn as update_bn
 from ._bound import FitConfig as FitConfig
 from ._bound import FitReport as FitReport
@@ -149,6 +151,7 @@ __all__ = [
     "instantiate",
     "is_rate",
     "log_loss_every",
+    "log_to",
     "lr_find",
     "on_epoch_end",
     "on_nonfinite",
@@ -167,6 +170,7 @@ __all__ = [
     "report_probes",
     "resume",
     "steps",
+    "tensorboard",
     "total",
     "update_bn",
     "weighted",
