@@ -101,6 +101,7 @@ from ._pools import max_pool3d as max_pool3d
 from ._position import places as places
 from ._position import rotary_embedding as rotary_embedding
 from ._position import sinusoidal_encoding as sinusoidal_encoding
+from ._rearrange import rearrange as rearrange
 from ._recurrent import gated_diagonal_ssm as gated_diagonal_ssm
 from ._recurrent import gru as gru
 from ._recurrent import gru_cell as gru_cell
@@ -211,6 +212,7 @@ __all__ = [
     "pixel_unshuffle",
     "places",
     "prelu",
+    "rearrange",
     "relu",
     "relu6",
     "repeat_interleave",
