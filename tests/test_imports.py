@@ -18,7 +18,7 @@ LOW = ["errors", "dtypes", "calls", "shapes", "rules", "runtime", "rand", "disk"
 TRUNK = [*LOW, "domains", "ops"]
 NETWORKS = ["functional", "losses", "metrics", "layer", "nn", "autograd", "optim", "data", "train"]
 PROOFS = ["graph", "verify"]
-ROOF = ["meanings", "quotients", "files", "onnx", "report", "cli"]
+ROOF = ["meanings", "quotients", "explain", "files", "onnx", "report", "cli"]
 APART = ["check"]
 ORDER = [*TRUNK, *NETWORKS, *PROOFS, *ROOF, *APART]
 """Every room that there is; a new one gets its place here and in docs/design.md."""

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from . import domains as domains
     from . import dtypes as dtypes
     from . import errors as errors
+    from . import explain as explain
     from . import files as files
     from . import functional as functional
     from . import graph as graph
@@ -35,6 +36,8 @@ if TYPE_CHECKING:
     from . import shapes as shapes
     from . import train as train
     from . import verify as verify
+    from .explain import explain_nan as explain_nan
+    from .explain import trace as trace
     from .files import load as load
     from .files import save as save
     from .meanings import GraphModel as GraphModel
@@ -60,6 +63,8 @@ __all__ = [
     "dtypes",
     "errors",
     "evaluate",
+    "explain",
+    "explain_nan",
     "files",
     "functional",
     "gradcheck",
@@ -80,6 +85,7 @@ __all__ = [
     "runtime",
     "save",
     "shapes",
+    "trace",
     "train",
     "verify",
 ]
@@ -90,9 +96,11 @@ _HOMES = {
     "capture": "meanings",
     "coverage": "meanings",
     "evaluate": "meanings",
+    "explain_nan": "explain",
     "gradcheck": "quotients",
     "load": "files",
     "save": "files",
+    "trace": "explain",
 }
 
 

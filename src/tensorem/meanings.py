@@ -231,6 +231,17 @@ def _interval(x: object) -> Interval:
 # --- arguments
 
 
+def bound(graph: Graph, xs: tuple[Argument, ...]) -> tuple[Graph, Arguments]:
+    """A graph without names of sizes, and its arguments and arrays by name, in its dtypes.
+
+    Raises:
+        ShapeError: A shape is not that of the graph's input.
+        DTypeError: The dtype of an input does not hold the numbers.
+    """
+    values = _computed(graph, _leaves(graph, xs))
+    return graph.bind(**_sizes(graph, values)), {**graph.arrays, **values}
+
+
 def _leaves(graph: Graph, xs: tuple[Argument, ...]) -> Arguments:
     """The arguments by the names of the graph's inputs, in their order."""
     if len(xs) != len(graph.takes):

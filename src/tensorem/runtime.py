@@ -15,6 +15,7 @@ from __future__ import annotations
 import ctypes
 import hashlib
 import os
+import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
@@ -85,6 +86,22 @@ def is_tracing() -> bool:
     from jax._src.core import trace_state_clean
 
     return not trace_state_clean()
+
+
+_SCOPE = re.compile(r"@([^/()]*)")
+
+
+def scope(path: str) -> AbstractContextManager[Any]:
+    """A context in which what is traced is known to be of the layer at this path."""
+    import jax
+
+    return jax.named_scope(f"@{path}")
+
+
+def scope_of(eqn: Any) -> str | None:
+    """The path of the layer in whose scope an equation was traced; None where it was in none."""
+    scopes = _SCOPE.findall(str(eqn.source_info.name_stack))
+    return scopes[-1] if scopes else None
 
 
 def compiled_for() -> dict[str, Any]:

@@ -96,6 +96,8 @@ class _Builder:
         """By the name of their first output."""
         self._known: dict[str, Known | None] = {}
         self._constants: dict[tuple[Any, ...], str] = {}
+        self._place = ""
+        """The path of the layer whose equations are being read."""
 
     def argument(self, tree: Tree, name: str) -> Tree:
         """The tree of names of an argument: x0, or x0.key and x0.0 for its leaves."""
@@ -181,7 +183,7 @@ class _Builder:
         several = node.body is not None or len(specs) > 1
         names = [f"{name}.{i}" for i in range(len(specs))] if several else [name]
         outputs = tuple(map(self._fresh, names))
-        self._nodes[outputs[0]] = replace(node, outputs=outputs)
+        self._nodes[outputs[0]] = replace(node, outputs=outputs, place=self._place)
         self.specs |= zip(outputs, specs, strict=True)
         return list(outputs)
 
@@ -190,7 +192,10 @@ class _Builder:
         env: dict[Var, str] = dict(zip(jaxpr.invars, names, strict=True))
         for var, value in zip(jaxpr.constvars, consts, strict=True):
             env[var] = self.constant(np.asarray(value))
+        outer = self._place
         for eqn in jaxpr.eqns:
+            said = runtime.scope_of(eqn)
+            self._place = outer if said is None else said
             if all(getattr(v.aval, "dtype", None) == jax.dtypes.float0 for v in eqn.outvars):
                 continue  # the tangent of an integer: nothing depends on it
             shapes = [_shape(eqn, form(v)) for v in eqn.outvars]
@@ -198,6 +203,7 @@ class _Builder:
             for var, shape, name in zip(eqn.outvars, shapes, results, strict=True):
                 _require_same(eqn, Spec(shape, form(var).dtype.name), self.specs[name])
             env.update(zip(eqn.outvars, results, strict=True))
+        self._place = outer
         return [self._name(env, v) for v in jaxpr.outvars]
 
     def _name(self, env: dict[Var, str], var: Var | Literal) -> str:
@@ -226,6 +232,7 @@ class _Builder:
     def _loop(self, p: dict[str, Any], operands: list[str]) -> list[str]:
         """A scan: its body as a graph of its own, whose constants become operands of the loop."""
         inner = _Builder({})
+        inner._place = self._place
         names = tuple(f"in_{i}" for i in range(len(operands)))
         for name, operand, var in zip(names, operands, p["jaxpr"].jaxpr.invars, strict=True):
             spec = self.specs[operand]

@@ -89,6 +89,8 @@ class Node:
         outputs: Names of the results.
         attrs: The op's attributes.
         body: For a loop, the graph that is read `attrs["length"]` times.
+        place: The path of the layer that it is of, where capture knows; no meaning depends on it,
+            and graph.json does not hold it.
     """
 
     op: str
@@ -96,6 +98,7 @@ class Node:
     outputs: tuple[str, ...]
     attrs: Mapping[str, Any] = field(default_factory=dict)
     body: Graph | None = None
+    place: str = field(default="", compare=False)
 
     @property
     def row(self) -> Op:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -14,9 +13,9 @@ from jax.extend.core import get_opaque_trace_state
 
 from tensorem.calls import check_call, form_of, named
 from tensorem.errors import LayerError, PathError, ShapeError
+from tensorem.runtime import scope
 
 from ._check import check_dtypes, checked, located, require_arrays
-from ._costs import scope
 from ._log import Log
 from ._specs import Tree, shape_tree
 from ._tree import Part, is_leaf, join, mapped
@@ -201,8 +200,7 @@ class Pass:
             said = checked(layer, frame.path, call, log)
             # Another call of this layer, or of one that shares with it, may have updated them.
             bound.__dict__.update(self._buffers(layer, frame.home))
-        scoped = nullcontext() if log is None else scope(frame.path)
-        with located(layer, frame.path, log), scoped:
+        with located(layer, frame.path, log), scope(frame.path):
             run = self.ctx.run_leaf if leaf else direct
             y = run(frame, bound, xs, kw)
             if log is not None:

@@ -3,25 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 from jax.extend.core import ClosedJaxpr, Jaxpr, Var
 
+from tensorem.runtime import scope_of
 from tensorem.shapes import Poly, Size, Spec, Unknown, sizes
 
 Flops = dict[str, Size]
 """Operations by the path of the layer that makes them itself."""
-_SCOPE = re.compile(r"@([^/()]*)")
-
-
-def scope(path: str) -> AbstractContextManager[Any]:
-    """A context in which what is traced is known to be of the layer at this path."""
-    return jax.named_scope(f"@{path}")
 
 
 def flops(program: Jaxpr, path: str = "", times: Size = 1) -> Flops:
@@ -37,8 +29,8 @@ def flops(program: Jaxpr, path: str = "", times: Size = 1) -> Flops:
     """
     found: Flops = {}
     for eqn in _used(program):
-        scopes = _SCOPE.findall(str(eqn.source_info.name_stack))
-        here = scopes[-1] if scopes else path
+        said = scope_of(eqn)
+        here = path if said is None else said
         inner = list(_programs(eqn))
         own = {here: times * _counted(eqn)} if not inner and _is_of_floats(eqn) else {}
         again = times * sizes((eqn.params["length"],))[0] if eqn.primitive.name == "scan" else times
