@@ -47,7 +47,7 @@ RULES = {name: made(name) for name in OPTIMIZERS | SCHEDULES}
 CODE = ("from_optax", "function")
 
 
-@pytest.mark.parametrize("name", RULES.keys() - set(CODE))
+@pytest.mark.parametrize("name", sorted(RULES.keys() - set(CODE)))
 def test_descriptions_go_through_json_and_the_repr_is_the_call(name: str) -> None:
     rule = RULES[name]
     text = json.dumps(rule.to_json())

@@ -58,7 +58,7 @@ def _written(example: Example, tmp_path: Path) -> tuple[Graph, Path]:
     return graph, path
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda e: e.title)
 def test_a_layer_computes_the_same_elsewhere(example: Example, tmp_path: Path) -> None:
     graph, path = _written(example, tmp_path)
     _agree(graph, path, 2, 7)
@@ -67,7 +67,7 @@ def test_a_layer_computes_the_same_elsewhere(example: Example, tmp_path: Path) -
 BACK = [e for e in EXAMPLES if not e.name][::4]
 
 
-@pytest.mark.parametrize("example", BACK, ids=str)
+@pytest.mark.parametrize("example", BACK, ids=lambda e: e.title)
 def test_a_file_of_ours_is_read_back(example: Example, tmp_path: Path) -> None:
     graph, path = _written(example, tmp_path)
     again = ours.load(path)
