@@ -25,7 +25,7 @@ Capture = pytest.CaptureFixture[str]
 
 
 COMMANDS = (
-    ("train", "--resume"), ("eval",), ("predict",), ("verify", "--count", "1"), ("check",),
+    ("resume",), ("eval",), ("predict",), ("verify", "--count", "1"), ("check",),
     ("show",),
 )  # fmt: skip
 
@@ -120,6 +120,6 @@ def test_a_checkpoint_that_says_something_else_is_named(
     changed = _checkpoint.Checkpoint(found.arrays | arrays, found.facts | facts)
     _checkpoint.write_checkpoint(RunFiles(run).state, changed)
     capsys.readouterr()
-    assert main(["train", "--resume", str(run)]) == 2
+    assert main(["resume", str(run)]) == 2
     told = capsys.readouterr().err
     assert told.startswith(FileError.__name__) and words in told

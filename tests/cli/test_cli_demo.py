@@ -154,7 +154,7 @@ def test_a_stopped_demo_is_continued_by_train(tmp_path: Path, capsys: Capture) -
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tm.train, "fit", lambda *a, **k: fit(*a, progress=Stop(), **k))
         assert main(["demo", "--epochs", "2", "--path", str(path)]) == 130
-    assert main(["train", "--resume", str(path), "--json"]) == 0
+    assert main(["resume", str(path), "--json"]) == 0
     done = json.loads("{" + capsys.readouterr().out.partition("\n{")[2])
     assert [row["epoch"] for row in done["history"]] == [1, 2]
 

@@ -15,11 +15,12 @@ Capture = pytest.CaptureFixture[str]
 COUNT = "takes an integer of at least 1, got"
 SEED = "takes an integer from 0 to 2**64 - 1, got"
 EPS = "--eps takes a decimal of at least 0, such as 0.02, got"
-RATE = "--lr takes a finite number of at least 0, got"
+RATE = "--lr takes a number of at least 0, or a schedule such as cosine_lr(0.1), got"
+OPTIMIZER = "--optimizer takes an optimizer such as adam, or sgd(momentum=0.9), got"
 HUGE = "1" + "0" * 5000
 
 REFUSED = [
-    ("nothing", "tensorem has no command 'nothing': it takes demo, train, eval, predict,"),
+    ("nothing", "tensorem has no command 'nothing': it takes demo, train, resume, eval,"),
     ("trian", "tensorem has no command 'trian'; did you mean train?"),
     ("--epochs 3", "tensorem has no command '--epochs': it takes demo,"),
     ("train --epoch 3", "tensorem train has no flag --epoch; did you mean --epochs?"),
@@ -65,15 +66,37 @@ REFUSED = [
     ("train --lr 1e300", f"{RATE} 1e300."),
     ("train --lr=", f"{RATE} ''."),
     ("train --path=", "--path takes a path, got ''."),
-    ("train --resume=", "--resume takes a path, got ''."),
+    ("resume", "tensorem resume takes RUN, got none."),
+    ("resume r --lr 1", "tensorem resume has no flag --lr."),
+    ("train --lr adam", f"{RATE} adam."),
+    ("train --lr cosin_lr(1)", f"{RATE} cosin_lr(1).\n  help: did you mean cosine_lr?"),
+    ("train --lr __import__('os')", f"{RATE} __import__('os')."),
+    ("train --lr cosine_lr(-1)", "cosine_lr takes lr as a finite number above 0, got -1."),
+    ("train --optimizer sdg", f"{OPTIMIZER} sdg.\n  help: did you mean sgd?"),
+    ("train --optimizer (", f"{OPTIMIZER} (."),
+    ("train --optimizer 3", f"{OPTIMIZER} 3."),
+    ("train --optimizer cosine_lr(1)", f"{OPTIMIZER} cosine_lr(1)."),
+    ("train --optimizer sgd(**{})", f"{OPTIMIZER} sgd(**{{}})."),
+    ("train --optimizer sgd(x.y)", f"{OPTIMIZER} x.y."),
+    ("train --optimizer sgd(momentum=2)", "sgd takes momentum as a number in [0, 1), got"),
+    (
+        "train --optimizer sgd(1) --lr 1",
+        "--lr takes an --optimizer that leaves it open, got sgd(1)",
+    ),
+    ("train --optimizer frozen --lr 1", "--lr takes an --optimizer that leaves it open, got froz"),
+    ("train --validation 1", "--validation takes a number from 0 to below 1, got 1."),
+    (
+        "train --data iris --validation 0.999",
+        "--validation takes a share that leaves examples on both",
+    ),
+    ("train --monitor val_loss", "--monitor takes loss, accuracy, got val_loss.\n  help: --valid"),
+    ("train --metrics f1", "--metrics takes accuracy,"),
+    ("train --precision half", "--precision takes float32, bf16, got 'half'."),
     ("train --target 3", "--target is about a .csv file, got --data digits."),
     ("train --data iris --classes a b", "--classes is about a .csv file, got --data iris."),
     ("train --no-header", "--no-header is about a .csv file, got --data digits."),
     ("train --loss mse", "--loss mse is about a .csv file, got --data digits."),
-    ("train --layers cnn --hidden 8", "--hidden is about --layers mlp, got --layers cnn."),
-    ("train --resume r --path s", "--resume takes no --path: it is as it was in the run."),
-    ("train --resume r --lr 1", "--resume takes no --lr: it is as it was in the run."),
-    ("train --resume r --batch-size 8", "--resume takes no --batch-size: it is as it was"),
+    ("train --model cnn --hidden 8", "--hidden is about --model mlp, got --model cnn."),
 ]
 
 
@@ -114,10 +137,10 @@ def test_what_the_library_advises_is_said_in_flags() -> None:
     told = """run.
   help: train.resume("it's a/run", model, data, validation=...), or choose another path."""
     assert in_flags(told) == (
-        "run.\n  help: tensorem train --resume 'it'\"'\"'s a/run', or choose another path."
+        "run.\n  help: tensorem resume 'it'\"'\"'s a/run', or choose another path."
     )
     assert in_flags("To continue: train.resume('o', model, data)") == (
-        "To continue: tensorem train --resume o"
+        "To continue: tensorem resume o"
     )
     told = "  help:  if these are classes: read_csv(path, classes=('a b', 'c'))."
     assert in_flags(told) == "  help:  if these are classes: tensorem train --classes 'a b' c"

@@ -87,7 +87,7 @@ def test_ctrl_c_is_130_and_says_how_to_go_on(
     run: Any = None
     told = "saved. To continue: train.resume('runs/x', model, data)"
     assert ended(Interrupted(told, run, 15), monkeypatch) == 143
-    assert capsys.readouterr().err == "saved. To continue: tensorem train --resume runs/x\n"
+    assert capsys.readouterr().err == "saved. To continue: tensorem resume runs/x\n"
 
 
 LEAVES = """

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from cli_said import Capture, refused, said
 
 import tensorem as tm
 from tensorem.cli import main
@@ -18,7 +19,6 @@ from tensorem.cli._recipe import Recipe, _classes, splits
 from tensorem.cli._runs import outputs
 from tensorem.errors import DataError
 
-Capture = pytest.CaptureFixture[str]
 TRAIN = ["train", "--data", "iris", "--epochs", "3", "--lr", "0.05", "--hidden", "4"]
 
 
@@ -34,22 +34,6 @@ def run(trained: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(trained, tmp_path / "iris"))
 
 
-def said(capsys: Capture, *arguments: str, code: int = 0) -> Any:
-    """What a command prints as JSON."""
-    capsys.readouterr()
-    assert main([*arguments, "--json"]) == code
-    return json.loads(capsys.readouterr().out)
-
-
-def refused(capsys: Capture, *arguments: str) -> str:
-    """The error of bad input: exit code 2, nothing on standard output, no traceback."""
-    capsys.readouterr()
-    assert main(list(arguments)) == 2
-    captured = capsys.readouterr()
-    assert not captured.out and "Traceback" not in captured.err
-    return captured.err
-
-
 def right(run: Path, count: int) -> list[str]:
     """The first test examples that the model classifies rightly."""
     test = tm.data.iris().test
@@ -60,7 +44,7 @@ def right(run: Path, count: int) -> list[str]:
 def test_a_run_folder_holds_everything(trained: Path) -> None:
     assert {path.name for path in trained.iterdir()} == {
         "config.json", "graph.json", "log.jsonl", "model.safetensors", "recipe.json",
-        "scores.json", "state.safetensors",
+        "outcomes.safetensors", "run.toml", "scores.json", "state.safetensors",
     }  # fmt: skip
 
 
@@ -108,14 +92,9 @@ def test_an_interrupted_run_is_resumed_to_the_same_bytes(
     assert main([*TRAIN, "--path", str(path)]) == 130
     monkeypatch.undo()
     assert (path / "model.safetensors").read_bytes() != (trained / "model.safetensors").read_bytes()
-    assert main(["train", "--resume", str(path)]) == 0
+    assert main(["resume", str(path)]) == 0
     for name in ("state.safetensors", "model.safetensors", "log.jsonl", "scores.json"):
         assert (path / name).read_bytes() == (trained / name).read_bytes()
-
-
-def test_resume_takes_no_other_place(trained: Path, capsys: Capture) -> None:
-    err = refused(capsys, "train", "--resume", str(trained), "--path", "elsewhere")
-    assert "--resume takes no --path" in err
 
 
 def test_eval_gives_the_scores_of_training(trained: Path, capsys: Capture) -> None:
@@ -250,7 +229,7 @@ def test_show_says_what_a_resumed_run_left_behind(run: Path, capsys: Capture) ->
     rows = right(run, 2)
     assert main(["verify", str(run), "--eps", "0.0001", "--save", "--index", *rows]) == 0
     assert said(capsys, "show", str(run))["certificates"] == 2
-    assert main(["train", "--resume", str(run), "--epochs", "4", "--json"]) == 0
+    assert main(["resume", str(run), "--epochs", "4", "--json"]) == 0
     found = said(capsys, "show", str(run))
     assert found["certificates"] == 0 and len(found["stale"]) == 2
     assert main(["show", str(run)]) == 0
@@ -296,7 +275,7 @@ def test_what_is_no_run_is_refused(command: str, tmp_path: Path, capsys: Capture
     assert "it is a run of train.fit: run = train.resume(path, model, data)" in told
     (tmp_path / "recipe.json").write_text("{}")
     told = refused(capsys, command, str(tmp_path))
-    assert f"it was stopped; tensorem train --resume {tmp_path} goes on with it." in told
+    assert f"it was stopped; tensorem resume {tmp_path} goes on with it." in told
 
 
 @pytest.mark.parametrize("command", ["eval", "show"])
@@ -359,7 +338,7 @@ def test_a_pipe_is_no_file(tmp_path: Path, capsys: Capture) -> None:
 
 def test_a_run_that_never_began_is_said_to(run: Path, capsys: Capture) -> None:
     (run / "recipe.json").unlink()
-    told = refused(capsys, "train", "--resume", str(run))
+    told = refused(capsys, "resume", str(run))
     assert (
         f"{run} holds no recipe.json" in told
         and "one that never began is trained again in another folder" in told
@@ -397,7 +376,7 @@ def test_an_edited_file_is_not_what_a_run_was_trained_on(tmp_path: Path, capsys:
     said(capsys, "train", "--data", str(file), *named)
     assert said(capsys, "eval", run)["examples"] == 2
     file.write_text(CSV + "10,1,green\n")
-    for command in (["eval", run], ["train", "--resume", run]):
+    for command in (["eval", run], ["resume", run]):
         told = refused(capsys, *command)
         assert f"The run takes the {file} that it was trained on, got another." in told
         assert "among those to test on" in told and "--data FILE" in told
@@ -441,7 +420,7 @@ def test_a_file_without_such_layers_is_refused(
 ) -> None:
     file = tmp_path / "own.py"
     file.write_text(text)
-    told = refused(capsys, "train", "--data", "iris", "--layers", f"{file}:own")
+    told = refused(capsys, "train", "--data", "iris", "--model", f"{file}:own")
     assert words.replace("FILE", str(file)) in told
 
 
@@ -468,14 +447,14 @@ def test_layers_come_from_a_file_of_ones_own(tmp_path: Path, capsys: Capture) ->
         "        return self.inner(x)\n"
         "layer = Mine(nn.Linear(4, 3))\n"
     )
-    own = ["train", "--data", "iris", "--layers", f"{file}:layer", "--epochs", "1"]
+    own = ["train", "--data", "iris", "--model", f"{file}:layer", "--epochs", "1"]
     assert said(capsys, *own, "--path", str(run))["run"] == str(run)
     assert isinstance(tm.load(run), tm.GraphModel)
     assert said(capsys, "eval", str(run))["examples"] == 30
-    assert "with a layer" in refused(capsys, "train", "--layers", f"{file}:nothing")
-    assert "there is no file" in refused(capsys, "train", "--layers", "none.py:layer")
-    assert "takes cnn, mlp or FILE.py:NAME" in refused(capsys, "train", "--layers", "deep")
-    assert "A cnn takes images" in refused(capsys, "train", "--data", "iris", "--layers", "cnn")
+    assert "with a layer" in refused(capsys, "train", "--model", f"{file}:nothing")
+    assert "there is no file" in refused(capsys, "train", "--model", "none.py:layer")
+    assert "takes cnn, mlp or FILE.py:NAME" in refused(capsys, "train", "--model", "deep")
+    assert "A cnn takes images" in refused(capsys, "train", "--data", "iris", "--model", "cnn")
 
 
 def test_a_layer_of_ones_own_that_raises_is_said_to(tmp_path: Path, capsys: Capture) -> None:
@@ -484,18 +463,18 @@ def test_a_layer_of_ones_own_that_raises_is_said_to(tmp_path: Path, capsys: Capt
         "from tensorem import nn\n\nclass Own(nn.Layer):\n"
         "    def forward(self, x):\n        return x.nope\n\nown = Own()\n"
     )
-    told = refused(capsys, "train", "--layers", f"{file}:own", "--path", str(tmp_path / "x"))
+    told = refused(capsys, "train", "--model", f"{file}:own", "--path", str(tmp_path / "x"))
     assert "which raises AttributeError." in told and f"where:   {file}, line 5" in told
 
 
 def test_a_file_that_raises_is_said_to(tmp_path: Path, capsys: Capture) -> None:
     file = tmp_path / "mine.py"
     file.write_text("\n1 / 0\n")
-    told = refused(capsys, "train", "--layers", f"{file}:layer")
+    told = refused(capsys, "train", "--model", f"{file}:layer")
     assert f"got '{file}:layer', which raises ZeroDivisionError." in told
     assert f"where:   {file}, line 2\n  because: division by zero" in told
     file.write_text("\n\n(\n")
-    told = refused(capsys, "train", "--layers", f"{file}:layer")
+    told = refused(capsys, "train", "--model", f"{file}:layer")
     assert "which raises SyntaxError" in told and f"{file}, line 3" in told
 
 
@@ -536,18 +515,18 @@ def test_a_class_that_only_the_test_examples_have_counts(tmp_path: Path, capsys:
 
 
 def test_a_run_goes_on_to_another_total(run: Path, capsys: Capture) -> None:
-    found = said(capsys, "train", "--resume", str(run), "--epochs", "5")
+    found = said(capsys, "resume", str(run), "--epochs", "5")
     assert [row["epoch"] for row in found["history"]] == [1, 2, 3, 4, 5]
-    told = refused(capsys, "train", "--resume", str(run / "nowhere"))
+    told = refused(capsys, "resume", str(run / "nowhere"))
     assert f"that tensorem train made, got {run / 'nowhere'}, which is no folder" in told
-    told = refused(capsys, "train", "--resume", str(run), "--epochs", "2")
+    told = refused(capsys, "resume", str(run), "--epochs", "2")
     assert "--epochs takes at least the 5 that are begun, got 2" in told
 
 
 def test_a_run_that_exists_is_continued_by_a_flag(run: Path, capsys: Capture) -> None:
     assert main([*TRAIN, "--path", str(run)]) == 2
     told = capsys.readouterr().err
-    assert f"help: tensorem train --resume {run}, or choose another path." in told
+    assert f"help: tensorem resume {run}, or choose another path." in told
 
 
 RECURRENT = """
@@ -564,7 +543,7 @@ def test_a_run_with_a_loop_is_proved_and_its_certificates_are_accepted(
 ) -> None:
     file, run = tmp_path / "own.py", tmp_path / "run"
     file.write_text(RECURRENT)
-    plan = ["--data", "iris", "--epochs", "3", "--lr", "0.05", "--layers", f"{file}:net"]
+    plan = ["--data", "iris", "--epochs", "3", "--lr", "0.05", "--model", f"{file}:net"]
     assert main(["train", *plan, "--path", str(run)]) == 0
     assert tm.load(run) and tm.files.load_graph(run).has_loops
     given = ["verify", str(run), "--eps", "0.0001", "--index", *right(run, 2), "--save"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_cli_runs import Capture, refused, said
+from cli_said import Capture, refused, said
 
 import tensorem as tm
 from tensorem import nn
@@ -151,7 +151,7 @@ def test_many_numbers_are_met_in_their_own_units(tmp_path: Path, capsys: Capture
     told = refused(capsys, "verify", run)
     assert "tensorem verify takes a classifier, got a run of mse." in told
     assert said(capsys, "predict", run)[0].keys() == {"input", "outputs"}
-    epochs = said(capsys, "train", "--resume", run, "--epochs", "61")["history"]
+    epochs = said(capsys, "resume", run, "--epochs", "61")["history"]
     assert len(epochs) == 61
 
 
@@ -233,7 +233,7 @@ def test_a_run_of_version_1_reads_by_place_and_says_so(
     assert said(capsys, "eval", str(run))["examples"] == 4
     assert main(["eval", str(run), "--data", str(other)]) == 0
     assert f"note: {other} is read by place" in capsys.readouterr().err
-    assert len(said(capsys, "train", "--resume", str(run), "--epochs", "2")["history"]) == 2
+    assert len(said(capsys, "resume", str(run), "--epochs", "2")["history"]) == 2
     RunFiles(run).recipe.write_text(json.dumps(said_by_1 | {"version": 3}))
     assert "version is 3, and this tensorem knows 2" in refused(capsys, "eval", str(run))
 
@@ -271,7 +271,7 @@ def test_a_table_as_people_have_it(tmp_path: Path, capsys: Capture) -> None:
     new.write_text("since;city;age;code\n2026-02-01;oslo;30;90001\n;oslo;30;90002\n")
     told = refused(capsys, "predict", run, "--input", str(new))
     assert "takes a date in this cell, got ''" in told and "was missing in training" in told
-    assert said(capsys, "train", "--resume", run, "--epochs", "2")["history"][1]["epoch"] == 2
+    assert said(capsys, "resume", run, "--epochs", "2")["history"][1]["epoch"] == 2
     assert first[0]["class"] in ("yes", "no")
 
 
@@ -350,6 +350,6 @@ def test_arrays_and_pictures_train(tmp_path: Path, capsys: Capture) -> None:
         file = tmp_path / "pictures" / ("cat", "dog")[i % 2] / f"{i}.png"
         file.parent.mkdir(parents=True, exist_ok=True)
         image.fromarray(draw.integers(0, 256, (6, 6, 3)).astype(np.uint8)).save(file)
-    given = ["train", "--data", str(tmp_path / "pictures"), "--layers", "cnn", "--epochs", "1"]
+    given = ["train", "--data", str(tmp_path / "pictures"), "--model", "cnn", "--epochs", "1"]
     said(capsys, *given, "--path", str(tmp_path / "d"))
     assert tm.load(tmp_path / "d").input.shape[1:] == (3, 6, 6)

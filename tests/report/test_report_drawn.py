@@ -123,14 +123,14 @@ def test_every_column_has_its_chart_and_all_rates_share_one() -> None:
     rows = rows_of(loss=[1.0, 0.5], grad_norm=[3.0, 2.0], val_accuracy=[0.1, 0.2])
     rows = [{**row, "lr[0.*]": 0.1, "lr[*]": 0.2} for row in rows]
     titles = re.findall("<b>(.*?)</b>", "".join(_curves.charts(rows, ())))
-    assert titles == ["loss", "grad_norm", "accuracy", "learning rate"]
+    assert titles == ["loss", "accuracy", "grad_norm", "learning rate"]
     assert not _curves.charts((), ())
 
 
 def test_steps_that_were_logged_are_points_within_the_epochs() -> None:
     steps = [{"in_epoch": 1, "step": n, "lr": n / 10} for n in (1, 2, 3, 4, 5)]
     rows = rows_of(lr=[0.5, 1.0], loss=[1.0, 2.0])
-    rate, loss = (parsed(c) for c in _curves.charts(rows, steps))
+    loss, rate = (parsed(c) for c in _curves.charts(rows, steps))
     want = [(n / 5, n / 10) for n in (1, 2, 3, 4, 5)]
     np.testing.assert_allclose(read_back(rate, "c0"), want, atol=0.01)
     np.testing.assert_allclose(read_back(loss, "c0"), [(1, 1), (2, 2)], atol=0.02)
@@ -145,6 +145,8 @@ def test_what_is_no_finite_number_is_left_out_and_said() -> None:
     assert sorted(round(x) for x, _ in read_back(page, "c0")) == [1, 3, 4, 6]
     assert drawn.count("<circle") == 2 and drawn.count("<polyline") == 1
     assert "no finite number: 2 of 6 of loss" in drawn and "nan" not in drawn
+    (odd,) = _curves.charts([{"loss": 1.0}], [{"step": 0, "loss": 1.0}, {"loss": 2.0}])
+    assert "from 1 in epoch 1" in odd
     (none,) = _curves.charts(rows_of(loss=[None, None]), ())
     assert "no value is a finite number" in none
     (ends,) = _curves.charts(rows_of(loss=[1.0, None], val_loss=[None, None]), ())

@@ -22,7 +22,7 @@ def in_flags(told: str) -> str:
         told = told.replace(word, flag)
     told = _CLASSES.sub(lambda call: f"tensorem train --classes {_words(call)}", told)
     told = _DELIMITER.sub("write a comma there", told)
-    return _RESUME.sub(lambda call: f"tensorem train --resume {_run(call)}", told)
+    return _RESUME.sub(lambda call: f"tensorem resume {_run(call)}", told)
 
 
 def _words(call: re.Match[str]) -> str:

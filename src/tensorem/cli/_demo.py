@@ -23,7 +23,7 @@ from ._processes import Checking, Victim
 from ._runs import new_run
 from ._show import radii_table
 from ._terminal import console, show, step
-from ._train import save_scores
+from ._training import save_scores
 from ._verify import save_certificates
 
 if TYPE_CHECKING:

@@ -89,9 +89,9 @@ Widths = Annotated[tuple[int, ...], _values("[INT ...]", "integers of at least 1
 Names = Annotated[tuple[str, ...], _values("[TEXT ...]", "texts", str, "*")]
 Files = Annotated[tuple[Path, ...], _values("PATH ...", "paths", _path, "*")]
 Rows = Annotated[tuple[int, ...], _values("[INT ...]", "integers of at least 0", _from(0), "*")]
-Rate = Annotated[
+Share = Annotated[
     float,
-    _values("FLOAT", "a finite number of at least 0", _where(lambda rate: rate >= 0, _number)),
+    _values("FLOAT", "a number from 0 to below 1", _where(lambda share: 0 <= share < 1, float)),
 ]
 Range = Annotated[
     tuple[float, float] | None, _values("LEAST GREATEST", "two finite numbers", _number, 2)

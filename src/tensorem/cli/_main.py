@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Annotated, Any, Protocol, Union
 
-from tensorem.errors import TensoremError
+from tensorem.errors import ArgumentError, TensoremError
 
 from . import _exit
 from ._advice import in_flags
@@ -25,6 +25,8 @@ from ._layers import Layers
 from ._ops import Ops
 from ._predict import Predict
 from ._refusals import refusals
+from ._resume import Resume
+from ._settings import config_of, without, words_of
 from ._show import Show
 from ._train import Train
 from ._verify import Verify
@@ -34,6 +36,7 @@ ABOUT = "One model, many meanings: run it, differentiate it, prove it."
 COMMANDS: dict[str, type[Command]] = {
     "demo": Demo,
     "train": Train,
+    "resume": Resume,
     "eval": Eval,
     "predict": Predict,
     "verify": Verify,
@@ -85,9 +88,23 @@ def _parsed(arguments: list[str]) -> Command:
     return command
 
 
+def _with_config(arguments: list[str]) -> list[str]:
+    """The arguments with those of the file that they name in front; a file is whole by itself."""
+    command, *words = arguments
+    kind, file = COMMANDS.get(command), config_of(words)
+    if kind is None or file is None or not hasattr(kind, "config"):
+        return arguments
+    said = words_of(file, kind)
+    try:
+        _parsed([command, *without(said, ())])
+    except ArgumentError as error:
+        raise error.with_notes(where=str(file)) from None
+    return [command, *without(said, words), *words]
+
+
 def _guarded(arguments: list[str]) -> int:
     try:
-        code = _parsed(arguments).run()
+        code = _parsed(_with_config(arguments)).run()
         sys.stdout.flush()
         return code
     except TensoremError as error:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import re
 import traceback
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from tensorem import disk
 from tensorem.data import Columns, Targets
@@ -23,8 +25,10 @@ if TYPE_CHECKING:
     from tensorem.nn import Layer, Model
 
 BUNDLED = ("digits", "iris")
-LOSSES = ("cross_entropy", "mse")
-TARGETS: dict[str, Targets] = {"auto": "auto", "cross_entropy": "classes", "mse": "numbers"}
+Losses = Literal["auto", "cross_entropy", "mse", "l1", "smooth_l1", "huber"]
+LOSSES = get_args(Losses)[1:]
+TARGETS: dict[str, Targets] = dict.fromkeys(LOSSES, "numbers")
+TARGETS |= {"auto": "auto", "cross_entropy": "classes"}
 """What a loss makes of a column of targets."""
 VERSION = 2
 """Of the file; 1 said neither its version nor the columns."""
@@ -38,7 +42,7 @@ class Recipe:
         data: "digits", "iris" or a CSV file.
         target: The column of a CSV file that holds the targets; a name or a number.
         classes: The texts in that column for class 0, class 1, ...
-        loss: "cross_entropy" or "mse".
+        loss: "cross_entropy", or one that meets numbers.
         layers: "cnn", "mlp" or "FILE.py:NAME".
         hidden: The widths of an mlp's hidden layers.
         header: Whether the first line of a CSV file names its columns.
@@ -51,6 +55,7 @@ class Recipe:
             others would be mixed anew, and some of those to test on would have been trained on.
         columns: What was learnt of the CSV file; None for bundled data, and in version 1, whose
             runs read every file by place and in its own units.
+        validation: The share of the training examples that is held out and scored.
         version: Of the file.
     """
 
@@ -68,6 +73,7 @@ class Recipe:
     categories: tuple[str, ...] = ()
     sha256: str = ""
     columns: Columns | None = None
+    validation: float = 0.0
     version: int = 1
 
     def save(self, run: Path) -> None:
@@ -120,6 +126,8 @@ class Recipe:
         for texts in (self.classes, self.drop, self.categories):
             if not all(isinstance(name, str) for name in texts):
                 raise ValueError(f"a list of names is {texts!r}")
+        if not 0 <= self.validation < 1:
+            raise ValueError(f"validation is {self.validation!r}")
         if self.loss not in LOSSES:
             raise ValueError(f"loss is {self.loss!r}")
         if not 1 <= self.version <= VERSION:
@@ -147,10 +155,14 @@ def learnt(recipe: Recipe, loss: str) -> Recipe:
     table = table_of(recipe, recipe.data)
     _require_two(len(table.rows), recipe.data)
     columns = _columns(recipe, table, TARGETS["cross_entropy" if recipe.classes else loss])
-    loss = "cross_entropy" if columns.classes else "mse"
+    made = "cross_entropy" if columns.classes else _of_numbers(loss)
     with warnings_told():
         sha256 = _digest(columns.examples(table))
-    return replace(recipe, loss=loss, sha256=sha256, columns=columns, version=VERSION)
+    return replace(recipe, loss=made, sha256=sha256, columns=columns, version=VERSION)
+
+
+def _of_numbers(loss: str) -> str:
+    return "mse" if loss == "auto" else loss
 
 
 def _learnt_arrays(recipe: Recipe, loss: str) -> Recipe:
@@ -162,7 +174,7 @@ def _learnt_arrays(recipe: Recipe, loss: str) -> Recipe:
             f"--loss {loss} takes other targets, got {found.y.dtype} in {recipe.data}."
         )
     names = recipe.classes or classes
-    made = "cross_entropy" if whole else "mse"
+    made = "cross_entropy" if whole else _of_numbers(loss)
     return replace(recipe, classes=names, loss=made, sha256=_digest(found), version=VERSION)
 
 
@@ -343,7 +355,7 @@ def _rows(recipe: Recipe) -> Dataset:
         _tell_others(recipe.columns, table)
         return found
     column = _column(recipe.target)
-    if recipe.loss == "mse":
+    if recipe.loss != "cross_entropy":
         return data.read_csv(recipe.data, y=[column], header=recipe.header)
     names = recipe.classes or None
     return _with_classes(data.read_csv(recipe.data, y=column, classes=names, header=recipe.header))
@@ -369,7 +381,7 @@ def _in_units(layer: Layer, loss: str, examples: Dataset) -> Layer:
 
     first = data.Scale.of(examples.x)
     parts = [nn.Standardize(first.mean, first.std), layer]
-    if loss == "mse":
+    if loss != "cross_entropy":
         last = data.Scale.of(examples.y)
         parts.append(nn.Unstandardize(last.mean, last.std))
     return nn.Sequential(*parts)
@@ -381,7 +393,7 @@ def _layers(recipe: Recipe, examples: Splits) -> Layer:
     outputs = _classes(examples) if recipe.loss == "cross_entropy" else 1
     makers = {"cnn": _cnn, "mlp": _mlp}
     if recipe.layers not in makers:
-        raise ArgumentError(f"--layers takes cnn, mlp or FILE.py:NAME, got {recipe.layers!r}.")
+        raise ArgumentError(f"--model takes cnn, mlp or FILE.py:NAME, got {recipe.layers!r}.")
     return makers[recipe.layers](examples.train.x.shape[1:], outputs, recipe.hidden)
 
 
@@ -467,24 +479,33 @@ def _from_file(place: str) -> Layer:
 
     file, _, name = place.partition(":")
     if not disk.is_file(Path(file)):
-        raise FileError(f"--layers takes FILE.py:NAME, got {place!r}: there is no file {file}.")
+        raise FileError(f"--model takes FILE.py:NAME, got {place!r}: there is no file {file}.")
     try:
         found = runpy.run_path(file).get(name)
     except (Exception, SystemExit) as error:
         raise _raised("FILE.py:NAME", place, error) from error
+    if inspect.isfunction(found):
+        found = _called(found, place)
     if not isinstance(found, nn.Layer):
         kind = "not there" if found is None else f"of type {type(found).__name__}"
         raise ArgumentError(
-            f"--layers takes FILE.py:NAME with a layer, got {place!r}, which is {kind}.",
+            f"--model takes FILE.py:NAME with a layer, got {place!r}, which is {kind}.",
             help=f"define it in the file, for example: {name or 'layer'} = nn.Sequential(...).",
         )
     return found
 
 
+def _called(function: Callable[[], Any], place: str) -> Any:
+    try:
+        return function()
+    except Exception as error:
+        raise _raised("a function without arguments that gives a layer", place, error) from error
+
+
 def _raised(takes: str, place: str, error: BaseException) -> ArgumentError:
     """What code of the user's own raises is bad input, and said with its line."""
     return ArgumentError(
-        f"--layers takes {takes}, got {place!r}, which raises {type(error).__name__}.",
+        f"--model takes {takes}, got {place!r}, which raises {type(error).__name__}.",
         where=_line(error, place.partition(":")[0]),
         because=str(error),
     )

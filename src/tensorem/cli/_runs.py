@@ -70,7 +70,7 @@ def _how_to_get_one(files: RunFiles) -> str:
     if not is_file(files.state):
         return "tensorem train makes one; so does tensorem demo."
     if is_file(files.recipe):
-        return f"it was stopped; tensorem train --resume {quote(str(run))} goes on with it."
+        return f"it was stopped; tensorem resume {quote(str(run))} goes on with it."
     return "it is a run of train.fit: run = train.resume(path, model, data), then run.model."
 
 
@@ -78,7 +78,7 @@ def _require_new(files: RunFiles) -> Path:
     """The folder, if a new run replaces nothing there.
 
     Of a folder that holds a run, training says so itself; one that was killed before its first
-    checkpoint left a recipe alone, and may begin again.
+    checkpoint left its recipe and flags alone, and may begin again.
     """
     if is_file(files.state) or _is_recipe(files):
         return files.folder
@@ -92,7 +92,7 @@ def _require_new(files: RunFiles) -> Path:
 
 
 def _is_recipe(files: RunFiles) -> bool:
-    others = [file for file in written(files) if file != files.recipe]
+    others = [file for file in written(files) if file not in (files.recipe, files.settings)]
     try:
         return not any(map(exists, others)) and bool(Recipe.load(files.folder))
     except FileError:
@@ -102,8 +102,8 @@ def _is_recipe(files: RunFiles) -> bool:
 def written(files: RunFiles) -> tuple[Path, ...]:
     """What the commands write into a run folder, beside what training writes."""
     return (
-        files.weights, files.graph, files.recipe, files.scores, files.robustness,
-        files.counterexamples, files.certificates, files.report,
+        files.weights, files.graph, files.recipe, files.settings, files.scores, files.outcomes,
+        files.robustness, files.counterexamples, files.certificates, files.report,
     )  # fmt: skip
 
 

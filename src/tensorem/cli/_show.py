@@ -18,6 +18,7 @@ from ._terminal import print_json, show, table
 
 if TYPE_CHECKING:
     from rich.table import Table
+    from rich.text import Text
 
     from tensorem.report import Facts, Radius
 
@@ -79,14 +80,14 @@ def _print(facts: Facts) -> None:
         print(f"stale: {report.told_stale(facts.stale)}")
 
 
-def radii_table(radii: Sequence[Radius]) -> Table:
+def radii_table(radii: Sequence[Radius]) -> Table | Text:
     """The verdicts radius by radius."""
     titles = ("radius", "IBP", "CROWN", "refuted", "unknown", "checked")
     rows = [(r.eps, r.ibp, r.crown, r.refuted, r.unknown, r.checked) for r in radii]
     return table(titles, rows, numbers=5)
 
 
-def _epochs(history: Sequence[dict[str, Any]]) -> Table:
+def _epochs(history: Sequence[dict[str, Any]]) -> Table | Text:
     names = [
         name
         for name in history[-1]

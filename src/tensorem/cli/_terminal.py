@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
 
 WIDE = 60
@@ -46,8 +47,14 @@ def console() -> Console:
     return found
 
 
-def table(titles: Sequence[str], rows: Iterable[Sequence[object]], numbers: int = 0) -> Table:
-    """A table.
+LEAST = 8
+"""Columns that a text takes at least, in a table whose numbers are not broken."""
+
+
+def table(
+    titles: Sequence[str], rows: Iterable[Sequence[object]], numbers: int = 0
+) -> Table | Text:
+    """A table; where its numbers do not fit the width, each row as lines of titles and cells.
 
     Args:
         titles: One for each column.
@@ -57,15 +64,40 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[object]], numbers: int 
     from rich import box
     from rich.table import Table
 
-    wide = console().width >= WIDE
+    width, cells = console().width, [tuple(map(str, row)) for row in rows]
+    wide, texts = width >= WIDE, len(titles) - numbers
+    if numbers and _least([titles, *cells], texts, wide) > width:
+        return _listed(titles, cells, width)
     padding, edge = ((0, 1), True) if wide else ((0, 0), False)
     shown = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=padding, show_edge=edge)
     for i, title in enumerate(titles):
-        right = i >= len(titles) - numbers
+        right = i >= texts
         shown.add_column(title, justify="right" if right else "left", overflow="fold")
-    for row in rows:
-        shown.add_row(*map(str, row))
+    for row in cells:
+        shown.add_row(*row)
     return shown
+
+
+def _least(lines: Sequence[Sequence[str]], texts: int, wide: bool) -> int:
+    """The width in which no number is broken."""
+    widest = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    widths = [min(w, LEAST) if i < texts else w for i, w in enumerate(widest)]
+    return sum(widths) + (3 if wide else 1) * (len(widths) - 1)
+
+
+def _listed(titles: Sequence[str], rows: Iterable[Sequence[str]], width: int) -> Text:
+    """Each row as lines, broken between its cells."""
+    from rich.text import Text
+
+    lines: list[str] = []
+    for row in rows:
+        for i, (title, cell) in enumerate(zip(titles, row, strict=True)):
+            told = f"{title} {cell}"
+            if i and len(lines[-1]) + 2 + len(told) <= width:
+                lines[-1] += f"  {told}"
+            else:
+                lines.append(told if i == 0 else f"  {told}")
+    return Text("\n".join(lines))
 
 
 def show(item: object) -> None:

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from pathlib import Path
-from shlex import quote
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from tensorem.errors import ArgumentError
 
-from . import _exit
-from ._flags import Count, Names, Place, Rate, Seed, Total, Widths
-from ._recipe import BUNDLED, Recipe, built, is_table, learnt, splits
+from ._flags import Count, Names, Place, Seed, Share, Total, Widths
+from ._recipe import BUNDLED, Losses, Recipe, built, is_table, learnt
+from ._rules import optimizer_of
 from ._runs import new_run
-from ._terminal import print_json, show
+from ._settings import flag, to_toml
+from ._terminal import show
+from ._training import ended, parts, saving, telling
 
 if TYPE_CHECKING:
-    from tensorem.train import Callbacks, Run
+    from tensorem.train import Callback
 
 
 @dataclass(frozen=True)
 class Train:
-    """Train a model on bundled data or a CSV file; Ctrl-C saves, --resume continues."""
+    """Train a model on bundled data or your own; Ctrl-C saves, tensorem resume goes on."""
+
+    config: Place = None
+    """A TOML file of these flags, such as the run.toml of a run; flags that are given win."""
 
     data: str = "digits"
-    """digits, iris; a .csv, .csv.gz, .parquet or .npz file (x, y); a folder of pictures."""
+    """digits, iris, a .csv, .csv.gz, .parquet or .npz file, or a folder of pictures by class."""
 
-    layers: str = "mlp"
-    """cnn, mlp, or FILE.py:NAME for a layer of your own."""
+    model: str = "mlp"
+    """cnn, mlp, or FILE.py:NAME for a layer of your own, or a function that gives one."""
 
     hidden: Widths = (64,)
     """Widths of the hidden layers of an mlp."""
@@ -56,20 +60,44 @@ class Train:
     classes: Names = ()
     """The texts in that column for class 0, class 1, ...; those that are there if not given."""
 
-    loss: Literal["auto", "cross_entropy", "mse"] = "auto"
-    """What is made small; auto: mse where a CSV file's targets are many numbers."""
+    loss: Losses = "auto"
+    """What is made small; auto: mse where the targets are many numbers."""
 
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
-    """How gradients move the parameters."""
+    metrics: Names = ()
+    """What else is measured; accuracy for classes if not given."""
 
-    lr: Rate = 1e-3
-    """The learning rate."""
+    optimizer: str = "adam"
+    """One of tensorem.optim, as a name or as it is called: "sgd(momentum=0.9)"."""
 
-    epochs: Total = None
-    """How often every example is visited, 20 if not given; with --resume, another total."""
+    lr: str | None = None
+    """The learning rate, or a schedule: "cosine_lr(0.1)"; that of the optimizer if not given."""
+
+    epochs: Count = 20
+    """How often every example is visited."""
 
     batch_size: Count = 32
     """Examples in a step."""
+
+    drop_last: bool = False
+    """A smaller last batch is left out."""
+
+    accumulate: Count = 1
+    """In how many parts a batch is computed."""
+
+    precision: Literal["float32", "bf16"] = "float32"
+    """What the model computes in; parameters and optimizer stay float32."""
+
+    validation: Share = 0.0
+    """The share of the training examples that is held out and scored after each epoch."""
+
+    monitor: str = "auto"
+    """What --patience and --keep-best watch; auto: val_loss, or loss without --validation."""
+
+    patience: Total = None
+    """Stop after so many epochs without a better value."""
+
+    keep_best: bool = False
+    """Save the model of the best epoch, not that of the last."""
 
     seed: Seed = 0
     """Where initial values, order and random draws come from."""
@@ -77,46 +105,86 @@ class Train:
     backend: Literal["compiled", "eager"] = "compiled"
     """compiled: many steps in one program; eager: layer by layer."""
 
+    log_every: Total = None
+    """Steps between rows of the log, besides those of the epochs."""
+
+    checkpoint_every: Total = None
+    """Steps between checkpoints; one after each epoch if not given."""
+
+    tensorboard: Place = None
+    """Also write the numbers into this folder for TensorBoard."""
+
     path: Place = None
     """The run folder to make; runs/NAME-0001 if not given."""
-
-    resume: Place = None
-    """A run folder to continue; all but --epochs is as it was there."""
 
     json: bool = False
     """Print JSON."""
 
     def run(self) -> int:
-        run, score = _resumed(self) if self.resume else _begun(self)
-        assert run.path is not None
-        save_scores(score, run.path)
-        folder = str(run.path)
-        if self.json:
-            print_json({"run": folder, "test": score, "history": list(run.history)})
-            return _exit.OK
-        shown = "  ".join(f"{name} {value:.4f}" for name, value in score.items())
-        print(f"test: {shown}")
-        print(f"saved in {folder}\nnext: tensorem show {quote(folder)}")
-        return _exit.OK
+        from tensorem import train
+
+        recipe, rule = _recipe(self), optimizer_of(self.optimizer, self.lr)
+        found, held = parts(recipe)
+        told = replace(
+            self,
+            optimizer=repr(rule),
+            lr=None,
+            loss=cast(Losses, recipe.loss),
+            monitor=_monitor(self, recipe.loss),
+        )
+        model, text = built(recipe, found, self.seed), to_toml(told)
+        with new_run(self.path, Path(self.data).stem) as path:
+            if not self.json:
+                show(model)
+                _tell_columns(recipe)
+                print(text)
+            run = train.fit(
+                model, found.train, recipe.loss, rule, self.epochs, self.batch_size, self.seed,
+                validation=held, metrics=self.metrics or None, drop_last=self.drop_last,
+                backend=_compute(self), path=path, checkpoint_every=self.checkpoint_every,
+                log_every=self.log_every, progress="none" if self.json else "auto",
+                callbacks=(saving(recipe, text), _watching(told), telling(self.tensorboard)),
+            )  # fmt: skip
+        return ended(run, recipe, found, self.json)
 
 
-def _begun(given: Train) -> tuple[Run, dict[str, float]]:
-    from tensorem import optim, train
+def _compute(given: Train) -> Any:
+    from tensorem import train
 
-    recipe = _recipe(given)
-    found = splits(recipe)
-    model = built(recipe, found, given.seed)
-    makers: dict[str, Any] = {"adam": optim.adam, "adamw": optim.adamw, "sgd": optim.sgd}
-    with new_run(given.path, Path(given.data).stem) as path:
-        if not given.json:
-            show(model)
-            _tell_columns(recipe)
-        run = train.fit(
-            model, found.train, recipe.loss, makers[given.optimizer](given.lr), given.epochs or 20,
-            given.batch_size, given.seed, backend=given.backend, path=path,
-            progress="none" if given.json else "auto", callbacks=_saving(recipe),
-        )  # fmt: skip
-    return run, train.evaluate(run.model, found.test, recipe.loss)
+    precision = None if given.precision == "float32" else given.precision
+    return train.Compute(given.backend, given.accumulate, precision)
+
+
+def _monitor(given: Train, loss: str) -> str:
+    """The column that is watched, which must be there."""
+    from tensorem.metrics import METRICS
+
+    if unknown := [name for name in given.metrics if name not in METRICS]:
+        raise ArgumentError(f"--metrics takes {', '.join(METRICS)}, got {unknown[0]}.")
+    usual = ("accuracy",) if loss == "cross_entropy" else ()
+    known = ["loss", *(given.metrics or usual)]
+    columns = [*known, *(f"val_{name}" for name in known if given.validation)]
+    if given.monitor == "auto":
+        return "val_loss" if given.validation else "loss"
+    if given.monitor not in columns:
+        raise ArgumentError(
+            f"--monitor takes {', '.join(columns)}, got {given.monitor}.",
+            help="" if given.validation else "--validation 0.2 makes columns of unseen examples.",
+        )
+    return given.monitor
+
+
+def _watching(given: Train) -> list[Callback]:
+    """Early stopping, and the best model."""
+    from tensorem import train
+
+    mode: Literal["min", "max"] = "max" if given.monitor.endswith("accuracy") else "min"
+    found: list[Callback] = []
+    if given.patience is not None:
+        found.append(train.EarlyStopping(given.monitor, given.patience, mode=mode))
+    if given.keep_best:
+        found.append(train.KeepBest(given.monitor, mode))
+    return found
 
 
 def _tell_columns(recipe: Recipe) -> None:
@@ -143,71 +211,22 @@ _OF_FILES = (
 
 def _recipe(given: Train) -> Recipe:
     about_files = [name for name in _OF_FILES if _changed(given, name)]
-    if given.classes and given.loss == "mse":
-        raise ArgumentError("--classes is about --loss cross_entropy, got --loss mse.")
-    if given.layers != "mlp" and _changed(given, "hidden"):
-        raise ArgumentError(f"--hidden is about --layers mlp, got --layers {given.layers}.")
-    meets = given.data in BUNDLED and given.loss == "mse"
+    if given.classes and given.loss not in ("auto", "cross_entropy"):
+        raise ArgumentError(f"--classes is about --loss cross_entropy, got --loss {given.loss}.")
+    if given.model != "mlp" and _changed(given, "hidden"):
+        raise ArgumentError(f"--hidden is about --model mlp, got --model {given.model}.")
+    meets = given.data in BUNDLED and given.loss not in ("auto", "cross_entropy")
     if meets or (about_files and not is_table(given.data)):
-        flag = _flag(about_files[0]) if about_files else "--loss mse"
-        raise ArgumentError(f"{flag} is about a .csv file, got --data {given.data}.")
+        asked = flag(about_files[0]) if about_files else f"--loss {given.loss}"
+        raise ArgumentError(f"{asked} is about a .csv file, got --data {given.data}.")
     told = Recipe(
-        given.data, given.target, given.classes, layers=given.layers, hidden=given.hidden,
+        given.data, given.target, given.classes, layers=given.model, hidden=given.hidden,
         header=not given.no_header, delimiter=given.delimiter, decimal=given.decimal,
         encoding=given.encoding, drop=given.drop, categories=given.categories,
+        validation=given.validation,
     )  # fmt: skip
     return learnt(told, given.loss)
 
 
-def _resumed(given: Train) -> tuple[Run, dict[str, float]]:
-    from tensorem import train
-
-    assert given.resume is not None
-    _require_alone(given)
-    recipe = Recipe.load(given.resume)
-    found = splits(recipe)
-    model = built(recipe, found)
-    run = train.resume(
-        given.resume, model, found.train, epochs=given.epochs,
-        progress="none" if given.json else "auto", callbacks=_saving(recipe),
-    )  # fmt: skip
-    return run, train.evaluate(run.model, found.test, recipe.loss)
-
-
-def _require_alone(given: Train) -> None:
-    """A flag that would change nothing is refused."""
-    for name in [field.name for field in fields(given)]:
-        if name not in ("resume", "epochs", "json") and _changed(given, name):
-            raise ArgumentError(f"--resume takes no {_flag(name)}: it is as it was in the run.")
-
-
 def _changed(given: Train, name: str) -> bool:
     return bool(getattr(given, name) != getattr(Train, name))
-
-
-def _flag(name: str) -> str:
-    return "--" + name.replace("_", "-")
-
-
-def save_scores(scores: dict[str, float], run: Path) -> None:
-    """Write down how the model does on examples that it was not trained on."""
-    import json
-
-    from tensorem import disk
-
-    disk.write_whole(disk.RunFiles(run).scores, (json.dumps(scores, indent=1) + "\n").encode())
-
-
-def _saving(recipe: Recipe) -> Callbacks:
-    """With each checkpoint also the recipe, and the model as others can read it."""
-    from tensorem import files, train
-
-    def save(run: Run) -> None:
-        assert run.path is not None
-        files.save(run.model, run.path)
-
-    def begin(run: Run) -> None:
-        assert run.path is not None
-        recipe.save(run.path)
-
-    return train.on_train_start(begin), train.on_save(save)

@@ -43,6 +43,15 @@ class Columns:
         """The names of the columns of the input."""
         return tuple(feature.column for feature in self.features)
 
+    @property
+    def numbers(self) -> tuple[str, ...]:
+        """The names of the numbers of an input: a column that becomes several has a number each."""
+        return tuple(
+            f.column if f.width == 1 else f"{f.column}[{i}]"
+            for f in self.features
+            for i in range(f.width)
+        )
+
     def examples(self, table: Table) -> Dataset:
         """The examples in a file, in the order of its rows.
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 from itertools import groupby
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from . import _draw
 
 Row = Mapping[str, Any]
 COLOURS = 6
+RATE = "learning rate"
 DECADES = 3
 """From as many powers of ten on, an axis is logarithmic."""
 
@@ -46,27 +47,36 @@ def charts(history: Sequence[Row], steps: Sequence[Row]) -> list[str]:
     """A chart for each column with its validation, and one for all learning rates.
 
     Args:
-        history: The rows of the epochs.
+        history: The rows of the epochs 1, 2, ...
         steps: The rows within them, if any were logged.
     """
+    ends = [row.get("step") for row in history[:1]] + [row.get("step") for row in steps[-1:]]
+    length = next(filter(_is_count, ends), 1)
+    places = [(float(i), row) for i, row in enumerate(history, 1)]
+    within = [(row["step"] / length, row) for row in steps if _is_count(row.get("step"))]
     names = dict.fromkeys(name for row in (*history, *steps) for name in row)
-    shown = [name for name in names if name not in ("epoch", "in_epoch", "step")]
     found: dict[str, list[str]] = {}
-    for name in shown:
-        title = "learning rate" if is_rate(name) else name.removeprefix("val_")
+    for name in names.keys() - {"epoch", "in_epoch", "step"}:
+        title = RATE if is_rate(name) else name.removeprefix("val_")
         found.setdefault(title, []).append(name)
-    return [curves(_lines(group, history, steps), title) for title, group in found.items()]
+    order = sorted(found.items(), key=lambda item: (item[0] != "loss", item[0] == RATE, item[0]))
+    return [curves(_lines(sorted(group), places, within), title) for title, group in order]
 
 
-def _lines(names: Sequence[str], history: Sequence[Row], steps: Sequence[Row]) -> list[Line]:
+def _is_count(step: object) -> TypeGuard[float]:
+    return isinstance(step, int | float) and math.isfinite(step) and step > 0
+
+
+def _lines(
+    names: Sequence[str], history: Sequence[tuple[float, Row]], steps: Sequence[tuple[float, Row]]
+) -> list[Line]:
     """A line for each column; where steps were logged, they are its points."""
-    length = history[0]["step"] / history[0]["epoch"] if history else steps[-1]["step"]
     lines = []
     for i, name in enumerate(names):
-        rows = [row for row in steps if name in row] or [row for row in history if name in row]
-        x = tuple(row.get("epoch") or row["step"] / length for row in rows)
-        y = tuple(math.nan if row[name] is None else float(row[name]) for row in rows)
-        lines.append(Line(name, x, y, f"c{i % COLOURS}"))
+        rows = [r for r in steps if name in r[1]] or [r for r in history if name in r[1]]
+        values = (row[name] for _, row in rows)
+        y = tuple(math.nan if value is None else float(value) for value in values)
+        lines.append(Line(name, tuple(x for x, _ in rows), y, f"c{i % COLOURS}"))
     return lines
 
 
