@@ -17,7 +17,7 @@ from ._terminal import show
 from ._training import ended, parts, saving, telling
 
 if TYPE_CHECKING:
-    from tensorem.train import Callback
+    from tensorem.train import Callbacks
 
 
 @dataclass(frozen=True)
@@ -174,12 +174,12 @@ def _monitor(given: Train, loss: str) -> str:
     return given.monitor
 
 
-def _watching(given: Train) -> list[Callback]:
+def _watching(given: Train) -> Callbacks:
     """Early stopping, and the best model."""
     from tensorem import train
 
     mode: Literal["min", "max"] = "max" if given.monitor.endswith("accuracy") else "min"
-    found: list[Callback] = []
+    found: list[train.EarlyStopping | train.KeepBest] = []
     if given.patience is not None:
         found.append(train.EarlyStopping(given.monitor, given.patience, mode=mode))
     if given.keep_best:
