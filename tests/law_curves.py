@@ -9,6 +9,8 @@ from typing import Any
 import mpmath
 from mpmath import mpf
 
+mpmath.mp.prec = 300
+
 
 @dataclass(frozen=True)
 class CurveCase:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import sys
 from fractions import Fraction
 from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
+import mpmath
 import numpy as np
 import pytest
 
 import tensorem as tm
 from tensorem import functional as F
 from tensorem import nn
-from tensorem.domains import Interval, Rational
+from tensorem.domains import Ball, Interval, Rational
 from tensorem.errors import ArgumentError, DataError, DTypeError, MeaningError, ShapeError
 from tensorem.shapes import Spec
 
@@ -126,10 +129,10 @@ def test_an_irrational_value_has_no_rational_meaning() -> None:
         tm.evaluate(graph, np.ones(1, np.float32), dtype="rational")
 
 
-@pytest.mark.parametrize("dtype", ["float16", "int8", "real", ""])
+@pytest.mark.parametrize("dtype", ["float8", "int8", "real", "", "ball[]", "ball[1]x"])
 def test_an_unknown_meaning_names_the_known_ones(model: nn.Model, x: Any, dtype: str) -> None:
     with pytest.raises(
-        DTypeError, match=f"takes dtype float32, float64, rational, interval, got '{dtype}'"
+        DTypeError, match=rf"interval, ball, ball\[bits\], got '{re.escape(dtype)}'"
     ):
         tm.evaluate(model, x, dtype=dtype)
 
@@ -276,3 +279,140 @@ def test_coverage_names_the_op_that_stands_in_the_way() -> None:
     assert looped["checker"] == "tanh: the checker does not know it"
     linear = nn.build(nn.Linear(3, 2), input=("N", 3))
     assert set(tm.coverage(linear).values()) == {""}
+
+
+# --- floats of 16 bits
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_model_in_half_is_one_that_is_built_in_half(model: nn.Model, dtype: str, x: Any) -> None:
+    half = nn.build(model.layer, input=Spec(("N", 3), dtype))
+    half = half.replace(params={k: a.astype(dtype) for k, a in model.params.items()})
+    found = tm.evaluate(model, x, dtype=dtype)
+    assert found.dtype == dtype and np.array_equal(found, half(jnp.asarray(x, dtype)))
+
+
+def test_what_float16_does_not_hold_is_refused(model: nn.Model) -> None:
+    x = np.full((1, 3), 1e5, np.float32)
+    with pytest.raises(DTypeError, match=r"float16 does not hold 100000\.0") as caught:
+        tm.evaluate(model, x, dtype="float16")
+    assert caught.value.where == "x0"
+    large = model.replace(params={**model.params, "2.bias": jnp.full(2, 1e6)})
+    with pytest.raises(DTypeError, match=r"float16 does not hold 1000000\.0") as caught:
+        tm.evaluate(large, x / 1e5, dtype="float16")
+    assert caught.value.where == "2.bias"
+    assert np.isfinite(tm.evaluate(large, x, dtype="bfloat16")).all()
+
+
+# --- balls
+
+
+@pytest.fixture
+def flint() -> Any:
+    return pytest.importorskip("flint")
+
+
+class Mixture(nn.Layer):
+    """What has no exact reading: a norm, curves and a softmax."""
+
+    norm: nn.Layer
+    linear: nn.Linear
+
+    def forward(self, x: Any) -> Any:
+        return F.softmax(jnp.sin(F.gelu(self.linear(self.norm(x)))), dim=-1)
+
+
+def by_mpmath(model: nn.Model, x: Any) -> list[Any]:
+    """The mixture for one row, with 400 digits."""
+    p = {
+        name: np.vectorize(mpmath.mpf, [object])(np.float64(a)) for name, a in model.params.items()
+    }
+    x = np.vectorize(mpmath.mpf, [object])(np.float64(x))
+    centred = x - x.sum() / 3
+    z = centred / mpmath.sqrt((centred**2).sum() / 3 + mpmath.mpf(1e-5))
+    h = p["linear.weight"] @ (z * p["norm.weight"] + p["norm.bias"]) + p["linear.bias"]
+    e = [mpmath.exp(mpmath.sin(v * mpmath.erfc(-v / mpmath.sqrt(2)) / 2)) for v in h]
+    return [v / sum(e) for v in e]
+
+
+def test_balls_read_to_any_number_of_digits(flint: Any) -> None:
+    model = nn.build(Mixture(nn.LayerNorm(3), nn.Linear(3, 2)), input=("N", 3), seed=3)
+    x = np.array([[0.1, -2.5, 3.7]], np.float32)
+    with mpmath.workdps(400):
+        true = by_mpmath(model, x[0])
+        for bits in (53, 128, 1000):
+            found = tm.evaluate(model, x, dtype=f"ball[{bits}]")
+            assert isinstance(found, Ball) and found.bits == bits
+            for ball, value in zip(found.values.ravel(), true, strict=True):
+                middle = mpmath.mpf(int(ball.mid().man_exp()[0]))
+                middle *= mpmath.mpf(2) ** int(ball.mid().man_exp()[1])
+                radius = mpmath.mpf(2) ** (12 - bits)
+                assert float(ball.rad()) <= 2.0 ** max(12 - bits, -1000)
+                assert abs(middle - value) <= radius
+    assert tm.evaluate(model, x, dtype="ball").bits == 128
+    assert np.allclose(tm.evaluate(model, x, dtype="ball").to_float(), model(x), atol=1e-6)
+
+
+def test_a_gradient_and_a_loop_are_read_in_balls(flint: Any) -> None:
+    def looped(x: Any) -> Any:
+        return jax.lax.fori_loop(0, 5, lambda i, y: jnp.tanh(y * 2), x).sum()
+
+    x = np.array([0.25, -0.125], np.float32)
+    slope = tm.capture(jax.grad(looped), (2,))
+    found = tm.evaluate(slope, x, dtype="ball[200]")
+    near = tm.evaluate(slope, x, dtype="float64")
+    assert np.allclose(found.to_float(), near, rtol=1e-12) and np.all(found.radius() < 1e-50)
+
+
+def test_a_ball_is_read_of_boxes_and_rationals_and_by_nothing_else(flint: Any) -> None:
+    twice = tm.capture(lambda x: x * 2, (1,))
+    third = tm.evaluate(twice, Rational.of([Fraction(1, 3)]), dtype="ball")
+    assert third.to_float() == [2 / 3] and 0 < third.radius()[0] < 1e-37
+    low, high = tm.evaluate(twice, Interval.of([1.0], [2.0]), dtype="ball").ends()
+    assert low[0] <= 2 and high[0] >= 4 and high[0] - low[0] < 2.1
+    assert tm.evaluate(twice, third, dtype="ball").to_float() == [4 / 3]
+    for dtype, words in (
+        ("rational", "exact reading takes numbers, got a Ball"),
+        ("interval", "interval reading takes numbers or a box, got a Ball"),
+        ("float64", "Computing in float64 takes arrays, got a Ball"),
+    ):
+        with pytest.raises(DTypeError, match=words):
+            tm.evaluate(twice, third, dtype=dtype)
+
+
+def test_a_mask_of_infinities_is_read_in_balls(flint: Any) -> None:
+    masked = tm.capture(lambda x: jax.nn.softmax(jnp.where(x > 0, x, -jnp.inf)), (3,))
+    found = tm.evaluate(masked, np.float32([1, -1, 2]), dtype="ball")
+    assert found.to_float()[1] == 0 and np.all(found.radius() < 1e-36)
+    assert np.allclose(found.to_float(), jax.nn.softmax(jnp.array([1, -jnp.inf, 2])))
+
+
+def test_what_bits_do_not_decide_is_said(flint: Any) -> None:
+    def picked(x: Any) -> Any:
+        near = jnp.sqrt(x) * jnp.sqrt(x) - x  # 0, which no number of bits shows
+        return F.embedding(jnp.argmax(jnp.concatenate([near, 0 * x])[None], 1), jnp.ones((2, 1)))
+
+    with pytest.raises(MeaningError, match="`embedding` has no ball meaning here") as caught:
+        tm.evaluate(tm.capture(picked, (1,)), np.float32([2.0]), dtype="ball")
+    assert "128 bits do not decide" in caught.value.because
+    whole = tm.capture(lambda x: jnp.exp(x).astype(jnp.int32), (1,))
+    assert tm.evaluate(whole, np.float32([3.0]), dtype="ball").to_float() == [20.0]
+    with pytest.raises(MeaningError, match="`cast` has no ball meaning here"):
+        tm.evaluate(whole, np.float32([80.0]), dtype="ball")
+
+
+def test_balls_that_cannot_be_are_refused(model: nn.Model, flint: Any) -> None:
+    for bits in ("1", "2000000"):
+        with pytest.raises(DTypeError, match=f"ball takes 16 to 1000000 bits, got {bits}"):
+            tm.evaluate(model, np.ones((1, 3), np.float32), dtype=f"ball[{bits}]")
+    with pytest.raises(DataError, match="in balls takes numbers, got nan"):
+        tm.evaluate(model, np.full((1, 3), np.nan, np.float32), dtype="ball")
+    with pytest.raises(DTypeError, match="takes numbers, got complex64"):
+        Ball.of(np.zeros(1, np.complex64))
+
+
+def test_balls_take_an_extra_that_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "flint", None)
+    with pytest.raises(MeaningError, match="takes python-flint, which is not installed") as caught:
+        tm.evaluate(tm.capture(jnp.exp, (1,)), np.ones(1, np.float32), dtype="ball")
+    assert caught.value.help == 'pip install "tensorem[exact]"'

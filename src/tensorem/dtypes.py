@@ -24,7 +24,7 @@ INTEGER = ("int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint
 EXECUTABLE = (*FLOATING, *INTEGER, "bool")
 """Everything that a compiled program can hold."""
 
-PROOF_ONLY = ("rational", "interval")
+PROOF_ONLY = ("rational", "interval", "ball")
 """Number systems that read a graph exactly or rigorously; nothing trains or compiles in them."""
 
 NAMES = (*EXECUTABLE, *PROOF_ONLY)

@@ -1,10 +1,11 @@
-"""One model, many meanings: a model or graph read in float32, float64, rationals or intervals."""
+"""One model, many meanings: a model or graph read in floats, rationals, balls or intervals."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, TypeVar
 
 import jax
@@ -14,8 +15,9 @@ from numpy.typing import ArrayLike, NDArray
 from tensorem import check, nn
 from tensorem import graph as graphs
 from tensorem.calls import named
-from tensorem.domains import Interval, Rational
-from tensorem.dtypes import FLOATING, as_numbers, taken
+from tensorem.domains import Ball, Interval, Rational
+from tensorem.domains._ball import BITS, LEAST_BITS, MOST_BITS
+from tensorem.dtypes import FLOATING, HALF, as_numbers, is_floating, taken
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
 from tensorem.graph import (
     Graph,
@@ -30,7 +32,7 @@ from tensorem.ops import Unsupported
 from tensorem.rules._kinds import DTYPE
 from tensorem.shapes import Spec, solve
 
-Argument = ArrayLike | Interval | Rational | Sequence["Argument"] | Mapping[str, "Argument"]
+Argument = ArrayLike | Ball | Interval | Rational | Sequence["Argument"] | Mapping[str, "Argument"]
 """An array, a list of numbers, a box; a tree of these where the input is one."""
 Arguments = dict[str, Any]
 """Arguments by the names of a graph's inputs."""
@@ -133,18 +135,22 @@ def evaluate(model: Readable, *xs: Argument, dtype: str = "float32") -> Any:
             hold the numbers. A list stands for its numbers in the dtype of the input, so that every
             reading sees the same ones. For "interval" an input may be a `domains.Interval`: the
             result then encloses the values on the box.
-        dtype: "float32" and "float64" compute; "rational" is exact; "interval" is rounded outward,
-            so that it encloses the exact value. In both, integers have no largest one: where int32
-            would overflow, they say what the sum or product is.
+        dtype: "float32", "float64", "float16" and "bfloat16" compute; the last two round weights
+            and inputs first, each to the nearest. "rational" is exact; "interval" is rounded
+            outward, so that it encloses the exact value; so does "ball", with 128 bits, or with as
+            many as "ball[1000]" says, so that exp, softmax or erf read to any number of digits. In
+            these three integers have no largest one: where int32 would overflow, they say what the
+            sum or product is.
 
     Returns:
-        A NumPy array, a `Rational` or an `Interval`, in the tree of the model's output.
+        A NumPy array, a `Rational`, an `Interval` or a `Ball`, in the tree of the model's output.
 
     Raises:
         DTypeError: There is no such meaning, or the dtype of an input does not hold the numbers.
         ShapeError: A shape is not that of the model's input.
         ArgumentError: An op does not take these sizes, such as the last but one of a single entry.
-        MeaningError: An op has no such meaning, such as an irrational function in rationals.
+        MeaningError: An op has no such meaning, such as an irrational function in rationals; or
+            python-flint is not installed, which balls are made of.
 
     Example:
         >>> import numpy as np
@@ -152,18 +158,32 @@ def evaluate(model: Readable, *xs: Argument, dtype: str = "float32") -> Any:
         >>> evaluate(third, np.ones(1, np.float32), dtype="rational")
         Rational([1/3])
     """
-    if dtype not in _NAMES:
-        raise DTypeError(
-            f"tm.evaluate takes dtype {', '.join(_NAMES)}, got {dtype!r}.",
-            help="float32 and float64 compute, rational is exact, interval encloses.",
-        )
-    if dtype == "float32":
+    meaning = _meaning(dtype)
+    if meaning is None:
         _require_float32(_graph_of(model))
         run = model if isinstance(model, nn.Model) else GraphModel(_graph_of(model))
         return jax.tree.map(np.asarray, run(*xs))
     graph = _graph_of(model)
     values = {k: _numbers(x, graph.specs[k].dtype) for k, x in _leaves(graph, xs).items()}
-    return _MEANINGS[dtype](graph.bind(**_sizes(graph, values)), values)
+    return meaning(graph.bind(**_sizes(graph, values)), values)
+
+
+def _meaning(dtype: str) -> Meaning | None:
+    """How a graph is read in a dtype; None for float32, in which the model runs itself."""
+    if dtype == "float32":
+        return None
+    found = _BALL.fullmatch(dtype) if isinstance(dtype, str) else None
+    if found is not None:
+        bits = int(found[1] or BITS)
+        if not LEAST_BITS <= bits <= MOST_BITS:
+            raise DTypeError(f"ball takes {LEAST_BITS} to {MOST_BITS} bits, got {found[1]}.")
+        return partial(_in_balls, bits)
+    if dtype not in _MEANINGS:
+        raise DTypeError(
+            f"tm.evaluate takes dtype {', '.join(_NAMES)}, got {dtype!r}.",
+            help="floats compute, rational is exact, interval and ball enclose.",
+        )
+    return _MEANINGS[dtype]
 
 
 def _require_float32(graph: Graph) -> None:
@@ -176,9 +196,11 @@ def _require_float32(graph: Graph) -> None:
         )
 
 
-def _in_float64(graph: Graph, values: Arguments) -> object:
-    wide = _widened(graph)
-    return jax.tree.map(np.asarray, to_jax(wide)(*_trees(wide, _computed(wide, values))))
+def _in_floats(dtype: str, graph: Graph, values: Arguments) -> object:
+    if dtype in HALF:
+        values = {k: _rounded(x, dtype, k) for k, x in values.items()}
+    whole = _retyped(graph, dtype)
+    return jax.tree.map(np.asarray, to_jax(whole)(*_trees(whole, _computed(whole, values))))
 
 
 def _in_rationals(graph: Graph, values: Arguments) -> object:
@@ -186,17 +208,24 @@ def _in_rationals(graph: Graph, values: Arguments) -> object:
     return _read(graph, "exact", list(map(_rational, values.values())), arrays)
 
 
+def _in_balls(bits: int, graph: Graph, values: Arguments) -> object:
+    arrays = {name: Ball.of(array, bits) for name, array in graph.arrays.items()}
+    return _read(graph, "ball", [_ball(x, bits) for x in values.values()], arrays)
+
+
 def _in_intervals(graph: Graph, values: Arguments) -> object:
     arrays = {name: Interval.point(array) for name, array in graph.arrays.items()}
     return _read(graph, "interval", list(map(_interval, values.values())), arrays)
 
 
-_MEANINGS: dict[str, Callable[[Graph, Arguments], object]] = {
-    "float64": _in_float64,
+Meaning = Callable[[Graph, Arguments], object]
+_BALL = re.compile(r"ball(?:\[(\d{1,9})\])?", re.ASCII)
+_MEANINGS: dict[str, Meaning] = {
+    **{dtype: partial(_in_floats, dtype) for dtype in ("float64", *HALF)},
     "rational": _in_rationals,
     "interval": _in_intervals,
 }
-_NAMES = ("float32", *_MEANINGS)
+_NAMES = ("float32", *_MEANINGS, "ball", "ball[bits]")
 
 
 def _read(graph: Graph, meaning: str, inputs: list[Any], arrays: Mapping[str, Any]) -> object:
@@ -214,14 +243,24 @@ def _graph_of(model: Readable) -> Graph:
 
 
 def _rational(x: object) -> Rational:
-    if isinstance(x, Interval):
+    if isinstance(x, Ball | Interval):
+        kind = type(x).__name__
         raise DTypeError(
-            "An exact reading takes numbers, got an Interval.", help='write dtype="interval".'
+            f"An exact reading takes numbers, got {'an' if kind[0] == 'I' else 'a'} {kind}.",
+            help=f'write dtype="{kind.lower()}".',
         )
     return Rational.of(x)
 
 
+def _ball(x: object, bits: int) -> Ball:
+    if isinstance(x, Interval):
+        return Ball.between(x.lower, x.upper, bits)
+    return x if isinstance(x, Ball) else Ball.of(x, bits)
+
+
 def _interval(x: object) -> Interval:
+    if isinstance(x, Ball):
+        raise DTypeError("An interval reading takes numbers or a box, got a Ball.")
     if isinstance(x, Interval):
         return x
     numbers = x.fractions() if isinstance(x, Rational) else x
@@ -268,9 +307,9 @@ def _pairs(graph: Graph, tree: Any, x: object) -> Iterator[tuple[str, object]]:
             yield from _pairs(graph, part, value)
 
 
-def _numbers(x: object, dtype: str) -> NDArray[Any] | Interval | Rational:
+def _numbers(x: object, dtype: str) -> NDArray[Any] | Ball | Interval | Rational:
     """The numbers of an array of floats as they are, all others as the graph takes them."""
-    if isinstance(x, Interval | Rational):
+    if isinstance(x, Ball | Interval | Rational):
         return x
     with named("The graph"):
         is_typed = hasattr(x, "dtype") and dtype in FLOATING
@@ -292,10 +331,10 @@ def _computed(graph: Graph, values: Arguments) -> Arguments:
 
 
 def _array(x: object, dtype: str) -> jax.Array | NDArray[Any]:
-    if isinstance(x, Interval | Rational):
+    if isinstance(x, Ball | Interval | Rational):
         raise DTypeError(
             f"Computing in {dtype} takes arrays, got a {type(x).__name__}.",
-            help='write dtype="interval" or dtype="rational".',
+            help='write dtype="interval", dtype="ball" or dtype="rational".',
         )
     with named("The graph"):
         return taken(x, dtype)
@@ -306,27 +345,40 @@ def _trees(graph: Graph, values: Arguments) -> tuple[Any, ...]:
     return tuple(unflatten(tree, values) for tree in graph.takes)
 
 
-def _widened(graph: Graph) -> Graph:
-    """The same program in float64: specs, arrays and casts."""
+def _retyped(graph: Graph, dtype: str) -> Graph:
+    """The same program in other floats: specs, arrays and casts.
+
+    Raises:
+        DTypeError: A weight lies beyond them.
+    """
+
+    def typed(name: T) -> T | str:
+        return dtype if name in FLOATING else name
+
+    def node(node: Node) -> Node:
+        attrs = {k: typed(v) if node.kinds[k] is DTYPE else v for k, v in node.attrs.items()}
+        return replace(node, attrs=attrs, body=_retyped(node.body, dtype) if node.body else None)
+
     return replace(
         graph,
-        nodes=tuple(map(_wide_node, graph.nodes)),
-        specs={name: _wide_spec(spec) for name, spec in graph.specs.items()},
-        arrays={name: a.astype(_wide(a.dtype.name)) for name, a in graph.arrays.items()},
+        nodes=tuple(map(node, graph.nodes)),
+        specs={k: Spec(spec.shape, typed(spec.dtype)) for k, spec in graph.specs.items()},
+        arrays={
+            k: _rounded(array, typed(array.dtype.name), k) for k, array in graph.arrays.items()
+        },
     )
 
 
-def _wide_node(node: Node) -> Node:
-    attrs = {k: _wide(v) if node.kinds[k] is DTYPE else v for k, v in node.attrs.items()}
-    return replace(node, attrs=attrs, body=_widened(node.body) if node.body else None)
-
-
-def _wide_spec(spec: Spec) -> Spec:
-    return Spec(spec.shape, _wide(spec.dtype))
-
-
-def _wide(dtype: T) -> T | str:
-    return "float64" if dtype in FLOATING else dtype
+def _rounded(x: Any, dtype: str, name: str) -> Any:
+    """An array of floats rounded to a dtype, none of them to infinity; any other as it is."""
+    if not isinstance(x, np.ndarray) or not is_floating(x.dtype):
+        return x
+    with np.errstate(all="ignore"):
+        rounded = x.astype(dtype)
+        overflown = np.isfinite(x) & ~np.isfinite(rounded.astype(np.float64))
+    if not overflown.any():
+        return rounded
+    raise DTypeError(f"{dtype} does not hold {x[overflown][0]}.", where=name)
 
 
 # --- what there is
@@ -335,8 +387,8 @@ def _wide(dtype: T) -> T | str:
 def coverage(model: Readable) -> dict[str, str]:
     """For each reading of a model "" where there is one, or what stands in its way.
 
-    "exact", "interval" and "lines" are the readings of `evaluate` and of bounds; "checker" is
-    whether the independent checker knows every op.
+    "exact", "ball", "interval" and "lines" are the readings of `evaluate` and of bounds; "checker"
+    is whether the independent checker knows every op.
 
     Raises:
         CaptureError: A layer does something that no graph can say.
@@ -348,7 +400,8 @@ def coverage(model: Readable) -> dict[str, str]:
     """
     nodes = tuple(_all_nodes(graph_of(model)))
     unknown = (f"{n.op}: the checker does not know it" for n in nodes if n.op not in check.KNOWN)
-    readings = {meaning: _hole(nodes, meaning) for meaning in ("exact", "interval", "lines")}
+    meanings = ("exact", "ball", "interval", "lines")
+    readings = {meaning: _hole(nodes, meaning) for meaning in meanings}
     return {**readings, "checker": next(unknown, "")}
 
 

@@ -159,7 +159,7 @@ def test_closed_streams_do_not_matter(closed: str) -> None:
 
 
 def test_no_color_and_a_bare_locale() -> None:
-    env = {**os.environ, "NO_COLOR": "1", "PYTHONIOENCODING": "ascii", "COLUMNS": "40"}
+    env = {**os.environ, "NO_COLOR": "1", "PYTHONIOENCODING": "ascii", "COLUMNS": "50"}
     done = subprocess.run(
         [sys.executable, "-m", "tensorem", "ops"], capture_output=True, text=True, env=env
     )

@@ -31,6 +31,7 @@ parts = Op(
     both("shape"),
     run=both("run"),
     exact=both("exact"),
+    ball=Cited(both("ball"), "those of both"),
     interval=Cited(both("interval"), "those of both"),
     lines=Cited(both("lines"), "those of both"),
 )

@@ -18,8 +18,6 @@ from tensorem.ops import move
 
 Array = Any
 
-mpmath.mp.prec = 300
-
 
 def _each(f: Callable[[Any], Any]) -> Callable[[Array], Array]:
     return np.frompyfunc(f, 1, 1)
@@ -76,3 +74,25 @@ def within(value: Any, lower: float, upper: float) -> bool:
         low = lower == -np.inf or Fraction(lower) <= value
         return low and (upper == np.inf or value <= Fraction(upper))
     return bool(mpmath.mpf(lower) <= value <= mpmath.mpf(upper))
+
+
+def held(value: Any, lower: Any, upper: Any) -> bool:
+    """lower <= value <= upper, for ends in Arb: exactly, or up to the 300 bits of the value."""
+    if isinstance(value, Fraction):
+        return bool(_fraction(lower, -1) <= value <= _fraction(upper, 1))
+    slack = mpmath.mpf(2) ** -250 * (1 + abs(value))
+    return bool(_number(lower) - slack <= value <= _number(upper) + slack)
+
+
+def _fraction(end: Any, side: int) -> Any:
+    if not end.is_finite():
+        return math.inf * side
+    mantissa, exponent = end.man_exp()
+    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+
+
+def _number(end: Any) -> Any:
+    if not end.is_finite():
+        return mpmath.inf if end > 0 else -mpmath.inf
+    mantissa, exponent = end.man_exp()
+    return mpmath.ldexp(mpmath.mpf(int(mantissa)), int(exponent))

@@ -15,7 +15,7 @@ from law_cases import Case
 
 from close import assert_close
 from tensorem import graph
-from tensorem.domains import Interval, Lines
+from tensorem.domains import Ball, Interval, Lines
 from tensorem.errors import DTypeError
 from tensorem.ops import Op, Unsupported
 from tensorem.ops._derive import Reader
@@ -87,6 +87,33 @@ def tight(op: Op, case: Case, seed: int) -> None:
     size = 1 + np.max(np.abs(found.lower), initial=0)
     width = np.max(found.upper - found.lower, initial=0)
     assert width <= size * 2.0**-40, f"{op.name}: width {width} at a point"
+
+
+# --- balls
+
+
+def balls(op: Op, case: Case, seed: int, bits: int = 200) -> None:
+    """Every real value on a box lies in the ball of the box; at a point the ball is small."""
+    rng = np.random.default_rng(seed)
+    whole = tuple(i for i in range(len(case.shapes)) if case.kind(i) in ("index", "mask"))
+    box = law_cases.box(case, rng, whole)
+    ends = [Ball.between(a, b, bits) for a, b in zip(box.lower, box.upper, strict=True)]
+    if case.attrs.get("dtype") != "int32":  # of a box beside its greatest numbers there is none
+        _holds(op, op.meaning("ball")(*ends, **case.attrs), box.points(rng, 2), case)
+    point = law_cases.operands(case, rng)
+    found = op.meaning("ball")(*(Ball.of(v, bits) for v in point), **case.attrs)
+    _holds(op, found, [point], case)
+    small = found.radius() <= (1 + np.abs(found.to_float())) * 2.0 ** (40 - bits)
+    assert np.all(small), f"{op.name}: a radius of {found.radius().max()} at a point"
+
+
+def _holds(op: Op, found: Ball, points: list[list[Array]], case: Case) -> None:
+    low, high = (end.ravel() for end in found.ends())
+    for point in points:
+        values = law_truth.truth(op, point, case.attrs)
+        assert values.shape == found.shape, f"{op.name}: {values.shape} is not {found.shape}"
+        for v, a, b in zip(values.ravel(), low, high, strict=True):
+            assert law_truth.held(v, a, b), f"{op.name}: {float(v)!r} not from {a} to {b}"
 
 
 # --- run

@@ -52,6 +52,12 @@ def test_rounding_outward_loses_little(op: ops.Op, case: Case) -> None:
 
 
 @pytest.mark.parametrize(("op", "case"), PAIRS)
+def test_values_lie_in_balls_that_are_small_at_points(op: ops.Op, case: Case) -> None:
+    pytest.importorskip("flint")
+    laws.balls(op, case, _seed(op))
+
+
+@pytest.mark.parametrize(("op", "case"), PAIRS)
 def test_the_runtime_computes_the_exact_meaning(op: ops.Op, case: Case) -> None:
     laws.runs(op, case, _seed(op))
 

@@ -18,7 +18,7 @@ from law_cases import CASES
 
 import laws
 from tensorem import ops, rules
-from tensorem.domains import Diagonal, Interval, Linear, Lines, Rational
+from tensorem.domains import Ball, Diagonal, Interval, Linear, Lines, Rational
 from tensorem.domains import _interval as intervals
 from tensorem.ops import _convolution, _curve, activations, curves
 from tensorem.ops._curve import Bends, Turn
@@ -243,6 +243,31 @@ def test_enclosure_at_every_size_catches_a_missing_term(
     monkeypatch.setattr(intervals, "_up", lambda a: a)
     with pytest.raises(AssertionError):
         check()
+
+
+def _by_middles(rule: Any) -> Any:
+    """A rule of balls that forgets how far its operands reach."""
+    return lambda *xs, **attrs: rule(*(x.each(lambda a: a.mid()) for x in xs), **attrs)
+
+
+BALLS = [
+    ("add", _by_middles(Ball.__add__), "a sum of middles"),
+    ("maximum", lambda x, y: x, "the first is the greatest"),
+    ("where", lambda mask, x, y: x, "a mask is not read"),
+    ("less", _by_middles(ops.less.ball), "middles decide"),
+    ("abs", lambda x: x.each(lambda a: a if a >= 0 else -a), "a ball around 0 is turned around"),
+    ("leaky_relu", lambda x, *, negative_slope: x.each(lambda a: a.max(negative_slope * a)), "max"),
+    ("exp", lambda x: x.each(lambda a: type(a)(float(a.exp()))), "a float64 of the value"),
+    ("sort", lambda x, **attrs: ops.sort.ball(x[..., ::-1], **attrs).hull(x), "no order"),
+    ("argmax", lambda x, **attrs: Ball.of(np.argmax(x.to_float(), axis=attrs["dim"])), "middles"),
+    ("matmul", lambda x, y: ops.matmul.ball(x, y).each(lambda a: a + type(a)(0, 1e-9)), "wide"),
+]
+
+
+@pytest.mark.parametrize(("name", "rule", "fault"), BALLS, ids=[b[2] for b in BALLS])
+def test_balls_catches(name: str, rule: Any, fault: str) -> None:
+    pytest.importorskip("flint")
+    _caught(laws.balls, name, ball=rule)
 
 
 def test_tight_catches_a_loose_row() -> None:

@@ -39,7 +39,7 @@ def test_every_row_states_every_meaning_or_says_why_not() -> None:
     assert "irrational" in ops.coverage()["softmax"]["exact"]["because"]
 
 
-@pytest.mark.parametrize("meaning", ["interval", "lines"])
+@pytest.mark.parametrize("meaning", ["ball", "interval", "lines"])
 def test_every_bound_says_where_it_comes_from(meaning: str) -> None:
     for name, row in ops.TABLE.items():
         rule = getattr(row, meaning)

@@ -16,6 +16,7 @@ from ._terminal import print_json, show, table
 PACKAGES = ("tensorem", "jax", "jaxlib", "numpy", "optax", "safetensors", "rich", "tyro")
 EXTRAS = {
     "onnx": ("onnx",),
+    "exact": ("flint",),
     "cuda": ("jax_cuda12_plugin",),
 }
 

@@ -17,7 +17,7 @@ Coverage = Mapping[str, Mapping[str, Stated]]
 class Ops:
     """Print the table of operations: which op has which meaning."""
 
-    meaning: Literal["all", "shape", "run", "exact", "interval", "lines"] = "all"
+    meaning: Literal["all", "shape", "run", "exact", "ball", "interval", "lines"] = "all"
     """Show one meaning alone: for each op where its rule comes from, or why there is none."""
 
     json: bool = False

@@ -1,4 +1,4 @@
-"""Number systems: exact rationals, intervals rounded outward, linear bounds.
+"""Number systems: exact rationals, balls of any precision, intervals, linear bounds.
 
 No operation is named here.
 """
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tensorem.calls import elsewhere
 
+from ._ball import Ball as Ball
 from ._exact import Rational as Rational
 from ._interval import End as End
 from ._interval import Interval as Interval
@@ -17,7 +18,18 @@ from ._lines import Map as Map
 from ._lines import equation as equation
 from ._lines import flat as flat
 
-__all__ = ["Diagonal", "End", "Interval", "Linear", "Lines", "Map", "Rational", "equation", "flat"]
+__all__ = [
+    "Ball",
+    "Diagonal",
+    "End",
+    "Interval",
+    "Linear",
+    "Lines",
+    "Map",
+    "Rational",
+    "equation",
+    "flat",
+]
 
 if not TYPE_CHECKING:
     __getattr__ = elsewhere(__name__)

@@ -15,7 +15,7 @@ from jax import Array
 from numpy.typing import NDArray
 
 from tensorem import rules
-from tensorem.domains import Diagonal, End, Interval, Lines
+from tensorem.domains import Ball, Diagonal, End, Interval, Lines
 from tensorem.shapes import Spec
 
 from ._derive import IRRATIONAL, Box, boxed
@@ -24,6 +24,8 @@ from ._op import Attr, Cited, Op, Operands
 Function = Callable[[Array], Array]
 Wide = NDArray[Any]
 """Arrays of float64 in NumPy."""
+Arb = Any
+"""A number of Arb, of which a ball is made."""
 Line = tuple[Array, Array]
 """Slope and offset."""
 
@@ -91,6 +93,7 @@ class Curve:
         wide: The same in NumPy float64.
         ulps: How far a value of `wide` is off at most, in units of its last place (tested).
         grain: The units of smaller values are those of this one.
+        ball: The same in numbers of Arb, whose methods it calls.
         slope: The derivative in JAX; without it that of `run`.
         bends: Where and how it bends.
         turns: Every place where it turns, within a period.
@@ -103,6 +106,7 @@ class Curve:
     run: Function
     wide: Callable[[Wide], Wide]
     ulps: int
+    ball: Callable[[Arb], Arb]
     grain: float = 0.0
     slope: Function | None = None
     bends: Bends = CONVEX
@@ -130,6 +134,9 @@ def family(name: str, facts: Callable[..., Curve], **rest: Any) -> Op:
     def run(x: Array, **attrs: Attr) -> Array:
         return facts(**attrs).run(x)
 
+    def ball(x: Ball, **attrs: Attr) -> Ball:
+        return x.each(facts(**attrs).ball)
+
     def lines(box: Box, **attrs: Attr) -> Lines:
         x, f = boxed(box), facts(**attrs)
         return supported(f.run, f.slope or derivative(f.run), f.bends, x, interval(x, **attrs))
@@ -141,6 +148,7 @@ def family(name: str, facts: Callable[..., Curve], **rest: Any) -> Op:
 
     columns = {
         "exact": IRRATIONAL,
+        "ball": Cited(ball, _ARB),
         "interval": interval,
         "lines": Cited(lines, SUPPORT),
         "jvp": None if one.slope is None else jvp,
@@ -154,6 +162,7 @@ def _source(facts: Curve) -> str:
     return f"{turns}, {facts.ulps} ulp outward (held against mpmath)"
 
 
+_ARB = "its formula in balls: Johansson 2017 (Arb); held against mpmath"
 _RUN = "as JAX computes it; no bound of its error is claimed"
 SUPPORT = "tangents and chords, as Zhang et al. 2018 (CROWN), table 2; of least area"
 

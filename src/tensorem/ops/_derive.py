@@ -14,7 +14,19 @@ from jax import Array, lax
 from jax.typing import DTypeLike
 from numpy.typing import NDArray
 
-from tensorem.domains import Diagonal, End, Interval, Linear, Lines, Map, Rational, equation, flat
+from tensorem.domains import (
+    Ball,
+    Diagonal,
+    End,
+    Interval,
+    Linear,
+    Lines,
+    Map,
+    Rational,
+    equation,
+    flat,
+)
+from tensorem.domains import _ball as balls
 from tensorem.domains import _exact as exact
 from tensorem.domains import _interval as intervals
 from tensorem.dtypes import HALF
@@ -23,7 +35,7 @@ from ._op import Attr, Cited, Op, Rule, Unsupported
 
 Box = Interval | End
 """An operand in `lines`: an interval where it varies, its value else."""
-Value = TypeVar("Value", Array, Interval, Rational)
+Value = TypeVar("Value", Array, Ball, Interval, Rational)
 """Of the meanings that a definition is read in."""
 
 IRRATIONAL = Unsupported(
@@ -183,6 +195,9 @@ def move(name: str, arity: int | None, shape: Rule, run: Rule, twin: Rule, **res
         shape,
         run,
         exact=lambda *xs, **attrs: exact.joined(partial(twin, **attrs), *xs),
+        ball=Cited(
+            lambda *xs, **attrs: balls.computed(partial(twin, **attrs), *xs), "a move: of balls"
+        ),
         interval=Cited(interval, "a move: the ends change place, nothing is rounded"),
         lines=additive(run),
         **columns,
@@ -239,14 +254,20 @@ def affine(name: str, shape: Rule, run: Rule, total: Total, **rest: Any) -> Op:
         y = x.map(partial(total.sums, **attrs))
         return Rational(y.num, y.den * total.share(x.shape, **attrs)).reduced()
 
+    def ball(x: Ball, **attrs: Attr) -> Ball:
+        share = total.share(x.shape, **attrs)
+        return balls.computed(lambda values: total.sums(values, **attrs) / share, x)
+
     def interval(x: Interval, **attrs: Attr) -> Interval:
         y = x.sums(partial(total.sums, **attrs), total.terms(x.shape, **attrs))
         share = total.share(x.shape, **attrs)
         return y if share == 1 else y / y.like(share)
 
-    return Op(name, 1, shape, run, exactly, Cited(interval, _SUMS), additive(run), **rest)
+    bounds = Cited(ball, _OF_BALLS), Cited(interval, _SUMS), additive(run)
+    return Op(name, 1, shape, run, exactly, *bounds, **rest)
 
 
+_OF_BALLS = "sums and products of balls: Johansson 2017 (Arb)"
 _SUMS = "sums of its ends; rounding: Higham 2002, 4.2"
 
 
@@ -270,6 +291,10 @@ class Product:
     def exact(self, x: Rational, y: Rational, **attrs: Attr) -> Rational:
         """Products of numerators over the product of denominators."""
         return exact.product(partial(self.twin, **attrs), x, y)
+
+    def ball(self, x: Ball, y: Ball, **attrs: Attr) -> Ball:
+        """Sums of products of balls."""
+        return balls.computed(partial(self.twin, **attrs), x, y)
 
     def interval(self, x: Interval, y: Interval, **attrs: Attr) -> Interval:
         """Midpoint and radius, with a bound on the rounding of any order of summation."""
@@ -319,7 +344,8 @@ _PLANES = "linear over a constant operand; else McCormick 1976"
 def bilinear(name: str, shape: Rule, product: Product, **rest: Any) -> Op:
     """A row of products summed over axes, from the products alone."""
     interval, lines = Cited(product.interval, _PRODUCTS), Cited(product.lines, _PLANES)
-    return Op(name, 2, shape, product.run, product.exact, interval, lines, **rest)
+    bounds = Cited(product.ball, _OF_BALLS), interval, lines
+    return Op(name, 2, shape, product.run, product.exact, *bounds, **rest)
 
 
 def biased(name: str, shape: Rule, run: Rule, product: Product, spread: Rule) -> Op:
@@ -329,6 +355,10 @@ def biased(name: str, shape: Rule, run: Rule, product: Product, spread: Rule) ->
         y = product.exact(x, w, **attrs)
         return y if b is None else y + b.map(lambda num: spread(num, y.ndim))
 
+    def ball(x: Ball, w: Ball, b: Ball | None = None, **attrs: Attr) -> Ball:
+        y = product.ball(x, w, **attrs)
+        return y if b is None else y + balls.computed(lambda num: spread(num, y.ndim), b)
+
     def interval(x: Interval, w: Interval, b: Interval | None = None, **attrs: Attr) -> Interval:
         y = product.interval(x, w, **attrs)
         return y if b is None else y + b.map(lambda end: spread(end, y.ndim))
@@ -337,7 +367,7 @@ def biased(name: str, shape: Rule, run: Rule, product: Product, spread: Rule) ->
         y = product.lines(x, w, **attrs)
         return y if b is None else _with_bias(y, b, spread)
 
-    bounds = Cited(interval, _PRODUCTS), Cited(lines, _PLANES)
+    bounds = Cited(ball, _OF_BALLS), Cited(interval, _PRODUCTS), Cited(lines, _PLANES)
     return Op(name, (2, 3), shape, run, exactly, *bounds)
 
 
@@ -384,7 +414,7 @@ class Reader:
         """One number at every entry, in the shape of x."""
         if isinstance(x, Rational):
             return Rational.of(np.full(x.shape, number))
-        return x.like(number) if isinstance(x, Interval) else jnp.full_like(x, number)
+        return x.like(number) if isinstance(x, Ball | Interval) else jnp.full_like(x, number)
 
 
 CALL = Reader("call")
@@ -408,7 +438,7 @@ def composite(
     """
     readings: dict[str, Rule] = {
         "run": rounded_once(partial(definition, Reader("run"))),
-        **{m: partial(definition, Reader(m)) for m in ("exact", "interval")},
+        **{m: partial(definition, Reader(m)) for m in ("exact", "ball", "interval")},
     }
     derived = {m: Cited(rule, "its definition, op by op") for m, rule in readings.items()}
     lines = enclosed(direct.get("interval", derived["interval"]))

@@ -26,7 +26,7 @@ Attrs = tuple[tuple[str, Attr], ...]
 Operands = tuple[jax.Array, ...]
 Result = jax.Array | tuple[jax.Array, ...]
 
-MEANINGS = ("shape", "run", "exact", "interval", "lines")
+MEANINGS = ("shape", "run", "exact", "ball", "interval", "lines")
 
 
 @dataclass(frozen=True)
@@ -91,6 +91,7 @@ class Op:
         shape: Specs of the operands and attrs -> Spec of the result.
         run: JAX arrays and attrs -> JAX array.
         exact: Arrays of rationals and attrs -> array of rationals.
+        ball: Balls and attrs -> ball that holds every value, in any precision.
         interval: Intervals and attrs -> interval that encloses every value.
         lines: Boxes of the operands and attrs -> linear lower and upper bounds (`domains.Lines`).
         jvp: Derivative: (result, operands, tangents, attrs) -> tangent, of plain linear primitives
@@ -112,6 +113,7 @@ class Op:
     shape: Rule
     run: Rule
     exact: Rule | Unsupported
+    ball: Cited[Any] | Unsupported
     interval: Cited[Any] | Unsupported
     lines: Cited[Any] | Unsupported
     jvp: Rule | None = None

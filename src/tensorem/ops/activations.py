@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from fractions import Fraction
 from typing import Literal, TypeVar
 
@@ -11,15 +12,15 @@ import numpy as np
 from jax import Array, lax
 
 from tensorem import rules
-from tensorem.domains import Interval, Lines, Rational
+from tensorem.domains import Ball, Interval, Lines, Rational
 from tensorem.domains import _exact as exact
 from tensorem.errors import ArgumentError
 
-from ._curve import CONCAVE, Bends, Curve, Turn, Wide, curve, family, kink, slope_below
+from ._curve import CONCAVE, Arb, Bends, Curve, Turn, Wide, curve, family, kink, slope_below
 from ._derive import Box, rounded_once
 from ._op import Cited, Op, Operands
 from .arithmetic import abs, square
-from .curves import erf, exp, sigmoid, sigmoid64, tanh
+from .curves import erf, exp, sigmoid, sigmoid64, sigmoid_of_arb, tanh
 
 Either = TypeVar("Either", Array, Wide)
 
@@ -29,6 +30,11 @@ Either = TypeVar("Either", Array, Wide)
 
 def _relu(x: Array) -> Array:
     return jnp.maximum(x, 0)
+
+
+def _bent(x: Arb, left: Arb, right: Arb) -> Arb:
+    """What a function is below 0 and above it; where the sign is not known, both."""
+    return right if x > 0 else left if x <= 0 else left.union(right)
 
 
 def _relu_jvp(y: Array, xs: Operands, ts: Operands) -> Array:
@@ -53,6 +59,10 @@ def _leaky_exact(x: Rational, *, negative_slope: float) -> Rational:
     return exact.choose(positive, x, x.scaled(negative_slope))
 
 
+def _leaky_ball(x: Ball, *, negative_slope: float) -> Ball:
+    return x.each(lambda a: _bent(a, negative_slope * a, a))
+
+
 def _leaky_interval(x: Interval, *, negative_slope: float) -> Interval:
     """max(x, 0) + slope min(x, 0): one of the two is zero, so nothing is lost."""
     xp = x.rounding.xp
@@ -71,6 +81,7 @@ def _hardtanh(*, min_val: float = -1.0, max_val: float = 1.0) -> Curve:
         run=lambda x: jnp.minimum(jnp.maximum(x, min_val), max_val),
         wide=lambda x: np.clip(x, min_val, max_val),
         ulps=0,
+        ball=lambda x: x.max(min_val).min(max_val),
         slope=lambda x: ((x > min_val) & (x < max_val)).astype(x.dtype),
         bends=Bends(("linear",) * 3, (min_val, max_val)),
     )
@@ -129,6 +140,7 @@ _GELU = Curve(
     run=rounded_once(lambda x: _from_far(x) * (lax.erfc(-x * _ROOT) / 2)),
     wide=_gelu64,
     ulps=128,
+    ball=lambda x: x * (-x / type(x)(2).sqrt()).erfc() / 2,
     grain=2.0**-32,  # the error of the exponent grows, but slower than the value falls
     slope=rounded_once(_gelu_slope),
     bends=Bends(("concave", "convex", "concave"), (-math.sqrt(2), math.sqrt(2))),
@@ -142,6 +154,11 @@ def _twice_tanh(x: Either) -> Either:
     return y
 
 
+def _gelu_tanh_of_arb(x: Arb) -> Arb:
+    root = (2 / type(x).pi()).sqrt()
+    return x * sigmoid_of_arb(2 * root * (x + 44715 * x * x * x / 1_000_000))
+
+
 def _gelu_tanh_slope(x: Array) -> Array:
     x = _near(x)
     gate = sigmoid(_twice_tanh(x))
@@ -153,6 +170,7 @@ _GELU_TANH = Curve(
     run=rounded_once(lambda x: _from_far(x) * lax.logistic(_twice_tanh(x))),
     wide=lambda x: np.maximum(x, -_FAR) * sigmoid64(_twice_tanh(x)),
     ulps=128,
+    ball=_gelu_tanh_of_arb,
     grain=2.0**-32,
     slope=rounded_once(_gelu_tanh_slope),
     bends=Bends(("concave", "convex", "concave"), (-1.4185040087908283, 1.4185040087908283)),
@@ -170,6 +188,7 @@ _SILU = Curve(
     run=rounded_once(lambda x: _from_far(x) * lax.logistic(x)),
     wide=lambda x: np.maximum(x, -_FAR) * sigmoid64(x),
     ulps=8,
+    ball=lambda x: x * sigmoid_of_arb(x),
     grain=2.0**-960,
     slope=rounded_once(_silu_slope),
     bends=Bends(("concave", "convex", "concave"), (-2.3993572805154677, 2.3993572805154677)),
@@ -185,6 +204,10 @@ def _softplus(x: Array) -> Array:
 def _softplus64(x: Wide) -> Wide:
     y: Wide = np.maximum(x, 0) + np.log1p(np.exp(-np.abs(x)))
     return y
+
+
+def _softplus_of_arb(x: Arb) -> Arb:
+    return x.max(0) + (-x.__abs__()).exp().log1p()
 
 
 def _mish64(x: Wide) -> Wide:
@@ -205,6 +228,7 @@ _MISH = Curve(
     run=rounded_once(lambda x: _from_far(x) * jnp.tanh(_softplus(x))),
     wide=_mish64,
     ulps=16,
+    ball=lambda x: x * _softplus_of_arb(x).tanh(),
     grain=2.0**-960,
     slope=rounded_once(_mish_slope),
     bends=Bends(("concave", "convex", "concave"), (-2.256376396360793, 1.4905711794854284)),
@@ -225,6 +249,7 @@ _HARDSWISH = Curve(
     run=rounded_once(lambda x: jnp.maximum(x, -3) * (jnp.clip(x + 3, 0, 6) / 6)),
     wide=lambda x: np.maximum(x, -3) * (np.clip(x + 3, 0, 6) / 6),
     ulps=4,
+    ball=lambda x: x * (x + 3).max(0).min(6) / 6,
     slope=rounded_once(_hardswish_slope),
     bends=Bends(("linear", "convex", "linear"), (-3.0, 3.0)),
     turns=(Turn(-1.5, -1.5, -0.375),),
@@ -247,6 +272,7 @@ def _exponential(below: float, above: float, width: float) -> Curve:
         run=rounded_once(run),
         wide=lambda x: np.where(x > 0, above * x, below * np.expm1(np.minimum(x, 0) / width)),
         ulps=8,
+        ball=lambda x: _bent(x, below * (x.min(0) / width).expm1(), above * x),
         grain=width * 2.0**-1000,
         slope=rounded_once(slope),
         bends=Bends(("convex" if below > 0 else "concave", "linear"), (0.0,)),
@@ -271,7 +297,13 @@ def _celu(*, alpha: float = 1.0) -> Curve:
     return _exponential(alpha, 1.0, alpha)
 
 
-_SCALE, _ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+_SELU = "1.0507009873554804934193349852946", "1.6732632423543772848170429916717"
+_SCALE, _ALPHA = map(float, _SELU)
+
+
+def _selu_of_arb(x: Arb) -> Arb:
+    scale, alpha = map(type(x), _SELU)
+    return scale * _bent(x, alpha * x.min(0).expm1(), x)
 
 
 def _softsign_exact(x: Rational) -> Rational:
@@ -302,6 +334,7 @@ relu = Op(
     rules.numbers,
     run=_relu,
     exact=lambda x: x.map(lambda num: np.maximum(num, 0)),
+    ball=Cited(lambda x: x.each(lambda a: a.max(0)), "rising"),
     interval=Cited(
         lambda x: x.map(lambda end: x.rounding.xp.maximum(end, 0)),
         "rising: its ends, nothing is rounded",
@@ -316,6 +349,7 @@ leaky_relu = Op(
     rules.leaky_relu,
     run=_leaky,
     exact=_leaky_exact,
+    ball=Cited(_leaky_ball, "x or slope x; where the sign is not known, both"),
     interval=Cited(_leaky_interval, "max(x, 0) + slope min(x, 0), one of which is zero"),
     lines=Cited(_leaky_lines, "as relu, for the slopes negative_slope and 1"),
     jvp=_leaky_jvp,
@@ -327,13 +361,17 @@ hardtanh = family(
     exact=_hardtanh_exact,
     interval=Cited(_hardtanh_interval, "rising: its ends, nothing is rounded"),
 )
-softplus = curve("softplus", Curve(_softplus, _softplus64, ulps=8, slope=sigmoid, least=0.0))
+softplus = curve(
+    "softplus",
+    Curve(_softplus, _softplus64, 8, _softplus_of_arb, slope=sigmoid, least=0.0),
+)
 logsigmoid = curve(
     "logsigmoid",
     Curve(
         run=rounded_once(lambda x: -_softplus(-x)),
         wide=lambda x: -_softplus64(-x),
         ulps=8,
+        ball=lambda x: -_softplus_of_arb(-x),
         slope=lambda x: sigmoid(-x),
         bends=CONCAVE,
         greatest=0.0,
@@ -345,13 +383,14 @@ mish = curve("mish", _MISH)
 hardswish = curve("hardswish", _HARDSWISH, exact=_hardswish_exact)
 elu = family("elu", _elu)
 celu = family("celu", _celu)
-selu = curve("selu", _exponential(_SCALE * _ALPHA, _SCALE, 1.0))
+selu = curve("selu", replace(_exponential(_SCALE * _ALPHA, _SCALE, 1.0), ball=_selu_of_arb))
 softsign = curve(
     "softsign",
     Curve(
         run=rounded_once(_softsign),
         wide=_softsign64,
         ulps=4,
+        ball=lambda x: x / (1 + x.__abs__()),
         slope=rounded_once(lambda x: square(1 / (1 + abs(x)))),
         bends=Bends(("convex", "concave"), (0.0,)),
         least=-1.0,

@@ -11,7 +11,8 @@ from jax import Array, lax
 from numpy.typing import NDArray
 
 from tensorem import rules
-from tensorem.domains import Diagonal, End, Interval, Lines, Map, Rational, equation
+from tensorem.domains import Ball, Diagonal, End, Interval, Lines, Map, Rational, equation
+from tensorem.domains import _ball as balls
 from tensorem.domains import _exact as exact
 from tensorem.domains import _interval as intervals
 from tensorem.dtypes import INTEGER
@@ -35,6 +36,8 @@ from ._derive import (
 from ._op import Cited, Op, Operands
 
 T = TypeVar("T")
+Arb = Any
+"""A number of Arb, of which a ball is made."""
 
 
 # --- lines
@@ -99,6 +102,20 @@ def _pow_lines(box: Box, *, exponent: int) -> Lines:
     return _curve.supported(f, _curve.derivative(f), bends, x, y)
 
 
+def _pow_ball(x: Ball, *, exponent: int) -> Ball:
+    return x.each(lambda a: _power_of_arb(a, exponent))
+
+
+def _power_of_arb(a: Arb, exponent: int) -> Arb:
+    """By squares; of even powers that of |a|, which is no wider."""
+    if exponent < 0:
+        return 1 / _power_of_arb(a, -exponent)
+    if exponent % 2:
+        return a * _power_of_arb(a, exponent - 1)
+    half = None if exponent == 0 else _power_of_arb(a.__abs__(), exponent // 2)
+    return type(a)(1) if half is None else half * half
+
+
 # --- casts and signs
 
 
@@ -120,6 +137,25 @@ def _cast_exact(x: Rational, *, dtype: str) -> Rational:
             "`cast` has no exact meaning here.", because=f"{dtype} does not hold its operand"
         )
     return Rational(whole)
+
+
+def _cast_ball(x: Ball, *, dtype: str) -> Ball:
+    if dtype == "bool":
+        return x.each(lambda a: balls.claim(a != 0, a == 0, a))
+    if dtype not in INTEGER:
+        return x
+    least, greatest = _range(dtype)
+    low, high = (Ball(end, x.bits).each(_whole) for end in x.ends())
+    if not np.all((low.values >= least) & (high.values <= greatest)):
+        raise MeaningError(
+            "`cast` has no ball meaning here.", because=f"{dtype} may not hold its operand"
+        )
+    return low.hull(high)
+
+
+def _whole(a: Arb) -> Arb:
+    """A number without radius, cut towards 0."""
+    return a.floor() if a >= 0 else a.ceil()
 
 
 def _cast_interval(x: Interval, *, dtype: str) -> Interval:
@@ -170,6 +206,8 @@ def _same(x: T) -> T:
 
 _TWO_SUM = "its ends; rounding: TwoSum, Knuth 1997, 4.2.2"
 _TWO_PRODUCT = "its corners; rounding: TwoProduct, Dekker 1971"
+_SUMMED = "Johansson 2017 (Arb): a ball around the rounded result"
+_EITHER = "the ball of it; where its operands overlap, of both"
 _RISING_UNROUNDED = "rising: its ends, nothing is rounded"
 
 add = Op(
@@ -178,6 +216,7 @@ add = Op(
     rules.numbers,
     run=lax.add,
     exact=Rational.__add__,
+    ball=Cited(Ball.__add__, _SUMMED),
     interval=Cited(Interval.__add__, _TWO_SUM),
     lines=combination(1.0, 1.0),
     primitive=lax.add_p,
@@ -189,6 +228,7 @@ sub = Op(
     rules.numbers,
     run=lax.sub,
     exact=Rational.__sub__,
+    ball=Cited(Ball.__sub__, _SUMMED),
     interval=Cited(Interval.__sub__, _TWO_SUM),
     lines=combination(1.0, -1.0),
     primitive=lax.sub_p,
@@ -200,6 +240,7 @@ mul = Op(
     rules.numbers,
     run=lax.mul,
     exact=Rational.__mul__,
+    ball=Cited(Ball.__mul__, _SUMMED),
     interval=Cited(Interval.__mul__, _TWO_PRODUCT),
     lines=Cited(_mul_lines, "linear over a constant operand; else McCormick 1976"),
     primitive=lax.mul_p,
@@ -211,6 +252,7 @@ div = Op(
     rules.floats,
     run=lax.div,
     exact=Rational.__truediv__,
+    ball=Cited(Ball.__truediv__, "a ball; not a number where the divisor may be 0"),
     interval=Cited(Interval.__truediv__, "its corners, one float outward; over zero all numbers"),
     lines=Cited(_div_lines, "linear over a constant divisor; else flat"),
     primitive=lax.div_p,
@@ -221,6 +263,7 @@ maximum = Op(
     rules.alike,
     run=lax.max,
     exact=partial(exact.joined, np.maximum),
+    ball=Cited(lambda x, y: balls.entrywise(lambda a, b: a.max(b), x, y), _EITHER),
     interval=Cited(lambda x, y: intervals.joined(x.rounding.xp.maximum, x, y), _RISING_UNROUNDED),
     lines=Cited(partial(_extreme_lines, 0.0, 1.0), "as relu, of y + relu(x - y)"),
     primitive=lax.max_p,
@@ -231,6 +274,7 @@ minimum = Op(
     rules.alike,
     run=lax.min,
     exact=partial(exact.joined, np.minimum),
+    ball=Cited(lambda x, y: balls.entrywise(lambda a, b: a.min(b), x, y), _EITHER),
     interval=Cited(lambda x, y: intervals.joined(x.rounding.xp.minimum, x, y), _RISING_UNROUNDED),
     lines=Cited(partial(_extreme_lines, 1.0, 0.0), "as relu upside down, of y + min(x - y, 0)"),
     primitive=lax.min_p,
@@ -241,6 +285,7 @@ neg = Op(
     rules.numbers,
     run=lax.neg,
     exact=Rational.__neg__,
+    ball=Cited(Ball.__neg__, _SUMMED),
     interval=Cited(Interval.__neg__, "falling: its ends exchanged, nothing is rounded"),
     lines=combination(-1.0),
     primitive=lax.neg_p,
@@ -251,6 +296,7 @@ abs = Op(
     rules.signed,
     run=lax.abs,
     exact=Rational.__abs__,
+    ball=Cited(Ball.__abs__, _EITHER),
     interval=Cited(Interval.__abs__, "0 inside, else its ends; nothing is rounded"),
     lines=Cited(partial(_curve.kink, -1.0, 1.0), "as relu, for the slopes -1 and 1"),
     jvp=_abs_jvp,
@@ -262,6 +308,7 @@ sign = Op(
     rules.numbers,
     run=lax.sign,
     exact=lambda x: Rational(np.sign(x.num)),
+    ball=Cited(lambda x: x.each(lambda a: a.sgn()), _EITHER),
     interval=Cited(_sign_interval, _RISING_UNROUNDED),
     lines=enclosed(_sign_interval),
     primitive=lax.sign_p,
@@ -272,6 +319,7 @@ square = Op(
     rules.numbers,
     run=lax.square,
     exact=lambda x: _pow_exact(x, exponent=2),
+    ball=Cited(partial(_pow_ball, exponent=2), "products of balls"),
     interval=Cited(Interval.square, "rising in |x|; rounding: as mul"),
     lines=Cited(partial(_pow_lines, exponent=2), _curve.SUPPORT),
     primitive=lax.square_p,
@@ -282,6 +330,7 @@ pow_int = Op(
     rules.pow_int,
     run=lambda x, *, exponent: lax.integer_pow(x, exponent),
     exact=_pow_exact,
+    ball=Cited(_pow_ball, "products of balls"),
     interval=Cited(_pow_interval, "rising in x or |x|; rounding: as mul"),
     lines=Cited(_pow_lines, _curve.SUPPORT),
 )
@@ -291,6 +340,7 @@ cast = Op(
     rules.cast,
     run=lambda x, *, dtype: rounded(x, dtype),
     exact=_cast_exact,
+    ball=Cited(_cast_ball, "in reals: none between floats; to integers, its ends cut"),
     interval=Cited(_cast_interval, "in reals: none between floats; to integers, its ends cut"),
     lines=Cited(_cast_lines, "in reals: the op itself between floats; else flat"),
     sizes=_cast_sizes,
@@ -301,6 +351,7 @@ stop_gradient = Op(
     rules.same,
     run=lax.stop_gradient,
     exact=_same,
+    ball=Cited(_same, "the value itself"),
     interval=Cited(_same, "the value itself"),
     lines=combination(1.0),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from dataclasses import replace
 from functools import partial
 
@@ -11,7 +12,8 @@ from jax import lax
 from jax.extend.core import Primitive
 
 from tensorem import rules
-from tensorem.domains import Interval, Lines
+from tensorem.domains import Ball, Interval, Lines
+from tensorem.domains import _ball as balls
 from tensorem.domains import _exact as exact
 from tensorem.domains import _interval as intervals
 
@@ -48,14 +50,21 @@ def _where_lines(mask: Box, x: Box, y: Box) -> Lines:
     return replace(lines, lower=(None, *lines.lower), upper=(None, *lines.upper))
 
 
-def _comparison(name: str, run: Rule, primitive: Primitive, claim: Rule, interval: Rule) -> Op:
-    """A row of a comparison: `claim` in NumPy, on numbers over one denominator."""
+def _comparison(
+    name: str, run: Rule, primitive: Primitive, claim: Rule, opposite: Rule, interval: Rule
+) -> Op:
+    """A row of a comparison: `claim` and what denies it, on numbers over one denominator."""
+
+    def ball(x: Ball, y: Ball) -> Ball:
+        return balls.entrywise(lambda a, b: balls.claim(claim(a, b), opposite(a, b), a), x, y)
+
     return Op(
         name,
         2,
         rules.predicate,
         run,
         exact=partial(exact.truth, claim),
+        ball=Cited(ball, "0 or 1 where the balls decide, else from 0 to 1"),
         interval=Cited(interval, "0 or 1 where the ends decide, else [0, 1]"),
         lines=enclosed(interval),
         primitive=primitive,
@@ -63,7 +72,13 @@ def _comparison(name: str, run: Rule, primitive: Primitive, claim: Rule, interva
 
 
 def _logic(
-    name: str, arity: int, run: Rule, primitive: Primitive, on_numbers: Rule, interval: Rule
+    name: str,
+    arity: int,
+    run: Rule,
+    primitive: Primitive,
+    on_numbers: Rule,
+    on_arbs: Rule,
+    interval: Rule,
 ) -> Op:
     """A row of logic on 0 and 1."""
     return Op(
@@ -72,6 +87,7 @@ def _logic(
         rules.logic,
         run,
         exact=partial(exact.truth, on_numbers),
+        ball=Cited(partial(balls.entrywise, on_arbs), "monotone on 0 and 1"),
         interval=Cited(interval, "monotone on 0 and 1: its ends"),
         lines=enclosed(interval),
         primitive=primitive,
@@ -84,25 +100,50 @@ def _each(name: str) -> Rule:
 
 _CHOICE = "the one that the mask picks; where it is undecided, the hull of both"
 
-equal = _comparison("equal", lax.eq, lax.eq_p, np.equal, _equal)
+equal = _comparison("equal", lax.eq, lax.eq_p, operator.eq, operator.ne, _equal)
 not_equal = _comparison(
-    "not_equal", lax.ne, lax.ne_p, np.not_equal, lambda x, y: _not(_equal(x, y))
+    "not_equal",
+    lax.ne,
+    lax.ne_p,
+    operator.ne,
+    operator.eq,
+    lambda x, y: _not(_equal(x, y)),
 )
-less = _comparison("less", lax.lt, lax.lt_p, np.less, _less)
-less_equal = _comparison("less_equal", lax.le, lax.le_p, np.less_equal, _less_equal)
-greater = _comparison("greater", lax.gt, lax.gt_p, np.greater, lambda x, y: _less(y, x))
+less = _comparison("less", lax.lt, lax.lt_p, operator.lt, operator.ge, _less)
+less_equal = _comparison("less_equal", lax.le, lax.le_p, operator.le, operator.gt, _less_equal)
+greater = _comparison(
+    "greater", lax.gt, lax.gt_p, operator.gt, operator.le, lambda x, y: _less(y, x)
+)
 greater_equal = _comparison(
-    "greater_equal", lax.ge, lax.ge_p, np.greater_equal, lambda x, y: _less_equal(y, x)
+    "greater_equal",
+    lax.ge,
+    lax.ge_p,
+    operator.ge,
+    operator.lt,
+    lambda x, y: _less_equal(y, x),
 )
-logical_and = _logic("logical_and", 2, lax.bitwise_and, lax.and_p, np.minimum, _each("minimum"))
-logical_or = _logic("logical_or", 2, lax.bitwise_or, lax.or_p, np.maximum, _each("maximum"))
-logical_not = _logic("logical_not", 1, lax.bitwise_not, lax.not_p, lambda num: num == 0, _not)
+logical_and = _logic(
+    "logical_and",
+    2,
+    lax.bitwise_and,
+    lax.and_p,
+    np.minimum,
+    lambda a, b: a.min(b),
+    _each("minimum"),
+)
+logical_or = _logic(
+    "logical_or", 2, lax.bitwise_or, lax.or_p, np.maximum, lambda a, b: a.max(b), _each("maximum")
+)
+logical_not = _logic(
+    "logical_not", 1, lax.bitwise_not, lax.not_p, lambda num: num == 0, lambda a: 1 - a, _not
+)
 where = Op(
     "where",
     3,
     rules.where,
     run=lax.select,
     exact=exact.choose,
+    ball=Cited(balls.choose, _CHOICE),
     interval=Cited(intervals.choose, _CHOICE),
     lines=Cited(_where_lines, _CHOICE),
     sizes=of_sizes(exact.choose),

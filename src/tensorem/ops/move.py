@@ -12,7 +12,8 @@ from jax.core import Tracer
 from numpy.typing import NDArray
 
 from tensorem import rules
-from tensorem.domains import End, Interval, Lines, Rational, equation
+from tensorem.domains import Ball, End, Interval, Lines, Rational, equation
+from tensorem.domains import _ball as balls
 
 from ._derive import Box, additive, enclosed, move, value, varies
 from ._op import Chain, Cited, Op
@@ -102,6 +103,11 @@ def _embedding_exact(index: Rational, weight: Rational) -> Rational:
     return weight.map(lambda num: num[rows])
 
 
+def _embedding_ball(index: Ball, weight: Ball) -> Ball:
+    rows = known_places("embedding", index.rational("embedding"), weight.shape[0])
+    return balls.computed(lambda values: values[rows], weight)
+
+
 def _embedding_interval(index: Interval, weight: Interval) -> Interval:
     """The row, where the index is known; else the hull of all rows; all numbers for no row."""
     xp, last = index.rounding.xp, weight.shape[0] - 1
@@ -162,6 +168,7 @@ embedding = Op(
     rules.embedding,
     run=_embedding,
     exact=_embedding_exact,
+    ball=Cited(_embedding_ball, "a move of rows, where the index is decided"),
     interval=Cited(_embedding_interval, "a move of rows; the hull of all where the index varies"),
     lines=Cited(_embedding_lines, "linear in the rows; flat where the index varies"),
     jvp=lambda y, xs, ts: _embedding(xs[0], ts[1]),

@@ -10,12 +10,12 @@ import numpy as np
 from jax import Array, lax
 
 from tensorem import rules
-from tensorem.domains import End, Interval, Linear, Lines, Rational
+from tensorem.domains import Ball, End, Interval, Linear, Lines, Rational
 
 from ._derive import Box, boxed, enclosed
 from ._op import Attr, Cited, Op, Operands
 from .places import gather, taken
-from .reduce import running_max
+from .reduce import ranks, running_max
 
 
 class Order(TypedDict):
@@ -64,6 +64,17 @@ def _sort_exact(x: Rational, **attrs: Unpack[Order]) -> Rational:
 
 def _argsort_exact(x: Rational, **attrs: Unpack[Order]) -> Rational:
     return Rational.of(_places(np, x.num, **attrs))
+
+
+def _sort_ball(x: Ball, **attrs: Unpack[Order]) -> Ball:
+    """Each place rises in every entry: the balls between its ends."""
+    low, high = (Ball(np.asarray(_ordered(np, e, **attrs), object), x.bits) for e in x.ends())
+    return low.hull(high)
+
+
+def _argsort_ball(x: Ball, **attrs: Unpack[Order]) -> Ball:
+    found = _argsort_interval(ranks(x, attrs["dim"]), **attrs)
+    return Ball.between(found.lower, found.upper, x.bits)
 
 
 def _ordered(xp: ModuleType, x: End, **attrs: Unpack[Order]) -> End:
@@ -147,6 +158,7 @@ sort = Op(
     rules.sort,
     run=_sort,
     exact=_sort_exact,
+    ball=Cited(_sort_ball, "each place rises in every entry: between its ends"),
     interval=Cited(_sort_interval, "each place rises in every entry: its ends, none is rounded"),
     lines=Cited(_sort_lines, "a move where the order is decided; else flat"),
     jvp=_sort_jvp,
@@ -157,6 +169,7 @@ argsort = Op(
     rules.argsort,
     run=_argsort,
     exact=_argsort_exact,
+    ball=Cited(_argsort_ball, "as the interval, of the ranks of its ends"),
     interval=Cited(_argsort_interval, "groups whose order is decided: the ends of each"),
     lines=enclosed(_argsort_interval),
 )

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from tensorem import rules
 from tensorem.calls import named
-from tensorem.domains import End, Interval, Lines, Rational, equation
+from tensorem.domains import Ball, End, Interval, Lines, Rational, equation
+from tensorem.domains import _ball as balls
 
 from ._derive import Box, additive, enclosed, value, varies
 from ._op import Cited, Op
@@ -68,6 +69,21 @@ def _scatter_add_exact(x: Rational, index: Rational, src: Rational, *, dim: int)
     d, places = dim % x.ndim, known_places("scatter_add", index, x.shape[dim])
     hit = np.expand_dims(places, d) == _steps(np, x.shape, d)
     return x + src.map(lambda num: np.where(hit, np.expand_dims(num, d), 0).sum(axis=d + 1))
+
+
+def _gather_ball(x: Ball, index: Ball, *, dim: int) -> Ball:
+    places = known_places("gather", index.rational("gather"), x.shape[dim])
+    return balls.computed(lambda values: np.take_along_axis(values, places, axis=dim), x)
+
+
+def _scatter_add_ball(x: Ball, index: Ball, src: Ball, *, dim: int) -> Ball:
+    d = dim % x.ndim
+    places = known_places("scatter_add", index.rational("scatter_add"), x.shape[dim])
+    hit = np.expand_dims(places, d) == _steps(np, x.shape, d)
+    shares = balls.computed(
+        lambda values: np.where(hit, np.expand_dims(values, d), 0).sum(axis=d + 1), src
+    )
+    return x + shares
 
 
 def _steps(xp: ModuleType, shape: tuple[int, ...], dim: int) -> End:
@@ -135,6 +151,7 @@ gather = Op(
     rules.gather,
     run=_gather,
     exact=_gather_exact,
+    ball=Cited(_gather_ball, "a move, where the index is decided"),
     interval=Cited(_gather_interval, "a move; the hull of all where the index varies"),
     lines=Cited(_gather_lines, "linear in the entries; flat where the index varies"),
 )
@@ -144,6 +161,7 @@ scatter_add = Op(
     rules.scatter_add,
     run=_scatter_add,
     exact=_scatter_add_exact,
+    ball=Cited(_scatter_add_ball, "sums of balls, where the index is decided"),
     interval=Cited(_scatter_add_interval, "sums of its ends, 0 too where the index varies"),
     lines=Cited(_scatter_add_lines, "linear in both; flat where the index varies"),
 )

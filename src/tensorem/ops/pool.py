@@ -13,7 +13,8 @@ import numpy as np
 from jax import Array, lax
 
 from tensorem import rules
-from tensorem.domains import End, Interval, Linear, Lines
+from tensorem.domains import Ball, End, Interval, Linear, Lines
+from tensorem.domains import _ball as balls
 
 from . import _pooling
 from ._derive import Box, Total, affine, boxed, rounded_once
@@ -64,6 +65,12 @@ def _framed(x: End, fill: float, padding: Padding) -> End:
 
 def _max_pool(x: End, **attrs: Unpack[Dilated]) -> End:
     return windows(x, -np.inf, **attrs).max(axis=-1)
+
+
+def _max_pool_ball(x: Ball, **attrs: Unpack[Dilated]) -> Ball:
+    """No window lies outside of the image as a whole, so that what fills up is never greatest."""
+    cut = balls.computed(lambda values: np.asarray(windows(values, -np.inf, **attrs)), x)
+    return balls.computed(partial(balls.reduced, lambda a, b: a.max(b)), cut)
 
 
 def _max_pool_run(x: Array, **attrs: Unpack[Dilated]) -> Array:
@@ -158,6 +165,7 @@ max_pool2d = Op(
     rules.of_batches(rules.max_pool2d),
     run=_pooling.over_names("max_pool2d", _max_pool_run),
     exact=lambda x, **attrs: x.map(partial(_max_pool, **attrs)),
+    ball=Cited(_max_pool_ball, "of two balls that overlap, both"),
     interval=Cited(
         lambda x, **attrs: x.map(partial(_max_pool, **attrs)),
         "rising: the greatest of the ends, nothing is rounded",

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import math
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from numpy.typing import NDArray
 
 from tensorem import rules
-from tensorem.domains import End, Interval, Lines, Rational
+from tensorem.domains import Ball, End, Interval, Lines, Rational
+from tensorem.domains import _ball as balls
 
 from ._derive import Box, Total, affine, boxed, enclosed, opposite
 from ._op import Cited, Op
 from .pool import greatest_lines
 
 Dims = tuple[int, ...]
+Entries = NDArray[Any]
 
 
 def _sums(x: Array, *, dims: Dims) -> Array:
@@ -76,6 +80,40 @@ def running_max(x: End) -> End:
     return greatest
 
 
+def _amax_ball(x: Ball, *, dims: Dims) -> Ball:
+    return balls.computed(lambda a: balls.reduced(lambda x, y: x.max(y), _joined(a, dims)), x)
+
+
+def _amin_ball(x: Ball, *, dims: Dims) -> Ball:
+    return balls.computed(lambda a: balls.reduced(lambda x, y: x.min(y), _joined(a, dims)), x)
+
+
+def _joined(x: Entries, dims: Dims) -> Entries:
+    """As `_last`, in NumPy."""
+    moved = np.moveaxis(x, dims, range(-len(dims), 0))
+    return moved.reshape((*moved.shape[: x.ndim - len(dims)], -1 if x.size else 0))
+
+
+def _argmax_ball(x: Ball, *, dim: int) -> Ball:
+    found = _argmax_interval(ranks(x, dim), dim=dim)
+    return Ball.between(found.lower, found.upper, x.bits)
+
+
+def ranks(x: Ball, dim: int) -> Interval:
+    """The ends of the balls by their places in the order of all ends along an axis.
+
+    What depends on the order alone is the same for the ranks.
+    """
+    ends = np.concatenate(x.ends(), axis=dim)
+    order = np.argsort(ends, axis=dim)
+    line = np.moveaxis(np.take_along_axis(ends, order, axis=dim), dim, 0)
+    rises = np.concatenate([np.zeros_like(line[:1], bool), line[1:] != line[:-1]]).astype(bool)
+    places = np.empty(ends.shape)
+    np.put_along_axis(places, order, np.moveaxis(rises.cumsum(axis=0), 0, dim), axis=dim)
+    low, high = np.split(places, 2, axis=dim)
+    return Interval(low, high)
+
+
 _EXTREME = "rising: the extremes of the ends, nothing is rounded"
 
 sum = affine(
@@ -96,6 +134,7 @@ amax = Op(
     rules.some_of,
     run=lambda x, *, dims: jnp.max(x, axis=dims),
     exact=lambda x, *, dims: x.map(partial(_amax, dims=dims)),
+    ball=Cited(_amax_ball, "of two balls that overlap, both"),
     interval=Cited(lambda x, *, dims: x.map(partial(_amax, dims=dims)), _EXTREME),
     lines=Cited(_amax_lines, "as max_pool2d, over one window"),
 )
@@ -105,6 +144,7 @@ amin = Op(
     rules.some_of,
     run=lambda x, *, dims: jnp.min(x, axis=dims),
     exact=lambda x, *, dims: x.map(partial(_amin, dims=dims)),
+    ball=Cited(_amin_ball, "of two balls that overlap, both"),
     interval=Cited(lambda x, *, dims: x.map(partial(_amin, dims=dims)), _EXTREME),
     lines=Cited(_amin_lines, "as amax, of -amax(-x)"),
 )
@@ -114,6 +154,7 @@ argmax = Op(
     rules.argmax,
     run=_argmax,
     exact=lambda x, *, dim: Rational.of(np.argmax(x.num, axis=dim)),
+    ball=Cited(_argmax_ball, "as the interval, of the ranks of its ends"),
     interval=Cited(_argmax_interval, "from first to last entry that can be the first greatest"),
     lines=enclosed(_argmax_interval),
 )
