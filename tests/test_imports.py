@@ -16,7 +16,8 @@ DESIGN = Path(__file__).parents[1] / "docs" / "design.md"
 
 LOW = ["errors", "dtypes", "calls", "shapes", "rules", "runtime", "rand", "disk"]
 TRUNK = [*LOW, "domains", "ops"]
-NETWORKS = ["functional", "losses", "metrics", "layer", "nn", "autograd", "optim", "data", "train"]
+LAYERS = ["functional", "losses", "metrics", "layer", "nn"]
+NETWORKS = [*LAYERS, "autograd", "optim", "data", "text", "train"]
 PROOFS = ["graph", "verify"]
 ROOF = ["meanings", "quotients", "explain", "files", "onnx", "report", "cli"]
 APART = ["check"]

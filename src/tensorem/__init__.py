@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from . import rules as rules
     from . import runtime as runtime
     from . import shapes as shapes
+    from . import text as text
     from . import train as train
     from . import verify as verify
     from .explain import explain_nan as explain_nan
@@ -85,6 +86,7 @@ __all__ = [
     "runtime",
     "save",
     "shapes",
+    "text",
     "trace",
     "train",
     "verify",

@@ -13,6 +13,7 @@ from ._pairs import Metric as Metric
 from ._pairs import absolute_error as absolute_error
 from ._pairs import accuracy as accuracy
 from ._pairs import binary_accuracy as binary_accuracy
+from ._pairs import bits_per_byte as bits_per_byte
 from ._pairs import by_name as by_name
 from ._pairs import perplexity as perplexity
 from ._pairs import squared_error as squared_error
@@ -31,6 +32,7 @@ __all__ = [
     "accuracy",
     "auroc",
     "binary_accuracy",
+    "bits_per_byte",
     "by_name",
     "confusion_matrix",
     "f1",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 
 import jax
@@ -10,7 +11,7 @@ import numpy as np
 from jax.core import Tracer
 
 from tensorem import dtypes, ops
-from tensorem.calls import called, integer
+from tensorem.calls import ABOVE_0, called, integer, named, number
 from tensorem.errors import ArgumentError
 from tensorem.functional import shape
 from tensorem.losses import Pair, check_class_form, check_classes, check_indices, l1, mse
@@ -143,6 +144,27 @@ def perplexity(pair: Pair) -> Array:
         7.0
     """
     return jnp.exp(pair[0] / pair[1])
+
+
+def bits_per_byte(pair: Pair, size: float) -> Array:
+    """The bits that a byte of a text costs, where a pair (sum, count) is its cross entropy.
+
+    Unlike perplexity, it compares models of different tokens.
+
+    Args:
+        size: The bytes of the text whose tokens were counted: `len(text.encode())`.
+
+    Raises:
+        ArgumentError: size is not above 0.
+
+    Example:
+        >>> import math
+        >>> bits_per_byte((jnp.array(4 * math.log(256)), jnp.array(4.0)), size=8).item()
+        4.0
+    """
+    with named("bits_per_byte"):
+        number("size", size, ABOVE_0)
+    return pair[0] / (math.log(2) * size)
 
 
 _ALL = (accuracy, binary_accuracy, top_k_accuracy, squared_error, absolute_error)
