@@ -12,7 +12,7 @@ from small import BATCH, EPOCHS, STEPS, fit, mlp, rows, state_of
 
 from tensorem import data, train
 from tensorem.errors import ArgumentError, DataError, ResumeError, ShapeError
-from tensorem.train import _stream
+from tensorem.train import _stack, _stream
 
 LOADER = data.Loader(rows(mlp()), BATCH, shuffle=True, seed=7)
 SETTINGS: dict[str, Any] = {"epochs": EPOCHS, "batch_size": BATCH, "progress": "none", "seed": 7}
@@ -202,3 +202,42 @@ def test_a_batch_of_another_shape_is_named() -> None:
     with pytest.raises(ShapeError, match="The model takes") as caught:
         train.fit(mlp(), spoiled(1, (X[:, :3], Y)), **SETTINGS)
     assert caught.value.where == "epoch 2, batch 2, x"
+
+
+def test_how_a_stream_is_cut_changes_no_bit(tmp_path: Path, monkeypatch: Any) -> None:
+    stream = train.Stream(LOADER.epoch, len(LOADER))
+    train.fit(mlp(), stream, path=tmp_path / "stacked", **SETTINGS)
+    monkeypatch.setattr(_stack, "SECONDS", -1.0)  # each batch comes late, and goes on alone
+    train.fit(mlp(), stream, path=tmp_path / "single", **SETTINGS)
+    assert state_of(tmp_path / "stacked") == state_of(tmp_path / "single")
+
+
+def test_what_came_before_a_bad_batch_is_trained(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="got nan in example 0"):
+        train.fit(mlp(), spoiled(1, (X * np.nan, Y)), path=tmp_path, **SETTINGS)
+    train.resume(tmp_path, mlp(), train.Stream(LOADER.epoch, len(LOADER)), progress="none")
+    whole = train.fit(mlp(), train.Stream(LOADER.epoch, len(LOADER)), **SETTINGS)
+    assert train.read_rows(tmp_path / "log.jsonl") == list(whole.history)
+
+    def ends_early(k: int) -> Iterator[Any]:
+        yield from whole_batches(2)
+        raise OSError("the disk was taken away")
+
+    told: list[int] = []
+    watch = train.on_step(lambda event: told.append(event.step))
+    with pytest.raises(OSError, match="taken away"):
+        train.fit(mlp(), train.Stream(ends_early, 3), callbacks=watch, **SETTINGS)
+    assert told == [1, 2]
+
+
+def test_a_stream_of_named_inputs_and_several_targets_trains_as_in_memory() -> None:
+    loss = train.total({"a": train.pick("cross_entropy", target="a")})
+
+    def named(x: Any, y: Any) -> Any:
+        return {"xs": x}, {"a": y, "b": x}
+
+    stream = train.Stream(lambda k: (named(*batch) for batch in LOADER.epoch(k)), len(LOADER))
+    streamed = train.fit(mlp(), stream, loss, **SETTINGS)
+    whole = train.fit(mlp(), named(rows(mlp()).x, rows(mlp()).y), loss, **SETTINGS)
+    for row, expected in zip(streamed.history, whole.history, strict=True):
+        assert row["a"] == pytest.approx(expected["a"], rel=1e-5)

@@ -59,29 +59,52 @@ def _in_order(model: nn.Model, found: Examples, where: str) -> Examples:
     return Examples(tuple(by_name[name] for name in takes), found.targets)
 
 
+@dataclass(frozen=True)
+class Span:
+    """The values of a target that were seen so far, and the dtype that it is held in."""
+
+    least: Any
+    greatest: Any
+    dtype: str
+
+    def holds(self, target: NDArray[Any]) -> bool:
+        """Whether a target lies within; one that is no number does not."""
+        return bool(self.least <= target.min() and target.max() <= self.greatest)
+
+    def over(self, target: NDArray[Any]) -> Span:
+        """The span of both."""
+        least, greatest = min(self.least, target.min()), max(self.greatest, target.max())
+        return Span(least, greatest, self.dtype)
+
+
 @dataclass(frozen=True, eq=False)
 class Checks:
     """`checked` for one batch after another.
 
-    The loss and the metrics look again where a batch has a form that they have not seen, or a
+    The loss and the metrics look again where examples have a form that they have not seen, or a
     target beyond those that they have; they are traced for it, which takes longer than a step.
     """
 
     task: Task
-    seen: dict[Any, tuple[Any, Any, str]] = field(default_factory=dict)
+    seen: dict[Any, tuple[Span, ...]] = field(default_factory=dict)
 
     def __call__(self, found: Examples, where: str) -> Examples:
         """The batch in the dtypes of the model."""
-        form = tuple((a.shape, a.dtype) for a in (*found.inputs, found.targets))
+        found = _in_order(self.task.model, found, where)
+        ys, tree = jax.tree.flatten(found.targets)
+        form = (tree, *((a.shape[1:], a.dtype) for a in (*found.inputs, *ys)))
         known = self.seen.get(form)
-        least, greatest = found.targets.min(), found.targets.max()
-        if known is not None and known[0] <= least and greatest <= known[1]:
+        if known and all(span.holds(y) for span, y in zip(known, ys, strict=True)):
             inputs = checked_inputs(self.task.model, found.inputs, where)
-            return Examples(inputs, _converted(found.targets, known[2], f"{where}, y"))
+            dtypes = iter(span.dtype for span in known)
+            held = [_converted(y, next(dtypes), f"{where}, y") for y in ys]
+            return Examples(inputs, jax.tree.unflatten(tree, held))
         good = checked(self.task, found, where)
-        if known is not None:
-            least, greatest = min(least, known[0]), max(greatest, known[1])
-        self.seen[form] = (least, greatest, good.targets.dtype.name)
+        spans = known or [
+            Span(y.min(), y.max(), held.dtype.name)
+            for y, held in zip(ys, jax.tree.leaves(good.targets), strict=True)
+        ]
+        self.seen[form] = tuple(span.over(y) for span, y in zip(spans, ys, strict=True))
         return good
 
 

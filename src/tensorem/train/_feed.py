@@ -151,20 +151,17 @@ class Piece:
 
     Args:
         begin: The number of the first of these steps within the epoch.
+        end: The number after that of the last step.
         inputs: Rows of inputs, on the device.
         targets: Rows of targets, on the device.
-        order: The rows that each step takes, of shape (steps, batch).
+        order: The rows that each step takes, of shape (steps, batch); it may have more steps.
     """
 
     begin: int
+    end: int
     inputs: Inputs
     targets: Targets
     order: NDArray[np.int32]
-
-    @property
-    def end(self) -> int:
-        """The number after that of the last step."""
-        return self.begin + len(self.order)
 
 
 class Batches(Protocol):
@@ -233,7 +230,7 @@ class Feed:
         """The full batches, then the smaller one."""
         begin = 0
         for block in self.blocks(epoch):
-            piece = Piece(begin, self.inputs, self.targets, block)
+            piece = Piece(begin, begin + len(block), self.inputs, self.targets, block)
             if done < piece.end:
                 yield piece
             begin = piece.end

@@ -11,14 +11,16 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any, TypeVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
 from tensorem.calls import integer, named
 from tensorem.data import Loader
-from tensorem.errors import ArgumentError, DataError, ResumeError
+from tensorem.errors import ArgumentError, DataError, ResumeError, TensoremError
 
 from ._feed import Examples, Inputs, Piece, examples
+from ._stack import MOST, joined, padded, places, stacks
 
 T = TypeVar("T")
 _END: Any = object()
@@ -161,7 +163,7 @@ def streamed(data: T) -> T | Stream:
 
 @dataclass(frozen=True, eq=False)
 class StreamFeed:
-    """The batches of a stream, each checked and put on the device while the one before it runs."""
+    """The batches of a stream, stacked; checked and put on the device while those before run."""
 
     stream: Stream
     batch_size: int
@@ -213,37 +215,60 @@ class StreamFeed:
     def _note(self, step: int) -> None:
         """Remember where an iterator stands: as many places as are made in advance, and more."""
         self.positions[step] = self.stream.state()
-        for old in sorted(self.positions)[:-_PLACES]:
-            del self.positions[old]
+        self.positions.pop(step - _PLACES, None)
 
     def _placed(self, epoch: int, done: int) -> Iterator[Piece]:
+        for stack in stacks(self._batches(epoch, done), len(self)):
+            yield self._piece(epoch, done, stack)
+            done += len(stack)
+
+    def _batches(self, epoch: int, done: int) -> Iterator[Examples]:
         count = done
         for count, batch in enumerate(self.stream.batches(epoch, done), done + 1):
             if count > len(self):
                 raise DataError(f"The stream takes {len(self)} batches an epoch, got more.")
             self._note(epoch * len(self) + count)
-            where = f"epoch {epoch + 1}, batch {count}"
-            yield self._piece(count - 1, _examples(batch, where), where)
+            found = _examples(batch, _place(epoch, count))
+            self._require_size(len(found), epoch, count)
+            yield found
         if count < len(self):
             raise DataError(f"The stream takes {len(self)} batches an epoch, got {count}.")
 
-    def _piece(self, number: int, batch: Examples, where: str) -> Piece:
-        size = len(batch)
-        if size != self.batch_size and not (size < self.batch_size and number + 1 == len(self)):
+    def _require_size(self, size: int, epoch: int, count: int) -> None:
+        if size != self.batch_size and not (size < self.batch_size and count == len(self)):
             raise DataError(
                 f"The stream takes batches of batch_size {self.batch_size}, got {size} examples.",
-                where=where,
+                where=_place(epoch, count),
                 because="only the last batch of an epoch may be smaller.",
-                help="" if number else f"train.fit(..., batch_size={size}).",
+                help="" if count > 1 else f"train.fit(..., batch_size={size}).",
             )
+
+    def _piece(self, epoch: int, begin: int, stack: list[Examples]) -> Piece:
+        size = len(stack[0])
+        steps = places(stack[0], len(self)) if size == self.batch_size else 1
+        order = np.arange(steps * size, dtype=np.int32).reshape(steps, size)
         with self.precision():  # a thread has its own
-            found = self.check(batch, where)
-            order = np.arange(size, dtype=np.int32)[np.newaxis]
-            inputs = tuple(jnp.asarray(x) for x in found.inputs)
-            return Piece(number, inputs, jnp.asarray(found.targets), order)
+            found = self._checked(epoch, begin, stack)
+            inputs, targets = jax.tree.map(
+                lambda array: jnp.asarray(padded(array, order.size)), (found.inputs, found.targets)
+            )
+            return Piece(begin, begin + len(stack), inputs, targets, order)
+
+    def _checked(self, epoch: int, begin: int, stack: list[Examples]) -> Examples:
+        """Batches are looked at together; where that fails, one by one, to say which is wrong."""
+        try:
+            return self.check(joined(stack), _place(epoch, begin + 1))
+        except TensoremError:
+            numbered = enumerate(stack, begin + 1)
+            return joined([self.check(batch, _place(epoch, i)) for i, batch in numbered])
 
 
-_PLACES = 8
+_PLACES = 4 * MOST
+"""Three stacks are made in advance at most: one used, one ready, one in the making."""
+
+
+def _place(epoch: int, count: int) -> str:
+    return f"epoch {epoch + 1}, batch {count}"
 
 
 def _examples(batch: object, where: str) -> Examples:
