@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 import tensorem
-from tensorem.cli import _main, main
+from tensorem.cli import _main, _terminal, main
 from tensorem.cli._digits import model_of
 from tensorem.cli._leave import leave_at_once
 from tensorem.cli._terminal import show
@@ -231,6 +231,19 @@ def test_tables_fit_the_width(
         lines = capsys.readouterr().out.splitlines()
         assert max(map(len, lines)) <= columns
         assert all(line == line.rstrip() for line in lines)
+
+
+@pytest.mark.parametrize("columns", [20, 36, 60, 200])
+def test_numbers_are_whole_at_every_width(
+    columns: int, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    names = ("epoch", "loss", "accuracy", "val_loss", "val_accuracy")
+    rows = [(i, *(f"{i}.{k}234" for k in range(4))) for i in range(3)]
+    _terminal.show(_terminal.table(names, rows, 4))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines())) <= columns
+    assert set(map(str, sum(rows, ()))) | {*names} <= set(out.split())
 
 
 def test_the_commands_of_the_docs_exist() -> None:

@@ -119,6 +119,13 @@ def test_a_curve_over_many_powers_of_ten_has_an_axis_of_them() -> None:
     np.testing.assert_allclose([y for _, y in back], values, rtol=0.05)
 
 
+def test_a_value_that_does_not_change_is_in_the_middle() -> None:
+    (drawn,) = _curves.charts(rows_of(lr=[0.01, 0.01]), ())
+    np.testing.assert_allclose(read_back(parsed(drawn), "c0"), [(1, 0.01), (2, 0.01)], rtol=1e-3)
+    (zero,) = _curves.charts(rows_of(lr=[0.0]), ())
+    np.testing.assert_allclose(read_back(parsed(zero), "c0"), [(1, 0.0)], atol=1e-9)
+
+
 def test_every_column_has_its_chart_and_all_rates_share_one() -> None:
     rows = rows_of(loss=[1.0, 0.5], grad_norm=[3.0, 2.0], val_accuracy=[0.1, 0.2])
     rows = [{**row, "lr[0.*]": 0.1, "lr[*]": 0.2} for row in rows]
@@ -196,7 +203,7 @@ def test_the_confusion_matrix_is_in_the_pixels_and_the_cells() -> None:
     page = parsed(drawn := _examples.outcomes(found))
     (image,) = [a["href"] for tag, a in page.seen if tag == "image"]
     pixels = pixels_of(base64.b64decode(image.partition(",")[2]))
-    shares = np.rint(255 * counts / np.array([[3], [1], [3]]))
+    shares = np.rint(255 * np.sqrt(counts / np.array([[3], [1], [3]])))
     np.testing.assert_array_equal(pixels[..., 3], shares)
     cells = [
         int(t) for tag, a, t in page.texts if tag == "text" and a.get("class") in ("on", "off")

@@ -129,11 +129,12 @@ def _tested(model: Model, test: Dataset, path: Path) -> str:
     """The accuracy on unseen digits, and the same outputs layer by layer and as one program."""
     import numpy as np
 
-    from tensorem import nn
+    from tensorem import nn, report
 
     compiled = np.asarray(model(test.x))
     scores = scores_of("cross_entropy", compiled, test.y)
     save_scores(scores, path)
+    report.examine(model, test).save(path)
     context = nn.Context(run_leaf=nn.eager)
     eager = model.layer.call((model.params, model.buffers), test.x, ctx=context)[0]
     difference = np.max(np.abs(np.asarray(eager) - compiled))

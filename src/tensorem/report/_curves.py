@@ -111,6 +111,8 @@ class _Axis:
     @staticmethod
     def of(values: Sequence[float]) -> _Axis:
         low, high = min(values), max(values)
+        if low == high:
+            low, high = low - (abs(low) / 2 or 1), high + (abs(high) / 2 or 1)
         if low <= 0 or high < low * 10**DECADES:
             return _Axis(tuple(_draw.ticks(low, high)), False)
         first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))

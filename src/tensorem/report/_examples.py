@@ -19,9 +19,9 @@ NAMED = 12
 """About as many classes stand beside the matrix."""
 SHOWN = 8
 """How many numbers of an input stand in a table."""
-SIDE = 300
+SIDE, TOP = 300, 8
 BLUE = (58, 120, 214)
-"""Of the matrix; a share is how opaque it is, so that it is read on white and on black."""
+"""Of the matrix; the root of a share is how opaque it is, on white and on black."""
 
 
 def outcomes(found: Outcomes) -> str:
@@ -36,19 +36,19 @@ def _confusion(found: Outcomes) -> str:
     counts, names = found.confusion, found.classes
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     pixels = np.zeros((*counts.shape, 4), np.uint8)
-    pixels[..., :3], pixels[..., 3] = BLUE, np.rint(255 * shares)
+    pixels[..., :3], pixels[..., 3] = BLUE, np.rint(255 * np.sqrt(shares))
     margin = 14 + 6 * max(len(_short(name)) for name in names)
     body = (
-        f'<image class="pixels" x="{margin}" y="0" width="{SIDE}" height="{SIDE}" '
+        f'<image class="pixels" x="{margin}" y="{TOP}" width="{SIDE}" height="{SIDE}" '
         f'preserveAspectRatio="none" href="{_draw.address(pixels)}"/>'
-        f'<rect class="frame" x="{margin}" y="0" width="{SIDE}" height="{SIDE}"/>'
+        f'<rect class="frame" x="{margin}" y="{TOP}" width="{SIDE}" height="{SIDE}"/>'
     )
     body += _names(names, margin)
     body += _counts(counts, shares, margin) if len(names) <= COUNTED else ""
     right, every = int(counts.trace()), int(counts.sum())
     told = f"{right} of {every} examples are on the diagonal"
     title = "confusion: rows are classes, columns what was said"
-    drawing = _draw.svg(body, title, told, margin + SIDE + 2, SIDE + margin)
+    drawing = _draw.svg(body, title, told, margin + SIDE + 2, TOP + SIDE + margin)
     return _draw.figure(title, "", f'{drawing}<p class="small">{told}</p>')
 
 
@@ -57,8 +57,8 @@ def _names(names: Sequence[str], margin: int) -> str:
     shapes = []
     for i in range(0, len(names), every):
         middle, name = (i + 0.5) * step, _short(names[i])
-        x, y = margin + middle, SIDE + 12
-        shapes.append(_draw.text(margin - 6, middle + 4, name, "end"))
+        x, y = margin + middle, TOP + SIDE + 12
+        shapes.append(_draw.text(margin - 6, TOP + middle + 4, name, "end"))
         shapes.append(
             f'<text transform="translate({x:.1f} {y}) rotate(-45)" text-anchor="end">'
             f"{escape(name)}</text>"
@@ -67,15 +67,15 @@ def _names(names: Sequence[str], margin: int) -> str:
 
 
 def _short(name: str) -> str:
-    return name if len(name) <= 10 else f"{name[:9]}…"
+    return name if len(name) <= 10 else f"{name[:5]}…{name[-4:]}"
 
 
 def _counts(counts: NDArray[np.int64], shares: NDArray[np.float64], margin: int) -> str:
     step = SIDE / len(counts)
     return "".join(
         _draw.text(
-            margin + (j + 0.5) * step, (i + 0.5) * step + 4, str(counts[i, j]),
-            kind="on" if shares[i, j] > 0.5 else "off",
+            margin + (j + 0.5) * step, TOP + (i + 0.5) * step + 4, str(counts[i, j]),
+            kind="on" if shares[i, j] > 0.3 else "off",
         )
         for i, j in np.argwhere(counts)
     )  # fmt: skip

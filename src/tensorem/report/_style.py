@@ -18,6 +18,7 @@ p, .soft { color: var(--soft) } .small { font-size: 12px; margin: .2rem 0 }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; overflow-wrap: normal }
 th, td { text-align: left; padding: .28rem 1.1rem .28rem 0; border-bottom: 1px solid var(--line) }
 .config td { overflow-wrap: anywhere; vertical-align: top }
+.config td:first-child { white-space: nowrap }
 th { font-weight: 600; color: var(--soft) }
 td.n, th.n, .model :is(td, thead th):nth-child(n+5), tfoot th:last-child { text-align: right }
 .model td, .model th { white-space: nowrap }
@@ -29,9 +30,9 @@ td.n, th.n { padding-right: .7rem }
 .cards, .charts { display: grid; gap: 1.5rem }
 .charts { grid-template-columns: repeat(auto-fill, minmax(min(22rem, 100%), 1fr)) }
 .cards { grid-template-columns: repeat(auto-fill, minmax(min(14rem, 100%), 1fr)) }
-figure { margin: 0; min-width: 0 }
+figure { margin: 0; min-width: 0; max-width: 34rem }
 figcaption { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0 1rem }
-svg { display: block; width: 100%; max-width: 34rem; height: auto }
+svg { display: block; width: 100%; height: auto }
 svg text { font: 11px system-ui, sans-serif; fill: var(--soft) }
 .grid { stroke: var(--line) } .line { fill: none; stroke-width: 2; stroke-linejoin: round }
 .zero { stroke: var(--soft); stroke-dasharray: 3 3 } .line.val { stroke-dasharray: 6 3 }
