@@ -15,8 +15,12 @@ from ._terminal import print_json, show, table
 
 PACKAGES = ("tensorem", "jax", "jaxlib", "numpy", "optax", "safetensors", "rich", "tyro")
 EXTRAS = {
+    "data": ("PIL", "polars"),
     "onnx": ("onnx",),
     "exact": ("flint",),
+    "tensorboard": ("tensorboardX",),
+    "wandb": ("wandb",),
+    "mlflow": ("mlflow",),
     "cuda": ("jax_cuda12_plugin",),
 }
 
