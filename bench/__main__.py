@@ -1,4 +1,4 @@
-"""`python -m bench [mlp cnn startup acas checker]`: measure, and print tables."""
+"""`python -m bench [parts]`: measure, and print tables; `--help` lists the parts."""
 
 from __future__ import annotations
 
@@ -16,8 +16,9 @@ from bench.conditions import conditions
 from bench.interleave import Comparison, compare
 from bench.startup import startup
 from bench.variants import variants
+from bench.workloads import FAMILIES, FLOORS, kind_of
 
-WORKLOADS = {"mlp": ("mlp64",), "cnn": ("cnn32", "cnn64")}
+WORKLOADS = {kind: tuple(n for n in FLOORS if kind_of(n) == kind) for kind in FAMILIES}
 PARTS = (*WORKLOADS, "startup", "acas", "checker")
 
 
@@ -56,7 +57,11 @@ def _measured(part: str, options: Any) -> Iterator[tuple[str, Any, tables.Table]
     if part in WORKLOADS:
         for work in WORKLOADS[part]:
             comparison = _compared(work, options)
-            yield work, comparison, tables.of_comparison(comparison)
+            yield (
+                work,
+                comparison,
+                tables.of_comparison(comparison, FAMILIES[part].what, FLOORS[work]),
+            )
     elif part == "startup":
         seconds = startup(repetitions=2)
         yield part, seconds, tables.of_startup(seconds)
@@ -69,7 +74,7 @@ def _measured(part: str, options: Any) -> Iterator[tuple[str, Any, tables.Table]
 
 
 def _compared(work: str, options: Any) -> Comparison:
-    names = list(variants(work[:3]))
+    names = list(variants(kind_of(work)))
     return compare(work, names, options.rounds, options.seconds)
 
 

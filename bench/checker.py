@@ -37,7 +37,7 @@ def checking(images: int = 100, exact: int = 5) -> Checking:
 
 
 def _proofs(images: int) -> list[Any]:
-    from bench.ours import model
+    from bench.networks.ours import model
     from tensorem import data, train, verify
 
     digits = data.digits()

@@ -1,31 +1,40 @@
-"""The two workloads in PyTorch, eager: data permuted once per epoch, batches as views."""
+"""PyTorch, eager or compiled: data permuted once per epoch, batches as views."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Any
 
 import torch
-from torch import nn
+from torch.nn import functional
 
+from bench.networks.pytorch import NETWORKS
 from bench.process import THREADS
 from bench.workloads import Tick, Workload
 
 
-def train(work: Workload, tick: Tick, fused: bool = False, channels_last: bool = False) -> None:
+def train(
+    work: Workload,
+    tick: Tick,
+    fused: bool = False,
+    channels_last: bool = False,
+    compiled: bool = False,
+) -> None:
     """Train for ever."""
     torch.set_num_threads(THREADS)
     torch.manual_seed(0)
-    model, x = _model(work.kind), torch.tensor(work.x)
+    model, x = NETWORKS[work.kind](), torch.tensor(work.x)
     if channels_last:
         model, x = model.to(memory_format=torch.channels_last), _channels_last(x)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused or None)
-    loss_of, y = nn.CrossEntropyLoss(), torch.tensor(work.y).long()
+    loss_of, y = partial(_loss, model), torch.tensor(work.y).long()
+    loss_of = torch.compile(loss_of) if compiled else loss_of
     for epoch in range(1 << 30):
         losses = []
         for inputs, targets in _batches(x, y, work, epoch):
             optimizer.zero_grad(set_to_none=True)
-            loss = loss_of(model(inputs), targets)
+            loss = loss_of(inputs, targets)
             loss.backward()
             optimizer.step()
             losses.append(loss.detach())
@@ -33,15 +42,8 @@ def train(work: Workload, tick: Tick, fused: bool = False, channels_last: bool =
         tick(work.steps)
 
 
-def _model(kind: str) -> Any:
-    if kind == "mlp":
-        return nn.Sequential(
-            nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)
-        )
-    return nn.Sequential(
-        nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
-        nn.Linear(256, 10),
-    )  # fmt: skip
+def _loss(model: Any, inputs: Any, targets: Any) -> Any:
+    return functional.cross_entropy(model(inputs).flatten(0, -2), targets.flatten())
 
 
 def _channels_last(x: Any) -> Any:

@@ -26,12 +26,12 @@ class Table:
         return "\n".join([f"### {self.title}", "", *lines, "", self.note]).rstrip() + "\n"
 
 
-def of_comparison(found: Comparison) -> Table:
+def of_comparison(found: Comparison, what: str, floor: float) -> Table:
     """One row per variant; the ratios are to the first."""
     first = found.timings[0]
     _, typical, _ = quartiles(found.others)
     return Table(
-        f"Training step, {found.work}",
+        f"Training step, {found.work}: {what}",
         (
             "variant",
             "step, us",
@@ -43,7 +43,20 @@ def of_comparison(found: Comparison) -> Table:
         ),
         tuple(_row(timing, first) for timing in found.timings),
         f"{len(first.wall)} rounds; other processes took {typical:.0%} of the machine in the "
-        f"median slice, at most {max(found.others):.0%}.",
+        f"median slice, at most {max(found.others):.0%}. {_goal(found, floor)}",
+    )
+
+
+def _goal(found: Comparison, floor: float) -> str:
+    """How the best of PyTorch and JAX by hand stand to ours, beside what is wanted."""
+    first, *others = found.timings
+    ratios = {timing.name: timing.over(first)[1] for timing in others}
+    torches = [ratio for name, ratio in ratios.items() if name.startswith("PyTorch")]
+    goals = [("JAX by hand", ratios["JAX by hand"], 0.91)]
+    goals += [("PyTorch's best", min(torches), floor)] if torches else []
+    return " ".join(
+        f"{name} {ratio:.2f}, wanted {wanted}: {'met' if ratio >= wanted else 'not met'}."
+        for name, ratio, wanted in goals
     )
 
 

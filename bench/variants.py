@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from bench.workloads import Tick, Workload
+from bench.workloads import FAMILIES, Tick, Workload
 from tensorem import runtime
 
 Train = Callable[[Workload, Tick], None]
@@ -23,15 +25,20 @@ class PyTorch:
         fused: Whether its optimizer is the fused one.
         channels_last: Whether images lie as NHWC.
         keeps_memory: Whether the allocator keeps what is freed, as in `tensorem.runtime`.
+        compiled: Whether model and loss go through `torch.compile`, which takes a C++ compiler.
     """
 
     fused: bool
     channels_last: bool
     keeps_memory: bool
+    compiled: bool = False
 
     @property
     def name(self) -> str:
-        parts = (self.fused, "fused"), (self.channels_last, "NHWC"), (self.keeps_memory, "mallopt")
+        parts = (
+            (self.fused, "fused"), (self.channels_last, "NHWC"), (self.keeps_memory, "mallopt"),
+            (self.compiled, "compile"),
+        )  # fmt: skip
         return " ".join(["PyTorch", *(word for chosen, word in parts if chosen)])
 
     def train(self, work: Workload, tick: Tick) -> None:
@@ -40,21 +47,28 @@ class PyTorch:
             runtime.keep_freed_memory()
         from bench.pytorch import train
 
-        train(work, tick, self.fused, self.channels_last)
+        train(work, tick, self.fused, self.channels_last, self.compiled)
 
 
 def variants(kind: str) -> dict[str, Train]:
     """All variants of a kind of workload, ours first; PyTorch's only where it is installed."""
-    layouts = (False,) if kind == "mlp" else (False, True)
-    torches = [
-        PyTorch(fused, layout, memory)
-        for fused in (False, True)
-        for layout in layouts
-        for memory in (False, True)
-    ]
     jax: dict[str, Train] = {OURS: _ours, BY_HAND: _by_hand}
     installed = find_spec("torch") is not None
-    return jax | ({torch.name: torch.train for torch in torches} if installed else {})
+    return jax | ({torch.name: torch.train for torch in _torches(kind)} if installed else {})
+
+
+def _torches(kind: str) -> list[PyTorch]:
+    family = FAMILIES[kind]
+    layouts = (False, True) if family.images else (False,)
+    compiler = shutil.which(os.environ.get("CXX", "g++")) is not None and kind not in _UNROLLED
+    compiled = [PyTorch(True, layout, True, True) for layout in layouts if compiler]
+    choices = (False, True) if family.small else (True,)
+    eager = itertools.product(choices, layouts, choices)
+    return [PyTorch(*chosen) for chosen in eager] + compiled
+
+
+_UNROLLED = ("ssm",)
+"""A loop in Python of so many turns that torch.compile, which writes it out, takes minutes."""
 
 
 def _ours(work: Workload, tick: Tick) -> None:
@@ -66,6 +80,6 @@ def _ours(work: Workload, tick: Tick) -> None:
 def _by_hand(work: Workload, tick: Tick) -> None:
     os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {runtime.XLA_FLAG}".strip()
     runtime.keep_freed_memory()
-    from bench.handwritten import cnn, mlp
+    from bench.handwritten import NETWORKS
 
-    (mlp if work.kind == "mlp" else cnn).train(work, tick)
+    NETWORKS[work.kind](work, tick)

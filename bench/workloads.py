@@ -18,9 +18,8 @@ class Workload:
     """Examples, all batches full.
 
     Args:
-        kind: "mlp": 784-128-128-10 with ReLU. "cnn": Conv2d(1, 16, 3, padding=1), ReLU,
-            MaxPool2d(2), Flatten, Linear(256, 10). Both: cross entropy, Adam at 1e-3.
-        x: Inputs, float32.
+        kind: A network of `bench.networks`; all with cross entropy and Adam at 1e-3.
+        x: Inputs, float32; tokens are int32.
         y: Classes, int32.
         batch: Examples in a step.
     """
@@ -41,16 +40,37 @@ class Workload:
         return rows.reshape(self.steps, self.batch)
 
 
+@dataclass(frozen=True)
+class Family:
+    """A kind of workload.
+
+    Args:
+        what: The network, in words.
+        data: Its examples.
+        small: Whether every variant of PyTorch is measured, and not only those that may be best.
+        images: Whether it takes images, which may lie as NHWC.
+    """
+
+    what: str
+    data: Callable[[], tuple[NDArray[Any], NDArray[Any]]]
+    small: bool = False
+    images: bool = False
+
+
 def workload(name: str) -> Workload:
     """The workload of a name such as "cnn64": kind and batch size."""
-    kind, batch = name[:3], int(name[3:])
-    return Workload(kind, *(_noise() if kind == "mlp" else _digits()), batch)
+    kind = kind_of(name)
+    return Workload(kind, *FAMILIES[kind].data(), int(name.removeprefix(kind)))
+
+
+def kind_of(name: str) -> str:
+    """The letters of a name."""
+    return name.rstrip("0123456789")
 
 
 def _noise() -> tuple[NDArray[Any], NDArray[Any]]:
     """64 batches of 64, of the size of MNIST images."""
-    rng = np.random.default_rng(0)
-    return rng.random((4096, 784), np.float32), rng.integers(0, 10, 4096, np.int32)
+    return _classes(np.random.default_rng(0), (4096, 784))
 
 
 def _digits() -> tuple[NDArray[Any], NDArray[Any]]:
@@ -59,3 +79,43 @@ def _digits() -> tuple[NDArray[Any], NDArray[Any]]:
 
     train = data.digits().train
     return np.asarray(train.x[:1408]), np.asarray(train.y[:1408], np.int32)
+
+
+def _classes(rng: np.random.Generator, shape: tuple[int, ...]) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Noise of a shape, with classes that are noise too."""
+    return rng.random(shape, np.float32), rng.integers(0, 10, shape[0], np.int32)
+
+
+def _few(*shape: int) -> Callable[[], tuple[NDArray[Any], NDArray[Any]]]:
+    """An epoch of few steps, so that a slice stays short."""
+    return lambda: _classes(np.random.default_rng(0), shape)
+
+
+def _text() -> tuple[NDArray[Any], NDArray[Any]]:
+    """Tokens, and the token after each: runs that go up by a number of their own."""
+    rng = np.random.default_rng(0)
+    start, by = rng.integers(0, 256, (32, 1)), rng.integers(1, 8, (32, 1))
+    tokens = ((start + by * np.arange(129)) % 256).astype(np.int32)
+    return tokens[:, :-1], tokens[:, 1:]
+
+
+_IMAGE = (3, 32, 32)
+FAMILIES: dict[str, Family] = {
+    "mlp": Family("784-128-128-10 with ReLU", _noise, small=True),
+    "cnn": Family("Conv2d(1, 16), ReLU, MaxPool2d, Linear(256, 10)", _digits, True, True),
+    "color": Family(
+        "channels 3-32-64 on 32x32, two poolings, linear", _few(256, *_IMAGE), images=True
+    ),
+    "resnet": Family("ResNet-18, width 16, stem for 32x32", _few(64, *_IMAGE), images=True),
+    "wide": Family("ResNet-18, width 64, stem for 32x32", _few(16, *_IMAGE), images=True),
+    "vit": Family("ViT, d128, 6 layers, 4 heads, patches of 4", _few(64, *_IMAGE)),
+    "gpt": Family("GPT, d128, 4 layers, 4 heads, T128, 256 tokens", _text),
+    "lstm": Family("LSTM(64, 128), T64, the last step", _few(128, 64, 64)),
+    "gru": Family("GRU(64, 128), T64, the last step", _few(128, 64, 64)),
+    "ssm": Family("Mamba(64), state 16, T256", _few(16, 256, 64)),
+}
+FLOORS = {
+    "mlp64": 1.9, "cnn32": 3.0, "cnn64": 3.0, "color32": 1.0, "resnet32": 0.75, "wide16": 0.75,
+    "vit32": 1.5, "gpt16": 0.95, "lstm32": 0.8, "gru32": 1.8, "ssm8": 1.6,
+}  # fmt: skip
+"""Every workload, and what is wanted of it: the time of PyTorch's best variant over ours."""

@@ -13,15 +13,28 @@ import optax
 from bench.workloads import Tick, Workload
 
 Array = Any
-Params = tuple[Array, ...]
+Params = Any
 Loss = Callable[[Params, Array, Array], Array]
+Buffered = Callable[[Params, Any, Array, Array], tuple[Array, Any]]
+"""(params, buffers, x, y) -> (loss, buffers)."""
 
 
 def train(loss: Loss, params: Params, x: Array, work: Workload, tick: Tick) -> None:
     """Adam on the loss, epoch after epoch, for ever."""
+
+    def buffered(params: Params, buffers: Any, x: Array, y: Array) -> tuple[Array, Any]:
+        return loss(params, x, y), buffers
+
+    train_buffered(buffered, params, (), x, work, tick)
+
+
+def train_buffered(
+    loss: Buffered, params: Params, buffers: Any, x: Array, work: Workload, tick: Tick
+) -> None:
+    """`train`, with arrays that a step changes without a gradient."""
     transform = optax.adam(1e-3)
     epoch = _epoch(loss, transform)
-    state = transform.init(params)
+    state = transform.init(params), buffers
     x, y = jnp.asarray(x), jnp.asarray(work.y)
     for number in range(1 << 30):
         order = jnp.asarray(work.order(number))
@@ -30,15 +43,17 @@ def train(loss: Loss, params: Params, x: Array, work: Workload, tick: Tick) -> N
         tick(work.steps)
 
 
-def _epoch(loss: Loss, transform: optax.GradientTransformation) -> Callable[..., Any]:
+def _epoch(loss: Buffered, transform: optax.GradientTransformation) -> Callable[..., Any]:
     def epoch(
         params: Params, state: Any, x: Array, y: Array, order: Array, start: Array, stop: Array
     ) -> Any:
         def step(i: Array, carry: Any) -> Any:
-            params, state, losses = carry
-            value, grads = jax.value_and_grad(loss)(params, x[order[i]], y[order[i]])
+            params, (state, buffers), losses = carry
+            grad = jax.value_and_grad(loss, has_aux=True)
+            (value, buffers), grads = grad(params, buffers, x[order[i]], y[order[i]])
             updates, state = transform.update(grads, state, params)
-            return optax.apply_updates(params, updates), state, losses.at[i].set(value)
+            params = optax.apply_updates(params, updates)
+            return params, (state, buffers), losses.at[i].set(value)
 
         losses = jnp.zeros(order.shape[0])
         return jax.lax.fori_loop(start, stop, step, (params, state, losses))

@@ -1,0 +1,147 @@
+"""The networks in PyTorch, each written for its speed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+class Layer(nn.Module):
+    """A pre-norm layer of a transformer; attention in PyTorch's fused form."""
+
+    def __init__(self, causal: bool) -> None:
+        super().__init__()
+        self.causal = causal
+        self.norm1, self.norm2 = nn.LayerNorm(128), nn.LayerNorm(128)
+        self.qkv, self.out = nn.Linear(128, 384), nn.Linear(128, 128)
+        self.up, self.down = nn.Linear(128, 512), nn.Linear(512, 128)
+
+    def forward(self, x: Any) -> Any:
+        n, t, d = x.shape
+        q, k, v = self.qkv(self.norm1(x)).view(n, t, 3, 4, d // 4).permute(2, 0, 3, 1, 4)
+        y = F.scaled_dot_product_attention(q, k, v, is_causal=self.causal)
+        x = x + self.out(y.transpose(1, 2).reshape(n, t, d))
+        return x + self.down(F.gelu(self.up(self.norm2(x))))
+
+
+class Transformer(nn.Module):
+    """Tokens with learnt places through layers; the mean token where it classifies."""
+
+    def __init__(self, start: nn.Module, places: int, depth: int, classes: int) -> None:
+        super().__init__()
+        self.start, self.causal = start, isinstance(start, nn.Embedding)
+        self.place = nn.Parameter(0.02 * torch.randn(places, 128))
+        self.layers = nn.Sequential(*(Layer(self.causal) for _ in range(depth)))
+        self.norm, self.head = nn.LayerNorm(128), nn.Linear(128, classes)
+
+    def forward(self, x: Any) -> Any:
+        x = self.start(x)
+        x = x if self.causal else x.flatten(2).transpose(1, 2)
+        x = self.norm(self.layers(x + self.place))
+        return self.head(x if self.causal else x.mean(1))
+
+
+class Block(nn.Module):
+    """He et al. 2015, the basic block."""
+
+    def __init__(self, before: int, now: int, stride: int) -> None:
+        super().__init__()
+        self.main = nn.Sequential(
+            nn.Conv2d(before, now, 3, stride, 1, bias=False), nn.BatchNorm2d(now), nn.ReLU(True),
+            nn.Conv2d(now, now, 3, 1, 1, bias=False), nn.BatchNorm2d(now),
+        )  # fmt: skip
+        skip = nn.Conv2d(before, now, 1, stride, bias=False), nn.BatchNorm2d(now)
+        self.skip = nn.Identity() if before == now else nn.Sequential(*skip)
+
+    def forward(self, x: Any) -> Any:
+        return F.relu(self.main(x) + self.skip(x), inplace=True)
+
+
+class Last(nn.Module):
+    """The last step of a recurrence, then a linear map."""
+
+    def __init__(self, recurrent: nn.Module) -> None:
+        super().__init__()
+        self.recurrent, self.head = recurrent, nn.Linear(128, 10)
+
+    def forward(self, x: Any) -> Any:
+        return self.head(self.recurrent(x)[0][:, -1])
+
+
+class Ssm(nn.Module):
+    """The block of the Mamba paper in plain operations: coefficients at once, then a loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        inner, state, self.rank = 128, 16, 4
+        self.into, self.out = nn.Linear(64, 256, bias=False), nn.Linear(inner, 64, bias=False)
+        self.conv = nn.Conv1d(inner, inner, 4, groups=inner, padding=3)
+        self.project = nn.Linear(inner, self.rank + 2 * state, bias=False)
+        self.step = nn.Linear(self.rank, inner)
+        steps = torch.exp(torch.empty(inner).uniform_(math.log(0.001), math.log(0.1)))
+        nn.init.constant_(self.step.bias, 0).data.add_(steps + torch.log(-torch.expm1(-steps)))
+        self.log = nn.Parameter(torch.arange(1.0, state + 1).log().repeat(inner, 1))
+        self.skip, self.head = nn.Parameter(torch.ones(inner)), nn.Linear(64, 10)
+
+    def forward(self, x: Any) -> Any:
+        x, z = self.into(x).chunk(2, -1)
+        x = F.silu(self.conv(x.transpose(1, 2))[..., :256].transpose(1, 2))
+        step, b, c = self.project(x).split((self.rank, 16, 16), -1)
+        step = F.softplus(self.step(step))
+        factors = torch.exp(step[..., None] * -self.log.exp())
+        terms = (step * x)[..., None] * b[:, :, None]
+        y = torch.einsum("ntdk,ntk->ntd", _scan(factors, terms), c) + self.skip * x
+        return self.head(self.out(y * F.silu(z)).mean(1))
+
+
+def _scan(factors: Any, terms: Any) -> Any:
+    h, found = torch.zeros_like(terms[:, 0]), []
+    for factor, term in zip(factors.unbind(1), terms.unbind(1), strict=True):
+        h = torch.addcmul(term, factor, h)
+        found.append(h)
+    return torch.stack(found, 1)
+
+
+def _mlp() -> nn.Module:
+    layers = nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)
+    return nn.Sequential(*layers)
+
+
+def _cnn() -> nn.Module:
+    features = nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)
+    return nn.Sequential(*features, nn.Flatten(), nn.Linear(256, 10))
+
+
+def _color() -> nn.Module:
+    first = nn.Conv2d(3, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)
+    second = nn.Conv2d(32, 64, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)
+    return nn.Sequential(*first, *second, nn.Flatten(), nn.Linear(4096, 10))
+
+
+def _resnet(width: int) -> nn.Module:
+    stem = nn.Conv2d(3, width, 3, 1, 1, bias=False), nn.BatchNorm2d(width), nn.ReLU(True)
+    wide = [width * 2**i for i in range(4)]
+    blocks: list[nn.Module] = []
+    for before, now in zip([width, *wide[:-1]], wide, strict=True):
+        blocks += [Block(before, now, 1 if before == now else 2), Block(now, now, 1)]
+    head = nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(wide[-1], 10)
+    return nn.Sequential(*stem, *blocks, *head)
+
+
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "mlp": _mlp,
+    "cnn": _cnn,
+    "color": _color,
+    "resnet": lambda: _resnet(16),
+    "wide": lambda: _resnet(64),
+    "vit": lambda: Transformer(nn.Conv2d(3, 128, 4, stride=4), 64, 6, 10),
+    "gpt": lambda: Transformer(nn.Embedding(256, 128), 128, 4, 256),
+    "lstm": lambda: Last(nn.LSTM(64, 128, batch_first=True)),
+    "gru": lambda: Last(nn.GRU(64, 128, batch_first=True)),
+    "ssm": Ssm,
+}
