@@ -87,6 +87,19 @@ def test_a_run_that_was_stopped_goes_on_with_its_validation_and_its_flags(
     assert tomllib.loads((run / "run.toml").read_text())["epochs"] == 7
 
 
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_again(
+    trained: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    (run := tmp_path / "killed").mkdir()
+    (run / "run.toml").write_text("mine = true")
+    told = refused(capsys, *GIVEN, "--path", str(run))
+    assert "got a folder that holds run.toml" in told
+    for name in ("recipe.json", "run.toml"):
+        shutil.copy(trained / name, run)
+    assert main([*GIVEN, "--path", str(run)]) == 0
+    assert (run / "state.safetensors").read_bytes() == (trained / "state.safetensors").read_bytes()
+
+
 def test_early_stopping_is_said(tmp_path: Path, capsys: Capture) -> None:
     given = [*GIVEN, "--lr", "0", "--patience", "1", "--epochs", "9"]
     assert main([*given, "--path", str(tmp_path / "x")]) == 0

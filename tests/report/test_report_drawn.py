@@ -266,6 +266,9 @@ def test_outcomes_are_read_as_they_were_written(tmp_path: Path) -> None:
         path.write_bytes(disk.pack(arrays, texts | change))
         with pytest.raises(FileError, match="holds no outcomes"):
             report.Outcomes.load(tmp_path)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(FileError, match="file"):
+        found.save(tmp_path / "file")
     path.write_bytes(disk.pack({}, texts))
     with pytest.raises(FileError, match="holds no outcomes"):
         report.Outcomes.load(tmp_path)
