@@ -72,9 +72,9 @@ def test_it_is_differentiated_and_captured_again() -> None:
 
 def test_its_lines_bound_it() -> None:
     p = verify.Propagation.of(graph.capture(network, (1, 3)))
-    bounds = p.crown(jnp.asarray(X - 1), jnp.asarray(X + 1))
+    bounds = p.crown(jnp.asarray(X - 1)[None], jnp.asarray(X + 1)[None])
     name = p.graph.outputs[0]
-    low = p.lower(jnp.eye(6)[:, None], name, bounds)
+    low = p.lower(jnp.eye(6)[None, :, None], name, bounds)
     points = np.random.default_rng(0).uniform(X - 1, X + 1, (100, 3)).astype(np.float32)
     assert np.all(np.asarray(low) <= np.asarray(network(jnp.asarray(points))).min(axis=0) + 1e-5)
 

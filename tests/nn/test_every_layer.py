@@ -225,7 +225,7 @@ def test_lines_enclose_what_is_computed(example: Example) -> None:
         pytest.skip("a bound is of one output")
     [center] = drawn(example, specs)
     program = Propagation.of(tm.capture(model))
-    bounds = program.crown(jnp.asarray(center - 0.25), jnp.asarray(center + 0.25))
+    bounds = program.crown(jnp.asarray(center - 0.25)[None], jnp.asarray(center + 0.25)[None])
     rng = np.random.default_rng(2)
     points = center + rng.uniform(-0.25, 0.25, (20, *spec.shape)).astype(np.float32)
     values = np.stack([np.asarray(model(x), np.float64).ravel() for x in points])
@@ -233,7 +233,7 @@ def test_lines_enclose_what_is_computed(example: Example) -> None:
     if name not in program.graph.inputs:
         shape = (size, *program.graph.specs[name].shape)
         rows = jnp.asarray(rng.standard_normal((size, size)), jnp.float32)
-        least = np.asarray(program.lower(rows.reshape(shape), name, bounds))
+        least = np.asarray(program.lower(rows.reshape(1, *shape), name, bounds))
         assert np.all(values @ np.asarray(rows, np.float64).T >= least - 1e-3)
     box = bounds.boxes[name]
     assert np.all(values >= np.ravel(box.lower) - 1e-4)

@@ -106,6 +106,8 @@ class Op:
             the names would have to be known.
         evidence: (boxes of the operands, lines of the result, attrs) -> the arrays that the checker
             needs to draw these lines, by the kinds that docs/checker.md lists.
+        opens: (boxes of the operands, attrs) -> for each operand where tighter ends would give
+            tighter lines; without it, where lines differ that work entry by entry, else everywhere.
     """
 
     name: str
@@ -124,6 +126,7 @@ class Op:
     chain: Chain | None = None
     sizes: Rule | None = None
     evidence: Rule | None = None
+    opens: Rule | None = None
 
     def __call__(self, *operands: ArrayLike, **attrs: Attr) -> jax.Array:
         self.check_arity(len(operands))

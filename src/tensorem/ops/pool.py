@@ -135,6 +135,22 @@ def _chord(low: Array, high: Array, above: Array) -> tuple[Array, Array]:
     return slope, jnp.where(alone, 0, top - slope * b)
 
 
+def contenders(cut: Rule, fill: Rule, box: Interval) -> Array:
+    """Entries that can be the greatest of a window in which others can be too; as above."""
+    low, high = fill(box.lower), fill(box.upper)
+    above = jax.nn.one_hot(carrier(high), high.shape[-1], dtype=bool)
+    others = jnp.max(jnp.where(above, -jnp.inf, high), axis=-1)
+    open_ = others > jnp.sum(jnp.where(above, low, 0), axis=-1)
+    able = open_[..., None] & (high >= jnp.max(low, axis=-1, keepdims=True))
+    [hits] = jax.linear_transpose(cut, box.lower)(able.astype(low.dtype))
+    return jnp.asarray(hits > 0)
+
+
+def _max_pool_contenders(box: Box, **attrs: Unpack[Dilated]) -> Array:
+    cut, fill = (partial(windows, fill=f, **attrs) for f in (0.0, -np.inf))
+    return contenders(cut, fill, boxed(box))
+
+
 def _max_pool_lines(box: Box, **attrs: Unpack[Dilated]) -> Lines:
     cut, fill = (partial(windows, fill=f, **attrs) for f in (0.0, -np.inf))
     return greatest_lines(cut, fill, boxed(box))
@@ -175,6 +191,7 @@ max_pool2d = Op(
     ),
     jvp=_max_pool_jvp,
     evidence=_picks,
+    opens=_max_pool_contenders,
 )
 avg_pool2d = affine(
     "avg_pool2d",

@@ -18,7 +18,7 @@ from tensorem.domains import _ball as balls
 
 from ._derive import Box, Total, affine, boxed, enclosed, opposite
 from ._op import Cited, Op
-from .pool import greatest_lines
+from .pool import contenders, greatest_lines
 
 Dims = tuple[int, ...]
 Entries = NDArray[Any]
@@ -48,6 +48,11 @@ def _amax_lines(box: Box, *, dims: Dims) -> Lines:
 def _amin_lines(box: Box, *, dims: Dims) -> Lines:
     """min x = -max(-x)."""
     return opposite(_amax_lines(-boxed(box), dims=dims))
+
+
+def _amax_contenders(box: Box, *, dims: Dims) -> Array:
+    cut = partial(_last, dims=dims)
+    return contenders(cut, cut, boxed(box))
 
 
 def _last(x: Array, *, dims: Dims) -> Array:
@@ -137,6 +142,7 @@ amax = Op(
     ball=Cited(_amax_ball, "of two balls that overlap, both"),
     interval=Cited(lambda x, *, dims: x.map(partial(_amax, dims=dims)), _EXTREME),
     lines=Cited(_amax_lines, "as max_pool2d, over one window"),
+    opens=_amax_contenders,
 )
 amin = Op(
     "amin",
@@ -147,6 +153,7 @@ amin = Op(
     ball=Cited(_amin_ball, "of two balls that overlap, both"),
     interval=Cited(lambda x, *, dims: x.map(partial(_amin, dims=dims)), _EXTREME),
     lines=Cited(_amin_lines, "as amax, of -amax(-x)"),
+    opens=lambda box, *, dims: _amax_contenders(-boxed(box), dims=dims),
 )
 argmax = Op(
     "argmax",

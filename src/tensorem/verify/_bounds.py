@@ -1,6 +1,6 @@
 """Bounds of a graph on a box: intervals, and linear bounds sent backward (CROWN).
 
-Everything here is floating point without directed rounding, to be compiled and batched by JAX: it
+Everything here is floating point without directed rounding, call by call in compiled programs: it
 finds proofs, `tensorem.check` decides whether they are proofs.
 
 Source: interval bound propagation: Gowal et al. 2018, eq. 6; backward linear bounds: Zhang et al.
@@ -9,23 +9,41 @@ Source: interval bound propagation: Gowal et al. 2018, eq. 6; backward linear bo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import IntEnum
 from functools import cached_property
-from typing import TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
+from numpy.typing import NDArray
 
-from tensorem.domains import Diagonal, End, Interval, Lines
+from tensorem.domains import End, Interval
 from tensorem.errors import MeaningError
-from tensorem.graph import Graph, Node, require_bound, unroll
-from tensorem.ops._derive import Box, boxed
+from tensorem.graph import Graph, Node, require_bound, sizes, unroll
+from tensorem.ops._derive import Box
 from tensorem.ops._op import results
+from tensorem.verify._calls import (
+    Call,
+    Form,
+    at_box,
+    backward,
+    evidence,
+    form,
+    intervals,
+    met,
+    openings,
+    units,
+)
 
-T = TypeVar("T")
+ROWS = 2**22
+"""The most coefficients on one value that a backward pass holds; more rows go in several."""
+LEAST_ROWS = 16
+"""The smallest bucket of rows."""
 
 
 class Tightness(IntEnum):
@@ -40,15 +58,16 @@ class Tightness(IntEnum):
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
-    """What is known about the values of a graph on a box.
+    """What is known about the values of a graph on boxes.
 
     Args:
-        boxes: Interval of every value that depends on the input; arrays for all others.
-        lines: Linear bounds of every node that depends on the input, by the name of its result.
+        boxes: Interval of every value that depends on the input, with a leading axis of boxes;
+            arrays for all others.
+        sharp: Entries of values that were bounded backward, or come entry by entry from such.
     """
 
     boxes: dict[str, Box] = field(default_factory=dict)
-    lines: dict[str, Lines] = field(default_factory=dict)
+    sharp: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,72 +117,151 @@ class Propagation:
         return tuple(nodes)
 
     def intervals(self, lower: Array, upper: Array) -> Bounds:
-        """Interval bound propagation from a box of the input."""
+        """Interval bound propagation.
+
+        Args:
+            lower: Lower ends of boxes of the input: (boxes, *shape).
+            upper: Their upper ends.
+        """
         bounds = self._start(lower, upper)
         for node in self.varying:
-            bounds.boxes.update(_intervals(node, bounds))
+            bounds.boxes.update(self._intervals(node, bounds))
         return bounds
 
     def crown(self, lower: Array, upper: Array) -> Bounds:
-        """Intervals and lines, where every operand of a curved op is bounded backward first."""
+        """Intervals, where whatever leaves a bend open is bounded backward first.
+
+        Args:
+            lower: Lower ends of boxes of the input: (boxes, *shape).
+            upper: Their upper ends.
+        """
         bounds = self._start(lower, upper)
-        tightness = {self.graph.inputs[0]: Tightness.BOX}
         for node in self.varying:
-            lines = self._lines(node, bounds)
-            bent = not all(line.is_equation for line in lines.values())
-            if bent and self._tighten(node, bounds, tightness):
-                lines = self._lines(node, bounds)
-            bounds.lines.update(lines)
-            bounds.boxes.update(_intervals(node, bounds))
-            for name, line in lines.items():
-                tightness[name] = _tightness(node, line, tightness)
+            if not self._forms[node.outputs[0]].is_equation:
+                self._tighten(node, bounds)
+            bounds.boxes.update(self._intervals(node, bounds))
+            self._keep_sharp(node, bounds)
         return bounds
 
     def lower(self, rows: Array, name: str, bounds: Bounds) -> Array:
-        """Lower bounds of linear functions of a value.
+        """Lower bounds of linear functions of a value: (boxes, number of functions).
 
         Args:
-            rows: (number of functions, *shape of the value).
+            rows: (boxes, number of functions, *shape of the value).
             name: The value.
-            bounds: With lines for every node before it.
+            bounds: With intervals of every value before it.
         """
-        rest = {name: rows}
-        total = jnp.zeros(rows.shape[0], rows.dtype)
-        for node in reversed(self.varying):
-            for result in node.outputs:
-                a = rest.pop(result, None)
-                if a is not None:
-                    total = total + _through(a, node, bounds.lines[result], rest)
-        box = boxed(bounds.boxes[self.graph.inputs[0]])
-        a = rest.get(self.graph.inputs[0])
-        if a is None:  # the lines on the way are flat
-            return total
-        low, high = _contract(jnp.maximum(a, 0), box.lower), _contract(jnp.minimum(a, 0), box.upper)
-        return total + low + high
+        rest: dict[str, Array | None] = {name: rows}
+        total = jnp.zeros(rows.shape[:2], rows.dtype)
+        with _own_broadcasting():
+            for node in reversed(self.varying):
+                given = tuple(rest.pop(result, None) for result in node.outputs)
+                if any(a is not None for a in given):
+                    program = backward(self._calls[node.outputs[0]])
+                    total, parts = program(total, given, *_operands(node, bounds))
+                    for operand, part in zip(node.inputs, parts, strict=True):
+                        _add(rest, operand, part)
+            a = rest.get(self.graph.inputs[0])
+            if a is None:  # the lines on the way are flat
+                return total
+            return at_box(total, a, bounds.boxes[self.graph.inputs[0]])
+
+    def evidence(self, bounds: Bounds) -> dict[str, Array]:
+        """What a certificate carries: for every bend what its row says that the checker needs."""
+        arrays: dict[str, Array] = {}
+        with _own_broadcasting():
+            for node in self.varying:
+                if node.row.evidence is not None:
+                    [name] = node.outputs
+                    told = evidence(self._calls[name])(*_operands(node, bounds))
+                    arrays |= {f"{kind}.{name}": array for kind, array in told.items()}
+        return arrays
+
+    # --- known of the graph alone, by the name of a node's first result
+
+    @cached_property
+    def _moving(self) -> frozenset[str]:
+        names = (name for node in self.varying for name in node.outputs)
+        return frozenset((self.graph.inputs[0], *names))
+
+    @cached_property
+    def _calls(self) -> dict[str, Call]:
+        return {node.outputs[0]: Call.of(node, self._moving) for node in self.varying}
+
+    @cached_property
+    def _forms(self) -> dict[str, Form]:
+        with _own_broadcasting():
+            return {
+                node.outputs[0]: form(self._calls[node.outputs[0]], self._specs(node))
+                for node in self.varying
+            }
+
+    def _specs(self, node: Node) -> tuple[jax.ShapeDtypeStruct, ...]:
+        return tuple(
+            jax.ShapeDtypeStruct(sizes(self.graph, name), self.graph.specs[name].dtype)
+            for name in node.inputs
+        )
+
+    @cached_property
+    def _tightness(self) -> dict[str, Tightness]:
+        known = {self.graph.inputs[0]: Tightness.BOX}
+        for node in self.varying:
+            found = _tightness(node, self._forms[node.outputs[0]], known)
+            known |= dict.fromkeys(node.outputs, found)
+        return known
+
+    @cached_property
+    def _still(self) -> dict[str, Array]:
+        """Every value that does not depend on the input."""
+        still: dict[str, Array] = {name: jnp.asarray(a) for name, a in self.arrays.items()}
+        for node in self.graph.nodes:
+            if node.outputs[0] not in self._moving:
+                value = node.row(*(still[i] for i in node.inputs), **node.attrs)
+                still.update(zip(node.outputs, results(value), strict=True))
+        return still
+
+    @cached_property
+    def _largest(self) -> int:
+        """The most entries that a value has."""
+        return max(math.prod(sizes(self.graph, name)) for name in self._moving)
+
+    # --- steps
 
     def _start(self, lower: Array, upper: Array) -> Bounds:
-        """The input's box, and every value that does not depend on it."""
-        still = dict(self.arrays)
-        moving = {name for node in self.varying for name in node.outputs}
-        for node in self.graph.nodes:
-            if node.outputs[0] not in moving:
-                operands = (still[i] for i in node.inputs)
-                still.update(_named(node, node.row(*operands, **node.attrs)))
-        return Bounds({**still, self.graph.inputs[0]: Interval(lower, upper)})
+        """The input's boxes, and every value that does not depend on it."""
+        box = Interval(jnp.asarray(lower), jnp.asarray(upper))
+        with _own_broadcasting():
+            return Bounds({**self._still, self.graph.inputs[0]: box})
 
-    def _lines(self, node: Node, bounds: Bounds) -> dict[str, Lines]:
-        rule = node.row.meaning("lines")
-        return _named(node, rule(*(bounds.boxes[i] for i in node.inputs), **node.attrs))
+    def _intervals(self, node: Node, bounds: Bounds) -> dict[str, Interval]:
+        with _own_broadcasting():
+            found = intervals(self._calls[node.outputs[0]])(*_operands(node, bounds))
+        return dict(zip(node.outputs, found, strict=True))
 
-    def _tighten(self, node: Node, bounds: Bounds, tightness: Mapping[str, Tightness]) -> bool:
-        """Bound the loose operands of a curved node backward; True if there were any."""
-        loose = [i for i in dict.fromkeys(node.inputs) if tightness.get(i) == Tightness.LOOSE]
-        for name in loose:
-            box = boxed(bounds.boxes[name])
-            unit = jnp.eye(box.lower.size, dtype=box.lower.dtype).reshape(-1, *box.shape)
-            both = self.lower(jnp.concatenate([unit, -unit]), name, bounds).reshape(2, *box.shape)
-            bounds.boxes[name] = box.meet(Interval(both[0], -both[1]))
-        return bool(loose)
+    def _tighten(self, node: Node, bounds: Bounds) -> None:
+        """Bound what leaves a bend open backward, unless that was done or gives no more."""
+        if Tightness.LOOSE not in (self._tightness.get(i) for i in node.inputs):
+            return
+        with _own_broadcasting():
+            masks = openings(self._calls[node.outputs[0]])(*_operands(node, bounds))
+        for name, mask in zip(node.inputs, masks, strict=True):
+            if self._tightness.get(name) == Tightness.LOOSE:
+                open_, sharp = np.asarray(mask), bounds.sharp.get(name, np.zeros(mask.shape, bool))
+                self._sharpen(name, open_ & ~sharp, bounds)
+                bounds.sharp[name] = sharp | open_
+
+    def _sharpen(self, name: str, open_: NDArray[np.bool_], bounds: Bounds) -> None:
+        """Bound entries of a value backward."""
+        for places in _buckets(open_, ROWS // self._largest):
+            box = bounds.boxes[name]
+            found = self.lower(units(places, box), name, bounds)
+            bounds.boxes[name] = met(box, places, found)
+
+    def _keep_sharp(self, node: Node, bounds: Bounds) -> None:
+        """An entrywise function of a sharp entry is sharp."""
+        known = [bounds.sharp.get(i) for i in node.inputs if i in self._moving]
+        if self._forms[node.outputs[0]].is_entrywise and len(known) == 1 and known[0] is not None:
+            bounds.sharp.update(dict.fromkeys(node.outputs, known[0]))
 
 
 def _require_bounds(node: Node) -> None:
@@ -174,48 +272,45 @@ def _require_bounds(node: Node) -> None:
             raise error.with_notes(where=node.outputs[0]) from None
 
 
-def _named(node: Node, value: T | tuple[T, ...]) -> dict[str, T]:
-    """The results of a node by their names."""
-    return dict(zip(node.outputs, results(value), strict=True))
+def _operands(node: Node, bounds: Bounds) -> list[Box]:
+    return [bounds.boxes[name] for name in node.inputs]
 
 
-def _intervals(node: Node, bounds: Bounds) -> dict[str, Interval]:
-    boxes = (boxed(bounds.boxes[i]) for i in node.inputs)
-    return _named(node, node.row.meaning("interval")(*boxes, **node.attrs))
-
-
-def _tightness(node: Node, lines: Lines, known: Mapping[str, Tightness]) -> Tightness:
+def _tightness(node: Node, form: Form, known: Mapping[str, Tightness]) -> Tightness:
     """Moves and entrywise ops keep what is known; one mixing op of a box is exact."""
     operands = [known[i] for i in node.inputs if i in known]
     if len(operands) > 1:
         return Tightness.LOOSE
-    maps = [m for m in (*lines.lower, *lines.upper) if m is not None]
-    entrywise = node.row.moves == "once" or all(isinstance(m, Diagonal) for m in maps)
+    entrywise = node.row.moves == "once" or form.is_entrywise
     if entrywise or operands[0] < Tightness.BOX:
         return operands[0] if entrywise else Tightness.LOOSE
-    return Tightness.EXACT if lines.is_equation else Tightness.LOOSE
+    return Tightness.EXACT if form.is_equation else Tightness.LOOSE
 
 
-def _through(a: Array, node: Node, lines: Lines, rest: dict[str, Array]) -> Array:
-    """Send rows through a node: adds its share to every operand, returns what the offsets give."""
-    if lines.is_equation:
-        for name, linear in zip(node.inputs, lines.lower, strict=True):
-            if linear is not None:
-                _add(rest, name, jax.vmap(linear.transpose)(a))
-        return _contract(a, lines.lower_offset)
-    positive, negative = jnp.maximum(a, 0), jnp.minimum(a, 0)
-    for name, below, above in zip(node.inputs, lines.lower, lines.upper, strict=True):
-        for part, linear in ((positive, below), (negative, above)):
-            if linear is not None:
-                _add(rest, name, jax.vmap(linear.transpose)(part))
-    return _contract(positive, lines.lower_offset) + _contract(negative, lines.upper_offset)
+def _buckets(open_: NDArray[np.bool_], most: int) -> Iterator[NDArray[np.intp]]:
+    """The places of the open entries of each box, filled up with others: (boxes, a power of two).
+
+    Few sizes are few programs; `most` is how many rows there may be at once, in all boxes.
+    """
+    flat = open_.reshape(len(open_), -1)
+    count = int(flat.sum(axis=1).max())
+    order = np.argsort(~flat, axis=1, kind="stable")
+    each = min(_power_of_two(count), _power_of_two(max(1, most // (2 * len(flat))) // 2 + 1))
+    for start in range(0, count, each):
+        yield order[:, start : start + each]
 
 
-def _add(rest: dict[str, Array], name: str, a: Array) -> None:
-    rest[name] = rest[name] + a if name in rest else a
+def _power_of_two(n: int) -> int:
+    """The least one that is no smaller, from LEAST_ROWS on."""
+    return max(LEAST_ROWS, 1 << (n - 1).bit_length())
 
 
-def _contract(a: Array, x: End) -> Array:
-    """The product of every row with one array; a zero coefficient ignores an infinite bound."""
-    terms = jnp.where(a == 0, 0.0, a * x)
-    return jnp.sum(terms, axis=tuple(range(1, a.ndim)))
+def _add(rest: dict[str, Array | None], name: str, a: Array | None) -> None:
+    before = rest.get(name)
+    if a is not None:
+        rest[name] = a if before is None else before + a
+
+
+def _own_broadcasting() -> AbstractContextManager[None]:
+    """JAX's own broadcasting, whatever the user's setting for their programs."""
+    return jax.numpy_rank_promotion("allow")

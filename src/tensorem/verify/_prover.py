@@ -1,11 +1,11 @@
-"""Robustness on boxes: bounds and attacks in one compiled program, then checked one by one."""
+"""Robustness on boxes: bounded together, checked one by one, attacked where nothing is proved."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any, Literal, TypedDict, TypeVar
+from typing import Literal, TypedDict, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -17,34 +17,32 @@ from tensorem.calls import among, integer, named
 from tensorem.domains import End
 from tensorem.dtypes import as_numbers, taken
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
-from tensorem.graph import Captured, Graph, Trained, to_program
+from tensorem.graph import Captured, Graph, Trained, sizes, to_program
 from tensorem.ops._derive import boxed
 from tensorem.shapes import format_shape
 from tensorem.verify._attack import worst
-from tensorem.verify._bounds import Bounds, Propagation
+from tensorem.verify._bounds import Propagation
 from tensorem.verify._claim import Claim, clip_range, float32_box, float32_range, radius
 from tensorem.verify._classifier import Classifier, Structure
 from tensorem.verify._proof import Proof
 
 Method = Literal["crown", "ibp"]
-Least = tuple[dict[str, Array], dict[str, Array]]
+Least = tuple[dict[Method, np.ndarray], dict[str, Array]]
 T = TypeVar("T")
 CHUNK = 50
-"""Boxes in one call of the compiled program."""
+"""Boxes that are bounded or attacked together."""
 
 
 class Found(TypedDict):
-    """What the compiled program finds, a row for each box."""
+    """What was found of some boxes, a row for each."""
 
     center: np.ndarray
-    margins: dict[str, np.ndarray]
+    margins: dict[Method, np.ndarray]
     evidence: dict[str, np.ndarray]
-    point: np.ndarray
-    miss: np.ndarray
 
 
 class Row(Found):
-    """The same for one box, and what the classifier gives at its centre."""
+    """The same of one box, and what the classifier gives at its centre."""
 
     outputs: np.ndarray
 
@@ -53,14 +51,16 @@ class Row(Found):
 class Prover:
     """Proves or refutes that a classifier keeps its label on boxes around inputs.
 
-    Made by `Prover.of`; one compiled program serves all inputs and radii.
+    Made by `Prover.of`; what is compiled serves all inputs and radii.
 
     Args:
         classifier: The graph, and its other readings.
+        propagation: Its bounds.
         clip: The least and greatest value that an input can have, as decimals.
     """
 
     classifier: Classifier
+    propagation: Propagation
     clip: tuple[str, str] | None = None
 
     @staticmethod
@@ -77,9 +77,9 @@ class Prover:
             ArgumentError: clip is not a range.
         """
         classifier = Classifier.of(model)
-        Propagation.of(classifier.graph)
+        propagation = Propagation.of(classifier.graph)
         _ = classifier.checker
-        return Prover(classifier, None if clip is None else clip_range(clip))
+        return Prover(classifier, propagation, None if clip is None else clip_range(clip))
 
     def robust(self, x: ArrayLike, label: int, eps: float | str, method: Method = "crown") -> Proof:
         """Is the output `label` strictly above all others, everywhere within eps of x?
@@ -137,24 +137,27 @@ class Prover:
         """
         with named("A proof"):
             among("method", method, ("crown", "ibp"))
-        found = self._search(xs, self._labels(labels), radius(eps))
+        found = self._bound(xs, self._labels(labels), radius(eps), (method,))
         return found["margins"][method]
 
     def _robust(
         self, xs: ArrayLike, labels: Sequence[int], eps: float | str, methods: tuple[Method, ...]
     ) -> dict[Method, list[Proof]]:
         reach, labels = radius(eps), self._labels(labels)
-        found = self._search(xs, labels, reach)
+        found = self._bound(xs, labels, reach, methods)
         outputs = np.stack([self.classifier.outputs(x) for x in found["center"]])
         both: Row = {**found, "outputs": outputs}
         rows: list[Row] = [jax.tree.map(lambda a, i=i: a[i], both) for i in range(len(labels))]
-        return {
-            method: [
-                self._judge(self._claim(label, reach, method), row)
-                for label, row in zip(labels, rows, strict=True)
-            ]
-            for method in methods
-        }
+        proofs = [
+            {method: self._proved(self._claim(label, reach, method), row) for method in methods}
+            for label, row in zip(labels, rows, strict=True)
+        ]
+        open_ = [
+            i for i, by in enumerate(proofs) if "proved" not in {p.verdict for p in by.values()}
+        ]
+        for i, point in self._attack(found["center"], labels, reach, open_).items():
+            proofs[i] = {method: _refuted(proof, point) for method, proof in proofs[i].items()}
+        return {method: [by[method] for by in proofs] for method in methods}
 
     def _claim(self, label: int, eps: str, method: Method) -> Claim:
         own = self.classifier
@@ -198,36 +201,49 @@ class Prover:
         with named("A proof"):
             return [integer("label", v, 0, self.classifier.classes - 1) for v in plain]
 
-    def _search(self, xs: ArrayLike, labels: Sequence[int], eps: str) -> Found:
-        """What the compiled program finds, on chunks of one size, the last filled up."""
+    def _bound(
+        self, xs: ArrayLike, labels: Sequence[int], eps: str, methods: tuple[Method, ...]
+    ) -> Found:
+        """The least margins by each method and the evidence, a chunk at a time."""
         centers = self._centers(xs, len(labels))
+        arrays = (*float32_box(centers, eps, self.clip), np.asarray(labels, np.int32))
+        parts = [
+            jax.device_get(_least(self.propagation, *(a[rows] for a in arrays), methods))
+            for rows in _chunks(np.arange(len(labels)))
+        ]
+        margins, evidence = jax.tree.map(lambda *p: np.concatenate(p)[: len(labels)], *parts)
+        return {"center": centers, "margins": margins, "evidence": evidence}
+
+    def _attack(
+        self, centers: np.ndarray, labels: Sequence[int], eps: str, which: Sequence[int]
+    ) -> dict[int, np.ndarray]:
+        """Points of some boxes where another output comes out above the label, by box."""
         ends = float32_box(centers, eps, self.clip)
         arrays = (centers, *ends, np.asarray(labels, np.int32))
-        program, size = _program(self.classifier.structure), min(CHUNK, len(labels))
-        parts = []
-        for start in range(0, len(labels), size):
-            rows = np.minimum(np.arange(start, start + size), len(labels) - 1)
-            parts.append(
-                jax.device_get(program(self.classifier.graph.arrays, *(a[rows] for a in arrays)))
-            )
-        joined: Found = jax.tree.map(lambda *p: np.concatenate(p)[: len(labels)], *parts)
-        return {**joined, "center": centers}
+        found: dict[int, np.ndarray] = {}
+        for rows in _chunks(np.asarray(which, int)):
+            attack = _attack_program(self.classifier.structure)
+            given = self.classifier.graph.arrays, *(a[rows] for a in arrays)
+            points, misses = jax.device_get(attack(*given))
+            pairs = zip(rows, points, misses, strict=True)
+            found |= {int(i): point for i, point, miss in pairs if miss >= 0}
+        return found
 
-    def _judge(self, claim: Claim, found: Row) -> Proof:
-        """A verdict needs evidence that `Proof.check` accepts."""
-        margin, own = float(found["margins"][claim.method]), self.classifier
-        center = found["center"]
-        if found["miss"] >= 0:
-            proof = Proof("refuted", claim, center, margin, own, counterexample=found["point"])
-            if proof.check():
-                return proof
-        if margin > 0:
-            evidence = found["evidence"] if claim.method == "crown" else {}
-            arrays = {"center": center, "outputs": found["outputs"], **evidence}
-            proof = Proof("proved", claim, center, margin, own, arrays=arrays)
-            if proof.check():
-                return proof
-        return Proof("unknown", claim, center, margin, own)
+    def _proved(self, claim: Claim, found: Row) -> Proof:
+        """Proved where the checker accepts the evidence, unknown elsewhere."""
+        margin, center = float(found["margins"][claim.method]), found["center"]
+        evidence = found["evidence"] if claim.method == "crown" else {}
+        arrays = {"center": center, "outputs": found["outputs"], **evidence}
+        proof = Proof("proved", claim, center, margin, self.classifier, arrays=arrays)
+        if margin > 0 and proof.check():
+            return proof
+        return Proof("unknown", claim, center, margin, self.classifier)
+
+
+def _refuted(proof: Proof, point: np.ndarray) -> Proof:
+    """Refuted where a point is a counterexample; else what it was."""
+    refuted = replace(proof, verdict="refuted", counterexample=point)
+    return refuted if refuted.check() else proof
 
 
 def robust(
@@ -267,21 +283,22 @@ def robust(
     return Prover.of(model, clip).robust(x, label, eps, method)
 
 
+def _chunks(rows: np.ndarray) -> Iterator[np.ndarray]:
+    """The rows in chunks of one size, the last filled up with its last row."""
+    size = min(CHUNK, len(rows))
+    for start in range(0, len(rows), max(1, size)):
+        yield rows[np.minimum(np.arange(start, start + size), len(rows) - 1)]
+
+
 @lru_cache(maxsize=16)
-def _program(structure: Structure) -> Callable[..., Any]:
-    """(weights, centres, lower, upper, labels) -> margins, evidence and worst points, compiled."""
-    graph = structure.graph
-    run = to_program(graph)
+def _attack_program(structure: Structure) -> Callable[..., tuple[Array, Array]]:
+    """(weights, centres, lower, upper, labels) -> the worst points and by how much they miss."""
+    run = to_program(structure.graph)
 
     def one(
         arrays: Mapping[str, Array], center: Array, lower: Array, upper: Array, label: Array
-    ) -> dict[str, Any]:
-        outputs = lambda x: run(arrays, x)[0]  # noqa: E731
-        point, miss = worst(outputs, center, lower, upper, label)
-        margins, evidence = _bound(Propagation(graph, arrays), lower, upper, label)
-        return {
-            "margins": margins, "evidence": evidence, "point": point, "miss": miss,
-        }  # fmt: skip
+    ) -> tuple[Array, Array]:
+        return worst(lambda x: run(arrays, x)[0], center, lower, upper, label)
 
     return _broadcasting(jax.jit(jax.vmap(one, in_axes=(None, 0, 0, 0, 0))))
 
@@ -296,31 +313,29 @@ def _broadcasting(program: Callable[..., T]) -> Callable[..., T]:
     return run
 
 
-def _bound(propagation: Propagation, lower: Array, upper: Array, label: Array) -> Least:
-    """The least margin of the label, by both methods, and what the checker needs."""
+def _least(
+    propagation: Propagation,
+    lower: np.ndarray,
+    upper: np.ndarray,
+    labels: np.ndarray,
+    methods: tuple[Method, ...],
+) -> Least:
+    """The least margin of each label, by each method, and what the checker needs."""
     name = propagation.graph.outputs[0]
-    crown = propagation.crown(lower, upper)
-    ibp = boxed(propagation.intervals(lower, upper).boxes[name])
-    classes = ibp.shape[1]
-    own = jnp.arange(classes) == label
-    rows = own[None].astype(lower.dtype) - jnp.eye(classes, dtype=lower.dtype)
-    linear = propagation.lower(rows[:, None], name, crown)
-    margins: dict[str, End] = {"crown": linear, "ibp": ibp.lower[0, label] - ibp.upper[0]}
-    least = {k: jnp.min(jnp.where(own, jnp.inf, m)) for k, m in margins.items()}
-    return least, _evidence(propagation, crown)
-
-
-def _evidence(propagation: Propagation, bounds: Bounds) -> dict[str, Array]:
-    """What a certificate carries: for every bend what its row says that the checker needs."""
-    arrays: dict[str, Array] = {}
-    for node in propagation.varying:
-        if node.row.evidence is None:
-            continue
-        [name] = node.outputs
-        boxes = (bounds.boxes[i] for i in node.inputs)
-        told = node.row.evidence(*boxes, bounds.lines[name], **node.attrs)
-        arrays |= {f"{kind}.{name}": array for kind, array in told.items()}
-    return arrays
+    own = np.arange(sizes(propagation.graph, name)[1]) == labels[:, None]
+    margins: dict[Method, End] = {}
+    evidence: dict[str, Array] = {}
+    if "ibp" in methods:
+        box = boxed(propagation.intervals(lower, upper).boxes[name])
+        low, high = (np.asarray(end)[:, 0] for end in (box.lower, box.upper))
+        margins["ibp"] = low[own][:, None] - high
+    if "crown" in methods:
+        crown = propagation.crown(lower, upper)
+        rows = own[:, None].astype(lower.dtype) - np.eye(own.shape[1], dtype=lower.dtype)
+        margins["crown"] = propagation.lower(jnp.asarray(rows[:, :, None]), name, crown)
+        evidence = propagation.evidence(crown)
+    least = {k: np.where(own, np.inf, m).min(axis=1) for k, m in margins.items()}
+    return least, evidence
 
 
 def _array(x: ArrayLike) -> np.ndarray:
