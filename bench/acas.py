@@ -51,7 +51,7 @@ def _measured(lower: Array, upper: Array) -> Widths:
     from tensorem import runtime
 
     runtime.prepare()
-    ibp, crown = (jax.jit(jax.vmap(bound)) for bound in _bounds(_graph()))
+    ibp, crown = _bounds(_graph())
     started = time.perf_counter()
     found = jax.block_until_ready(crown(lower, upper))
     compiling = time.perf_counter() - started
@@ -88,9 +88,11 @@ def _bounds(graph: Any) -> tuple[Callable[..., Any], Callable[..., Any]]:
     def crown(lower: Any, upper: Any) -> tuple[Any, Any]:
         bounds = propagation.crown(lower, upper)
         box: Any = bounds.boxes[output]
-        unit = jnp.eye(box.lower.size, dtype=box.lower.dtype).reshape(-1, *box.shape)
-        low = propagation.lower(unit, output, bounds).reshape(box.shape)
-        high = -propagation.lower(-unit, output, bounds).reshape(box.shape)
+        size = box.lower[0].size
+        unit = jnp.eye(size, dtype=box.lower.dtype).reshape(1, size, *box.shape[1:])
+        rows = jnp.broadcast_to(unit, (len(lower), *unit.shape[1:]))
+        low = propagation.lower(rows, output, bounds).reshape(box.shape)
+        high = -propagation.lower(-rows, output, bounds).reshape(box.shape)
         return jnp.maximum(low, box.lower), jnp.minimum(high, box.upper)
 
     return ibp, crown

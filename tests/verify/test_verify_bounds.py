@@ -11,8 +11,9 @@ import pytest
 
 from close import assert_close
 from tensorem import graph, ops
+from tensorem.domains import Interval
 from tensorem.errors import GraphError, MeaningError
-from tensorem.verify import Propagation
+from tensorem.verify import Propagation, _calls
 
 RNG = np.random.default_rng(0)
 CONV: dict[str, Any] = dict(stride=(1, 1), padding=((1, 1), (1, 1)), dilation=(1, 1), groups=1)
@@ -125,6 +126,44 @@ def test_intervals_alone_agree_with_corner_values_of_one_layer() -> None:
     assert_close(lower, np.where(w["a"] > 0, -w["a"], 2 * w["a"]).sum(1))
     assert_close(lower, crown[0])
     assert_close(upper, crown[1])
+
+
+def test_deeper_nets_need_no_more_programs() -> None:
+    w = weights(**{f"w{i}": (6, 6) for i in range(12)})
+
+    def programs(depth: int) -> int:
+        def net(w: Any, x: Any) -> Any:
+            for i in range(depth):
+                x = ops.relu(ops.linear(x, w[f"w{i}"]))
+            return x
+
+        bounds(graph.capture(net, (1, 6), weights=w))(-np.ones((1, 6), np.float32), np.ones((1, 6)))
+        relu = _calls.backward(_calls.Call(ops.relu, (), (True,)))
+        return int(relu._cache_size())  # type: ignore[attr-defined]
+
+    assert programs(3) == programs(12)
+
+
+def test_what_cannot_be_the_greatest_of_a_window_changes_no_line() -> None:
+    attrs: dict[str, Any] = dict(POOL, padding=((1, 0), (0, 1)), dilation=(1, 1))
+    center, reach = RNG.normal(size=(1, 2, 6, 6)), RNG.uniform(0, 0.6, size=(1, 2, 6, 6))
+    low, high = (jnp.asarray(center + sign * reach, jnp.float32) for sign in (-1, 1))
+    open_ = ops.max_pool2d.opens(Interval(low, high), **attrs)  # type: ignore[misc]
+    assert 0 < np.sum(open_) < open_.size
+    shut = Interval(jnp.where(open_, low, high), high)
+    for before, after in zip(
+        *(
+            _ends(ops.max_pool2d.meaning("lines")(box, **attrs))
+            for box in (Interval(low, high), shut)
+        ),
+        strict=True,
+    ):
+        assert np.array_equal(before, after)
+
+
+def _ends(lines: Any) -> list[Any]:
+    x = jnp.arange(72.0).reshape(1, 2, 6, 6)
+    return [lines.lower[0](x), lines.upper[0](x), lines.lower_offset, lines.upper_offset]
 
 
 def test_what_has_no_bounds_is_named() -> None:

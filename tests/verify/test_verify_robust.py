@@ -25,7 +25,7 @@ from tensorem.errors import (
     ShapeError,
 )
 from tensorem.graph import capture, to_json
-from tensorem.verify import Classifier, Prover, robust
+from tensorem.verify import Classifier, Prover, _prover, robust
 
 RNG = np.random.default_rng(0)
 XS = RNG.uniform(size=(12, 1, 4, 4)).astype(np.float32)
@@ -81,6 +81,22 @@ def test_small_boxes_are_proved_and_large_ones_are_not(prover: Prover, labels: l
     assert any(p.verdict == "refuted" for p in far)
     for proof in near + far:
         assert proof.check() == (proof.verdict != "unknown")
+
+
+def test_what_is_proved_is_not_attacked(
+    prover: Prover, labels: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attacked: list[int] = []
+    monkeypatch.setattr(_prover, "_attack_program", lambda _: lambda w, x, *_: _none(x, attacked))
+    mixed = [*labels[:2], (labels[2] + 1) % 3]
+    proofs = prover.robust_all(XS[:3], mixed, "0.0001")
+    assert [p.verdict for p in proofs] == ["proved", "proved", "unknown"]
+    assert len(attacked) == 1
+
+
+def _none(xs: Any, attacked: list[int]) -> Any:
+    attacked += range(len(xs))
+    return xs, np.full(len(xs), -1.0)
 
 
 def test_crown_proves_what_intervals_prove(prover: Prover, labels: list[int]) -> None:

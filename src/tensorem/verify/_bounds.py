@@ -116,7 +116,7 @@ class Propagation:
                 nodes.append(node)
         return tuple(nodes)
 
-    def intervals(self, lower: Array, upper: Array) -> Bounds:
+    def intervals(self, lower: End, upper: End) -> Bounds:
         """Interval bound propagation.
 
         Args:
@@ -128,7 +128,7 @@ class Propagation:
             bounds.boxes.update(self._intervals(node, bounds))
         return bounds
 
-    def crown(self, lower: Array, upper: Array) -> Bounds:
+    def crown(self, lower: End, upper: End) -> Bounds:
         """Intervals, where whatever leaves a bend open is bounded backward first.
 
         Args:
@@ -164,7 +164,8 @@ class Propagation:
             a = rest.get(self.graph.inputs[0])
             if a is None:  # the lines on the way are flat
                 return total
-            return at_box(total, a, bounds.boxes[self.graph.inputs[0]])
+            least: Array = at_box(total, a, bounds.boxes[self.graph.inputs[0]])
+            return least
 
     def evidence(self, bounds: Bounds) -> dict[str, Array]:
         """What a certificate carries: for every bend what its row says that the checker needs."""
@@ -227,7 +228,7 @@ class Propagation:
 
     # --- steps
 
-    def _start(self, lower: Array, upper: Array) -> Bounds:
+    def _start(self, lower: End, upper: End) -> Bounds:
         """The input's boxes, and every value that does not depend on it."""
         box = Interval(jnp.asarray(lower), jnp.asarray(upper))
         with _own_broadcasting():
@@ -245,7 +246,7 @@ class Propagation:
         with _own_broadcasting():
             masks = openings(self._calls[node.outputs[0]])(*_operands(node, bounds))
         for name, mask in zip(node.inputs, masks, strict=True):
-            if self._tightness.get(name) == Tightness.LOOSE:
+            if mask is not None and self._tightness[name] == Tightness.LOOSE:
                 open_, sharp = np.asarray(mask), bounds.sharp.get(name, np.zeros(mask.shape, bool))
                 self._sharpen(name, open_ & ~sharp, bounds)
                 bounds.sharp[name] = sharp | open_
@@ -313,4 +314,5 @@ def _add(rest: dict[str, Array | None], name: str, a: Array | None) -> None:
 
 def _own_broadcasting() -> AbstractContextManager[None]:
     """JAX's own broadcasting, whatever the user's setting for their programs."""
-    return jax.numpy_rank_promotion("allow")
+    allowed: AbstractContextManager[None] = jax.numpy_rank_promotion("allow")
+    return allowed

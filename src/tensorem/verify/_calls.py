@@ -218,6 +218,6 @@ def met(box: Interval, places: Array, found: Array) -> Interval:
     def one(lower: Array, upper: Array, at: Array, low: Array, high: Array) -> tuple[Array, Array]:
         return lower.at[at].max(low), upper.at[at].min(-high)
 
-    flat = (end.reshape(len(end), -1) for end in (box.lower, box.upper))
-    lower, upper = jax.vmap(one)(*flat, places, low, high)
+    below, above = (jnp.reshape(end, (len(places), -1)) for end in (box.lower, box.upper))
+    lower, upper = jax.vmap(one)(below, above, places, low, high)
     return Interval(lower.reshape(box.shape), upper.reshape(box.shape))

@@ -27,7 +27,7 @@ from tensorem.verify._classifier import Classifier, Structure
 from tensorem.verify._proof import Proof
 
 Method = Literal["crown", "ibp"]
-Least = tuple[dict[Method, np.ndarray], dict[str, Array]]
+Least = tuple[dict[str, np.ndarray], dict[str, Array]]
 T = TypeVar("T")
 CHUNK = 50
 """Boxes that are bounded or attacked together."""
@@ -37,7 +37,7 @@ class Found(TypedDict):
     """What was found of some boxes, a row for each."""
 
     center: np.ndarray
-    margins: dict[Method, np.ndarray]
+    margins: dict[str, np.ndarray]
     evidence: dict[str, np.ndarray]
 
 
@@ -208,7 +208,7 @@ class Prover:
         centers = self._centers(xs, len(labels))
         arrays = (*float32_box(centers, eps, self.clip), np.asarray(labels, np.int32))
         parts = [
-            jax.device_get(_least(self.propagation, *(a[rows] for a in arrays), methods))
+            jax.device_get(_least(self.propagation, methods, *(a[rows] for a in arrays)))
             for rows in _chunks(np.arange(len(labels)))
         ]
         margins, evidence = jax.tree.map(lambda *p: np.concatenate(p)[: len(labels)], *parts)
@@ -315,15 +315,15 @@ def _broadcasting(program: Callable[..., T]) -> Callable[..., T]:
 
 def _least(
     propagation: Propagation,
+    methods: tuple[Method, ...],
     lower: np.ndarray,
     upper: np.ndarray,
     labels: np.ndarray,
-    methods: tuple[Method, ...],
 ) -> Least:
     """The least margin of each label, by each method, and what the checker needs."""
     name = propagation.graph.outputs[0]
     own = np.arange(sizes(propagation.graph, name)[1]) == labels[:, None]
-    margins: dict[Method, End] = {}
+    margins: dict[str, End] = {}
     evidence: dict[str, Array] = {}
     if "ibp" in methods:
         box = boxed(propagation.intervals(lower, upper).boxes[name])
