@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 
 from tensorem.calls import elsewhere
 
+from ._bits import load_bits as load_bits
+from ._bits import save_bits as save_bits
 from ._describe import described as described
 from ._describe import description as description
 from ._models import load as load
@@ -14,8 +16,10 @@ __all__ = [
     "described",
     "description",
     "load",
+    "load_bits",
     "load_graph",
     "save",
+    "save_bits",
 ]
 
 if not TYPE_CHECKING:
