@@ -31,6 +31,14 @@ def cnn() -> nn.Model:
     return nn.build(layer, ("N", 1, 4, 4), seed=1)
 
 
+def normed() -> nn.Model:
+    """A model that mixes the examples of a batch."""
+    layer = nn.Sequential(
+        nn.Linear(4, 8, bias=False), nn.BatchNorm1d(8), nn.Tanh(), nn.Linear(8, 3)
+    )
+    return nn.build(layer, ("N", 4), seed=1)
+
+
 MODELS = {"mlp": mlp, "cnn": cnn}
 
 

@@ -50,12 +50,9 @@ def load_bits(model: nn.Model, path: str | Path) -> nn.Model:
     found = _read(file)
     if len(found) != len(model.params):
         raise FileError(f"{file} takes {len(model.params)} parameters, got {len(found)}.")
-    return model.replace(
-        params={
-            name: _array(file, name, np.asarray(own), said)
-            for (name, own), said in zip(model.params.items(), found, strict=True)
-        }
-    )
+    pairs = zip(model.params.items(), found, strict=True)
+    arrays: Any = {name: _array(file, name, np.asarray(own), said) for (name, own), said in pairs}
+    return model.replace(params=arrays)
 
 
 def _told(array: NDArray[np.float64]) -> dict[str, Any]:

@@ -48,6 +48,7 @@ from ._fit import resume as resume
 from ._folder import read_config as read_config
 from ._log import is_rate as is_rate
 from ._log import read_rows as read_rows
+from ._mesh import Mesh as Mesh
 from ._objective import Auxiliary as Auxiliary
 from ._objective import Objective as Objective
 from ._objective import Pick as Pick
@@ -113,6 +114,7 @@ __all__ = [
     "LoaderFitConfig",
     "LogDestination",
     "Memory",
+    "Mesh",
     "MetricHistory",
     "Mode",
     "Moment",

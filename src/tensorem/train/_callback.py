@@ -13,6 +13,7 @@ from jax import Array
 from tensorem.errors import ArgumentError, ResumeError
 
 from ._state import State
+from ._whole import whole
 
 Memory = Any
 """A tree of arrays: what a callback remembers; of one form from `init` on."""
@@ -194,7 +195,7 @@ def begun(
 
 def on_host(memory: Memory) -> Memory:
     """The same with arrays that no step uses up."""
-    return jax.tree.map(lambda x: x if isinstance(x, np.ndarray) else np.array(x), memory)
+    return jax.tree.map(lambda x: x if isinstance(x, np.ndarray) else np.array(x), whole(memory))
 
 
 def answered(callback: Callback, memory: Memory, event: object) -> tuple[Memory, str]:

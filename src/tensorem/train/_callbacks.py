@@ -17,6 +17,7 @@ from ._callback import Memory, Stop, Updated, When
 from ._log import Entry
 from ._run import EpochEvent
 from ._state import Arrays, State
+from ._whole import whole
 
 Mode = Literal["min", "max"]
 
@@ -209,7 +210,7 @@ class SWA:
         moved = jax.tree.map(
             lambda mean, new: mean + (np.asarray(new) - mean) * np.asarray(1 / count, mean.dtype),
             memory["params"],
-            event.run.state.params,
+            whole(event.run.state.params),
         )
         return {"epochs": np.int64(count), "params": moved}
 

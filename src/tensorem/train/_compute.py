@@ -1,4 +1,4 @@
-"""How a step is computed: in one program or layer by layer, in parts, in which precision."""
+"""How a step is computed: in one program or layer by layer, in which parts, precision, where."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from tensorem.calls import integer, named
 from tensorem.errors import ArgumentError
+
+from ._mesh import Mesh, mesh_of
 
 Backend = Literal["compiled", "eager"]
 BACKENDS = ("compiled", "eager")
@@ -24,6 +26,7 @@ class Compute:
             whole batches.
         precision: "bf16" computes the model in bfloat16; parameters, buffers, the optimizer, the
             loss and all sums over parts stay as they are. None computes it in its own dtypes.
+        devices: A `Mesh` of devices that compute a batch together; None is one device.
 
     Raises:
         ArgumentError: A value out of its range.
@@ -36,6 +39,7 @@ class Compute:
     backend: Backend = "compiled"
     accumulate: int = 1
     precision: Literal["bf16"] | None = None
+    devices: Mesh | None = None
 
     def __post_init__(self) -> None:
         if self.backend not in BACKENDS:
@@ -44,6 +48,9 @@ class Compute:
             integer("accumulate", self.accumulate, 1)
         if self.precision not in (None, "bf16"):
             raise ArgumentError(f"Compute takes precision of bf16, None, got {self.precision!r}.")
+        object.__setattr__(self, "devices", mesh_of(self.devices))
+        if self.devices is not None and self.backend != "compiled":
+            raise ArgumentError("Compute takes devices with the backend compiled, got eager.")
 
     def to_json(self) -> Any:
         """The name of the backend, where all else is as usual."""

@@ -11,7 +11,7 @@ import optax
 from tensorem import nn, optim, runtime
 from tensorem.calls import called
 from tensorem.data import Loader
-from tensorem.disk import held, path_of
+from tensorem.disk import path_of
 from tensorem.errors import ArgumentError, DataError, FileError, ResumeError
 
 from ._callback import Callback, Callbacks, again, begun, callbacks_of, described
@@ -19,12 +19,13 @@ from ._callbacks import OURS
 from ._checkpoint import canonical
 from ._checks import Checks, checked
 from ._compute import Backend, Compute, compute_of
-from ._feed import Batches, Data, Examples, examples, feed
+from ._feed import Batches, Data, Examples, Feed, examples, feed
 from ._fingerprint import check_fingerprint, fingerprint
 from ._folder import FORMAT, Folder, opened, required
 from ._job import Job, Standing, save, told, trained
 from ._objective import Score, Seeing
 from ._plan import Plan, plan_of
+from ._processes import by_first, held_by_first, is_first
 from ._progress import Display, display_of
 from ._record import Record
 from ._run import Run
@@ -77,7 +78,8 @@ def fit(
         metrics: Names or functions like the loss; None takes what is usual for the loss.
         drop_last: Whether a smaller last batch is left out.
         backend: "compiled": many steps in one program. "eager": layer by layer. Or a `Compute`,
-            which also says in how many parts a batch is computed, and in which precision.
+            which also says in how many parts a batch is computed, in which precision, and on
+            which devices.
         path: The run folder to make: config.json, log.jsonl, state.safetensors.
         checkpoint_every: Steps between checkpoints; None: one at the end of each epoch.
         log_every: Steps between rows of the log; None: one row at the end of each epoch.
@@ -112,8 +114,8 @@ def fit(
         if folder is None:
             told(job, at, "start", job.run(at))
             return trained(job, at)
-        with held(folder.path):
-            folder.create(_config(job, folder))
+        with held_by_first(folder.path):
+            by_first(lambda: folder.create(_config(job, folder)))
             told(job, at, "start", job.run(at))
             save(job, at)
             return trained(job, at)
@@ -130,6 +132,7 @@ def resume(
     metrics: tuple[str | Score | Seeing, ...] | None = None,
     optimizer: optim.Optimizer | optax.GradientTransformation | None = None,
     epochs: int | None = None,
+    backend: Backend | Compute | None = None,
     anyway: bool = False,
     progress: str | Display = "auto",
     callbacks: Callbacks = (),
@@ -149,6 +152,8 @@ def resume(
         optimizer: The same optimizer, where it holds code of optax.
         epochs: Another total of epochs, to train further; schedules that count in fractions
             of a run count in those of the longer one.
+        backend: Another way to compute from here on, such as on other devices, which rounds
+            otherwise. None: as before.
         anyway: Whether to continue under other versions, device, settings or threads, or with a
             forward that computes something else.
         progress: As in `fit`.
@@ -162,11 +167,12 @@ def resume(
         Interrupted: As in `fit`.
         CallbackError: As in `fit`.
     """
-    with held(required(path_of(path))):
+    with held_by_first(required(path_of(path))):
         folder, checkpoint = opened(path_of(path))
         facts, arrays = checkpoint.facts, dict(checkpoint.arrays)
         rows = arrays.pop("record")
         plan = plan_of(facts["plan"], loss, metrics, epochs, optimizer)
+        plan = plan if backend is None else replace(plan, backend=compute_of(backend))
         _require_epochs(plan, len(facts["history"]) + (len(rows) > 0))
         task = _task(model, plan.loss, plan.metrics)
         with model.precision():
@@ -187,8 +193,8 @@ def resume(
             )
             _require_step(job, at, str(path))
             job.batches.restore(facts.get("stream"), job.step(at))
-            folder.describe(_config(job, folder))
-            folder.rewind(job.step(at), at.history)
+            by_first(lambda: folder.describe(_config(job, folder)))
+            by_first(lambda: folder.rewind(job.step(at), at.history))
             if canonical(facts["plan"]) == canonical(job.facts["plan"]):
                 job.saved = job.step(at)
             told(job, at, "start", job.run(at))
@@ -222,7 +228,7 @@ def _job(
     progress: str | Display,
     callbacks: tuple[Callback, ...],
 ) -> Job:
-    display = display_of(progress)
+    display = display_of(progress if is_first() else "none")
     traced = tuple(callback for callback in callbacks if callback.when == "update")
     runner = Runner(task, plan.optimizer, plan.backend, traced)
     task = runner.task
@@ -238,7 +244,12 @@ def _job(
         "validation": held_out.sha256() if folder and held_out else None,
         "fingerprint": fingerprint(),
     }
+    if plan.backend.devices is not None:
+        plan.backend.devices.require_batch(plan.batch_size)
     batches = _batches(task, plan, given if isinstance(given, Stream) else found)
+    if isinstance(batches, Feed) and runner.grid is not None:
+        placed = runner.grid.everywhere((batches.inputs, batches.targets))
+        batches = replace(batches, inputs=placed[0], targets=placed[1])
     optimizer = runner.optimizer.over(len(batches), plan.epochs)
     if optimizer != runner.optimizer:
         runner = replace(runner, optimizer=optimizer)

@@ -6,6 +6,7 @@ import math
 import time
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from tensorem.errors import ArgumentError, DataError
@@ -19,6 +20,7 @@ from ._folder import Folder
 from ._log import Entry
 from ._pace import Pace
 from ._plan import Plan
+from ._processes import agreed, by_first
 from ._progress import Display, Moment
 from ._record import Record
 from ._run import CallbackError, EpochEvent, NonFinite, Run
@@ -26,6 +28,7 @@ from ._runner import Runner
 from ._signals import Interrupted, Signals
 from ._state import State, named_arrays, nonfinite
 from ._task import Task
+from ._whole import whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -147,8 +150,7 @@ def _epoch(job: Job, at: Standing, pace: Pace) -> Standing:
         before, at = len(at.record), replace(at, state=state, record=record)
         _require_finite_loss(job, at, before)
         job.display.moved(_moment(job, at))
-        if job.folder:
-            job.folder.log(_step_rows(job, at, before))
+        _log(job, _step_rows(job, at, before))
         at = _steps_told(job, at, before)
         if len(record) < len(job.batches):
             _pause(job, at)
@@ -171,20 +173,24 @@ def _closed(job: Job, at: Standing, started: float) -> Standing:
     closed = replace(at, record=Record.empty(job.task.names), history=(*at.history, row))
     event = EpochEvent(len(closed.history), job.step(closed), row, job.run(closed))
     closed = told(job, closed, "epoch", event, safe=at)
-    if job.folder:
-        job.folder.log([row])
+    _log(job, [row])
     job.display.finished(moment, row, time.perf_counter() - started)
     _pause(job, closed)
     return closed
 
 
+def _log(job: Job, rows: list[Entry]) -> None:
+    if job.folder is not None and rows:
+        by_first(partial(job.folder.log, rows))
+
+
 def _pause(job: Job, at: Standing) -> None:
     """Save where that is due; stop where that was asked for."""
-    stopping = job.signals.received is not None
+    stopping = agreed(job.signals.received or 0)
     if stopping or _due(job, at):
         save(job, at)
     if stopping:
-        raise Interrupted(_farewell(job, at), job.run(at), job.signals.received or 0)
+        raise Interrupted(_farewell(job, at), job.run(at), stopping)
 
 
 def _due(job: Job, at: Standing) -> bool:
@@ -203,7 +209,7 @@ def save(job: Job, at: Standing) -> None:
     arrays = named_arrays(at.whole()) | {"record": at.record.rows}
     facts = {**job.facts, "history": list(at.history), "stopped": at.stopped}
     facts["stream"] = job.batches.position(job.step(at))
-    job.folder.save(Checkpoint(arrays, facts))
+    by_first(partial(job.folder.save, Checkpoint(arrays, facts)))
     job.saved = job.step(at)
     told(job, at, "save", job.run(at))
 
@@ -221,7 +227,8 @@ def _row(job: Job, at: Standing) -> Entry:
     step = job.step(at)
     row: Entry = {"epoch": len(at.history) + 1, "step": step, **at.record.means()}
     if job.validation is not None:
-        model = job.task.model.replace(params=at.state.params, buffers=at.state.buffers)
+        arrays = whole((at.state.params, at.state.buffers))
+        model = job.task.model.replace(params=arrays[0], buffers=arrays[1])
         scores = scored(job.task, model, job.validation, 256)
         row |= {f"val_{name}": value for name, value in scores.items()}
     row |= learning_rates(job.runner.optimizer, step - 1)

@@ -18,6 +18,7 @@ from ._log import Entry, is_rate
 from ._plan import Plan
 from ._state import Arrays, State, used_up
 from ._task import Task
+from ._whole import whole
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -79,7 +80,7 @@ class Run:
 
     def _model(self, params: Arrays, buffers: Arrays) -> nn.Model:
         with self.task.model.precision():
-            params, buffers = jax.tree.map(jnp.array, (params, buffers))
+            params, buffers = jax.tree.map(jnp.array, whole((params, buffers)))
         return self.task.model.replace(params=params, buffers=buffers)
 
     @property

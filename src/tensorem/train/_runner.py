@@ -23,8 +23,10 @@ from ._checks import checked
 from ._compute import Backend, Compute, compute_of
 from ._feed import Batches, Inputs, Targets, examples, taken
 from ._feed import feed as feed
+from ._mesh import Grid, grid_of
 from ._objective import View, bare
 from ._pace import Pace
+from ._processes import agreed
 from ._record import Record
 from ._state import Arrays, State, trained, unused
 from ._step import (
@@ -38,8 +40,11 @@ from ._step import (
     make_step,
     make_summed,
     make_tell,
+    settled,
+    spread,
 )
 from ._task import Scores, Task
+from ._whole import whole
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,7 +100,8 @@ class Runner:
                 params, buffers, rand.jax_key(seed)
             )
             names = self.task.names
-            return replace(state, callbacks=begun(self.callbacks, state, names, names))
+            state = replace(state, callbacks=begun(self.callbacks, state, names, names))
+            return state if self.grid is None else self.grid.place(state)
 
     def step(self, state: State, x: Any, y: Any) -> tuple[State, Record]:
         """One step on one batch. The state that goes in is used up.
@@ -151,21 +157,27 @@ class Runner:
         advance, taken = self._advance, int(unused(state).step)
         epoch, done = divmod(taken, len(batches))
         for piece in batches.pieces(epoch, done):
+            given = (piece.inputs, piece.targets)
+            given = given if self.grid is None else self.grid.everywhere(given)
             while done < piece.end:
                 started, at = time.perf_counter(), done - piece.begin
-                n = pace.length(taken, piece.end - done)
-                given = (piece.inputs, piece.targets, piece.order)
-                state, rows = advance(unused(state), *given, at, at + n)
+                n = agreed(pace.length(taken, piece.end - done))
+                state, rows = advance(unused(state), *given, piece.order, at, at + n)
                 record = record.followed_by(rows)
                 pace.took(piece.order.shape, n, time.perf_counter() - started)
                 taken, done = taken + n, done + n
                 yield state, record
 
     @cached_property
+    def grid(self) -> Grid | None:
+        """Where its arrays lie; None on one device."""
+        return grid_of(compute_of(self.backend).devices, self.task.model.params)
+
+    @cached_property
     def _advance(self) -> Advance:
         compute = compute_of(self.backend)
         advance = _compiled if compute.backend == "compiled" else _eager
-        return advance(self.task, self.optimizer, compute, self.callbacks)
+        return advance(self.task, self.optimizer, compute, self.callbacks, self.grid)
 
 
 def _require_traced(callback: Callback) -> None:
@@ -238,13 +250,18 @@ over the batches order[i], and a row for each of these steps."""
 
 
 def _compiled(
-    task: Task, optimizer: optim.Optimizer, compute: Compute, callbacks: tuple[Callback, ...]
+    task: Task,
+    optimizer: optim.Optimizer,
+    compute: Compute,
+    callbacks: tuple[Callback, ...],
+    grid: Grid | None,
 ) -> Advance:
     """Many steps in one program."""
     built, scores, update = task.model.built, task.scores, Update(optimizer.transform())
     frozen = _frozen(task, optimizer)
     forward = _forward(built.layer, nn.Context(training=True), compute)
-    gradient = make_gradient(make_summed(forward, scores), frozen, compute.accumulate)
+    summed = spread(make_summed(forward, scores), grid)
+    gradient = make_gradient(summed, frozen, compute.accumulate)
     own, tell = scores.own, make_tell(callbacks, task.names)
 
     def of_user(state: State, inputs: Inputs, targets: Targets) -> tuple[Any, ...]:
@@ -260,7 +277,8 @@ def _compiled(
 
     rule = optimizer if _is_ours(optimizer) else object()
     key = (built.layer, scores, frozen, rule, compute, callbacks)
-    programs = Programs(key, lambda: make_chunk(make_step(gradient, update, frozen, tell)))
+    step = settled(make_step(gradient, update, frozen, tell), grid)
+    programs = Programs(key, lambda: make_chunk(step))
 
     def advance(
         state: State, inputs: Inputs, targets: Targets, order: Order, start: int, stop: int
@@ -271,8 +289,9 @@ def _compiled(
             return spelled(of_user, state, batch(inputs, order), batch(targets, order))[0]
 
         chunk = programs.of((inputs, targets, order), spell)
+        state = state if grid is None else grid.place(state)
         state, rows = chunk(state, inputs, targets, order, np.int32(start), np.int32(stop))
-        return state, np.asarray(rows)[start:stop]
+        return state, np.asarray(whole(rows))[start:stop]
 
     return advance
 
@@ -286,7 +305,11 @@ def _is_ours(optimizer: optim.Optimizer) -> bool:
 
 
 def _eager(
-    task: Task, optimizer: optim.Optimizer, compute: Compute, callbacks: tuple[Callback, ...]
+    task: Task,
+    optimizer: optim.Optimizer,
+    compute: Compute,
+    callbacks: tuple[Callback, ...],
+    grid: Grid | None,
 ) -> Advance:
     """One step after another, layer by layer, each layer a program of its own."""
     scores, update = task.scores, Update(optimizer.transform())

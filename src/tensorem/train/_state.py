@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 
 from tensorem.errors import ArgumentError, FileError
 
+from ._whole import whole
+
 Arrays = dict[str, Array]
 _SAVED = ("params", "buffers", "optimizer", "step", "callbacks")
 
@@ -73,7 +75,7 @@ def unused(state: State) -> State:
 def nonfinite(params: Arrays) -> tuple[str, float] | None:
     """A parameter that is not finite throughout, and such a value of it."""
     for name, array in params.items():
-        values = np.asarray(array, np.float64)
+        values = np.asarray(whole(array), np.float64)
         if not np.isfinite(values).all():
             return name, float(values[~np.isfinite(values)][0])
     return None
@@ -81,7 +83,7 @@ def nonfinite(params: Arrays) -> tuple[str, float] | None:
 
 def named_arrays(state: State) -> dict[str, NDArray[Any]]:
     """The arrays of a state by name, such as "params.0.weight"; the key follows from the seed."""
-    return {name: np.asarray(leaf) for name, leaf in _named_leaves(state)}
+    return {name: np.asarray(whole(leaf)) for name, leaf in _named_leaves(state)}
 
 
 def with_arrays(state: State, arrays: dict[str, NDArray[Any]], where: str) -> State:

@@ -17,6 +17,7 @@ from tensorem.losses import Pair
 
 from ._callback import Callback, Updated, answered
 from ._feed import Inputs, Targets, taken
+from ._mesh import Grid
 from ._objective import View
 from ._state import Arrays, State, trained
 from ._task import as_row
@@ -74,6 +75,16 @@ def make_summed(forward: Forward, measure: Measure) -> Summed:
     return summed
 
 
+def spread(summed: Summed, grid: Grid | None) -> Summed:
+    """The same with the rows of a batch split among devices."""
+
+    def split(params: Arrays, state: State, inputs: Inputs, targets: Targets) -> Any:
+        assert grid is not None
+        return summed(params, state, *grid.rows((inputs, targets)))
+
+    return summed if grid is None else split
+
+
 Gradient = Callable[[State, Inputs, Targets], tuple[Arrays, Arrays, Array]]
 """(state, inputs, targets) -> (gradients of the mean loss, buffers after it, its row)."""
 
@@ -126,6 +137,16 @@ def _parted(batch: Any, parts: int) -> tuple[Any, Any]:
     even = size // each * each
     stacked = jax.tree.map(lambda a: a[:even].reshape(-1, each, *a.shape[1:]), batch)
     return stacked, jax.tree.map(lambda a: a[even:], batch) if even < size else None
+
+
+def settled(step: Step, grid: Grid | None) -> Step:
+    """The same with the arrays of its state where they lay before."""
+
+    def stay(state: State, inputs: Inputs, targets: Targets) -> tuple[State, Array]:
+        assert grid is not None
+        return grid.held(step(state, inputs, targets))
+
+    return step if grid is None else stay
 
 
 Tell = Callable[[State, Array], State]
