@@ -186,10 +186,15 @@ def test_precision_parts_metrics_and_tensorboard(tmp_path: Path, capsys: Capture
     assert found["test"].keys() == {"loss", "accuracy"}
     config = json.loads((tmp_path / "x" / "config.json").read_text())
     assert config["plan"]["backend"] == {
-        "backend": "compiled", "accumulate": 2, "precision": "bf16",
+        "backend": "compiled", "accumulate": 2, "precision": "bf16", "devices": None,
     }  # fmt: skip
     assert config["saving"] == {"checkpoint_every": 3, "log_every": 2}
     assert any((tmp_path / "logs").iterdir())
+
+
+def test_devices_are_those_that_there_are(tmp_path: Path, capsys: Capture) -> None:
+    assert main([*GIVEN, "--devices", "99", "--path", str(tmp_path / "x")]) == 2
+    assert "A Mesh takes up to the" in capsys.readouterr().err
 
 
 def test_numbers_are_met_by_other_losses(tmp_path: Path, capsys: Capture) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from small import cnn, fit, mlp, normed, rows, state_of
+from small import fit, mlp, normed, rows, state_of
 
 from tensorem import train
 from tensorem.errors import ArgumentError
@@ -70,13 +70,13 @@ def test_two_processes_give_what_one_gives(tmp_path: Path) -> None:
 
 def test_one_device_is_a_mesh_too(tmp_path: Path) -> None:
     at = train.Compute(devices=train.Mesh(1, rules={"*": "data"}))
-    run, one = fit(cnn(), tmp_path / "mesh", backend=at), fit(cnn())
+    run, one = fit(mlp(), tmp_path / "mesh", backend=at), fit(mlp())
     for name, array in one.model.params.items():
         np.testing.assert_allclose(run.model.params[name], array, rtol=0, atol=ROUNDING)
     recorded = train.read_config(tmp_path / "mesh")["plan"]["backend"]
     assert recorded["devices"] == {"data": 1, "model": 1, "rules": [["*", "data"]]}
     before = state_of(tmp_path / "mesh")
-    again = train.resume(tmp_path / "mesh", cnn(), rows(cnn()), progress="none")
+    again = train.resume(tmp_path / "mesh", mlp(), rows(mlp()), progress="none")
     assert again.plan.backend == at and state_of(tmp_path / "mesh") == before
 
 

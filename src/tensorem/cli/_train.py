@@ -87,6 +87,9 @@ class Train:
     precision: Literal["float32", "bf16"] = "float32"
     """What the model computes in; parameters and optimizer stay float32."""
 
+    devices: Count = 1
+    """How many devices compute each batch together."""
+
     validation: Share = 0.0
     """The share of the training examples that is held out and scored after each epoch."""
 
@@ -152,7 +155,8 @@ def _compute(given: Train) -> Any:
     from tensorem import train
 
     precision = None if given.precision == "float32" else given.precision
-    return train.Compute(given.backend, given.accumulate, precision)
+    devices = train.Mesh(given.devices) if given.devices > 1 else None
+    return train.Compute(given.backend, given.accumulate, precision, devices)
 
 
 def _monitor(given: Train, loss: str) -> str:
