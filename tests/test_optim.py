@@ -20,6 +20,7 @@ GIVEN: dict[str, list[Any]] = {
     "clip_grad_norm": [1.0],
     "clip_grad_value": [0.5],
     "groups": [{"a.*": optim.sgd(0.1), "b.*": None, "*": optim.muon()}],
+    "scaled": [optim.adam(0.1)],
     "from_optax": [optax.adabelief(1e-3)],
     "constant": [0.3],
     "step_lr": [0.1, optim.epochs(1.5)],

@@ -124,7 +124,7 @@ ELSEWHERE: Mapping[str, str] = {
         ("ChainedScheduler", "MultiplicativeLR"),
         "a schedule is the lr of an optimizer, any function of the step: optim.function",
     ),
-    "ReduceLROnPlateau": "schedules are functions of the step alone: optim.step_lr",
+    "ReduceLROnPlateau": "a callback, with optim.scaled(...): train.ReduceLROnPlateau",
     **dict.fromkeys(("clip_grad_norm", "clip_grad_norm_"), _CLIPPED.format("norm")),
     **dict.fromkeys(("clip_grad_value", "clip_grad_value_"), _CLIPPED.format("value")),
     **dict.fromkeys(

@@ -44,6 +44,8 @@ from ._read import frozen_of as frozen_of
 from ._read import learning_rates as learning_rates
 from ._read import needs_code as needs_code
 from ._read import rates_of as rates_of
+from ._scaled import Scaled as Scaled
+from ._scaled import scaled as scaled
 from ._schedules import constant as constant
 from ._schedules import cosine_lr as cosine_lr
 from ._schedules import cosine_restarts_lr as cosine_restarts_lr
@@ -77,6 +79,7 @@ __all__ = [
     "OPTIMIZERS",
     "Optimizer",
     "SCHEDULES",
+    "Scaled",
     "Schedule",
     "adadelta",
     "adafactor",
@@ -117,6 +120,7 @@ __all__ = [
     "radam",
     "rates_of",
     "rmsprop",
+    "scaled",
     "sequential_lr",
     "sgd",
     "step_lr",

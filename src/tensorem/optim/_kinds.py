@@ -102,6 +102,13 @@ def _members(name: str, value: Any) -> object:
     return found
 
 
+def _one(name: str, value: Any) -> object:
+    try:
+        return optimizer_of(value)
+    except ArgumentError:
+        raise ArgumentError(f"takes one optimizer of tensorem.optim, got {value!r}.") from None
+
+
 def _groups(name: str, value: Any) -> object:
     pairs = tuple(value.items()) if isinstance(value, Mapping) else value
     if not isinstance(pairs, tuple) or not pairs or not all(map(_is_pair, pairs)):
@@ -168,6 +175,7 @@ Anneal = Annotated[str, _words("cos", "linear")]
 Mode = Annotated[str, _words("triangular", "triangular2", "exp_range")]
 Adjust = Annotated[str, _words("original", "match_rms_adamw")]
 Member = Annotated[Optimizer, _members]
+One = Annotated[Optimizer, _one]
 Groups = Annotated["Mapping[str, Optimizer | optax.GradientTransformation | None]", _groups]
 Rates = Annotated["float | Schedule | Callable[[Any], Any]", _schedules]
 Transform = Annotated["optax.GradientTransformation", _transform]

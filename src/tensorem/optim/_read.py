@@ -86,6 +86,8 @@ def rates_of(optimizer: Optimizer) -> Rates:
     if optimizer.name in ("from_optax", "frozen"):
         return {}
     given: dict[str, Any] = dict(optimizer.arguments)
+    if optimizer.name == "scaled":
+        return rates_of(given["optimizer"])
     if optimizer.name == "groups":
         return {
             f"lr[{pattern}]" if name == "lr" else name: rate
@@ -130,6 +132,8 @@ def frozen_of(optimizer: Optimizer, names: Iterable[str]) -> frozenset[str]:
     known, given = list(names), dict[str, Any](optimizer.arguments)
     if optimizer.name == "frozen":
         return frozenset(known)
+    if optimizer.name == "scaled":
+        return frozen_of(given["optimizer"], known)
     if optimizer.name == "chain":
         return frozenset[str]().union(*(frozen_of(o, known) for o in given["optimizers"]))
     if optimizer.name != "groups":
@@ -151,8 +155,8 @@ def check_params(optimizer: Optimizer, params: Mapping[str, Any]) -> None:
         >>> check_params(adam(1e-3, eps=1e-4), {"weight": np.zeros(3, np.float16)})
     """
     given: dict[str, Any] = dict(optimizer.arguments)
-    if optimizer.name == "chain":
-        for part in given["optimizers"]:
+    if optimizer.name in ("chain", "scaled"):
+        for part in given.get("optimizers") or (given["optimizer"],):
             check_params(part, params)
     elif optimizer.name == "groups":
         require_members(dict(given["groups"]), params)

@@ -20,6 +20,7 @@ from ._bound import steps as steps
 from ._callback import Callback as Callback
 from ._callback import Callbacks as Callbacks
 from ._callback import Memory as Memory
+from ._callback import Rescale as Rescale
 from ._callback import StepEvent as StepEvent
 from ._callback import Stop as Stop
 from ._callback import Updated as Updated
@@ -61,6 +62,7 @@ from ._objective import total as total
 from ._objective import weighted as weighted
 from ._pace import Pace as Pace
 from ._plan import Plan as Plan
+from ._plateau import ReduceLROnPlateau as ReduceLROnPlateau
 from ._progress import Display as Display
 from ._progress import Moment as Moment
 from ._record import Record as Record
@@ -126,6 +128,8 @@ __all__ = [
     "Plan",
     "RateCurve",
     "Record",
+    "ReduceLROnPlateau",
+    "Rescale",
     "Run",
     "RunInfo",
     "Runner",

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Protocol, get_args
 
 import jax
 import numpy as np
 from jax import Array
 
+from tensorem import optim
+from tensorem.calls import AT_LEAST_0, named, number
 from tensorem.errors import ArgumentError, ResumeError
 
 from ._state import State
@@ -52,8 +54,10 @@ class Callback(Protocol):
         """
         ...
 
-    def update(self, memory: Memory, event: Any, /) -> Memory | Stop | None:
-        """The memory after an event; None leaves it as it is, `Stop` ends the run."""
+    def update(self, memory: Memory, event: Any, /) -> Memory | Stop | Rescale | None:
+        """The memory after an event; None leaves it as it is, `Stop` ends the run, and at "epoch"
+        `Rescale` changes the length of the steps.
+        """
         ...
 
 
@@ -71,6 +75,19 @@ class Stop:
     """
 
     because: str
+    memory: Memory = None
+
+
+@dataclass(frozen=True, eq=False)
+class Rescale:
+    """The answer of a callback, at "epoch", that multiplies the steps of `optim.scaled`.
+
+    Args:
+        factor: What the scale is multiplied by.
+        memory: The memory after the event; None leaves it as it is.
+    """
+
+    factor: float
     memory: Memory = None
 
 
@@ -198,11 +215,21 @@ def on_host(memory: Memory) -> Memory:
     return jax.tree.map(lambda x: x if isinstance(x, np.ndarray) else np.array(x), whole(memory))
 
 
-def answered(callback: Callback, memory: Memory, event: object) -> tuple[Memory, str]:
-    """What a callback remembers after an event, and why it stops the run, if it does.
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """What a callback answered: its memory, why it stops the run, the factor of the steps."""
+
+    memory: Memory
+    stop: str = ""
+    factor: float = 1.0
+
+
+def answered(callback: Callback, memory: Memory, event: object) -> Answer:
+    """What a callback answers to an event.
 
     Raises:
-        ArgumentError: It raised, its memory has another form, or it stops within a step.
+        ArgumentError: It raised, its memory has another form, it stops within a step, or it scales
+            the steps at another moment than "epoch".
     """
     try:
         answer = callback.update(memory, event)
@@ -211,15 +238,48 @@ def answered(callback: Callback, memory: Memory, event: object) -> tuple[Memory,
             f"The callback {callback.name} takes its event without an error, got "
             f"{type(error).__name__}: {error}"
         ) from error
-    stop = answer.because if isinstance(answer, Stop) else ""
-    if stop and callback.when == "update":
+    if isinstance(answer, Rescale) and callback.when != "epoch":
+        raise ArgumentError(
+            f'{callback.name} takes a Rescale at "epoch" only, got one at {callback.when!r}.'
+        )
+    if isinstance(answer, Stop) and callback.when == "update":
         raise ArgumentError(f"{callback.name} takes no Stop within a compiled step, got one.")
-    after = answer.memory if isinstance(answer, Stop) else answer
+    stop = answer.because if isinstance(answer, Stop) else ""
+    factor = answer.factor if isinstance(answer, Rescale) else 1.0
+    after = answer.memory if isinstance(answer, Stop | Rescale) else answer
     if after is None:
-        return memory, stop
+        return Answer(memory, stop, factor)
     after = after if callback.when == "update" else on_host(after)
     _require_form(callback, memory, after)
-    return after, stop
+    return Answer(after, stop, factor)
+
+
+def require_scale(name: str, state: State) -> optim.Scaled:
+    """The state of an optimizer that has a scale.
+
+    Raises:
+        ArgumentError: It has none.
+    """
+    found = state.optimizer
+    if not isinstance(found, optim.Scaled):
+        raise ArgumentError(
+            f"{name} takes an optimizer whose steps have a scale, got another.",
+            help="optimizer=optim.scaled(optim.adam(1e-3)).",
+        )
+    return found
+
+
+def rescaled(name: str, state: State, factor: float) -> State:
+    """The same state with steps that are longer or shorter by a factor from now on.
+
+    Raises:
+        ArgumentError: The optimizer has no scale, or the factor is no finite number of at least 0.
+    """
+    found = require_scale(name, state)
+    with named(name):
+        factor = number("factor", factor, AT_LEAST_0)
+    scale = jax.device_put(np.asarray(found.number * factor, np.float32), found.scale.sharding)
+    return replace(state, optimizer=found._replace(scale=scale))
 
 
 def _require_form(callback: Callback, before: Memory, after: Memory) -> None:
@@ -247,7 +307,9 @@ def described(callback: Callback) -> dict[str, Any]:
 
 
 def again(
-    recorded: list[dict[str, Any]], given: tuple[Callback, ...], ours: dict[str, Callable[..., Any]]
+    recorded: list[dict[str, Any]],
+    given: tuple[Callback, ...],
+    ours: Mapping[str, Callable[..., Any]],
 ) -> tuple[Callback, ...]:
     """The callbacks of a resumed run: those given, and before them ours that were recorded.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -49,19 +49,19 @@ class EarlyStopping:
     when: ClassVar[When] = "epoch"
 
     def __post_init__(self) -> None:
-        _check_mode(self, self.mode)
+        require_mode(self, self.mode)
         with named("EarlyStopping"):
             integer("patience", self.patience, 0)
             number("min_delta", self.min_delta, AT_LEAST_0)
 
     def init(self, state: State, names: tuple[str, ...]) -> Memory:
         """The best value, and the epochs since."""
-        _require_column(self, self.monitor, names)
+        require_column(self, self.monitor, names)
         return {"best": np.float64(np.nan), "since": np.int64(0)}
 
     def update(self, memory: Memory, event: EpochEvent) -> Memory | Stop:
         """Count the epochs since the best one."""
-        value = _value(event.row, self.monitor)
+        value = column_value(event.row, self.monitor)
         if _is_better(value, memory["best"], self.mode, self.min_delta):
             return {"best": np.float64(value), "since": np.int64(0)}
         after = {**memory, "since": np.int64(memory["since"] + 1)}
@@ -99,16 +99,16 @@ class KeepBest:
     when: ClassVar[When] = "epoch"
 
     def __post_init__(self) -> None:
-        _check_mode(self, self.mode)
+        require_mode(self, self.mode)
 
     def init(self, state: State, names: tuple[str, ...]) -> Memory:
         """The first arrays, of epoch 0, whose value is not known."""
-        _require_column(self, self.monitor, names)
+        require_column(self, self.monitor, names)
         return _snapshot(np.nan, 0, state)
 
     def update(self, memory: Memory, event: EpochEvent) -> Memory:
         """Take over the arrays of a better epoch."""
-        value = _value(event.row, self.monitor)
+        value = column_value(event.row, self.monitor)
         if not _is_better(value, memory["value"], self.mode, 0.0):
             return memory
         return _snapshot(value, event.epoch, event.run.state)
@@ -219,11 +219,6 @@ class SWA:
         return memory["params"] if memory["epochs"] else state.params, state.buffers
 
 
-OURS: dict[str, Callable[..., Any]] = {
-    kind.__name__: kind for kind in (EarlyStopping, KeepBest, EMA, SWA)
-}
-
-
 def _toward(part: jax.Array) -> Callable[[jax.Array, jax.Array], jax.Array]:
     return lambda average, new: average + part.astype(average.dtype) * (new - average)
 
@@ -233,7 +228,7 @@ def _snapshot(value: float, epoch: int, state: State) -> Memory:
     return facts | {"params": state.params, "buffers": state.buffers}
 
 
-def _value(row: Entry, column: str) -> float:
+def column_value(row: Entry, column: str) -> float:
     """A value that is no finite number is null in a row."""
     return np.nan if row[column] is None else float(row[column])
 
@@ -244,12 +239,14 @@ def _is_better(value: float, best: float, mode: Mode, least: float) -> bool:
     return bool(value < best - least if mode == "min" else value > best + least)
 
 
-def _check_mode(callback: object, mode: object) -> None:
+def require_mode(callback: object, mode: object) -> None:
+    """Raise unless a mode is one."""
     if mode not in ("min", "max"):
         raise ArgumentError(f"{type(callback).__name__} takes mode of min, max, got {mode!r}.")
 
 
-def _require_column(callback: object, monitor: str, names: tuple[str, ...]) -> None:
+def require_column(callback: object, monitor: str, names: tuple[str, ...]) -> None:
+    """Raise unless a row of an epoch has a column."""
     if monitor not in names:
         raise ArgumentError(
             f"{type(callback).__name__} takes monitor of {', '.join(names)}, got {monitor!r}.",

@@ -15,7 +15,7 @@ from tensorem.disk import path_of
 from tensorem.errors import ArgumentError, DataError, FileError, ResumeError
 
 from ._callback import Callback, Callbacks, again, begun, callbacks_of, described
-from ._callbacks import OURS
+from ._callbacks import EMA, SWA, EarlyStopping, KeepBest
 from ._checkpoint import canonical
 from ._checks import Checks, checked
 from ._compute import Backend, Compute, compute_of
@@ -25,6 +25,7 @@ from ._folder import FORMAT, Folder, opened, required
 from ._job import Job, Standing, save, told, trained
 from ._objective import Score, Seeing
 from ._plan import Plan, plan_of
+from ._plateau import ReduceLROnPlateau
 from ._processes import by_first, held_by_first, is_first
 from ._progress import Display, display_of
 from ._record import Record
@@ -35,6 +36,8 @@ from ._stream import Stream, StreamFeed, streamed
 from ._task import Task
 
 _ADAM = optim.adam(1e-3)
+OURS = {kind.__name__: kind for kind in (EarlyStopping, KeepBest, EMA, SWA, ReduceLROnPlateau)}
+"""The callbacks that a resumed run makes again by itself."""
 
 
 @called

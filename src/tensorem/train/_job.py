@@ -10,9 +10,9 @@ from functools import partial
 from typing import Any
 
 from tensorem.errors import ArgumentError, DataError
-from tensorem.optim import learning_rates, needs_code
+from tensorem.optim import Scaled, learning_rates, needs_code
 
-from ._callback import Callback, Memory, StepEvent, When, answered
+from ._callback import Callback, Memory, StepEvent, When, answered, rescaled
 from ._checkpoint import Checkpoint
 from ._evaluate import scored
 from ._feed import Batches, Examples
@@ -123,15 +123,17 @@ def told(
     for callback in job.callbacks:
         if callback.when == when:
             try:
-                memory, stop = answered(callback, at.memory.get(callback.name, ()), event)
+                answer = answered(callback, at.memory.get(callback.name, ()), event)
+                if answer.factor != 1.0:
+                    at = replace(at, state=rescaled(callback.name, at.state, answer.factor))
             except BaseException as error:
                 if safe is not None:
                     save(job, safe)
                 if isinstance(error, ArgumentError):
                     raise _failed(job, safe or at, error) from error.__cause__
                 raise
-            kept = {callback.name: memory} if callback.name in at.memory else {}
-            at = replace(at, memory=at.memory | kept, stopped=at.stopped or stop)
+            kept = {callback.name: answer.memory} if callback.name in at.memory else {}
+            at = replace(at, memory=at.memory | kept, stopped=at.stopped or answer.stop)
     return at
 
 
@@ -231,8 +233,15 @@ def _row(job: Job, at: Standing) -> Entry:
         model = job.task.model.replace(params=arrays[0], buffers=arrays[1])
         scores = scored(job.task, model, job.validation, 256)
         row |= {f"val_{name}": value for name, value in scores.items()}
-    row |= learning_rates(job.runner.optimizer, step - 1)
+    row |= _rates(job, at, step - 1)
     return _as_json(row)
+
+
+def _rates(job: Job, at: Standing, step: int) -> dict[str, float]:
+    """The learning rates of a step, under the scale of its epoch."""
+    rates, optimizer = learning_rates(job.runner.optimizer, step), at.state.optimizer
+    scale = optimizer.number if isinstance(optimizer, Scaled) else 1.0
+    return {name: rate * scale for name, rate in rates.items()}
 
 
 def _as_json(row: Entry) -> Entry:
@@ -253,7 +262,7 @@ def _step_rows(job: Job, at: Standing, before: int) -> list[Entry]:
                 "in_epoch": len(at.history) + 1,
                 "step": first + i,
                 **at.record.means(max(0, i - every), i),
-                **learning_rates(job.runner.optimizer, first + i - 1),
+                **_rates(job, at, first + i - 1),
             }
         )
         for i in due
@@ -299,14 +308,14 @@ def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
         f"Training takes steps with finite values, got {value} in {what} at epoch {event.epoch}, "
         f"step {event.step}.",
         where=f"{path}, whose last checkpoint is of step {job.saved}" if path else "",
-        help=f"a smaller learning rate{_than(job, step)}, inputs on a smaller scale, or "
+        help=f"a smaller learning rate{_than(job, at, step)}, inputs on a smaller scale, or "
         "optim.chain(optim.clip_grad_norm(1.0), ...).",
     )
 
 
-def _than(job: Job, step: int) -> str:
+def _than(job: Job, at: Standing, step: int) -> str:
     """The learning rates of a step, where they are known."""
-    rates = learning_rates(job.runner.optimizer, step).values()
+    rates = _rates(job, at, step).values()
     return f" than {', '.join(map(str, rates))}" if rates else ""
 
 

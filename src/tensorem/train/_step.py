@@ -184,7 +184,7 @@ def make_tell(callbacks: Sequence[Callback], names: tuple[str, ...]) -> Tell:
         memories = dict(state.callbacks)
         for callback in callbacks:
             before = memories.get(callback.name, ())
-            after, _ = answered(callback, before, event)
+            after = answered(callback, before, event).memory
             memories |= {callback.name: after} if callback.name in memories else {}
         return replace(state, callbacks=memories)
 
