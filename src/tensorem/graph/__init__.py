@@ -8,6 +8,12 @@ from ._capture import capture as capture
 from ._graph import Graph as Graph
 from ._graph import Node as Node
 from ._graph import is_constant as is_constant
+from ._identities import REWRITES as REWRITES
+from ._identities import Rewrite as Rewrite
+from ._identities import fold_batch_norm as fold_batch_norm
+from ._identities import fold_constants as fold_constants
+from ._identities import fuse_linear as fuse_linear
+from ._identities import share_equal as share_equal
 from ._json import from_json as from_json
 from ._json import graph_hash as graph_hash
 from ._json import to_json as to_json
@@ -31,17 +37,23 @@ __all__ = [
     "Captured",
     "Graph",
     "Node",
+    "REWRITES",
+    "Rewrite",
     "Trained",
     "by_rows",
     "capture",
     "capture_model",
     "drop_dead",
+    "fold_batch_norm",
+    "fold_constants",
     "from_json",
+    "fuse_linear",
     "graph_hash",
     "graph_of",
     "is_constant",
     "read",
     "require_bound",
+    "share_equal",
     "simplify",
     "sizes",
     "to_jax",
