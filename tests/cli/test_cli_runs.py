@@ -225,6 +225,45 @@ def test_show_prints_the_run_and_writes_its_report(run: Path, capsys: Capture) -
     assert found["report"] == str(run / "report.html")
 
 
+def test_show_draws_the_graph_on_a_page(run: Path, capsys: Capture) -> None:
+    assert main(["show", str(run), "--graph"]) == 0
+    assert f"graph: {run / 'graph.html'}" in capsys.readouterr().out
+    page = (run / "graph.html").read_text()
+    assert "<svg" in page and page.count('class="op"') == len(tm.files.load_graph(run).nodes)
+    assert "http" not in page.replace("http://www.w3.org/2000/svg", "")
+
+
+@pytest.mark.parametrize("dtype", ["float32", "rational", "interval"])
+def test_evaluate_reads_a_run_in_every_arithmetic(run: Path, dtype: str, capsys: Capture) -> None:
+    x = tm.data.iris().test.x[:2]
+    np.save(run / "x.npy", x)
+    found = said(capsys, "evaluate", str(run), "--input", str(run / "x.npy"), "--dtype", dtype)
+    y = tm.evaluate(tm.load(run), x, dtype=dtype)
+    if dtype == "rational":
+        assert found["outputs"] == [[str(q) for q in row] for row in y.fractions()]
+    elif dtype == "interval":
+        assert [s.split(",")[0] for s in found["outputs"][0]] == [f"[{a:.17g}" for a in y.lower[0]]
+    else:
+        assert found["outputs"] == y.tolist()
+    assert main(["evaluate", str(run), "--input", str(run / "x.npy"), "--dtype", dtype]) == 0
+    assert "row 1" in capsys.readouterr().out
+
+
+def test_evaluate_reads_balls(run: Path, capsys: Capture) -> None:
+    pytest.importorskip("flint")
+    np.save(run / "x.npy", tm.data.iris().test.x[:1])
+    arguments = ["--input", str(run / "x.npy"), "--dtype", "ball[200]"]
+    [row] = said(capsys, "evaluate", str(run), *arguments)["outputs"]
+    assert all(len(text) > 50 for text in row)
+
+
+def test_what_evaluate_does_not_take(run: Path, capsys: Capture) -> None:
+    assert "evaluate takes --input, a .npy file" in refused(capsys, "evaluate", str(run))
+    np.save(run / "x.npy", np.zeros((1, 4), np.float32))
+    given = ["evaluate", str(run), "--input", str(run / "x.npy"), "--dtype", "int8"]
+    assert "takes dtype float32, float64" in refused(capsys, *given)
+
+
 def test_show_says_what_a_resumed_run_left_behind(run: Path, capsys: Capture) -> None:
     rows = right(run, 2)
     assert main(["verify", str(run), "--eps", "0.0001", "--save", "--index", *rows]) == 0

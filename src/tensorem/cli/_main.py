@@ -19,6 +19,7 @@ from ._demo import Demo
 from ._diff import Diff
 from ._doctor import Doctor
 from ._eval import Eval
+from ._evaluate import Evaluate
 from ._export import Export
 from ._import import Import
 from ._layers import Layers
@@ -39,6 +40,7 @@ COMMANDS: dict[str, type[Command]] = {
     "resume": Resume,
     "eval": Eval,
     "predict": Predict,
+    "evaluate": Evaluate,
     "verify": Verify,
     "check": Check,
     "show": Show,

@@ -103,7 +103,7 @@ def written(files: RunFiles) -> tuple[Path, ...]:
     """What the commands write into a run folder, beside what training writes."""
     return (
         files.weights, files.graph, files.recipe, files.settings, files.scores, files.outcomes,
-        files.robustness, files.counterexamples, files.certificates, files.report,
+        files.robustness, files.counterexamples, files.certificates, files.report, files.graph_page,
     )  # fmt: skip
 
 

@@ -32,6 +32,9 @@ class Show:
     folder: tyro.conf.Positional[RunFolder]
     """A run folder."""
 
+    graph: bool = False
+    """Write graph.html: the graph with its shapes, foldable by layer."""
+
     json: bool = False
     """Print JSON."""
 
@@ -46,8 +49,10 @@ class Show:
             _print(facts)
         if isinstance(page, FileError):
             raise page
+        drawn = report.write_graph(facts) if self.graph else None
         if not self.json:
             print(f"report: {page}")
+            print(f"graph: {drawn}" if drawn else "", end="\n" if drawn else "")
         return _exit.OK
 
 

@@ -91,6 +91,11 @@ class RunFiles:
         return self.certificates / "graph.json"
 
     @property
+    def graph_page(self) -> Path:
+        """The graph as a page."""
+        return self.folder / "graph.html"
+
+    @property
     def report(self) -> Path:
         """The page about all of it."""
         return self.folder / "report.html"

@@ -143,9 +143,13 @@ class Ball:
         radii = _each(lambda a: float(a.rad()) if a.is_finite() else np.inf, self.values)
         return np.nextafter(radii.astype(np.float64), np.inf)
 
-    def __repr__(self) -> str:
+    def text(self, value: Arb) -> str:
+        """One of the numbers in decimals: as many digits as it has bits, and its radius."""
         with precision(self.bits):
-            return f"Ball([{', '.join(map(str, self.values.ravel()))}])"
+            return str(value)
+
+    def __repr__(self) -> str:
+        return f"Ball([{', '.join(map(self.text, self.values.ravel()))}])"
 
 
 def computed(f: Callable[..., Array], *xs: Ball) -> Ball:

@@ -5,6 +5,9 @@ from typing import TYPE_CHECKING
 from tensorem.calls import elsewhere
 
 from ._capture import capture as capture
+from ._draw import boxes as boxes
+from ._draw import to_dot as to_dot
+from ._draw import to_svg as to_svg
 from ._graph import Graph as Graph
 from ._graph import Node as Node
 from ._graph import is_constant as is_constant
@@ -40,6 +43,7 @@ __all__ = [
     "REWRITES",
     "Rewrite",
     "Trained",
+    "boxes",
     "by_rows",
     "capture",
     "capture_model",
@@ -56,9 +60,11 @@ __all__ = [
     "share_equal",
     "simplify",
     "sizes",
+    "to_dot",
     "to_jax",
     "to_json",
     "to_program",
+    "to_svg",
     "unflatten",
     "unroll",
     "weights_hash",

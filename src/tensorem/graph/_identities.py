@@ -39,6 +39,14 @@ class Rewrite:
         identity: Why it may, in real arithmetic.
         changes: How far a folded number lies from the exact one; "" where nothing is rounded, so
             that every meaning stays what it is.
+
+    Example:
+        >>> from tensorem.graph import capture
+        >>> print(share_equal(capture(lambda x: (x * x) + (x * x), (3,))))
+        graph(x0: float32(3,)):
+          mul_0: float32(3,) = mul(x0, x0)
+          add_2: float32(3,) = add(mul_0, mul_0)
+          return add_2
     """
 
     apply: Callable[[Graph], Graph]

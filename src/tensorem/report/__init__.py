@@ -8,6 +8,8 @@ from ._gather import Counterexample as Counterexample
 from ._gather import Facts as Facts
 from ._gather import gather as gather
 from ._gather import save_counterexamples as save_counterexamples
+from ._graph_page import graph_page as graph_page
+from ._graph_page import write_graph as write_graph
 from ._outcomes import Outcomes as Outcomes
 from ._outcomes import examine as examine
 from ._page import page as page
@@ -31,9 +33,11 @@ __all__ = [
     "difference",
     "examine",
     "gather",
+    "graph_page",
     "page",
     "runs",
     "save_counterexamples",
     "told_stale",
     "write",
+    "write_graph",
 ]
