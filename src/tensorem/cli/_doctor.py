@@ -21,6 +21,7 @@ EXTRAS = {
     "tensorboard": ("tensorboardX",),
     "wandb": ("wandb",),
     "mlflow": ("mlflow",),
+    "text": ("tokenizers",),
     "cuda": ("jax_cuda12_plugin",),
 }
 
