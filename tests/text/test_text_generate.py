@@ -175,15 +175,18 @@ def test_the_rules_leave_what_their_definitions_say(
     scores: list[float], seen: list[bool], numbers: dict[str, Any]
 ) -> None:
     options = GenerationOptions(**numbers)
-    found = text.adjusted(jnp.array(scores), options.rules, jnp.array(seen))
-    assert_close(jax.nn.softmax(found), plain(scores, options, seen), 1e-5, 1e-6)
+    left, tokens = text.candidates(jnp.array(scores), options.rules, options.top_k, jnp.array(seen))
+    found = np.zeros(len(scores))
+    found[np.asarray(tokens)] = jax.nn.softmax(left)
+    assert_close(found, plain(scores, options, seen), 1e-5, 1e-6)
 
 
 def test_draws_have_the_probabilities_of_the_scores() -> None:
     scores, count = np.float32([0.3, -1.0, 2.0, 1.0]), 6000
     options = GenerationOptions(temperature=0.8, top_k=3)
     keys = jnp.broadcast_to(tm.rand.jax_key(0), (count,))
-    drawn = chosen(jnp.tile(scores, (count, 1)), options.rules, None, keys, jnp.arange(count))
+    every = jnp.tile(scores, (count, 1))
+    drawn = chosen(every, options.rules, options.top_k, None, (keys, jnp.arange(count)))
     expected = np.array(plain(scores.tolist(), options, [False] * 4))
     counts = np.bincount(np.asarray(drawn), minlength=4)
     deviation = np.sqrt(count * expected * (1 - expected))

@@ -16,7 +16,7 @@ from ._files import open_bytes as open_bytes
 from ._files import read_utf8 as read_utf8
 from ._files import write_tokens as write_tokens
 from ._options import GenerationOptions as GenerationOptions
-from ._options import adjusted as adjusted
+from ._options import candidates as candidates
 from ._score import Beam as Beam
 from ._score import beam_search as beam_search
 from ._score import log_probabilities as log_probabilities
@@ -35,8 +35,8 @@ __all__ = [
     "Packed",
     "RandomWindows",
     "Tokenizer",
-    "adjusted",
     "beam_search",
+    "candidates",
     "generate",
     "log_probabilities",
     "may_attend",

@@ -161,7 +161,7 @@ def tokens_of(
     scores, cache = writer.begin(rows.text[:, :first], options.max_length)
     for place in range(first, rows.text.shape[1]):
         number = place - rows.lengths.astype(np.int32)
-        token = np.asarray(chosen(scores, rules, rows.seen, keys, number))
+        token = np.asarray(chosen(scores, rules, options.top_k, rows.seen, (keys, number)))
         for row in rows.writing(place):
             new = rows.write(row, place, int(token[row]))
             if ended(new) or len(new) == most:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
 
 import jax
@@ -30,7 +31,7 @@ class GenerationOptions:
         top_k: How many of the likeliest tokens are left, of equals the first; None for all. With 1,
             the likeliest is written, and nothing is drawn.
         top_p: The fewest of the likeliest tokens that have this probability together are left;
-            None for all.
+            None for all. It sorts the vocabulary, or what top_k leaves, which is much faster.
         min_p: The tokens are left that have this part of the likeliest one's probability; None for
             all.
         repetition_penalty: The score of a token that the text has already is divided by it where it
@@ -89,73 +90,75 @@ above 0, got 0.
 
     @property
     def rules(self) -> Rules:
-        """Those that are in use; none but repetition_penalty where nothing is drawn."""
-        said = {f.name: getattr(self, f.name) for f in fields(self)}
-        names = ("repetition_penalty",) if self.top_k == 1 else _RULES
-        return {name: said[name] for name in names if said[name] is not None}
+        """Those that are in use by name, but for top_k, which is a size."""
+        said = {name: getattr(self, name) for name in _RULES}
+        return {name: value for name, value in said.items() if value is not None}
 
 
 _OPTIONAL = {"top_p": ABOVE_0_TO_1, "min_p": FROM_0_TO_1, "repetition_penalty": ABOVE_0}
-_RULES = ("repetition_penalty", "temperature", "top_k", "top_p", "min_p")
+_RULES = ("repetition_penalty", "temperature", "top_p", "min_p")
 
 
-def adjusted(scores: Array, rules: Rules, seen: Array | None = None) -> Array:
-    """The scores under the rules, -inf for tokens that are out.
+def candidates(
+    scores: Array, rules: Rules, top_k: int | None = None, seen: Array | None = None
+) -> tuple[Array, Array]:
+    """The tokens that the rules leave, with their scores; -inf for one that is out.
+
+    They are in the order of their scores, of equals the first, where top_k or top_p asks for it.
 
     Shapes:
-        scores, seen (*batch, vocabulary)  ->  (*batch, vocabulary)
+        scores, seen (*batch, vocabulary)  ->  scores, tokens (*batch, K), K top_k or vocabulary
 
     Args:
         scores: The logits of a model.
         rules: `GenerationOptions.rules`, or some of them.
+        top_k: How many are left; None for all.
         seen: Which tokens the text has already, for repetition_penalty.
 
     Example:
-        >>> adjusted(jnp.array([1.0, 3.0, 2.0]), {"temperature": 0.5, "top_k": 2})
-        Array([-inf,   6.,   4.], dtype=float32)
+        >>> candidates(jnp.array([1.0, 3.0, 2.0]), {"temperature": 0.5}, top_k=2)
+        (Array([6., 4.], dtype=float32), Array([1, 2], dtype=int32))
     """
     if "repetition_penalty" in rules and seen is not None:
         penalty = rules["repetition_penalty"]
         repeated = jnp.where(scores > 0, scores / penalty, scores * penalty)
         scores = jnp.where(seen, repeated, scores)
     scores = scores / rules.get("temperature", 1.0)
-    if "top_k" in rules:
-        scores = jnp.where(_rank(scores) < rules["top_k"], scores, -jnp.inf)
+    tokens = jnp.broadcast_to(jnp.arange(scores.shape[-1]), scores.shape)
+    if top_k is not None or "top_p" in rules:
+        scores, tokens = jax.lax.top_k(scores, top_k or scores.shape[-1])
     if "top_p" in rules:
-        scores = jnp.where(_ahead(scores) < rules["top_p"], scores, -jnp.inf)
+        p = jax.nn.softmax(scores, axis=-1)
+        before = jnp.cumsum(p, axis=-1) - p
+        scores = jnp.where(before < rules["top_p"], scores, -jnp.inf)
     if "min_p" in rules:
         least = jnp.log(rules["min_p"]) + scores.max(-1, keepdims=True)
         scores = jnp.where(scores >= least, scores, -jnp.inf)
-    return scores
+    return scores, tokens
 
 
-def _rank(scores: Array) -> Array:
-    """How many scores are ahead of each: greater, or equal and before it."""
-    return jnp.argsort(jnp.argsort(-scores, axis=-1, stable=True), axis=-1)
-
-
-def _ahead(scores: Array) -> Array:
-    """The probability of all that are ahead of each."""
-    order = jnp.argsort(-scores, axis=-1, stable=True)
-    p = jnp.take_along_axis(jax.nn.softmax(scores, axis=-1), order, -1)
-    before = jnp.cumsum(p, axis=-1) - p
-    return jnp.take_along_axis(before, jnp.argsort(order, axis=-1), -1)
-
-
-@jax.jit
-def chosen(scores: Array, rules: Rules, seen: Array | None, keys: Array, number: Array) -> Array:
+@partial(jax.jit, static_argnames="top_k")
+def chosen(
+    scores: Array,
+    rules: Rules,
+    top_k: int | None,
+    seen: Array | None,
+    draws: tuple[Array, Array],
+) -> Array:
     """The next token of each row; -1 where a score is NaN.
 
     Args:
         scores: (N, vocabulary).
         seen: (N, vocabulary), where a penalty is asked for.
-        keys: One for each row.
-        number: (N), the place of the token behind the prompt: its draw depends on nothing else.
+        draws: A key for each row, and the place of the token behind the prompt: its draw depends on
+            nothing else.
     """
-    left = adjusted(scores.astype(jnp.float32), rules, seen)
-    if "temperature" in rules:
-        own = jax.vmap(jax.random.fold_in)(keys, number.astype(jnp.uint32))
-        token = jax.vmap(jax.random.categorical)(own, left)
+    left, tokens = candidates(scores.astype(jnp.float32), rules, top_k, seen)
+    if top_k == 1:
+        place = jnp.zeros(left.shape[:-1], "int32")
     else:
-        token = jnp.argmax(left, -1)
+        keys, number = draws
+        own = jax.vmap(jax.random.fold_in)(keys, number.astype(jnp.uint32))
+        place = jax.vmap(jax.random.categorical)(own, left)
+    token = jnp.take_along_axis(tokens, place[:, None], -1)[:, 0]
     return jnp.where(jnp.isnan(scores).any(-1), -1, token)
