@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from . import adapters as adapters
     from . import autograd as autograd
     from . import calls as calls
     from . import check as check
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from . import rules as rules
     from . import runtime as runtime
     from . import shapes as shapes
+    from . import ssl as ssl
     from . import text as text
     from . import train as train
     from . import verify as verify
@@ -54,6 +56,7 @@ __all__ = [
     "GraphModel",
     "Spec",
     "__version__",
+    "adapters",
     "autograd",
     "calls",
     "capture",
@@ -86,6 +89,7 @@ __all__ = [
     "runtime",
     "save",
     "shapes",
+    "ssl",
     "text",
     "trace",
     "train",

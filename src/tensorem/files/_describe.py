@@ -1,4 +1,4 @@
-"""A layer as data: the layers of `tensorem.nn` and their arguments, with no Python in it."""
+"""A layer as data: layers of `tensorem.nn`, adapters, and their arguments, with no Python in it."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from tensorem import nn
+from tensorem import adapters, nn
 from tensorem.errors import FileError, TensoremError
 
 LAYERS: dict[str, type[nn.Layer]] = {
     name: kind
-    for name, kind in vars(nn).items()
+    for room in (nn, adapters)
+    for name, kind in vars(room).items()
     if isinstance(kind, type) and issubclass(kind, nn.Layer) and kind is not nn.Layer
 }
 _SHARED = type(nn.share(nn.Identity()))

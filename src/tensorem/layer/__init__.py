@@ -6,6 +6,7 @@ from ._bind import eager as eager
 from ._build import build as build
 from ._built import Built as Built
 from ._carry import Carried as Carried
+from ._carry import adjust as adjust
 from ._carry import carry as carry
 from ._carry import supply as supply
 from ._check import ruled as ruled
@@ -19,6 +20,7 @@ from ._layer import Layer as Layer
 from ._log import Call as Call
 from ._log import Log as Log
 from ._model import Model as Model
+from ._paths import near as near
 from ._specs import shape_tree as shape_tree
 from ._spelling import Programs as Programs
 from ._spelling import Spelling as Spelling
@@ -29,6 +31,7 @@ from ._summary import LayerInfo as LayerInfo
 from ._tree import join as join
 from ._tree import parts as parts
 from ._tree import rebuilt as rebuilt
+from ._tree import walk as walk
 
 __all__ = [
     "Buffer",
@@ -49,15 +52,18 @@ __all__ = [
     "Programs",
     "Scheme",
     "Spelling",
+    "adjust",
     "build",
     "carry",
     "declarations",
     "eager",
     "join",
+    "near",
     "parts",
     "rebuilt",
     "ruled",
     "shape_tree",
     "spelled",
     "supply",
+    "walk",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -88,6 +89,44 @@ def supply(layer: Layer, **arrays: Array) -> None:
                 f"{format_shape(array.shape)}."
             )
         layer.__dict__[name] = array
+
+
+def adjust(layer: Layer, name: str, change: Callable[[Array], Array]) -> None:
+    """Let a sub-layer, within `forward`, compute with a change of one of its parameters.
+
+    It stays a parameter of that layer, whose own value is what changes, at every call anew.
+
+    Args:
+        change: (the parameter) -> what stands in its place, of the same shape.
+
+    Raises:
+        LayerError: The layer is not bound, or has no such parameter of its own.
+        ShapeError: The change has another shape.
+
+    Example:
+        >>> from tensorem import nn
+        >>> class Twice(nn.Layer):
+        ...     inner: nn.Linear
+        ...     def forward(self, x):
+        ...         nn.adjust(self.inner, "weight", lambda weight: 2 * weight)
+        ...         return self.inner(x)
+        >>> model = nn.build(Twice(nn.Linear(3, 1, bias=False)), input=("N", 3))
+        >>> list(model.params), bool(model([[1, 0, 0]]) == 2 * model.params["inner.weight"][0, 0])
+        (['inner.weight'], True)
+    """
+    frame: Frame | None = layer.__dict__.get("_bound")
+    own = None if frame is None else frame.within.params.get(join(frame.home, name))
+    if own is None:
+        raise LayerError(
+            f"adjust takes a sub-layer within forward and a parameter of its own, got {name!r}.",
+        )
+    new = change(own)
+    if new.shape != own.shape:
+        raise ShapeError(
+            f"The {name} of {layer.label()} takes {format_shape(own.shape)}, got "
+            f"{format_shape(new.shape)}."
+        )
+    layer.__dict__[name] = new
 
 
 def carry(layer: Layer) -> Carried:

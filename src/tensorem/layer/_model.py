@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import ItemsView, Iterator, Mapping, ValuesView
+from collections.abc import Callable, ItemsView, Iterator, Mapping, ValuesView
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,7 +14,8 @@ import jax
 
 from tensorem import rand
 from tensorem.calls import named
-from tensorem.errors import LayerError
+from tensorem.errors import LayerError, ShapeError
+from tensorem.shapes import format_shape
 
 from ._bind import EVALUATION, Array, Arrays, Context
 from ._built import Built, float_dtype, forms, read
@@ -328,10 +329,45 @@ class Model(Whole):
         part_at(self.layer, path, "replace_layer takes")
         if not isinstance(layer, Layer):
             raise LayerError(f"replace_layer takes a layer, got {layer!r}.")
-        whole = settled(with_part(self.layer, path, layer), self.built.inputs)
+        whole = with_part(self.layer, path, layer)
+        return self._read_as(whole, seed, lambda name: name.startswith(f"{path}."))
+
+    def with_layer(self, layer: Layer, seed: int = 0) -> Model:
+        """Another layer with the arrays of this model, by name; what it has besides starts anew.
+
+        Args:
+            layer: What is read now, such as this model's own with something put around a part.
+            seed: Where the initial values of new arrays come from.
+
+        Raises:
+            LayerError: It is no layer.
+            ShapeError: It does not fit the input, or an array of the same name has another shape.
+
+        Example:
+            >>> from tensorem import nn
+            >>> model = nn.build(nn.Sequential(nn.Linear(4, 8)), input=("N", 4))
+            >>> deeper = model.with_layer(nn.Sequential(nn.Linear(4, 8), nn.Linear(8, 3)))
+            >>> deeper.params["0.weight"] is model.params["0.weight"], deeper.output
+            (True, float32 (N, 3))
+        """
+        if not isinstance(layer, Layer):
+            raise LayerError(f"with_layer takes a layer, got {layer!r}.")
+        homes, old = aliases(self.layer), self.state_dict()
+        made = self._read_as(layer, seed, lambda name: homes.get(name, name) not in old)
+        for name, declared in declarations(made.layer).items():
+            if made.state_dict()[name].shape != declared.shape:
+                raise ShapeError(
+                    f"{name} takes {format_shape(declared.shape)}, got "
+                    f"{format_shape(made.state_dict()[name].shape)}."
+                )
+        return made
+
+    def _read_as(self, layer: Layer, seed: int, is_new: Callable[[str], bool]) -> Model:
+        """Another layer with the arrays of this model, but for those that are new."""
+        whole = settled(layer, self.built.inputs)
         built, homes, old = read(whole, self.built.inputs), aliases(self.layer), self.state_dict()
         declared = declared_by(whole, seed, {})
-        new = {p: d for p, d in declared.items() if p.startswith(f"{path}.")}
+        new = {p: d for p, d in declared.items() if is_new(p)}
         with self.precision():
             arrays = started(new, seed, float_dtype(built.inputs))
         arrays = {p: arrays[p] if p in new else old[homes.get(p, p)] for p in declared}

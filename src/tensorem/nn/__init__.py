@@ -11,6 +11,7 @@ from tensorem.layer import Derived as Derived
 from tensorem.layer import Layer as Layer
 from tensorem.layer import Model as Model
 from tensorem.layer import Parameter as Parameter
+from tensorem.layer import adjust as adjust
 from tensorem.layer import build as build
 from tensorem.layer import carry as carry
 from tensorem.layer import eager as eager
@@ -260,6 +261,7 @@ __all__ = [
     "Unstandardize",
     "Upsample",
     "WeightNorm",
+    "adjust",
     "blocks",
     "build",
     "carry",
