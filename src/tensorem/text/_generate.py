@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, TypeAlias, cast
 
 import jax
@@ -47,6 +47,12 @@ class Writer:
                 "cache=None), which gives (scores, cache); the guide has one.",
             )
 
+    @cached_property
+    def _program(self) -> tuple[Callable[..., tuple[Array, Any]], Any]:
+        """Looked up once: a layer is compared part by part."""
+        arrays = dict(self.model.params), dict(self.model.buffers)
+        return _reader(self.model.built), arrays
+
     @property
     def vocab_size(self) -> int:
         """How many tokens there are."""
@@ -58,9 +64,9 @@ class Writer:
 
     def read(self, tokens: NDArray[np.int32], cache: Any) -> tuple[Array, Any]:
         """The scores behind the last of some more tokens (N, T), and the cache there."""
-        arrays = dict(self.model.params), dict(self.model.buffers)
+        program, arrays = self._program
         with self.model.precision():
-            return _reader(self.model.built)(arrays, tokens, cache)
+            return program(arrays, tokens, cache)
 
     def begin(self, prompts: NDArray[np.int32], max_length: int) -> tuple[Array, Any]:
         """The scores behind prompts of one length, and the cache there."""
