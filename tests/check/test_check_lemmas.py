@@ -16,7 +16,7 @@ import pytest
 from checker_cases import Array, Net, fractions, mlp, naive_root
 
 from tensorem.check import UnsupportedError, _bounds, _check, _lower, _numbers, _steps
-from tensorem.check._bounds import Bounds, Program, lowest, propagate
+from tensorem.check._bounds import Bounds, Program, Relax, lowest, propagate
 from tensorem.check._errors import RejectedError
 from tensorem.check._graph import parse_graph
 from tensorem.check._numbers import EXACT, FLOAT64, Enclosure, bounds
@@ -217,7 +217,8 @@ def passed(
     def relax(_: int, step: Any, x: Enclosure) -> Any:
         return _steps.lines(step, x, _steps.slopes(step, rounded(x), tensors), tensors, LOUD)
 
-    values = propagate(program, x, relax if tensors else None, LOUD)
+    drawn = Relax(relax, lambda _, step, x: _steps.opens(step, x)) if tensors else None
+    values = propagate(program, x, drawn, LOUD)
     return lowest(program, values, program.output, rows, LOUD), values
 
 
@@ -301,20 +302,36 @@ def sum_of(signs: list[int], count: int, a: Any) -> Affine:
     return affine(read(at), count, bounds(weight, weight, a), bounds(zero, zero, a), a)
 
 
-def no_bends(*_: Any) -> Any:
-    raise AssertionError("there is no bend to relax")
-
-
 def test_tightened_bounds_are_the_better_of_both(rng: Any) -> None:
     """x - x is 0 backward and far from it forward; where errors are charged, forward is better."""
-    x = interval(rng, 5)
-    program = program_of(Box(5), sum_of([1, -1], 5, EXACT), tightened=frozenset({1}))
-    values = propagate(program, x, no_bends, EXACT)
-    assert_equal(values.bounds.upper[5:], fractions(np.zeros(5)))
+    x, flat = interval(rng, 5), (fractions(np.zeros(5)), fractions(np.zeros(5)))
+    relu = Relu(line_of(5, 5), Fraction(0), "y")
+
+    def found(affine: Affine, a: Any, opened: Any) -> Bounds:
+        drawn = Relax(lambda _, step, x: _steps.lines(step, x, flat, {}, a), lambda *_: opened)
+        program = program_of(Box(5), affine, relu, tightened=frozenset({1, 2}))
+        return propagate(program, x, drawn, a)
+
+    opened = np.array([True, False, True, True, False])
+    none = sum_of([1, -1], 5, EXACT)
+    upper = found(none, EXACT, opened).bounds.upper[5:10]
+    assert_equal(
+        upper, np.where(opened, 0, _steps.forward(none, x.map(lambda v: v[none.read.at]), EXACT)[1])
+    )
     alone = sum_of([1], 5, LOUD)
-    for tightened in (frozenset({1}), frozenset[int]()):
-        found = propagate(program_of(Box(5), alone, tightened=tightened), x, no_bends, LOUD)
-        assert_equal(found.bounds.lower[5:], _steps.forward(alone, x, LOUD)[0])
+    for which in (opened, np.zeros(5, bool)):
+        assert_equal(
+            found(alone, LOUD, which).bounds.lower[5:10], _steps.forward(alone, x, LOUD)[0]
+        )
+
+
+def test_what_is_decided_is_not_open() -> None:
+    ends = bounds(fractions([-1, 0, 1, -2, -1, -1]), fractions([0.5, 2, 3, -1, 0, 0]), EXACT)
+    relu = _steps.opens(Relu(line_of(6), Fraction(0), "y"), ends)
+    assert relu.tolist() == [True, False, False, False, False, False]
+    inside = np.array([[True, True, True], [True, True, False]])
+    greatest = _steps.opens(_steps.Max(line_of(6), inside, "y"), ends)
+    assert greatest.tolist() == [False, True, True, False, False, False]
 
 
 def test_lemma_9_bounds_are_finite_and_in_order() -> None:

@@ -152,7 +152,10 @@ def propagated(case: Case, a: Arithmetic) -> _bounds.Bounds:
         given = first.lines[i].slopes if first else _steps.slopes(step, x, case.tensors)
         return _steps.lines(step, x, given, case.tensors, a)
 
-    return propagate(program, box, relax, a)
+    def opens(i: int, step: Any, x: Enclosure) -> Array:
+        return first.opened[i] if first else _steps.opens(step, x)
+
+    return propagate(program, box, _bounds.Relax(relax, opens), a)
 
 
 # --- the laws

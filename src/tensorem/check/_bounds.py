@@ -18,6 +18,7 @@ from ._steps import (
     Affine,
     Bend,
     Box,
+    Index,
     Lines,
     Max,
     Parts,
@@ -43,7 +44,7 @@ class Program:
         steps: The steps; each reads only entries of steps before it.
         starts: The position of the first entry of each step, and the number of all entries.
         output: The entries that are the result.
-        tightened: The steps whose interval bounds are improved by a backward pass.
+        tightened: The steps whose interval bounds a backward pass may improve.
     """
 
     steps: tuple[Stage, ...]
@@ -70,14 +71,18 @@ class Bounds:
         noise: How far a step may be from what float64 makes of it, per entry.
         floor: The same for underflow, per row.
         lines: The lines of every bend that the certificate relaxes.
+        opened: Which cells of those leave them open, by their intervals.
+        sharp: The entries whose bounds another backward pass would not improve.
     """
 
     bounds: Enclosure
+    sharp: Array
     noise: list[Array] = field(default_factory=list)
     floor: list[Any] = field(default_factory=list)
     lines: dict[int, Lines] = field(default_factory=dict)
+    opened: dict[int, Array] = field(default_factory=dict)
 
-    def put(self, entries: slice, found: Enclosure) -> None:
+    def put(self, entries: Index, found: Enclosure) -> None:
         """Set the bounds of some entries."""
         for part in fields(Enclosure):
             getattr(self.bounds, part.name)[entries] = getattr(found, part.name)
@@ -89,40 +94,57 @@ class Bounds:
         self.floor.append(floor)
 
 
-Relax = Callable[[int, Bend, Enclosure], Lines]
-"""The lines of a bend: the number of the step, the step, and the bounds of what it reads."""
+@dataclass(frozen=True)
+class Relax:
+    """How bends are relaxed: from the number of a step, the step, and the bounds of what it reads.
+
+    Args:
+        lines: Its lines.
+        opens: Which of the cells that it reads are bounded backward first.
+    """
+
+    lines: Callable[[int, Bend, Enclosure], Lines]
+    opens: Callable[[int, Bend, Enclosure], Array]
 
 
 def propagate(program: Program, box: Enclosure, relax: Relax | None, a: Arithmetic) -> Bounds:
     """Bounds of every value for inputs in the box; intervals only where bends are not relaxed."""
-    values = Bounds(Enclosure(*(a.zeros(program.starts[-1]) for _ in fields(Enclosure))))
+    sharp = np.ones(program.starts[-1], bool)
+    values = Bounds(Enclosure(*(a.zeros(program.starts[-1]) for _ in fields(Enclosure))), sharp)
     for i, step in enumerate(program.steps):
+        sharp[program.entries(i)] = i not in program.tightened
         if isinstance(step, Box):
             found = box if step.bounds is None else step.bounds
             values.append(program.entries(i), found, 0 * found.size, a.tiny)
-        else:
-            _append(values, program.entries(i), step, relax, a)
-        if relax is not None and i in program.tightened:
-            values.put(program.entries(i), _tightened(program, values, i, a))
+            continue
+        if relax is not None and isinstance(step, Relu | Max):
+            _relax(program, values, step, relax, a)
+        x = values.bounds.map(lambda v, at=step.read.at: v[at])
+        lower, upper, noise = forward(step, x, a)
+        found = bounds(lower, upper, a)
+        values.append(program.entries(i), found, noise, a.tiny * (1 + x.size.sum()))
     return values
 
 
-def _append(
-    values: Bounds, entries: slice, step: Affine | Bend, relax: Relax | None, a: Arithmetic
-) -> None:
-    x = values.bounds.map(lambda v: v[step.read.at])
-    if relax is not None and isinstance(step, Relu | Max):
-        values.lines[len(values.noise)] = relax(len(values.noise), step, x)
-    lower, upper, noise = forward(step, x, a)
-    values.append(entries, bounds(lower, upper, a), noise, a.tiny * (1 + x.size.sum()))
+def _relax(program: Program, values: Bounds, step: Bend, relax: Relax, a: Arithmetic) -> None:
+    """Bound what leaves the next step open backward, then draw its lines."""
+    i, at = len(values.noise), step.read.at
+    values.opened[i] = relax.opens(i, step, values.bounds.map(lambda v: v[at]))
+    open_ = np.unique(np.arange(len(values.sharp))[at][values.opened[i]])
+    loose = open_[~values.sharp[open_]]
+    if loose.size:
+        values.put(loose, _tightened(program, values, loose, a))
+        values.sharp[loose] = True
+    values.lines[i] = relax.lines(i, step, values.bounds.map(lambda v: v[at]))
+    if isinstance(step, Relu):
+        values.sharp[program.entries(i)] |= values.sharp[at]
 
 
-def _tightened(program: Program, values: Bounds, i: int, a: Arithmetic) -> Enclosure:
-    """The interval bounds of step i, intersected with its linear ones."""
-    old = values.bounds.map(lambda v: v[program.entries(i)])
-    size, at = old.size.size, read(np.arange(*program.starts[i : i + 2]))
-    lower = least(program, values, at, size, lambda p: np.eye(len(p), size, p.start), a)
-    upper = -least(program, values, at, size, lambda p: -np.eye(len(p), size, p.start), a)
+def _tightened(program: Program, values: Bounds, at: Array, a: Arithmetic) -> Enclosure:
+    """The interval bounds of entries, intersected with their linear ones."""
+    old, size, source = values.bounds.map(lambda v: v[at]), at.size, read(at)
+    lower = least(program, values, source, size, lambda p: np.eye(len(p), size, p.start), a)
+    upper = -least(program, values, source, size, lambda p: -np.eye(len(p), size, p.start), a)
     return bounds(np.maximum(old.lower, lower), np.minimum(old.upper, upper), a)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ._bounds import Bounds, Program, least, propagate
+from ._bounds import Bounds, Program, Relax, least, propagate
 from ._claim import Claim, box, parse_claim, point
 from ._errors import MalformedError, RejectedError, UnsupportedError
 from ._files import graph_hash, parse_json, parse_safetensors, read_bytes, weights_hash
@@ -25,7 +25,7 @@ from ._numbers import (
     assert_gradual_underflow,
     float_above,
 )
-from ._steps import EVIDENCE, Max, Relu, lines, slopes
+from ._steps import EVIDENCE, Max, Relu, lines, opens, slopes
 
 Tensors = Mapping[str, Array]
 
@@ -206,24 +206,22 @@ def _values(
     lined: Tensors | None,
     a: Arithmetic,
 ) -> Bounds:
-    """Bounds of every value on a box, along lines whose slopes are those of the float64 mode."""
+    """Bounds of every value on a box; what is opened, and the slopes, are those of float64."""
     if lined is None:
         return propagate(checker.program(a.name), box_in(a), None, a)
     first = MODES["float64"]
-    values = propagate(
-        checker.program(first.name),
-        box_in(first),
+    drawn = Relax(
         lambda _, step, x: lines(step, x, slopes(step, x, lined), lined, first),
-        first,
+        lambda _, step, x: opens(step, x),
     )
+    values = propagate(checker.program(first.name), box_in(first), drawn, first)
     if a is first:
         return values
-    return propagate(
-        checker.program(a.name),
-        box_in(a),
+    same = Relax(
         lambda i, step, x: lines(step, x, values.lines[i].slopes, lined, a),
-        a,
+        lambda i, *_: values.opened[i],
     )
+    return propagate(checker.program(a.name), box_in(a), same, a)
 
 
 def _replay(checker: Checker, tensors: Tensors, lined: Tensors | None, a: Arithmetic) -> None:

@@ -55,7 +55,7 @@ def _lower_node(draft: Draft, node: Node, values: Mapping[str, Value], graph: Gr
 
 
 def _tightened(steps: Sequence[Stage], starts: Sequence[int]) -> frozenset[int]:
-    """The affine steps that a bend reads and whose interval bounds may be loose.
+    """The steps that a bend reads and whose interval bounds may be loose.
 
     Depth 0 are entries that do not depend on each other, where intervals are exact; depth 1 is one
     mixing of these, still exact; depth 2 the rest.
@@ -74,7 +74,7 @@ def _tightened(steps: Sequence[Stage], starts: Sequence[int]) -> frozenset[int]:
         else:
             mixes = step.weight.shape[1] > 1
             depth.append(min(deepest + mixes, 2))
-    return frozenset(i for i in wanted if depth[i] == 2 and isinstance(steps[i], Affine))
+    return frozenset(i for i in wanted if depth[i] == 2)
 
 
 def _sources(source: Read, starts: Sequence[int]) -> set[int]:

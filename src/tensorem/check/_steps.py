@@ -171,6 +171,16 @@ def slopes(step: Bend, x: Enclosure, tensors: Mapping[str, Array]) -> Slopes:
     return max_slopes(step, x, tensors[f"pick_upper.{step.name}"].ravel())
 
 
+def opens(step: Bend, x: Enclosure) -> Array:
+    """Which cells tighter bounds would give tighter lines; any choice is sound."""
+    if isinstance(step, Relu):
+        return (x.lower < 0) & (x.upper > 0)
+    upper = np.where(step.inside, x.upper.reshape(step.inside.shape), -np.inf)
+    low, _, rest = _picked(step, x, upper.argmax(axis=1))
+    least = x.lower.reshape(step.inside.shape).max(axis=1)
+    return ((upper >= least[:, None]) & (rest > low)[:, None]).ravel()
+
+
 def relu_slopes(step: Relu, x: Enclosure, given: Array) -> Slopes:
     """Where the sign is open: the given one, and the chord's; elsewhere that of y itself."""
     leak, low, high = float(step.leak), x.lower, x.upper
