@@ -11,6 +11,7 @@ from typing import Any
 
 from bench import tables
 from bench.acas import widths
+from bench.bounds import bounding
 from bench.checker import checking
 from bench.conditions import conditions
 from bench.interleave import Comparison, compare
@@ -19,7 +20,7 @@ from bench.variants import variants
 from bench.workloads import FAMILIES, FLOORS, kind_of
 
 WORKLOADS = {kind: tuple(n for n in FLOORS if kind_of(n) == kind) for kind in FAMILIES}
-PARTS = (*WORKLOADS, "startup", "acas", "checker")
+PARTS = (*WORKLOADS, "startup", "acas", "bounds", "checker")
 
 
 def main() -> int:
@@ -68,6 +69,9 @@ def _measured(part: str, options: Any) -> Iterator[tuple[str, Any, tables.Table]
     elif part == "acas":
         found = widths()
         yield part, found, tables.of_widths(found)
+    elif part == "bounds":
+        for net in bounding():
+            yield f"bounds, {net.net}", net, tables.of_bounding(net)
     else:
         times = checking()
         yield part, times, tables.of_checking(times)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bench.acas import Widths
+from bench.bounds import Bounding
 from bench.checker import Checking
 from bench.interleave import Comparison, Quartiles, Timing, quartiles
 from bench.startup import Startup
@@ -82,6 +83,24 @@ def of_startup(found: Startup) -> Table:
         "tensorem demo, from start to end",
         ("", "seconds", "processor, s", "taken by others"),
         tuple((n, f"{r.seconds:.1f}", f"{r.cpu:.1f}", f"{r.others:.0%}") for n, r in runs),
+    )
+
+
+def of_bounding(found: Bounding) -> Table:
+    """CROWN on one box, what auto_LiRPA takes for it, and the checker."""
+    timings = {"ours": found.ours, "auto_LiRPA": found.theirs, "checker": found.checking}
+    rows = [
+        (name, *(f"{ms:.2f}" for ms in times), f"{times[1] / found.ours[1]:.2f}")
+        for name, times in timings.items()
+        if times is not None
+    ]
+    ours, theirs = found.margins
+    beside = "" if theirs is None else f", auto_LiRPA's {theirs:.4g}"
+    return Table(
+        f"CROWN on one box, {found.net}",
+        ("variant", "lower quartile, ms", "median, ms", "upper quartile, ms", "time / ours"),
+        tuple(rows),
+        f"The first bound took {found.first:.1f} s. The least margin is {ours:.4g}{beside}.",
     )
 
 

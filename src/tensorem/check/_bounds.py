@@ -82,6 +82,10 @@ class Bounds:
     lines: dict[int, Lines] = field(default_factory=dict)
     opened: dict[int, Array] = field(default_factory=dict)
 
+    def at(self, entries: Index) -> Enclosure:
+        """The bounds of some entries."""
+        return self.bounds.map(lambda v: v[entries])
+
     def put(self, entries: Index, found: Enclosure) -> None:
         """Set the bounds of some entries."""
         for part in fields(Enclosure):
@@ -119,7 +123,7 @@ def propagate(program: Program, box: Enclosure, relax: Relax | None, a: Arithmet
             continue
         if relax is not None and isinstance(step, Relu | Max):
             _relax(program, values, step, relax, a)
-        x = values.bounds.map(lambda v, at=step.read.at: v[at])
+        x = values.at(step.read.at)
         lower, upper, noise = forward(step, x, a)
         found = bounds(lower, upper, a)
         values.append(program.entries(i), found, noise, a.tiny * (1 + x.size.sum()))
@@ -129,20 +133,20 @@ def propagate(program: Program, box: Enclosure, relax: Relax | None, a: Arithmet
 def _relax(program: Program, values: Bounds, step: Bend, relax: Relax, a: Arithmetic) -> None:
     """Bound what leaves the next step open backward, then draw its lines."""
     i, at = len(values.noise), step.read.at
-    values.opened[i] = relax.opens(i, step, values.bounds.map(lambda v: v[at]))
+    values.opened[i] = relax.opens(i, step, values.at(at))
     open_ = np.unique(np.arange(len(values.sharp))[at][values.opened[i]])
     loose = open_[~values.sharp[open_]]
     if loose.size:
         values.put(loose, _tightened(program, values, loose, a))
         values.sharp[loose] = True
-    values.lines[i] = relax.lines(i, step, values.bounds.map(lambda v: v[at]))
+    values.lines[i] = relax.lines(i, step, values.at(at))
     if isinstance(step, Relu):
         values.sharp[program.entries(i)] |= values.sharp[at]
 
 
 def _tightened(program: Program, values: Bounds, at: Array, a: Arithmetic) -> Enclosure:
     """The interval bounds of entries, intersected with their linear ones."""
-    old, size, source = values.bounds.map(lambda v: v[at]), at.size, read(at)
+    old, size, source = values.at(at), at.size, read(at)
     lower = least(program, values, source, size, lambda p: np.eye(len(p), size, p.start), a)
     upper = -least(program, values, source, size, lambda p: -np.eye(len(p), size, p.start), a)
     return bounds(np.maximum(old.lower, lower), np.minimum(old.upper, upper), a)
@@ -195,7 +199,7 @@ def _step_back(
     elif i in values.lines:
         (term, parts), noise = bend_backward(values.lines[i], rows, a), values.lines[i].noise
     else:
-        b = values.bounds.map(lambda v: v[program.entries(i)])
+        b = values.at(program.entries(i))
         term, parts = a.matmul(rows, b.middle) - a.matmul(np.abs(rows), b.radius), []
         noise = a.gamma(b.size.size) * b.size + a.tiny
     return term, a.matmul(np.abs(rows), noise), parts

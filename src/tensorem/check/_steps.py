@@ -174,11 +174,13 @@ def slopes(step: Bend, x: Enclosure, tensors: Mapping[str, Array]) -> Slopes:
 def opens(step: Bend, x: Enclosure) -> Array:
     """Which cells tighter bounds would give tighter lines; any choice is sound."""
     if isinstance(step, Relu):
-        return (x.lower < 0) & (x.upper > 0)
+        open_: Array = (x.lower < 0) & (x.upper > 0)
+        return open_
     upper = np.where(step.inside, x.upper.reshape(step.inside.shape), -np.inf)
     low, _, rest = _picked(step, x, upper.argmax(axis=1))
     least = x.lower.reshape(step.inside.shape).max(axis=1)
-    return ((upper >= least[:, None]) & (rest > low)[:, None]).ravel()
+    able: Array = (upper >= least[:, None]) & (rest > low)[:, None]
+    return able.ravel()
 
 
 def relu_slopes(step: Relu, x: Enclosure, given: Array) -> Slopes:
