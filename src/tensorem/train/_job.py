@@ -13,11 +13,12 @@ from tensorem.errors import ArgumentError, DataError
 from tensorem.optim import Scaled, learning_rates, needs_code
 
 from ._callback import Callback, Memory, StepEvent, When, answered, rescaled
-from ._checkpoint import Checkpoint
+from ._checkpoint import Checkpoint, read_checkpoint
 from ._evaluate import scored
 from ._feed import Batches, Examples
 from ._folder import Folder
 from ._log import Entry
+from ._origin import origin
 from ._pace import Pace
 from ._plan import Plan
 from ._processes import agreed, by_first
@@ -26,7 +27,7 @@ from ._record import Record
 from ._run import CallbackError, EpochEvent, NonFinite, Run
 from ._runner import Runner
 from ._signals import Interrupted, Signals
-from ._state import State, named_arrays, nonfinite
+from ._state import State, named_arrays, nonfinite, with_arrays
 from ._task import Task
 from ._whole import whole
 
@@ -308,9 +309,19 @@ def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
         f"Training takes steps with finite values, got {value} in {what} at epoch {event.epoch}, "
         f"step {event.step}.",
         where=f"{path}, whose last checkpoint is of step {job.saved}" if path else "",
+        because=origin(job.runner, job.batches, lambda: _last_saved(job, at), step),
         help=f"a smaller learning rate{_than(job, at, step)}, inputs on a smaller scale, or "
         "optim.chain(optim.clip_grad_norm(1.0), ...).",
     )
+
+
+def _last_saved(job: Job, at: Standing) -> State:
+    """The last state that is kept: of the checkpoint, or that before the first step."""
+    if job.folder is None or job.saved < 0:
+        return job.runner.init(job.plan.seed)
+    arrays = dict(read_checkpoint(job.folder.files.state).arrays)
+    arrays.pop("record")
+    return at.taking(with_arrays(at.whole(), arrays, str(job.folder.path))).state
 
 
 def _than(job: Job, at: Standing, step: int) -> str:

@@ -121,7 +121,7 @@ class Runner:
             inputs = tuple(map(jnp.asarray, found.inputs))
             order = np.arange(len(found), dtype=np.int32)[np.newaxis]
             targets = jax.tree.map(jnp.asarray, found.targets)
-            state, rows = self._advance(unused(state), inputs, targets, jnp.asarray(order), 0, 1)
+            state, rows = self.advance(unused(state), inputs, targets, jnp.asarray(order), 0, 1)
         return state, Record.empty(self.task.names).followed_by(rows)
 
     def epoch(self, state: State, batches: Batches) -> tuple[State, Record]:
@@ -154,7 +154,7 @@ class Runner:
         """
         if len(record) >= len(batches):
             return
-        advance, taken = self._advance, int(unused(state).step)
+        advance, taken = self.advance, int(unused(state).step)
         epoch, done = divmod(taken, len(batches))
         for piece in batches.pieces(epoch, done):
             given = (piece.inputs, piece.targets)
@@ -174,7 +174,8 @@ class Runner:
         return grid_of(compute_of(self.backend).devices, self.task.model.params)
 
     @cached_property
-    def _advance(self) -> Advance:
+    def advance(self) -> Advance:
+        """Some steps of a piece, without looking up."""
         compute = compute_of(self.backend)
         advance = _compiled if compute.backend == "compiled" else _eager
         return advance(self.task, self.optimizer, compute, self.callbacks, self.grid)
@@ -259,7 +260,7 @@ def _compiled(
     """Many steps in one program."""
     built, scores, update = task.model.built, task.scores, Update(optimizer.transform())
     frozen = _frozen(task, optimizer)
-    forward = _forward(built.layer, nn.Context(training=True), compute)
+    forward = forward_of(built.layer, nn.Context(training=True), compute)
     summed = spread(make_summed(forward, scores), grid)
     gradient = make_gradient(summed, frozen, compute.accumulate)
     own, tell = scores.own, make_tell(callbacks, task.names)
@@ -313,7 +314,7 @@ def _eager(
 ) -> Advance:
     """One step after another, layer by layer, each layer a program of its own."""
     scores, update = task.scores, Update(optimizer.transform())
-    forward = _forward(task.model.layer, nn.Context(training=True, run_leaf=nn.eager), compute)
+    forward = forward_of(task.model.layer, nn.Context(training=True, run_leaf=nn.eager), compute)
     summed, moved = make_summed(forward, _measured(scores)), jax.jit(lambda *given: update(*given))
     frozen = _frozen(task, optimizer)
     gradient = make_gradient(summed, frozen, compute.accumulate)
@@ -340,7 +341,9 @@ def _measured(scores: Scores) -> Measure:
     return lambda view, targets: of_output(view.output, targets)
 
 
-def _forward(layer: nn.Layer, context: nn.Context, compute: Compute) -> Forward:
+def forward_of(layer: nn.Layer, context: nn.Context, compute: Compute) -> Forward:
+    """A layer as a step calls it, in the precision of the step."""
+
     def forward(params: Arrays, buffers: Arrays, inputs: Inputs, key: Array) -> tuple[Any, Arrays]:
         return layer.call((params, buffers), *inputs, ctx=replace(context, key=key))
 
