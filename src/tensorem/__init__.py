@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from . import train as train
     from . import verify as verify
     from .explain import explain_nan as explain_nan
+    from .explain import precision_report as precision_report
     from .explain import trace as trace
     from .files import load as load
     from .files import save as save
@@ -82,6 +83,7 @@ __all__ = [
     "onnx",
     "ops",
     "optim",
+    "precision_report",
     "quotients",
     "rand",
     "report",
@@ -105,6 +107,7 @@ _HOMES = {
     "explain_nan": "explain",
     "gradcheck": "quotients",
     "load": "files",
+    "precision_report": "explain",
     "save": "files",
     "trace": "explain",
 }

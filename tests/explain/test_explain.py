@@ -189,3 +189,52 @@ def test_numbers_of_what_is_large_or_not_finite() -> None:
     assert numbers.told.endswith("1 of 5 infinite, 1 of 5 NaN") and not numbers.is_finite
     assert Numbers.of(np.zeros(0)).told == "empty" and np.isnan(Numbers.of([np.nan]).mean)
     assert Numbers.of(np.array([True, False])).mean == 0.5
+
+
+# --- precision
+
+
+def test_the_errors_are_those_of_the_outputs_in_two_dtypes(block: nn.Model) -> None:
+    x = np.random.default_rng(1).normal(size=(5, 3)).astype(np.float32)
+    found = tm.precision_report(block, x, dtype="bfloat16")
+    assert [line.path for line in found.lines] == [*(i.path for i in block.table if i.path), ""]
+    whole = tm.capture(block)
+    near, true = (tm.evaluate(whole, x, dtype=kind) for kind in ("bfloat16", "float64"))
+    error = np.abs(near.astype(np.float64) - true).max() / np.abs(true).max()
+    last = found.lines[-1]
+    assert_close([last.error, last.bits], [error, min(-np.log2(error), 8)])
+    assert all(0 <= line.bits <= 8 for line in found.lines)
+    single = tm.precision_report(block, x)
+    assert single.lines[-1].bits > 18 and single.dtype == "float32"
+    assert str(found).splitlines()[0].split() == ["path", "layer", "error", "bits", "lost", "here"]
+
+
+def test_the_layer_that_loses_most_is_named() -> None:
+    class Cancels(nn.Layer):
+        """(x + large) - large, which leaves few bits."""
+
+        def forward(self, x: Any) -> Any:
+            large = jnp.exp(7 + jnp.abs(x))
+            return (x * 2.0**-10 + large) - large
+
+    model = nn.build(nn.Sequential(nn.Linear(2, 2), Cancels(), nn.ReLU()), input=("N", 2), seed=4)
+    found = tm.precision_report(model, np.float32([[0.3, 0.7], [0.9, -0.2]]))
+    assert found.worst.path == "1" and found.worst.lost > 15
+
+
+def test_layers_within_a_transform_have_no_line() -> None:
+    layer = nn.Sequential(nn.Linear(2, 2), nn.MapBatch(nn.Linear(2, 2)), nn.ReLU())
+    found = tm.precision_report(nn.build(layer, input=("N", 2)), np.ones((2, 2), np.float32))
+    assert [line.path for line in found.lines] == ["0", "1", "2", ""]
+
+
+def test_what_precision_report_does_not_take(block: nn.Model) -> None:
+    x = np.ones((1, 3), np.float32)
+    with pytest.raises(ArgumentError, match="precision_report takes a model, got Graph"):
+        tm.precision_report(tm.capture(block), x)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="takes dtype as one of float32, float16, bfloat16"):
+        tm.precision_report(block, x, dtype="rational")
+    with pytest.raises(ShapeError, match=r"takes \(N, 3\), got \(1, 2\)"):
+        tm.precision_report(block, np.ones((1, 2), np.float32))
+    with pytest.raises(DTypeError, match="float16 does not hold 100000"):
+        tm.precision_report(block, x * np.float32(1e5), dtype="float16")

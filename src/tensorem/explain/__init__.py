@@ -4,6 +4,9 @@ from ._nan import Explanation as Explanation
 from ._nan import Origin as Origin
 from ._nan import explain_nan as explain_nan
 from ._numbers import Numbers as Numbers
+from ._precision import LayerPrecision as LayerPrecision
+from ._precision import PrecisionReport as PrecisionReport
+from ._precision import precision_report as precision_report
 from ._trace import LayerOutput as LayerOutput
 from ._trace import Trace as Trace
 from ._trace import trace as trace
@@ -11,9 +14,12 @@ from ._trace import trace as trace
 __all__ = [
     "Explanation",
     "LayerOutput",
+    "LayerPrecision",
     "Numbers",
     "Origin",
+    "PrecisionReport",
     "Trace",
     "explain_nan",
+    "precision_report",
     "trace",
 ]

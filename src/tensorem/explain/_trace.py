@@ -69,15 +69,18 @@ class Trace:
         return found[-1]
 
     def __str__(self) -> str:
-        rows = [HEAD, *(line.cells() for line in self.lines)]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-        return "\n".join(_line(row, widths) for row in rows)
+        return aligned([HEAD, *(line.cells() for line in self.lines)], words=4)
 
 
-def _line(row: Sequence[str], widths: Sequence[int]) -> str:
-    """Words to the left, numbers to the right."""
-    pairs = zip(row, widths, strict=True)
-    cells = (f"{c:<{w}}" if i < 4 else f"{c:>{w}}" for i, (c, w) in enumerate(pairs))
+def aligned(rows: Sequence[Sequence[str]], words: int) -> str:
+    """Rows as a table: so many columns of words to the left, then numbers to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join(_line(row, widths, words) for row in rows)
+
+
+def _line(row: Sequence[str], widths: Sequence[int], words: int) -> str:
+    pairs = enumerate(zip(row, widths, strict=True))
+    cells = (f"{c:<{w}}" if i < words else f"{c:>{w}}" for i, (c, w) in pairs)
     return "  ".join(cells).rstrip()
 
 
