@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import small
 from small import ADAM, cnn, fit, mlp, rows, state_of
 
 from tensorem import functional as F
@@ -45,6 +46,13 @@ def test_a_batch_in_parts_is_the_whole_batch(parts: int, backend: Any) -> None:
     assert run.history[1]["loss"] == pytest.approx(whole.history[1]["loss"], rel=1e-6)
 
 
+def test_a_batch_norm_in_parts_is_warned_of() -> None:
+    with pytest.warns(UserWarning, match="accumulate=2 gives 1 the statistics of a part") as seen:
+        fit(cnn(), backend=train.Compute(accumulate=2), epochs=1)
+    assert [warning.filename for warning in seen] == [small.__file__]
+
+
+@pytest.mark.filterwarnings("ignore:accumulate=3 gives 1")
 def test_parts_are_counted_as_one_step_and_resumed(tmp_path: Path) -> None:
     given: Any = {"backend": train.Compute(accumulate=3), "callbacks": train.EMA(0.9)}
     whole = fit(cnn(), tmp_path / "whole", **given)

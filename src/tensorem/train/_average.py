@@ -15,7 +15,7 @@ from tensorem.layer import rebuilt
 from ._checks import checked_inputs
 from ._feed import Data, examples, feed, taken
 
-_NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 @called
@@ -64,7 +64,7 @@ def _statistics(model: nn.Model) -> Any:
     """(params, buffers, key, inputs) -> the buffers after a batch, with plain means."""
 
     def plain(path: str, part: Any) -> Any:
-        return replace(part, momentum=None) if isinstance(part, _NORMS) else part
+        return replace(part, momentum=None) if isinstance(part, NORMS) else part
 
     layer: Any = rebuilt(model.layer, plain)
 

@@ -22,8 +22,8 @@ class Compute:
         backend: "compiled": many steps in one program. "eager": layer by layer, for looking inside.
         accumulate: In how many parts a batch is computed, one after the other, for less memory. The
             gradient is that of the whole batch for a model that does not mix its examples; a
-            BatchNorm sees a part at a time. Schedules, clipping, callbacks and the log know only
-            whole batches.
+            BatchNorm sees a part at a time, of which `fit` warns. Schedules, clipping, callbacks
+            and the log know only whole batches.
         precision: "bf16" computes the model in bfloat16; parameters, buffers, the optimizer, the
             loss and all sums over parts stay as they are. None computes it in its own dtypes.
         devices: A `Mesh` of devices that compute a batch together; None is one device.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from tensorem.calls import called
 from tensorem.data import Loader
 from tensorem.disk import path_of
 from tensorem.errors import ArgumentError, DataError, FileError, ResumeError
+from tensorem.layer import walk
 
+from ._average import NORMS
 from ._callback import Callback, Callbacks, again, begun, callbacks_of, described
 from ._callbacks import EMA, SWA, EarlyStopping, KeepBest
 from ._checkpoint import canonical
@@ -111,6 +114,7 @@ def fit(
     rule, compute = optim.optimizer_of(optimizer), compute_of(backend)
     plan = Plan(loss, rule, epochs, batch_size, seed, task.metrics or (), drop_last, compute)
     folder = _folder(path, checkpoint_every, log_every)
+    _warn_of_parts(model, compute)
     with model.precision():
         job = _job(task, plan, data, validation, folder, progress, callbacks_of(callbacks))
         at = _standing(job)
@@ -203,6 +207,18 @@ def resume(
             told(job, at, "start", job.run(at))
             save(job, at)  # another total of epochs holds from now on, whatever happens to this run
             return trained(job, at)
+
+
+def _warn_of_parts(model: nn.Model, compute: Compute) -> None:
+    """A model that mixes its examples is another one in parts."""
+    norms = [path for path, layer in walk(model.layer) if isinstance(layer, NORMS)]
+    if compute.accumulate > 1 and norms:
+        more = f" and {len(norms) - 1} more" if len(norms) > 1 else ""
+        warnings.warn(
+            f"accumulate={compute.accumulate} gives {norms[0]}{more} the statistics of a part of a "
+            "batch: a BatchNorm mixes the examples that it sees. nn.GroupNorm does not.",
+            stacklevel=4,
+        )
 
 
 def _task(
