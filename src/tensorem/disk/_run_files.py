@@ -41,6 +41,11 @@ class RunFiles:
         return self.folder / "state.safetensors"
 
     @property
+    def kept(self) -> Path:
+        """The folder of checkpoints that stay."""
+        return self.folder / "checkpoints"
+
+    @property
     def recipe(self) -> Path:
         """Which data and layers the run is made of; the command line writes it."""
         return self.folder / "recipe.json"

@@ -47,6 +47,8 @@ from ._find import lr_find as lr_find
 from ._fit import fit as fit
 from ._fit import resume as resume
 from ._folder import read_config as read_config
+from ._keep import keep_checkpoints as keep_checkpoints
+from ._keep import model_of as model_of
 from ._log import is_rate as is_rate
 from ._log import read_rows as read_rows
 from ._mesh import Mesh as Mesh
@@ -156,9 +158,11 @@ __all__ = [
     "fit",
     "instantiate",
     "is_rate",
+    "keep_checkpoints",
     "log_loss_every",
     "log_to",
     "lr_find",
+    "model_of",
     "on_epoch_end",
     "on_nonfinite",
     "on_save",

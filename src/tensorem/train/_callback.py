@@ -50,7 +50,7 @@ class Callback(Protocol):
 
         Args:
             state: The state before the first step.
-            names: The scores of a step; at "epoch" the columns of the row of an epoch.
+            names: The scores of a step; else the columns of the row of an epoch.
         """
         ...
 
@@ -196,7 +196,7 @@ def begun(
     """
     memories: dict[str, Memory] = {}
     for callback in callbacks:
-        memory = callback.init(state, columns if callback.when == "epoch" else names)
+        memory = callback.init(state, names if callback.when in ("update", "step") else columns)
         if not jax.tree.leaves(memory):
             continue
         if callback.name in memories:

@@ -62,7 +62,7 @@ class EarlyStopping:
     def update(self, memory: Memory, event: EpochEvent) -> Memory | Stop:
         """Count the epochs since the best one."""
         value = column_value(event.row, self.monitor)
-        if _is_better(value, memory["best"], self.mode, self.min_delta):
+        if is_better(value, memory["best"], self.mode, self.min_delta):
             return {"best": np.float64(value), "since": np.int64(0)}
         after = {**memory, "since": np.int64(memory["since"] + 1)}
         if after["since"] < max(self.patience, 1):
@@ -109,7 +109,7 @@ class KeepBest:
     def update(self, memory: Memory, event: EpochEvent) -> Memory:
         """Take over the arrays of a better epoch."""
         value = column_value(event.row, self.monitor)
-        if not _is_better(value, memory["value"], self.mode, 0.0):
+        if not is_better(value, memory["value"], self.mode, 0.0):
             return memory
         return _snapshot(value, event.epoch, event.run.state)
 
@@ -233,7 +233,8 @@ def column_value(row: Entry, column: str) -> float:
     return np.nan if row[column] is None else float(row[column])
 
 
-def _is_better(value: float, best: float, mode: Mode, least: float) -> bool:
+def is_better(value: float, best: float, mode: Mode, least: float) -> bool:
+    """Whether a value is better than the best one by more than `least`; NaN is worse than any."""
     if np.isnan(best):
         return not np.isnan(value)
     return bool(value < best - least if mode == "min" else value > best + least)
