@@ -13,7 +13,8 @@ from typing import Any
 
 from small import BATCH, cnn, fit, mlp, rows
 
-from tensorem import data, train
+from tensorem import data, optim, train
+from tensorem.data import transforms
 
 AT = 4
 CALLBACKS = (
@@ -21,6 +22,15 @@ CALLBACKS = (
     train.KeepBest("val_accuracy", mode="max"),
     train.EMA(0.9),
     train.SWA(start=10),
+)
+KEPT = train.keep_checkpoints(last=2, best="val_accuracy", mode="max")
+AUGMENT = transforms.Compose(transforms.RandomHorizontalFlip(), transforms.RandomCrop(4, padding=1))
+GROUPS = optim.groups(
+    {
+        "6.*": optim.sgd(optim.step_lr(0.05, 20), momentum=0.9),
+        "0.*": optim.adam(optim.warmup_lr(optim.cosine_lr(1e-2), 30)),
+        "*": optim.adamw(1e-3),
+    }
 )
 
 
@@ -46,16 +56,16 @@ def die_when_renaming(path: Path) -> None:
 
 
 def go_on(folder: Path, checkpoint_every: int) -> None:
-    """From memory at even intervals, as a stream at odd ones; every callback on, in parts."""
-    loader = data.Loader(rows(cnn()), BATCH, shuffle=True, seed=7)
+    """From memory at even intervals, as an augmented stream at odd ones; with all else that is."""
+    loader = data.Loader(rows(cnn()), BATCH, shuffle=True, seed=7, transform=AUGMENT, workers=2)
     odd = checkpoint_every % 2 == 1
     given: Any = train.Stream(loader.epoch, len(loader)) if odd else rows(cnn())
     if (folder / "state.safetensors").exists():
-        train.resume(folder, cnn(), given, validation=rows(cnn()), progress="none")
+        train.resume(folder, cnn(), given, validation=rows(cnn()), progress="none", callbacks=KEPT)
     else:
         settings: Any = {"epochs": 150, "batch_size": BATCH, "seed": 7, "progress": "none"}
         settings |= {"validation": rows(cnn()), "backend": train.Compute(accumulate=2)}
-        settings |= {"callbacks": CALLBACKS}
+        settings |= {"callbacks": (CALLBACKS, KEPT), "optimizer": GROUPS}
         train.fit(cnn(), given, path=folder, checkpoint_every=checkpoint_every, **settings)
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -100,26 +100,37 @@ def test_a_killed_run_ends_with_the_same_bytes(
 
 
 @pytest.mark.long
+@pytest.mark.parametrize("kills", [6, 34], ids=["30 in all", "170 in all"])
 @pytest.mark.parametrize("checkpoint_every", [1, 2, 3, 50, 1001])
 def test_a_run_killed_at_random_instants_ends_with_the_same_bytes(
-    tmp_path: Path, checkpoint_every: int
+    tmp_path: Path, checkpoint_every: int, kills: int
 ) -> None:
     program, chance = Path(__file__).with_name("killed_run.py"), random.Random(checkpoint_every)
 
-    def run(name: str, seconds: float | None = None) -> None:
+    def ends(name: str, seconds: float | None = None) -> bool:
         command = [sys.executable, program, tmp_path / name, "on", str(checkpoint_every)]
-        with contextlib.suppress(subprocess.TimeoutExpired):  # which kills it
+        try:
             subprocess.run(command, check=True, timeout=seconds, capture_output=True)
+        except subprocess.TimeoutExpired:  # which kills it
+            return False
+        return True
 
-    run("first")  # fills the compile cache
+    def everything(name: str) -> list[tuple[str, bytes]]:
+        found = [tmp_path / name / "state.safetensors", tmp_path / name / "log.jsonl"]
+        found += sorted((tmp_path / name / "checkpoints").iterdir())
+        return [(file.name, file.read_bytes()) for file in found]
+
+    ends("first")  # fills the compile cache
     begun = time.monotonic()
-    run("whole")
-    whole = time.monotonic() - begun
-    for _ in range(5):
-        run("run", whole * chance.uniform(0.4, 1.0))
-    run("run")
-    assert state_of(tmp_path / "run") == state_of(tmp_path / "whole")
-    assert log_of(tmp_path / "run") == log_of(tmp_path / "whole")
+    ends("whole")
+    whole, killed = time.monotonic() - begun, 0
+    while killed < kills or not ends("run"):
+        if not ends("run", whole * chance.uniform(0.4, 1.0)):
+            killed += 1
+            continue
+        assert everything("run") == everything("whole")
+        shutil.rmtree(tmp_path / "run")
+    assert everything("run") == everything("whole")
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
