@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from . import losses as losses
     from . import meanings as meanings
     from . import metrics as metrics
+    from . import models as models
     from . import nn as nn
     from . import onnx as onnx
     from . import ops as ops
@@ -79,6 +80,7 @@ __all__ = [
     "losses",
     "meanings",
     "metrics",
+    "models",
     "nn",
     "onnx",
     "ops",

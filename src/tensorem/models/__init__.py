@@ -1,0 +1,59 @@
+"""Models as functions that return layers: small, whole, under the names that others gave them."""
+
+from ._autoencoder import VAE as VAE
+from ._autoencoder import autoencoder as autoencoder
+from ._autoencoder import elbo as elbo
+from ._autoencoder import vae as vae
+from ._convnext import convnext_tiny as convnext_tiny
+from ._gan import discriminator as discriminator
+from ._gan import generator as generator
+from ._gcn import GraphConvolution as GraphConvolution
+from ._gcn import gcn as gcn
+from ._gpt import GPT as GPT
+from ._gpt import SIZES as SIZES
+from ._gpt import gpt2 as gpt2
+from ._lenet import lenet as lenet
+from ._mamba import mamba_lm as mamba_lm
+from ._mixer import mlp_mixer as mlp_mixer
+from ._mlp import mlp as mlp
+from ._mlp import pinn as pinn
+from ._recurrent import recurrent_classifier as recurrent_classifier
+from ._recurrent import recurrent_lm as recurrent_lm
+from ._resnet import ResNet as ResNet
+from ._resnet import resnet18 as resnet18
+from ._resnet import resnet34 as resnet34
+from ._resnet import resnet50 as resnet50
+from ._unet import unet as unet
+from ._vit import VisionTransformer as VisionTransformer
+from ._vit import vit as vit
+from ._vit import vit_b_16 as vit_b_16
+
+__all__ = [
+    "GPT",
+    "GraphConvolution",
+    "ResNet",
+    "SIZES",
+    "VAE",
+    "VisionTransformer",
+    "autoencoder",
+    "convnext_tiny",
+    "discriminator",
+    "elbo",
+    "gcn",
+    "generator",
+    "gpt2",
+    "lenet",
+    "mamba_lm",
+    "mlp",
+    "mlp_mixer",
+    "pinn",
+    "recurrent_classifier",
+    "recurrent_lm",
+    "resnet18",
+    "resnet34",
+    "resnet50",
+    "unet",
+    "vae",
+    "vit",
+    "vit_b_16",
+]
