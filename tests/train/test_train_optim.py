@@ -10,7 +10,7 @@ import optax
 import pytest
 from small import EPOCHS, STEPS, fit, mlp, rows
 
-from tensorem import optim, train
+from tensorem import data, nn, optim, train
 from tensorem.errors import ArgumentError, ResumeError
 
 GROUPS = optim.chain(
@@ -62,7 +62,7 @@ def test_what_optax_makes_trains_and_is_asked_for_again(tmp_path: Path) -> None:
     ours, theirs = fit(mlp(), optimizer=optim.adam(1e-2)), fit(mlp(), optimizer=optax.adam(1e-2))
     assert not changed(ours.model.params, theirs.model.params)
     assert "lr" not in theirs.history[-1]
-    rate = optax.cosine_decay_schedule(1e-2, STEPS)
+    rate = optax.cosine_decay_schedule(1e-2, STEPS, alpha=0.1)
     scheduled = fit(mlp(), tmp_path / "run", optimizer=optim.adam(rate))
     assert scheduled.history[-1]["lr"] < 1e-2
     with pytest.raises(
@@ -74,3 +74,13 @@ def test_what_optax_makes_trains_and_is_asked_for_again(tmp_path: Path) -> None:
     given: Any = {"optimizer": optim.adam(rate), "epochs": EPOCHS + 1, "progress": "none"}
     run = train.resume(tmp_path / "run", mlp(), rows(mlp()), **given)
     assert len(run.history) == EPOCHS + 1
+
+
+def test_a_schedule_that_is_over_before_the_run_is_an_error() -> None:
+    model, iris = nn.build(nn.Linear(4, 3), input=("N", 4)), data.iris().train
+    short = {"optimizer": optim.sgd(optim.cosine_lr(0.1, 3)), "epochs": 2, "progress": "none"}
+    with pytest.raises(ArgumentError, match=r"lr takes a schedule as long as the run, 8 steps"):
+        train.fit(model, iris, **short)  # type: ignore[arg-type]
+    held = optim.sgd(optim.cosine_lr(0.1, 3, min_lr=0.01))
+    train.fit(model, iris, optimizer=held, epochs=2, progress="none")
+    train.fit(model, iris, optimizer=optim.sgd(optim.cosine_lr(0.1)), epochs=2, progress="none")

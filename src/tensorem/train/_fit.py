@@ -270,9 +270,24 @@ def _job(
         placed = runner.grid.everywhere((batches.inputs, batches.targets))
         batches = replace(batches, inputs=placed[0], targets=placed[1])
     optimizer = runner.optimizer.over(len(batches), plan.epochs)
+    _require_rates(optimizer, len(batches) * plan.epochs)
     if optimizer != runner.optimizer:
         runner = replace(runner, optimizer=optimizer)
     return Job(task, plan, runner, batches, held_out, folder, facts, display, callbacks)
+
+
+def _require_rates(optimizer: optim.Optimizer, steps: int) -> None:
+    """A schedule that is 0 before the last step of a run would train nothing from there on."""
+    schedules = {k for k, v in optim.rates_of(optimizer).items() if isinstance(v, optim.Schedule)}
+    late = [optim.learning_rates(optimizer, step) for step in (steps - 2, steps - 1) if step >= 0]
+    for name in sorted(schedules):
+        if len(late) == 2 and late[0][name] == late[1][name] == 0:
+            raise ArgumentError(
+                f"{name} takes a schedule as long as the run, {steps} steps, got one that is 0 "
+                "before its end.",
+                because="the steps that are left would change nothing.",
+                help="leave its length out, which is the whole run, or give a least rate.",
+            )
 
 
 def _standing(job: Job) -> Standing:
