@@ -89,6 +89,22 @@ def test_a_dot_over_all_axes_is_a_number() -> None:
     assert verdict(case).margin == pytest.approx(0.5, rel=1e-9)
 
 
+def test_a_deep_net_is_replayed_though_its_intervals_are_wide() -> None:
+    """Rotations there and back: intervals double in each layer, even those of a point."""
+    net, turn = (
+        Net((1, 4)),
+        np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]),
+    )
+    weight, h = net.array("turn", turn / 2), "x"
+    away, back = net.array("away", [4] * 4), net.array("back", [-8, 0, 0, 0])
+    for _ in range(22):
+        for bias in (away, back):
+            h = net.op("relu", net.op("linear", h, weight, bias))
+    case = certify(net, [[1, 0.5, 0.25, 0.75]], "0.01", np.random.default_rng(0))
+    assert verdict(case).margin == pytest.approx(0.23, rel=1e-6)
+    assert "recorded outputs" in verdict(as_ibp(case)).reason
+
+
 def test_a_stable_net_is_bounded_by_its_vertices_exactly() -> None:
     """Where every bend is settled the linear bound is the minimum over the vertices."""
     case = mlp(1, "0.00001")

@@ -137,14 +137,14 @@ def _relax(program: Program, values: Bounds, step: Bend, relax: Relax, a: Arithm
     open_ = np.unique(np.arange(len(values.sharp))[at][values.opened[i]])
     loose = open_[~values.sharp[open_]]
     if loose.size:
-        values.put(loose, _tightened(program, values, loose, a))
+        values.put(loose, tightened(program, values, loose, a))
         values.sharp[loose] = True
     values.lines[i] = relax.lines(i, step, values.at(at))
     if isinstance(step, Relu):
         values.sharp[program.entries(i)] |= values.sharp[at]
 
 
-def _tightened(program: Program, values: Bounds, at: Array, a: Arithmetic) -> Enclosure:
+def tightened(program: Program, values: Bounds, at: Array, a: Arithmetic) -> Enclosure:
     """The interval bounds of entries, intersected with their linear ones."""
     old, size, source = values.at(at), at.size, read(at)
     lower = least(program, values, source, size, lambda p: np.eye(len(p), size, p.start), a)

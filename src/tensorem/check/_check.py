@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from ._bounds import Bounds, Program, Relax, least, propagate
+from ._bounds import Bounds, Program, Relax, least, propagate, tightened
 from ._claim import Claim, box, parse_claim, point
 from ._errors import MalformedError, RejectedError, UnsupportedError
 from ._files import graph_hash, parse_json, parse_safetensors, read_bytes, weights_hash
@@ -229,11 +229,12 @@ def _replay(checker: Checker, tensors: Tensors, lined: Tensors | None, a: Arithm
     recorded = a.numbers(tensors["outputs"].ravel().astype(np.float64))
     tolerance = REPLAY_TOLERANCE * (1 + np.abs(recorded).max())
     # Intervals first: at a point they nearly always suffice, and cost no backward pass.
-    output = checker.program(a.name).output
+    program = checker.program(a.name)
     for given in (None, lined):
-        real = _values(checker, lambda a: point(tensors["center"], a), given, a).bounds
-        lower, upper = real.lower[output.at], real.upper[output.at]
-        off = np.max(np.maximum(recorded - lower, upper - recorded))
+        values = _values(checker, lambda a: point(tensors["center"], a), given, a)
+        at = np.arange(program.starts[-1])[program.output.at]
+        real = values.at(at) if given is None else tightened(program, values, at, a)
+        off = np.max(np.maximum(recorded - real.lower, real.upper - recorded))
         if off <= tolerance:
             return
     raise RejectedError(
