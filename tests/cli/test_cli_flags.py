@@ -28,7 +28,10 @@ REFUSED = [
     ("ops --zzz", "tensorem ops has no flag --zzz."),
     ("ops all", "tensorem ops takes nothing here, got 'all'."),
     ("ops --json=3", "tensorem ops takes nothing here, got '3'."),
-    ("ops --meaning foo", "--meaning takes all, shape, run, exact, interval, lines, got 'foo'."),
+    (
+        "ops --meaning foo",
+        "--meaning takes all, shape, run, exact, ball, interval, lines, got 'foo'.",
+    ),
     ("verify r --method x", "--method takes crown, ibp, got 'x'."),
     ("show", "tensorem show takes RUN, got none."),
     ("show --jsn", "tensorem show has no flag --jsn; did you mean --json?"),
