@@ -155,7 +155,7 @@ def test_texts_and_numbers_are_written_as_they_are_read(tmp_path: Path) -> None:
     "name",
     sorted(
         optim.OPTIMIZERS.keys()
-        - {"from_optax", "chain", "groups", "clip_grad_norm", "clip_grad_value"}
+        - {"from_optax", "scaled", "chain", "groups", "clip_grad_norm", "clip_grad_value"}
     ),
 )
 def test_every_optimizer_is_read_from_its_own_text(name: str) -> None:

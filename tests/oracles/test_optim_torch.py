@@ -291,7 +291,7 @@ PAPERS = {"lamb", "lion"}
 
 
 def test_every_row_is_held_to_something() -> None:
-    others = {"muon", "lbfgs", "chain", "groups", "frozen", "from_optax", *CLIPS}
+    others = {"muon", "lbfgs", "chain", "groups", "frozen", "scaled", "from_optax", *CLIPS}
     assert CASES.keys() | others | PAPERS == optim.OPTIMIZERS.keys()
     assert SCHEDULES.keys() == optim.SCHEDULES.keys()
 
