@@ -370,8 +370,7 @@ def test_a_graph_that_takes_for_ever_is_refused_at_once() -> None:
         prepare(net.document, net.arrays)
 
 
-@pytest.mark.long
-def test_constants_that_take_for_ever_are_refused() -> None:
+def test_constants_that_take_for_ever_are_refused_at_once() -> None:
     net = Net((1, 3))
     big = net.op("broadcast", net.array("one", 1.0), shape=[2**18], dims=[])
     for _ in range(3):

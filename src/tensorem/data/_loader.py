@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -118,14 +118,3 @@ class Loader:
                 f"and {len(y)} targets from it."
             )
         return x, y
-
-
-def first_batch(loader: Loader) -> tuple[Any, Any]:
-    """The first batch of the first epoch.
-
-    Raises:
-        DataError: There is none.
-    """
-    for batch in loader.epoch(0):
-        return batch
-    raise DataError("A Loader takes at least one batch in an epoch, got none.")

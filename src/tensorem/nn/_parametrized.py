@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,9 +25,6 @@ Floats = NDArray[Any]
 
 class Parametrized(Layer):
     """What such layers have in common; use `WeightNorm` or `SpectralNorm`."""
-
-    trained: ClassVar[str] = ""
-    """The name of the array that stands for the weight."""
 
     layer: Layer = field(metadata={"path": ""})
     name: str = "weight"

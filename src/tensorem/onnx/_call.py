@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jax
 import numpy as np
 
 from tensorem.errors import CaptureError
+
+if TYPE_CHECKING:
+    from onnx import GraphProto
 
 Array = jax.Array
 _INT32 = np.iinfo(np.int32)
@@ -35,6 +38,7 @@ class Call:
     Args:
         opset: The version of the operators that the file is written in.
         results: How many results the file names.
+        inner: (a graph inside the node, what it is given by name) -> its results.
     """
 
     op: str
@@ -42,6 +46,7 @@ class Call:
     attrs: Mapping[str, Any]
     inputs: tuple[Value | None, ...]
     results: int
+    inner: Callable[[GraphProto, Mapping[str, Value]], tuple[Value, ...]]
 
     def has(self, i: int) -> bool:
         """Whether an operand is given."""

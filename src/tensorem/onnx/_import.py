@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -19,6 +21,7 @@ from tensorem.ops import translated
 from tensorem.shapes import Spec
 
 from ._call import Call, Value
+from ._graphs import GRAPHS
 from ._moves import SIZES, dtype_of
 from ._operators import OPERATORS, require_known
 from ._read import DOMAINS, array_of, attribute_value, describe, model_of
@@ -93,7 +96,9 @@ def _graph(
         env: Env = {"": Value(None)}
         env |= {n: Value(weights.get(n, a), a) for n, a in arrays.items()}
         env |= {i.name: Value(x) for i, x in zip(given, xs, strict=True)}
-        return _results(proto, env, opset)
+        found = tuple(value.array for value in _outputs(proto, env, opset))
+        results = jax.tree.map(jnp.asarray, found)
+        return results[0] if len(results) == 1 else results
 
     with runtime.precision(s.dtype for s in specs):
         return simplify(capture(f, *specs, weights=weights))
@@ -114,16 +119,20 @@ def _spec(info: ValueInfoProto, sizes: dict[str, int | str]) -> Spec:
     if not info.type.HasField("tensor_type"):
         raise CaptureError(f"onnx.load takes inputs that are tensors, got {info.name}.")
     tensor = info.type.tensor_type
-    dims = [_size(info.name, i, d, sizes) for i, d in enumerate(tensor.shape.dim)]
+    dims: list[int | str] = [int(dim.dim_value) for dim in tensor.shape.dim]
+    for axis, (theirs, ours) in _named(info).items():
+        dims[axis] = sizes.get(theirs, sizes.get(ours, ours))
     return Spec(tuple(dims), dtype_of(tensor.elem_type))
 
 
-def _size(name: str, axis: int, dim: Any, sizes: dict[str, int | str]) -> int | str:
-    """A number, or a name in our spelling; an axis without either is named after its place."""
-    if dim.HasField("dim_value") and dim.dim_value >= 0:  # some exporters write -1 for any size
-        return int(dim.dim_value)
-    word = _word(dim.dim_param or f"{name}_{axis}")
-    return sizes.get(dim.dim_param, sizes.get(word, word))
+def _named(info: ValueInfoProto) -> dict[int, tuple[str, str]]:
+    """The axes whose sizes are names: the file's, and ours; without one after its place."""
+    dims = enumerate(info.type.tensor_type.shape.dim)
+    # Some exporters write -1 for any size.
+    open_dims = {i: d for i, d in dims if not d.HasField("dim_value") or d.dim_value < 0}
+    return {
+        i: (d.dim_param, _word(d.dim_param or f"{info.name}_{i}")) for i, d in open_dims.items()
+    }
 
 
 def _word(text: str) -> str:
@@ -141,11 +150,8 @@ def _require_inputs(constants: Mapping[str, ArrayLike], proto: GraphProto) -> No
 
 
 def _require_used(sizes: Mapping[str, int | str], given: list[ValueInfoProto]) -> None:
-    names = {}
-    for info in given:
-        for axis, dim in enumerate(info.type.tensor_type.shape.dim):
-            if not dim.HasField("dim_value") or dim.dim_value < 0:
-                names[dim.dim_param] = names[_word(dim.dim_param or f"{info.name}_{axis}")] = 1
+    pairs = (pair for info in given for pair in _named(info).values())
+    names = dict.fromkeys(name for pair in pairs for name in pair)
     if unknown := sorted(set(sizes) - set(names)):
         raise ArgumentError(
             f"onnx.load takes sizes for {', '.join(filter(None, names)) or 'no names'}, got "
@@ -153,12 +159,17 @@ def _require_used(sizes: Mapping[str, int | str], given: list[ValueInfoProto]) -
         )
 
 
-def _results(proto: GraphProto, env: Env, opset: int) -> Any:
+def _outputs(proto: GraphProto, env: Env, opset: int) -> tuple[Value, ...]:
+    """What the nodes of a graph make of its environment."""
     for node in proto.node:
         _run(node, env, opset)
-    found = tuple(_value(env, o.name).array for o in proto.output)
-    results = jax.tree.map(lambda a: a if isinstance(a, jax.Array) else jax.numpy.asarray(a), found)
-    return results[0] if len(results) == 1 else results
+    return tuple(_value(env, o.name) for o in proto.output)
+
+
+def _inner(proto: GraphProto, env: Env, opset: int) -> tuple[Value, ...]:
+    """The results of a graph inside a node, which sees all that is around it."""
+    arrays = {tensor.name: array_of(tensor) for tensor in proto.initializer}
+    return _outputs(proto, env | {name: Value(a, a) for name, a in arrays.items()}, opset)
 
 
 def _value(env: Env, name: str) -> Value:
@@ -174,10 +185,14 @@ def _run(node: NodeProto, env: Env, opset: int) -> None:
     outputs = list(node.output)
     while outputs and not outputs[-1]:
         outputs.pop()
-    call = Call(node.op_type, opset, attrs, inputs, len(outputs))
+
+    def inner(proto: GraphProto, more: Mapping[str, Value]) -> tuple[Value, ...]:
+        return _inner(proto, {**env, **more}, opset)
+
+    call = Call(node.op_type, opset, attrs, inputs, len(outputs), inner)
     try:
         with translated(node.op_type, CaptureError):
-            made = _WITH_GRAPHS.get(node.op_type, _made)(call, env)
+            made = _made(call)
     except TensoremError as error:
         raise error.with_notes(owner=describe(node)) from error.__cause__
     except (KeyError, TypeError, ValueError, IndexError, ZeroDivisionError, OverflowError) as error:
@@ -188,85 +203,29 @@ def _run(node: NodeProto, env: Env, opset: int) -> None:
     env |= dict(zip(outputs, results, strict=False))
 
 
-def _made(call: Call, env: Env) -> Value | tuple[Value, ...]:
+def _made(call: Call) -> Value | tuple[Value, ...]:
     """Its results; at once where no input of the graph decides an operand."""
-    if not _decided(call):
-        return _each(OPERATORS[call.op](call), folded=call.op in ("Shape", "Size"))
-    if any(v.known.dtype == object for v in call.inputs if v and v.known is not None):
-        if call.op in SIZES:
-            return _each(SIZES[call.op](call), folded=True)
-        return _each(OPERATORS[call.op](call), folded=False)
+    operator = OPERATORS[call.op]
+    known = [None if v is None else v.known for v in call.inputs]
+    if call.op in GRAPHS or any(v and k is None for v, k in zip(call.inputs, known, strict=True)):
+        return _each(operator(call))
+    if any(k is not None and k.dtype == object for k in known):
+        return _each(np.asarray(SIZES[call.op](call)) if call.op in SIZES else operator(call))
+    inputs = tuple(None if k is None else Value(k, k) for k in known)
     with jax.ensure_compile_time_eval(), runtime.float64():
-        plain = Call(
-            call.op, call.opset, call.attrs, tuple(map(_as_known, call.inputs)), call.results
-        )
-        return _each(OPERATORS[call.op](plain), folded=True)
+        return _each(jax.tree.map(np.asarray, operator(replace(call, inputs=inputs))))
 
 
-def _decided(call: Call) -> bool:
-    return all(v is None or v.known is not None for v in call.inputs)
+def _each(made: Any) -> Value | tuple[Value, ...]:
+    return tuple(map(_one, made)) if isinstance(made, tuple) else _one(made)
 
 
-def _as_known(value: Value | None) -> Value | None:
-    return None if value is None else Value(value.known, value.known)
-
-
-def _each(made: Any, folded: bool) -> Value | tuple[Value, ...]:
-    if isinstance(made, tuple):
-        return tuple(_one(m, folded) for m in made)
-    return _one(made, folded)
-
-
-def _one(made: Any, folded: bool) -> Value:
-    if isinstance(made, list) or not (folded or isinstance(made, np.ndarray)):
+def _one(made: Any) -> Value:
+    """A result that is an array of NumPy is known."""
+    if isinstance(made, Value):
+        return made
+    if not isinstance(made, np.ndarray):
         return Value(made)
-    known = np.asarray(made)
-    if known.size > _LARGEST:
-        raise CaptureError(f"takes constants of at most {_LARGEST} entries, got {known.size}.")
-    return Value(known, known)
-
-
-def _branch(call: Call, env: Env) -> tuple[Value, ...]:
-    """The case of an `If` whose condition the file decides."""
-    chosen = call.attrs["then_branch" if call.known(0).item() else "else_branch"]
-    return _inner(chosen, dict(env), call.opset)
-
-
-def _inner(proto: GraphProto, env: Env, opset: int) -> tuple[Value, ...]:
-    """The results of a graph inside a node, which sees all that is around it."""
-    for tensor in proto.initializer:
-        array = array_of(tensor)
-        env[tensor.name] = Value(array, array)
-    for node in proto.node:
-        _run(node, env, opset)
-    return tuple(_value(env, o.name) for o in proto.output)
-
-
-def _scan(call: Call, env: Env) -> tuple[Value, ...]:
-    """A loop over the first axis of stacks, all in one direction."""
-    body, stacks = call.attrs["body"], call.attrs["num_scan_inputs"]
-    names = [info.name for info in body.input]
-    carried = len(names) - stacks
-    if call.opset < 9 or any(
-        any(call.attrs.get(f"scan_{s}_axes", ())) for s in ("input", "output")
-    ):
-        raise CaptureError("takes stacks along their first axis (opset 9 and later).")
-    given = [d for s in ("input", "output") for d in call.attrs.get(f"scan_{s}_directions", ())]
-    if len({*given}) > 1:
-        raise CaptureError("takes stacks that are all read in one direction, got both.")
-
-    def step(state: list[Any], slices: list[Any]) -> tuple[list[Any], list[Any]]:
-        inside = dict(zip(names, map(Value, [*state, *slices]), strict=True))
-        results = [v.array for v in _inner(body, env | inside, call.opset)]
-        return results[:carried], results[carried:]
-
-    operands = [jax.numpy.asarray(x) for x in call.xs()]
-    reverse = bool(given and given[0])
-    state, made = jax.lax.scan(step, operands[:carried], operands[carried:], reverse=reverse)
-    return tuple(map(Value, (*state, *made)))
-
-
-_WITH_GRAPHS: Mapping[str, Callable[[Call, Env], Value | tuple[Value, ...]]] = {
-    "If": _branch,
-    "Scan": _scan,
-}
+    if made.size > _LARGEST:
+        raise CaptureError(f"takes constants of at most {_LARGEST} entries, got {made.size}.")
+    return Value(made, made)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
@@ -276,8 +275,6 @@ MOVES: dict[str, Operator] = {
     "Trilu": _trilu,
     "Unsqueeze": _unsqueeze,
 }
-
-Folding = Callable[..., Any]
 
 
 def _sliced(call: Call) -> Any:

@@ -12,6 +12,7 @@ from tensorem.errors import CaptureError
 
 from ._call import Call
 from ._entries import ENTRIES, Operator
+from ._graphs import GRAPHS
 from ._moves import MOVES
 from ._recurrent import RECURRENT
 from ._reductions import REDUCTIONS
@@ -66,12 +67,8 @@ SEQUENCES: dict[str, Operator] = {
 }
 
 OPERATORS: dict[str, Operator] = {
-    **ENTRIES, **REDUCTIONS, **MOVES, **WINDOWS, **RECURRENT, **SEQUENCES,
+    **ENTRIES, **REDUCTIONS, **MOVES, **WINDOWS, **RECURRENT, **SEQUENCES, **GRAPHS,
 }  # fmt: skip
-
-
-GRAPHS = ("If", "Scan")
-"""Operators with graphs inside, which the reader runs itself."""
 
 
 def operators() -> tuple[str, ...]:
@@ -81,7 +78,7 @@ def operators() -> tuple[str, ...]:
         >>> {"Conv", "Gemm", "LSTM"} <= set(operators())
         True
     """
-    return tuple(sorted((*OPERATORS, *GRAPHS)))
+    return tuple(sorted(OPERATORS))
 
 
 def require_known(names: set[str]) -> None:
