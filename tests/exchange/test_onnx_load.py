@@ -119,6 +119,20 @@ def test_sizes_keep_their_names_or_take_numbers(tmp_path: Path) -> None:
         ours.load(path, constants={"z": 5})
 
 
+def test_a_size_without_a_word_is_named_after_its_place(tmp_path: Path) -> None:
+    path = _saved(tmp_path, helper.make_node("Relu", ["x"], ["y"]), inputs=["?", "?", 3])
+    assert str(ours.load(path).specs["x0"]) == "float32 (x_0, x_1, 3)"
+    assert str(ours.load(path, sizes={"x_1": 4}).specs["x0"]) == "float32 (x_0, 4, 3)"
+
+
+def test_bounds_may_be_computed(tmp_path: Path) -> None:
+    axes = numpy_helper.from_array(np.array([0, 1]), "a")
+    mean = helper.make_node("ReduceMean", ["x", "a"], ["m"], keepdims=0)
+    path = _saved(tmp_path, mean, helper.make_node("Clip", ["x", "m"], ["y"]), arrays=[axes])
+    got = to_jax(ours.load(path, sizes={"N": 1}))(np.array([[0, 1, 2, 5]], np.float32))
+    assert np.asarray(got).tolist() == [[2, 2, 2, 5]]
+
+
 def test_the_graph_of_a_file_has_every_meaning(tmp_path: Path) -> None:
     weight = numpy_helper.from_array(np.eye(4, dtype=np.float32)[:2] * 3, "w")
     gemm = helper.make_node("Gemm", ["x", "w"], ["h"], transB=1)

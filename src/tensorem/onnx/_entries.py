@@ -13,7 +13,7 @@ import numpy as np
 from tensorem import functional as F
 from tensorem.errors import CaptureError
 
-from ._call import Array, Call
+from ._call import Call
 
 Operator = Callable[[Call], Any]
 
@@ -40,17 +40,17 @@ def _aligned(call: Call) -> list[Any]:
 
 
 def _clip(call: Call) -> Any:
-    x, low, high = call.x(0), call.setting("min", 1), call.setting("max", 2)
-    if low is None and high is None:
-        return x
-    return (
-        F.clamp(x, low, high) if jnp.issubdtype(x.dtype, jnp.floating) else _clip_int(x, low, high)
-    )
-
-
-def _clip_int(x: Array, low: Any, high: Any) -> Any:
+    """Between bounds that the file decides, or that are computed."""
+    x = call.x(0)
+    low, high = (call.attrs.get(n, call.maybe(i)) for n, i in (("min", 1), ("max", 2)))
+    if jnp.issubdtype(x.dtype, jnp.floating) and all(isinstance(b, _NUMBER) for b in (low, high)):
+        ends = (None if b is None else float(b) for b in (low, high))
+        return x if low is None and high is None else F.clamp(x, *ends)
     x = x if low is None else jnp.maximum(x, low)
     return x if high is None else jnp.minimum(x, high)
+
+
+_NUMBER = (int, float, np.ndarray, type(None))
 
 
 def _pow(call: Call) -> Any:

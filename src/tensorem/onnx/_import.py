@@ -126,12 +126,16 @@ def _spec(info: ValueInfoProto, sizes: dict[str, int | str]) -> Spec:
 
 
 def _named(info: ValueInfoProto) -> dict[int, tuple[str, str]]:
-    """The axes whose sizes are names: the file's, and ours; without one after its place."""
+    """The axes whose sizes are names: the file's, and ours; without a word after its place."""
     dims = enumerate(info.type.tensor_type.shape.dim)
     # Some exporters write -1 for any size.
     open_dims = {i: d for i, d in dims if not d.HasField("dim_value") or d.dim_value < 0}
     return {
-        i: (d.dim_param, _word(d.dim_param or f"{info.name}_{i}")) for i, d in open_dims.items()
+        i: (
+            d.dim_param,
+            _word(d.dim_param if re.search(r"\w", d.dim_param) else f"{info.name}_{i}"),
+        )
+        for i, d in open_dims.items()
     }
 
 
