@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -11,6 +11,7 @@ import jax
 
 from tensorem import functional as F
 from tensorem import nn
+from tensorem.layer import Around
 
 Array = jax.Array
 Change = Callable[[Array], Array]
@@ -66,7 +67,7 @@ def _projections(packed: Target, layer: Any) -> dict[str, Target]:
     }
 
 
-class Adapted(nn.Layer):
+class Adapted(Around):
     """A layer with adapters; its weights are W + Σ factor · delta(W). Made by `adapters.add`.
 
     Shapes:
@@ -78,16 +79,8 @@ class Adapted(nn.Layer):
         factors: Name of an adapter -> its factor; those without one are off.
     """
 
-    layer: nn.Layer = field(metadata={"path": ""})
     adapters: Mapping[str, Mapping[str, nn.Layer]]
     factors: Mapping[str, float]
-
-    def output_shape(self, *shapes: Any) -> Any:
-        return self.layer.output_shape(*shapes)
-
-    @property
-    def stated_input(self) -> Any:
-        return self.layer.stated_input
 
     def init_cache(self, *args: Any, **kwargs: Any) -> Any:
         """The cache of an attention."""

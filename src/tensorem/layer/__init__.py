@@ -1,5 +1,6 @@
 """What makes layers work: the layer, one forward pass, `build`, and the model that comes of it."""
 
+from ._around import Around as Around
 from ._bind import EVALUATION as EVALUATION
 from ._bind import Context as Context
 from ._bind import eager as eager
@@ -34,6 +35,7 @@ from ._tree import rebuilt as rebuilt
 from ._tree import walk as walk
 
 __all__ = [
+    "Around",
     "Buffer",
     "Built",
     "Call",

@@ -83,12 +83,8 @@ def supply(layer: Layer, **arrays: Array) -> None:
                 help="write def supplies(self): return ('inner.weight',) in the layer above.",
             )
         declared = frame.layer.parameters()[name]
-        if declared is not None and array.shape != declared.shape:
-            raise ShapeError(
-                f"The {name} of {frame.layer.label()} takes {format_shape(declared.shape)}, got "
-                f"{format_shape(array.shape)}."
-            )
-        layer.__dict__[name] = array
+        assert declared is not None
+        _put(layer, name, array, declared.shape)
 
 
 def adjust(layer: Layer, name: str, change: Callable[[Array], Array]) -> None:
@@ -120,13 +116,18 @@ def adjust(layer: Layer, name: str, change: Callable[[Array], Array]) -> None:
         raise LayerError(
             f"adjust takes a sub-layer within forward and a parameter of its own, got {name!r}.",
         )
-    new = change(own)
-    if new.shape != own.shape:
+    _put(layer, name, change(own), own.shape)
+
+
+def _put(layer: Layer, name: str, array: Array, shape: tuple[int, ...]) -> None:
+    """What a bound layer computes with, under the name of one of its arrays."""
+    if array.shape != shape:
+        told: Layer = layer.__dict__["_bound"].layer  # its fields are no arrays
         raise ShapeError(
-            f"The {name} of {layer.label()} takes {format_shape(own.shape)}, got "
-            f"{format_shape(new.shape)}."
+            f"The {name} of {told.label()} takes {format_shape(shape)}, got "
+            f"{format_shape(array.shape)}."
         )
-    layer.__dict__[name] = new
+    layer.__dict__[name] = array
 
 
 def carry(layer: Layer) -> Carried:

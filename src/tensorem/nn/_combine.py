@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Self, overload
 
 from tensorem import functional as F
 from tensorem.errors import LayerError, PathError, ShapeError
-from tensorem.layer import Call, Layer, Log, join, ruled, shape_tree
+from tensorem.layer import Around, Call, Layer, Log, join, ruled, shape_tree
 from tensorem.shapes import (
     UNKNOWN,
     UNKNOWN_RANK,
@@ -233,17 +233,10 @@ class Residual(Layer):
         return F.add(x, y)
 
 
-class Shared(Layer):
+class Shared(Around):
     """A layer that may stand in several places, with one set of arrays: see `share`."""
 
     shares: ClassVar[bool] = True
-    layer: Layer = field(metadata={"path": ""})
-
-    def output_shape(self, *shapes: Any) -> Any:
-        return self.layer.output_shape(*shapes)
-
-    def forward(self, *xs: Any) -> Any:
-        return self.layer(*xs)
 
     # Two shared layers are the same if they share, not if they look alike.
     def __hash__(self) -> int:

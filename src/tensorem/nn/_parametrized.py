@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import field
 from typing import Any
 
 import jax
@@ -15,7 +14,7 @@ from numpy.typing import NDArray
 from tensorem import functional as F
 from tensorem.calls import AT_LEAST_0, integer, number
 from tensorem.errors import ArgumentError
-from tensorem.layer import Buffer, Derived, Layer, Parameter, supply
+from tensorem.layer import Around, Buffer, Derived, Parameter, supply
 
 from ._init import normal
 
@@ -23,10 +22,9 @@ Array = jax.Array
 Floats = NDArray[Any]
 
 
-class Parametrized(Layer):
+class Parametrized(Around):
     """What such layers have in common; use `WeightNorm` or `SpectralNorm`."""
 
-    layer: Layer = field(metadata={"path": ""})
     name: str = "weight"
 
     def _own(self) -> Parameter:
@@ -59,16 +57,9 @@ class Parametrized(Layer):
         """The weight, of the arrays that are trained."""
         raise NotImplementedError
 
-    def output_shape(self, *shapes: Any) -> Any:
-        return self.layer.output_shape(*shapes)
-
-    @property
-    def stated_input(self) -> Any:
-        return self.layer.stated_input
-
     def forward(self, *xs: Any, **kw: Any) -> Any:
         supply(self.layer, **{self.name: self.weight()})
-        return self.layer(*xs, **kw)
+        return super().forward(*xs, **kw)
 
 
 class WeightNorm(Parametrized):

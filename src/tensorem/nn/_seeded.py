@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import field
 from typing import Any, ClassVar, TypeVar
 
 from tensorem.errors import ArgumentError
-from tensorem.layer import Layer, declarations
+from tensorem.layer import Around, declarations
 from tensorem.rand import SeedStream
 
 T = TypeVar("T")
@@ -16,7 +15,7 @@ Seeding = Callable[[SeedStream], tuple[T, SeedStream]]
 """What takes seeds from a stream and makes a value: (stream) -> (value, the stream after it)."""
 
 
-class Seeded(Layer):
+class Seeded(Around):
     """A layer whose parameters start from given seeds; else it is that layer, with its paths.
 
     Shapes:
@@ -40,7 +39,6 @@ class Seeded(Layer):
         False
     """
 
-    layer: Layer = field(metadata={"path": ""})
     given: Mapping[str, int]
 
     def __post_init__(self) -> None:
@@ -54,16 +52,6 @@ class Seeded(Layer):
 
     def seeds(self) -> Mapping[str, int]:
         return self.given
-
-    def output_shape(self, *shapes: Any) -> Any:
-        return self.layer.output_shape(*shapes)
-
-    @property
-    def stated_input(self) -> Any:
-        return self.layer.stated_input
-
-    def forward(self, *xs: Any, **kw: Any) -> Any:
-        return self.layer(*xs, **kw)
 
     def label(self) -> str:
         return self.layer.label()
