@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 from jax import Array
@@ -18,7 +18,34 @@ from tensorem.shapes import UNKNOWN, UNKNOWN_RANK, OpenShape, Poly, Shape, Size,
 Sizes = int | None | tuple[int | None, ...]
 
 
-class LPPool1d(Layer):
+class LPPool(Layer):
+    """What such poolings of all ranks have in common; use `LPPool1d` or `LPPool2d`."""
+
+    pool: ClassVar[Callable[..., Array]]
+    """The function that it is."""
+    axes: ClassVar[int] = 0
+    """How many axes an image has."""
+
+    takes = "float"
+    norm_type: float
+    kernel_size: Numbers
+    stride: Numbers | None = None
+    ceil_mode: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_powers(self)
+        self.output_shape(UNKNOWN_RANK)  # its numbers are checked when written
+
+    def output_shape(self, x: Shape) -> Shape:
+        return _pooled(x, self.kernel_size, self.stride, self.ceil_mode, self.axes)
+
+    def forward(self, x: Array) -> Array:
+        settings = self.norm_type, self.kernel_size, self.stride, self.ceil_mode
+        return type(self).pool(x, *settings)
+
+
+class LPPool1d(LPPool):
     """(Σ x^p)^(1/p) over each window; the derivative at 0 is 0.
 
     Shapes:
@@ -35,25 +62,11 @@ class LPPool1d(Layer):
         ShapeError: x has another rank, or is smaller than the window.
     """
 
-    takes = "float"
-    norm_type: float
-    kernel_size: Numbers
-    stride: Numbers | None = None
-    ceil_mode: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_powers(self)
-        self.output_shape(UNKNOWN_RANK)  # its numbers are checked when written
-
-    def output_shape(self, x: Shape) -> Shape:
-        return _pooled(x, self.kernel_size, self.stride, self.ceil_mode, 1)
-
-    def forward(self, x: Array) -> Array:
-        return F.lp_pool1d(x, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
+    pool = staticmethod(F.lp_pool1d)
+    axes: ClassVar[int] = 1
 
 
-class LPPool2d(Layer):
+class LPPool2d(LPPool):
     """(Σ x^p)^(1/p) over each window; the derivative at 0 is 0.
 
     Shapes:
@@ -70,27 +83,15 @@ class LPPool2d(Layer):
         ShapeError: x has another rank, or is smaller than the window.
     """
 
-    takes = "float"
-    norm_type: float
-    kernel_size: Numbers
-    stride: Numbers | None = None
-    ceil_mode: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_powers(self)
-        self.output_shape(UNKNOWN_RANK)  # its numbers are checked when written
-
-    def output_shape(self, x: Shape) -> Shape:
-        return _pooled(x, self.kernel_size, self.stride, self.ceil_mode, 2)
-
-    def forward(self, x: Array) -> Array:
-        return F.lp_pool2d(x, self.norm_type, self.kernel_size, self.stride, self.ceil_mode)
+    pool = staticmethod(F.lp_pool2d)
+    axes: ClassVar[int] = 2
 
 
-class AdaptiveAvgPool(Layer):
-    """What such poolings of all ranks have in common; use `AdaptiveAvgPool1d`, `2d` or `3d`."""
+class AdaptivePool(Layer):
+    """What such poolings of all kinds and ranks have in common; use `AdaptiveAvgPool2d`, ..."""
 
+    pool: ClassVar[Callable[..., Array]]
+    """The function that it is."""
     axes: ClassVar[int] = 0
     """How many axes an image has."""
 
@@ -105,10 +106,10 @@ class AdaptiveAvgPool(Layer):
         return _adapted(x, _sizes(self.output_size, self.axes))
 
     def forward(self, x: Array) -> Array:
-        return _AVG[self.axes](x, self.output_size)
+        return type(self).pool(x, self.output_size)
 
 
-class AdaptiveAvgPool1d(AdaptiveAvgPool):
+class AdaptiveAvgPool1d(AdaptivePool):
     """The mean of so many windows that cover x as evenly as they can.
 
     Shapes:
@@ -126,10 +127,11 @@ class AdaptiveAvgPool1d(AdaptiveAvgPool):
         (5, 3, 2)
     """
 
+    pool = staticmethod(F.adaptive_avg_pool1d)
     axes: ClassVar[int] = 1
 
 
-class AdaptiveAvgPool2d(AdaptiveAvgPool):
+class AdaptiveAvgPool2d(AdaptivePool):
     """The mean of so many windows that cover x as evenly as they can.
 
     Shapes:
@@ -147,10 +149,11 @@ class AdaptiveAvgPool2d(AdaptiveAvgPool):
         (5, 3, 2, 2)
     """
 
+    pool = staticmethod(F.adaptive_avg_pool2d)
     axes: ClassVar[int] = 2
 
 
-class AdaptiveAvgPool3d(AdaptiveAvgPool):
+class AdaptiveAvgPool3d(AdaptivePool):
     """The mean of so many windows that cover x as evenly as they can.
 
     Shapes:
@@ -168,30 +171,11 @@ class AdaptiveAvgPool3d(AdaptiveAvgPool):
         (5, 3, 2, 2, 2)
     """
 
+    pool = staticmethod(F.adaptive_avg_pool3d)
     axes: ClassVar[int] = 3
 
 
-class AdaptiveMaxPool(Layer):
-    """What such poolings of all ranks have in common; use `AdaptiveMaxPool1d`, `2d` or `3d`."""
-
-    axes: ClassVar[int] = 0
-    """How many axes an image has."""
-
-    takes = "float"
-    output_size: Sizes
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _sizes(self.output_size, self.axes)
-
-    def output_shape(self, x: Shape) -> Shape:
-        return _adapted(x, _sizes(self.output_size, self.axes))
-
-    def forward(self, x: Array) -> Array:
-        return _MAX[self.axes](x, self.output_size)
-
-
-class AdaptiveMaxPool1d(AdaptiveMaxPool):
+class AdaptiveMaxPool1d(AdaptivePool):
     """The largest value of so many windows that cover x as evenly as they can.
 
     Shapes:
@@ -209,10 +193,11 @@ class AdaptiveMaxPool1d(AdaptiveMaxPool):
         (5, 3, 2)
     """
 
+    pool = staticmethod(F.adaptive_max_pool1d)
     axes: ClassVar[int] = 1
 
 
-class AdaptiveMaxPool2d(AdaptiveMaxPool):
+class AdaptiveMaxPool2d(AdaptivePool):
     """The largest value of so many windows that cover x as evenly as they can.
 
     Shapes:
@@ -230,10 +215,11 @@ class AdaptiveMaxPool2d(AdaptiveMaxPool):
         (5, 3, 2, 2)
     """
 
+    pool = staticmethod(F.adaptive_max_pool2d)
     axes: ClassVar[int] = 2
 
 
-class AdaptiveMaxPool3d(AdaptiveMaxPool):
+class AdaptiveMaxPool3d(AdaptivePool):
     """The largest value of so many windows that cover x as evenly as they can.
 
     Shapes:
@@ -251,6 +237,7 @@ class AdaptiveMaxPool3d(AdaptiveMaxPool):
         (5, 3, 2, 2, 2)
     """
 
+    pool = staticmethod(F.adaptive_max_pool3d)
     axes: ClassVar[int] = 3
 
 
@@ -400,15 +387,7 @@ class PixelUnshuffle(Layer):
         return F.pixel_unshuffle(x, self.downscale_factor)
 
 
-_AVG: Mapping[int, Callable[..., Array]] = {
-    1: F.adaptive_avg_pool1d, 2: F.adaptive_avg_pool2d, 3: F.adaptive_avg_pool3d
-}  # fmt: skip
-_MAX: Mapping[int, Callable[..., Array]] = {
-    1: F.adaptive_max_pool1d, 2: F.adaptive_max_pool2d, 3: F.adaptive_max_pool3d
-}  # fmt: skip
-
-
-def _check_powers(layer: LPPool1d | LPPool2d) -> None:
+def _check_powers(layer: LPPool) -> None:
     if layer.norm_type not in (1, 2):
         raise ArgumentError(f"takes norm_type 1 or 2, got {layer.norm_type!r}.")
     flag("ceil_mode", layer.ceil_mode)
