@@ -8,7 +8,7 @@ from pathlib import Path
 import tyro
 
 from . import _exit
-from ._terminal import print_json, show, table
+from ._terminal import number, print_json, show, table
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Runs:
                         line.model,
                         line.seed,
                         f"{line.epochs}/{line.planned}",
-                        *(_number(line.scores.get(name)) for name in names),
+                        *(number(line.scores.get(name)) for name in names),
                     )
                     for line in found
                 ],
@@ -46,7 +46,3 @@ class Runs:
             )
         )
         return _exit.OK
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"

@@ -14,7 +14,7 @@ from tensorem.errors import FileError
 from . import _exit
 from ._flags import RunFolder
 from ._runs import require_run
-from ._terminal import print_json, show, table
+from ._terminal import number, print_json, show, table
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -77,7 +77,7 @@ def _print(facts: Facts) -> None:
     else:
         print("no epoch is recorded")
     if facts.scores:
-        print("test: " + "  ".join(f"{k} {_number(v)}" for k, v in facts.scores.items()))
+        print("test: " + "  ".join(f"{k} {number(v)}" for k, v in facts.scores.items()))
     if facts.robustness is not None:
         show(radii_table(facts.robustness.radii))
     print(f"certificates: {facts.certificates}")
@@ -98,12 +98,8 @@ def _epochs(history: Sequence[dict[str, Any]]) -> Table | Text:
         for name in history[-1]
         if name not in ("epoch", "step") and name[:3] not in ("lr", "lr[")
     ]
-    cells = ([row["epoch"], *(_number(row.get(n)) for n in names)] for row in _some(history))
+    cells = ([row["epoch"], *(number(row.get(n)) for n in names)] for row in _some(history))
     return table(("epoch", *names), cells, len(names))
-
-
-def _number(value: float | None) -> str:
-    return "-" if value is None else f"{value:.4f}"
 
 
 def _some(history: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

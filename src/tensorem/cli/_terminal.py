@@ -100,6 +100,11 @@ def _listed(titles: Sequence[str], rows: Iterable[Sequence[str]], width: int) ->
     return Text("\n".join(lines))
 
 
+def number(value: float | None) -> str:
+    """A score as it stands in a table."""
+    return "-" if value is None else f"{value:.4f}"
+
+
 def show(item: object) -> None:
     """Print a table or anything else that rich knows, without space around it."""
     out = console()

@@ -43,7 +43,7 @@ from ._step import (
     settled,
     spread,
 )
-from ._task import Scores, Task
+from ._task import Scores, Task, require_hash
 from ._whole import whole
 
 
@@ -187,14 +187,7 @@ def _require_traced(callback: Callback) -> None:
             f"A Runner takes callbacks at 'update', got {callback!r}.",
             help="the others are told by train.fit.",
         )
-    try:
-        hash(callback)
-    except TypeError as error:
-        raise ArgumentError(
-            f"A callback at 'update' takes a value that can be hashed, got {callback!r}.",
-            because=str(error),
-            help="write @dataclass(frozen=True), with fields that can be hashed too.",
-        ) from None
+    require_hash("A callback at 'update' takes a value", callback)
 
 
 def required_rule(optimizer: object) -> optim.Optimizer:

@@ -178,12 +178,12 @@ def _function(
     if isinstance(score, str):
         return by_name(score)
     if isinstance(score, Seeing):
-        _require_hash(kind, score)
+        require_hash(f"A {kind} takes a function", score)
         return score
     if not callable(score):
         raise ArgumentError(f"A {kind} takes a name or a function, got {score!r}.")
     _require_two(kind, score)
-    _require_hash(kind, score)
+    require_hash(f"A {kind} takes a function", score)
     return score
 
 
@@ -204,13 +204,13 @@ def _require_two(kind: str, score: Score) -> None:
         ) from None
 
 
-def _require_hash(kind: str, score: Score | Seeing) -> None:
-    """Programs are kept by their loss and metrics, so these stay what they are."""
+def require_hash(what: str, value: object) -> None:
+    """Programs are kept by loss, metrics and callbacks, so these stay what they are."""
     try:
-        hash(score)
+        hash(value)
     except TypeError as error:
         raise ArgumentError(
-            f"A {kind} takes a function that can be hashed, got {score!r}.",
+            f"{what} that can be hashed, got {value!r}.",
             because=str(error),
             help="write @dataclass(frozen=True), with fields that can be hashed too.",
         ) from None
