@@ -55,11 +55,30 @@ def page(room: str, module: ModuleType) -> str:
     ordered = sorted(found, key=lambda name: ORDER.index(kind(found[name])))
     entries = [entry(room, name, found[name]) for name in ordered]
     head = f"# {room}\n\n```{{py:module}} {qualified(room)}\n```\n\n{markdown(module.__doc__)}"
-    return "\n\n".join([head, *entries]) + "\n"
+    return "\n\n".join(filter(None, [head, shown_at_work(room), *entries])) + "\n"
 
 
 def qualified(room: str) -> str:
     return room if room == TOP else f"{TOP}.{room}"
+
+
+GUIDE = {
+    **dict.fromkeys(("losses", "metrics", "optim"), "training"),
+    **dict.fromkeys(("train", "report"), "runs"),
+    **dict.fromkeys(("data", "data.transforms"), "data"),
+    **dict.fromkeys(("nn", "nn.init", "models", "adapters", "ssl", "files"), "weights"),
+    "autograd": "derivatives",
+    **dict.fromkeys(("graph", "layer"), "inside"),
+    **dict.fromkeys(("domains", "verify"), "readings"),
+    "text": "text",
+    "onnx": "files",
+    TOP: "index",
+}
+"""The page of the guide that shows a room at work."""
+
+
+def shown_at_work(room: str) -> str:
+    return f"[In the guide](../guide/{GUIDE[room]}.md)." if room in GUIDE else ""
 
 
 # Entries

@@ -21,7 +21,8 @@ MODULES = sorted(
     if p.name != "__main__.py"
 )
 README = ROOT / "README.md"
-PAGES = sorted((ROOT / "docs").glob("*.md"))
+DOCS = ROOT / "docs"
+PAGES = sorted([*DOCS.glob("*.md"), *(DOCS / "guide").glob("*.md")])
 
 
 @pytest.mark.parametrize("name", MODULES)

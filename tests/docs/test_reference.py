@@ -95,7 +95,22 @@ def test_sections_become_lists_and_blocks(reference: ModuleType) -> None:
 def test_the_front_page_lists_every_page() -> None:
     listed = re.findall(r"^   (\S+)$", (DOCS / "index.rst").read_text(), re.M)
     sources = {p.stem for p in DOCS.iterdir() if p.suffix in (".md", ".rst")}
-    assert sources == {*listed, "index"} - {"api/index"}
+    guide = {f"guide/{p.stem}" for p in (DOCS / "guide").iterdir()}
+    assert sources | guide == {*listed, "index"} - {"api/index"}
+
+
+def test_the_guide_lists_its_pages_and_each_is_short() -> None:
+    pages = {p.name: p.read_text() for p in (DOCS / "guide").iterdir()}
+    assert {*re.findall(r"^\| \[.*\]\((.*)\) \|", pages["index.md"], re.M), "index.md"} == {*pages}
+    assert all(text.count("\n") < 400 for text in pages.values())
+
+
+def test_a_room_links_to_its_page_of_the_guide(
+    reference: ModuleType, pages: dict[str, str]
+) -> None:
+    for room, page in reference.GUIDE.items():
+        assert f"](../guide/{page}.md)" in pages[room]
+        assert (DOCS / "guide" / f"{page}.md").exists()
 
 
 @pytest.mark.long

@@ -16,7 +16,12 @@ from tensorem.cli._main import COMMANDS
 ROOT = Path(__file__).parents[2]
 HISTORY = {"decisions.md"}
 """It tells what was true once."""
-PAGES = [ROOT / "README.md", *(p for p in (ROOT / "docs").glob("*.md") if p.name not in HISTORY)]
+DOCS = ROOT / "docs"
+PAGES = [
+    ROOT / "README.md",
+    *(p for p in DOCS.glob("*.md") if p.name not in HISTORY),
+    *(DOCS / "guide").glob("*.md"),
+]
 ROOMS: dict[str, Any] = {"F": functional, "tm": tm}
 ROOMS |= {name: getattr(tm, name) for name in tm.__all__ if name not in ("Spec", "__version__")}
 

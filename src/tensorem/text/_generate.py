@@ -44,7 +44,7 @@ class Writer:
             raise LayerError(
                 f"Generation takes a layer with init_cache, got {self.model.layer.label()}.",
                 help="def init_cache(self, batch, max_length), and forward(self, tokens, "
-                "cache=None), which gives (scores, cache); the guide has one.",
+                "cache=None), which gives (scores, cache); docs/guide/text.md has one.",
             )
 
     @cached_property
