@@ -1,4 +1,4 @@
-"""Models on disk: weights, graph and layers, with no Python in them."""
+"""Models on disk: weights, graph and layers, with no Python in them; and weights of others."""
 
 from typing import TYPE_CHECKING
 
@@ -11,13 +11,21 @@ from ._describe import description as description
 from ._models import load as load
 from ._models import load_graph as load_graph
 from ._models import save as save
+from ._weights import Table as Table
+from ._weights import To as To
+from ._weights import read_weights as read_weights
+from ._weights import renamed as renamed
 
 __all__ = [
+    "Table",
+    "To",
     "described",
     "description",
     "load",
     "load_bits",
     "load_graph",
+    "read_weights",
+    "renamed",
     "save",
     "save_bits",
 ]
