@@ -159,6 +159,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: F.gather(Y, 0, ONES * 3), DataError, r"takes indices from 0 to 2, got 3"),
     (lambda: F.gather(Y, 0, Y), DTypeError, r"takes indices that are integers \(int32, ...\)"),
     (lambda: F.gather(Y, 0, ONES[0]), ShapeError, "takes an index of as many axes"),
+    (lambda: F.gather(Y[:0], 0, ONES), ShapeError, "takes at least one entry along"),
     (lambda: F.gather(Y[:2], 1, ONES), ShapeError, "their sizes equal but for axis 1"),
     (lambda: F.take_along_dim(Y, ONES[0], 1), ShapeError, "takes indices of 2 axes, got 1"),
     (lambda: F.index_select(Y, 0, ONES), ShapeError, "takes an index of 1 axis, got 2"),

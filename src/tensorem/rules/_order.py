@@ -10,6 +10,7 @@ from tensorem.shapes import OpenShape, Shape, Size, Spec, format_shape, is_negat
 
 from ._elementwise import numbers, one_dtype
 from ._known import axis, end, known, merged, of_rank, require, with_end
+from ._reduce import some_of
 
 Sizes = tuple[Size, ...]
 
@@ -57,13 +58,15 @@ def gather(x: Spec, index: Spec, *, dim: int) -> Spec:
 
     Raises:
         DTypeError: The index is none of integers.
-        ShapeError: The other axes differ, or there is no such axis.
+        ShapeError: The other axes differ, or there is no such axis, or no entry along it.
 
     Example:
         >>> gather(Spec(("N", 7)), Spec(("N", 2), "int32"), dim=1)
         float32 (N, 2)
     """
-    return replace(x, shape=_picked(x.shape, index, dim))
+    picked = _picked(x.shape, index, dim)
+    some_of(x, dims=(dim,))
+    return replace(x, shape=picked)
 
 
 def scatter_add(x: Spec, index: Spec, src: Spec, *, dim: int) -> Spec:
