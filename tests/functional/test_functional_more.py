@@ -161,7 +161,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     ),
     (lambda: F.norm(X, 3), ArgumentError, "F.norm takes p as one of 1, 2, inf, got 3"),
     (lambda: F.norm(X, dim=5), ShapeError, "F.norm"),
-    (lambda: F.interpolate(X, 3), ShapeError, r"takes \(N, C, \*image\) with 1 to 3 sizes"),
+    (lambda: F.interpolate(X, 3), ShapeError, r"takes \(N, C, \*image\) with 1 to 3 axes"),
     (lambda: F.interpolate(IMAGE), ArgumentError, "either size or scale_factor, got both or none"),
     (lambda: F.interpolate(IMAGE, 3, 2.0), ArgumentError, "either size or scale_factor"),
     (lambda: F.interpolate(IMAGE, (3, 3, 3)), ArgumentError, "takes size as a number or 2 of them"),

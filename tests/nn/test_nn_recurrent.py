@@ -313,7 +313,7 @@ REFUSED: list[tuple[Any, type[TensoremError], str]] = [
     (
         lambda: F.gru(X.astype(int), W),
         DTypeError,
-        'F.gru takes floats, got int32.\n  help: convert: x.astype("float32").',
+        "F.gru takes floats, got int32.\n  help: cast first: x.astype('float32').",
     ),
     (
         lambda: F.gru(X, W[:1]),

@@ -27,10 +27,14 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         ShapeError,
         r"PReLU\(num_parameters=3\) takes \(N, 3, ...\), got \(N, 4\)",
     ),
-    (lambda: F.prelu(X, jnp.ones(2)), ShapeError, r"F.prelu takes one weight or one for each"),
+    (lambda: F.prelu(X, jnp.ones(2)), ShapeError, r"F.prelu takes \(N, 2, ...\), got \(2, 3\)"),
     (lambda: nn.GLU(0.5), ArgumentError, "GLU takes dim as an integer"),  # type: ignore[arg-type]
-    (lambda: nn.build(nn.GLU(), ("N", 3)), ShapeError, r"takes an even size of its axis, got"),
-    (lambda: F.swiglu(X), ShapeError, r"F.swiglu takes an even size of axis -1, got \(2, 3\)"),
+    (
+        lambda: nn.build(nn.GLU(), ("N", 3)),
+        ShapeError,
+        r"GLU takes an even number along axis -1, got",
+    ),
+    (lambda: F.swiglu(X), ShapeError, r"F.swiglu takes an even number along axis -1, got \(2, 3\)"),
     (lambda: nn.LogSoftmax("a"), ArgumentError, "LogSoftmax takes dim as an integer"),  # type: ignore[arg-type]
     (lambda: nn.build(nn.Softmin(3), ("N", 3)), ShapeError, "takes an input with axis dim=3"),
     (lambda: nn.Dropout2d(1.5), ArgumentError, r"Dropout2d takes p as a number in \[0, 1\]"),

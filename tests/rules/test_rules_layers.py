@@ -215,6 +215,17 @@ LAYERS: list[tuple[str, dict[str, Any]]] = [
     ("Softmax", {"dim": -3}),
     ("ReLU", {}),
     ("Dropout", {}),
+    ("PReLU", {"num_parameters": 4}),
+    ("PReLU", {}),
+    ("GLU", {"dim": 1}),
+    ("GLU", {}),
+    ("PixelShuffle", {"upscale_factor": 2}),
+    ("PixelUnshuffle", {"downscale_factor": 2}),
+    ("LPPool2d", {"norm_type": 2, "kernel_size": (2, 3), "stride": 1}),
+    ("AdaptiveAvgPool2d", {"output_size": (2, None)}),
+    ("AdaptiveMaxPool1d", {"output_size": 1}),
+    ("Upsample", {"scale_factor": 1.5}),
+    ("Upsample", {"size": 3}),
 ]
 
 
@@ -379,6 +390,16 @@ ERRORS: list[tuple[nn.Layer, Any, str]] = [
         nn.LayerNorm((5, 6)),
         (2, 5, 7),
         "LayerNorm((5, 6)) takes (*batch, 5, 6), got (2, 5, 7).",
+    ),
+    (
+        nn.Upsample(size=(2, 3)),
+        ("N", 4, "H", 5),
+        "Upsample(size=(2, 3)) takes images whose sizes are numbers, got (N, 4, H, 5).",
+    ),
+    (
+        nn.PixelShuffle(2),
+        ("N", "C", 3, 3),
+        "PixelShuffle(2) takes channels that 4 divides, got (N, C, 3, 3).",
     ),
     (
         nn.Softmax(2),

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import jax
 
-from tensorem import ops
-from tensorem.errors import ShapeError
-from tensorem.shapes import format_shape
+from tensorem import ops, rules
 
 from ._activation import sigmoid, silu, softmax
 from ._arithmetic import mul
 from ._move import broadcast, narrow
-from ._shape import axes, checked, shape
+from ._shape import checked, spec
 
 Array = jax.Array
 
@@ -34,7 +32,9 @@ def prelu(x: Array, weight: Array) -> Array:
     Source:
         He et al. 2015, equation 1.
     """
-    slope = _slope(x, weight)
+    rules.prelu(spec(x), spec(weight))
+    one = weight.shape == (1,)
+    slope = broadcast(weight.reshape(()) if one else weight, x.shape, () if one else (1,))
     return ops.sub(ops.relu(x), ops.mul(slope, ops.relu(ops.neg(x))))
 
 
@@ -101,19 +101,6 @@ def softmin(x: Array, dim: int) -> Array:
 
 
 def _halves(x: Array, dim: int) -> tuple[Array, Array]:
-    (axis,) = axes(x, dim)
-    size = x.shape[axis]
-    if size % 2:
-        raise ShapeError(f"takes an even size of axis {dim}, got {format_shape(shape(x))}.")
-    return narrow(x, axis, 0, size // 2), narrow(x, axis, size // 2, size // 2)
-
-
-def _slope(x: Array, weight: Array) -> Array:
-    if weight.shape == (1,):
-        return broadcast(weight.reshape(()), x.shape, ())
-    if x.ndim < 2 or weight.shape != x.shape[1:2]:
-        raise ShapeError(
-            f"takes one weight or one for each channel of {format_shape(shape(x))}, got "
-            f"{format_shape(shape(weight))}."
-        )
-    return broadcast(weight, x.shape, (1,))
+    rules.halved(spec(x), dim=dim)
+    half = x.shape[dim] // 2
+    return narrow(x, dim, 0, half), narrow(x, dim, half, half)

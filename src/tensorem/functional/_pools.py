@@ -11,16 +11,14 @@ import jax
 
 from tensorem import ops, rules
 from tensorem.calls import each, flag, integer
-from tensorem.errors import ArgumentError, ShapeError
 from tensorem.rules import Numbers, pool_window
-from tensorem.shapes import format_shape
 
 from ._arithmetic import mul
 from ._measure import root
 from ._move import as_row, cat, narrow, of_row, reshape
 from ._pool import avg_pool2d, max_pool2d
 from ._reduce import amax, mean
-from ._shape import checked, shape, spec, static
+from ._shape import checked, shape, spec
 
 Array = jax.Array
 Sizes = int | None | tuple[int | None, ...]
@@ -441,8 +439,14 @@ def _by_slices(x: Array, slices: Pool, depth: Pool) -> Array:
 def _powers(
     x: Array, p: float, kernel: tuple[int, ...], stride: Numbers | None, ceil_mode: bool
 ) -> Array:
-    if p not in (1, 2):
-        raise ArgumentError(f"takes norm_type 1 or 2, got {p!r}.")
+    rules.lp_pool(
+        spec(x),
+        norm_type=p,
+        kernel_size=kernel,
+        stride=stride,
+        ceil_mode=ceil_mode,
+        axes=len(kernel),
+    )
     pool = avg_pool1d if len(kernel) == 1 else avg_pool2d
     means = pool(ops.square(x) if p == 2 else x, kernel, stride, 0, ceil_mode)
     total = mul(means, float(math.prod(kernel)))
@@ -453,14 +457,10 @@ def _powers(
 
 
 def _adapted(x: Array, output_size: Sizes, axes: int, pool: Callable[[Array, int], Array]) -> Array:
-    if x.ndim not in (axes + 1, axes + 2):
-        raise ShapeError(f"takes images of {axes} axes, got {format_shape(shape(x))}.")
-    sizes = output_size if isinstance(output_size, tuple | list) else (output_size,) * axes
-    if len(sizes) != axes:
-        raise ArgumentError(f"takes output_size as one size or {axes}, got {output_size!r}.")
-    for axis, size in enumerate(sizes, x.ndim - axes):
-        if size is not None:
-            x = _along(x, axis, integer("output_size", size, 1), pool)
+    new = rules.adaptive_pool(spec(x), output_size=output_size, axes=axes).shape
+    for axis in range(x.ndim - axes, x.ndim):
+        if new[axis] != shape(x)[axis]:
+            x = _along(x, axis, new[axis], pool)
     return x
 
 
@@ -468,8 +468,6 @@ def _along(x: Array, axis: int, size: int, pool: Callable[[Array, int], Array]) 
     """Pool one axis; a single window is all of it, whose size may be a name."""
     if size == 1:
         return pool(x, axis)
-    if not static(x.shape[axis : axis + 1]):
-        raise ShapeError(f"takes images whose sizes are numbers, got {format_shape(shape(x))}.")
     old = int(x.shape[axis])
     if old % size == 0:
         whole = reshape(x, (*x.shape[:axis], size, old // size, *x.shape[axis + 1 :]))

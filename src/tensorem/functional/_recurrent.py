@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,9 +16,9 @@ import numpy as np
 from jax import lax
 from jax.core import Tracer
 
-from tensorem import dtypes, ops, rules
+from tensorem import ops, rules
 from tensorem.calls import check_array
-from tensorem.errors import ArgumentError, DTypeError
+from tensorem.errors import ArgumentError
 from tensorem.shapes import Spec, format_shape, require_equal
 
 from ._contract import embedding, linear
@@ -35,7 +34,7 @@ from ._recurrence import (
     recurrence,
     scanned,
 )
-from ._shape import checked, shape
+from ._shape import checked, shape, spec
 
 Array = jax.Array
 
@@ -192,7 +191,8 @@ def gated_diagonal_ssm(
     of_x, of_h = w_d[:, :inputs], w_d[:, inputs:]
     kind = _Kind(1, 1, GATED.turn, partial(recurrence, GATED))
     _weights(kind, (of_x, of_h, b_d))
-    x = _entered(x, lengths)
+    rules.sequence(spec(x), inputs, w_u.shape[0])
+    x = x if lengths is None else _zeroed(x, lengths)
 
     def enter(x: Array) -> Array:
         return jnp.concatenate([ops.silu(linear(x, w_u, b_u)), linear(x, of_x, b_d)], axis=-1)
@@ -228,9 +228,8 @@ def zero_pads(x: Array, lengths: Array) -> Array:
         >>> zero_pads(jnp.ones((2, 3, 1)), jnp.array([1, 3]))[..., 0].tolist()
         [[1.0, 0.0, 0.0], [1.0, 1.0, 1.0]]
     """
-    _floats(x)
     features = shape(x)[-1] if x.ndim else 1
-    rules.sequence(shape(x), features, features)
+    rules.sequence(spec(x), features, features)
     return _zeroed(x, lengths)
 
 
@@ -295,8 +294,8 @@ def _sequence(
 ) -> tuple[Array, Arrays]:
     """A layer in one direction, batch first."""
     ih, hh, bias_ih, bias_hh = _weights(kind, weights)
-    rules.sequence(shape(x), ih.shape[1], hh.shape[1])
-    x = _entered(x, lengths)
+    rules.sequence(spec(x), ih.shape[1], hh.shape[1])
+    x = x if lengths is None else _zeroed(x, lengths)
     enter = partial(product, weight=ih, bias=bias_ih)
     return _over_steps(kind, enter, x, (hh, bias_hh), state, lengths, reverse)
 
@@ -311,7 +310,10 @@ def _over_steps(
     reverse: bool,
 ) -> tuple[Array, Arrays]:
     """Every h, batch first: `enter` is what a turn takes from x, `inner` what multiplies h."""
-    first = _first(kind, x, x.shape[:-2], inner[0].shape[1], state)
+    hidden = inner[0].shape[1]
+    for part in _specs(state):
+        rules.state(spec(x), part, (), hidden)
+    first = state or (jnp.zeros((*x.shape[:-2], hidden), x.dtype),) * kind.parts
     if lengths is None:
         h, last = kind.run(reverse, enter(jnp.moveaxis(x, -2, 0)), *inner, first, None)
         return jnp.moveaxis(h, 0, -2), last
@@ -323,20 +325,16 @@ def _over_steps(
 
 def _step(kind: _Kind, x: Array, weights: Sequence[Array], state: Arrays | None) -> Arrays:
     ih, hh, bias_ih, bias_hh = _weights(kind, weights)
-    _floats(x)
-    rules.linear(Spec(shape(x)), Spec(shape(ih)))
-    first = _first(kind, x, x.shape[:-1], hh.shape[1], state)
+    hidden, inputs = hh.shape[1], ih.shape[1]
+    for part in _specs(state):
+        rules.next_state(spec(x), part, inputs, hidden)
+    first = state or (jnp.zeros((*x.shape[:-1], hidden), x.dtype),) * kind.parts
     return kind.turn(product(x, ih, bias_ih), hh, bias_hh, first)
 
 
 def _steps(x: Array, lengths: Array) -> tuple[Array, Array]:
     """Which steps there are (*batch, T); 1 for each sequence (*batch, 1), or NaN if it has none."""
-    rules.lengths(shape(x), shape(lengths))
-    if lengths.dtype.name not in dtypes.INTEGER:
-        raise DTypeError(
-            f"takes lengths of integers (int32, ...), got {lengths.dtype}.",
-            help='convert: lengths.astype("int32").',
-        )
+    rules.lengths(spec(x), spec(lengths))
     if not isinstance(lengths, Tracer):
         rules.check_lengths(np.asarray(lengths), x.shape[-2])
     count = lengths.astype("int32")
@@ -345,20 +343,11 @@ def _steps(x: Array, lengths: Array) -> tuple[Array, Array]:
     return number < count[..., None], one
 
 
-def _first(
-    kind: _Kind, x: Array, batch: tuple[Any, ...], hidden: int, state: Arrays | None
-) -> Arrays:
-    """The state before the first step."""
-    if state is None:
-        return (jnp.zeros((*batch, hidden), x.dtype),) * kind.parts
-    for part in state:
+def _specs(state: Arrays | None) -> Sequence[Spec | None]:
+    """What a rule asks of each part of a state; None where none is given."""
+    for part in state or ():
         check_array(part, "state")
-        got, wanted = shape(part), (*shape(x)[: len(batch)], hidden)
-        what = f"takes a state {format_shape(wanted)}, got {format_shape(got)}."
-        require_equal(got, wanted, what)
-        if part.dtype != x.dtype:
-            raise DTypeError(f"takes a state of the dtype of x, {x.dtype}, got {part.dtype}.")
-    return state
+    return [spec(part) for part in state] if state else [None]
 
 
 def _weights(
@@ -381,16 +370,6 @@ def _weights(
         require_equal(shape(array), own, f"{what}got {got}.")
     bias_ih, bias_hh = (*biases, None, None)[:2]
     return ih, hh, bias_ih, bias_hh
-
-
-def _floats(x: Array) -> None:
-    if x.dtype.name not in dtypes.FLOATING:
-        raise DTypeError(f"takes floats, got {x.dtype}.", help='convert: x.astype("float32").')
-
-
-def _entered(x: Array, lengths: Array | None) -> Array:
-    _floats(x)
-    return x if lengths is None else _zeroed(x, lengths)
 
 
 def _zeroed(x: Array, lengths: Array) -> Array:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import jax
@@ -13,20 +11,18 @@ import numpy as np
 from jax import lax
 from numpy.typing import NDArray
 
-from tensorem import ops
-from tensorem.calls import ABOVE_0, among, flag, integer, number
-from tensorem.errors import ArgumentError, ShapeError
+from tensorem import ops, rules
+from tensorem.errors import ShapeError
 from tensorem.rules import conv_size, conv_window
 from tensorem.shapes import format_shape
 
 from ._contract import Numbers
 from ._move import broadcast, cat, narrow, pad, permute, reshape
-from ._shape import checked, shape, static
+from ._shape import checked, shape, spec, static
 
 Array = jax.Array
 Mode = Literal["nearest", "linear", "bilinear", "trilinear"]
 Places = NDArray[np.floating[Any]]
-_RANKS = {"linear": 1, "bilinear": 2, "trilinear": 3}
 
 
 @checked
@@ -60,19 +56,18 @@ def interpolate(
     Source:
         PyTorch, aten/src/ATen/native/UpSample.h, area_pixel_compute_source_index.
     """
-    image = _image(x, mode)
-    factors = _each("scale_factor", scale_factor, len(image), partial(number, allowed=ABOVE_0))
-    new = _each("size", size, len(image), partial(integer, least=1))
-    if (factors is None) == (new is None):
-        raise ArgumentError("takes either size or scale_factor, got both or none.")
-    if flag("align_corners", align_corners) and mode == "nearest":
-        raise ArgumentError('takes align_corners in linear modes, got mode="nearest".')
-    for axis, old in enumerate(image):
-        factor = None if factors is None else float(factors[axis])
-        to = math.floor(old * factor) if factor is not None else int((new or ())[axis])
-        integer("the new size", to, 1)
-        places = _places(old, to, factor, mode, align_corners)
-        x = _mapped(x, 2 + axis, places) if mode != "nearest" else _picked(x, 2 + axis, places)
+    new = rules.interpolate(
+        spec(x),
+        size=size,
+        scale_factor=scale_factor,
+        mode=mode,
+        align_corners=align_corners,
+    ).shape[2:]
+    for axis, to in enumerate(new, 2):
+        factor: Any = scale_factor
+        factor = factor[axis - 2] if isinstance(factor, tuple | list) else factor
+        places = _places(x.shape[axis], to, factor, mode, align_corners)
+        x = _mapped(x, axis, places) if mode != "nearest" else _picked(x, axis, places)
     return x
 
 
@@ -94,10 +89,8 @@ def pixel_shuffle(x: Array, upscale_factor: int) -> Array:
     Source:
         Shi et al. 2016, equation 4.
     """
-    r = integer("upscale_factor", upscale_factor, 1)
-    *lead, channels, height, width = _last_three(x)
-    if not isinstance(channels, int) or channels % r**2:
-        raise ShapeError(f"takes channels that {r**2} divides, got {format_shape(shape(x))}.")
+    rules.pixel_shuffle(spec(x), upscale_factor=upscale_factor)
+    r, (*lead, channels, height, width) = upscale_factor, x.shape
     x = reshape(x, (*lead, channels // r**2, r, r, height, width))
     n = len(lead)
     x = permute(x, (*range(n), n, n + 3, n + 1, n + 4, n + 2))
@@ -119,10 +112,8 @@ def pixel_unshuffle(x: Array, downscale_factor: int) -> Array:
         >>> pixel_unshuffle(jnp.arange(4.0).reshape(1, 2, 2), 2).ravel().tolist()
         [0.0, 1.0, 2.0, 3.0]
     """
-    r = integer("downscale_factor", downscale_factor, 1)
-    *lead, channels, height, width = _last_three(x)
-    if not static((height, width)) or height % r or width % r:
-        raise ShapeError(f"takes images that {r} divides, got {format_shape(shape(x))}.")
+    rules.pixel_unshuffle(spec(x), downscale_factor=downscale_factor)
+    r, (*lead, channels, height, width) = downscale_factor, x.shape
     n = len(lead)
     x = reshape(x, (*lead, channels, height // r, r, width // r, r))
     x = permute(x, (*range(n), n, n + 2, n + 4, n + 1, n + 3))
@@ -167,32 +158,6 @@ def unfold(
     columns = [reshape(p, (*p.shape[:-2], 1, counts[0] * counts[1])) for p in parts]
     stacked = cat(columns, dim=-2)
     return reshape(stacked, (*stacked.shape[:-3], -1, stacked.shape[-1]))
-
-
-def _image(x: Array, mode: str) -> tuple[int, ...]:
-    image = x.shape[2:]
-    if not 1 <= len(image) <= 3 or not static(image):
-        form = "takes (N, C, *image) with 1 to 3 sizes that are numbers"
-        raise ShapeError(f"{form}, got {format_shape(shape(x))}.")
-    among("mode", mode, ("nearest", *_RANKS))
-    if _RANKS.get(mode, len(image)) != len(image):
-        own = next(name for name, rank in _RANKS.items() if rank == len(image))
-        raise ArgumentError(
-            f"takes mode {own!r} for {len(image)} axes, or 'nearest', got {mode!r}."
-        )
-    return tuple(map(int, image))
-
-
-def _each(
-    name: str, value: object, count: int, read: Callable[[str, object], float]
-) -> Sequence[float] | None:
-    """One number for each axis."""
-    if value is None:
-        return None
-    each = value if isinstance(value, tuple | list) else (value,) * count
-    if len(each) != count:
-        raise ArgumentError(f"takes {name} as a number or {count} of them, got {value!r}.")
-    return [read(name, v) for v in each]
 
 
 def _places(old: int, new: int, factor: float | None, mode: str, align: bool) -> Places:

@@ -9,9 +9,8 @@ from jax import Array
 from tensorem import functional as F
 from tensorem import rules
 from tensorem.calls import integer, number
-from tensorem.errors import ShapeError
 from tensorem.layer import Layer, Parameter
-from tensorem.shapes import UNKNOWN, OpenShape, Shape, Size, Spec, differ, format_shape
+from tensorem.shapes import Shape, Spec
 
 from ._init import constant
 
@@ -47,11 +46,8 @@ class PReLU(Layer):
         return {"weight": Parameter((self.num_parameters,), constant(self.init))}
 
     def output_shape(self, x: Shape) -> Shape:
-        if self.num_parameters == 1 or isinstance(x, OpenShape):
-            return x
-        if len(x) < 2 or differ(x[1], self.num_parameters):
-            raise ShapeError(f"takes (N, {self.num_parameters}, ...), got {format_shape(x)}.")
-        return x
+        y: Shape = rules.prelu(Spec(x), Spec((self.num_parameters,))).shape
+        return y
 
     def forward(self, x: Array) -> Array:
         return F.prelu(x, self.weight)
@@ -79,7 +75,8 @@ class GLU(Layer):
         integer("dim", self.dim)
 
     def output_shape(self, x: Shape) -> Shape:
-        return _half(x, self.dim)
+        y: Shape = rules.halved(Spec(x), dim=self.dim).shape
+        return y
 
     def forward(self, x: Array) -> Array:
         return F.glu(x, self.dim)
@@ -107,7 +104,8 @@ class SwiGLU(Layer):
         integer("dim", self.dim)
 
     def output_shape(self, x: Shape) -> Shape:
-        return _half(x, self.dim)
+        y: Shape = rules.halved(Spec(x), dim=self.dim).shape
+        return y
 
     def forward(self, x: Array) -> Array:
         return F.swiglu(x, self.dim)
@@ -163,26 +161,3 @@ class Softmin(Layer):
 
     def forward(self, x: Array) -> Array:
         return F.softmin(x, self.dim)
-
-
-def _half(x: Shape, dim: int) -> Shape:
-    """The shape with half of an axis."""
-    if isinstance(x, OpenShape):
-        return _open_half(x, dim)
-    axis = rules.axis(x, dim)
-    return (*x[:axis], _halved(x[axis], x), *x[axis + 1 :])
-
-
-def _open_half(x: OpenShape, dim: int) -> Shape:
-    if not -len(x.last) <= dim < 0:
-        return OpenShape(())
-    last = list(x.last)
-    last[dim] = _halved(last[dim], x)
-    return OpenShape(tuple(last))
-
-
-def _halved(size: Size, x: Shape) -> Size:
-    half = size // 2
-    if isinstance(half, type(UNKNOWN)) or half * 2 == size:
-        return half
-    raise ShapeError(f"takes an even size of its axis, got {format_shape(x)}.")

@@ -21,7 +21,7 @@ from tensorem import rules
 from tensorem.calls import FROM_0_TO_1, among, batch_first, flag, integer, named, number
 from tensorem.errors import ArgumentError
 from tensorem.layer import Layer, Parameter, shape_tree
-from tensorem.shapes import OpenShape, Shape, Spec, format_shape, require_equal
+from tensorem.shapes import OpenShape, Shape, Spec
 
 from ._init import uniform
 
@@ -337,13 +337,13 @@ def _shapes(layer: Any, x: Shape, state: tuple[Any, ...], lengths: Any) -> Any:
     """What `returns` says, once x, the parts of a state and the lengths fit."""
     wide = layer.hidden_size * len(_directions(layer))
     kind = type(layer).__name__
-    output = rules.sequence(
-        x, layer.input_size, wide, f"write nn.{kind}({{}}, {layer.hidden_size})."
-    )
+    remedy = f"write nn.{kind}({{}}, {layer.hidden_size})."
+    output = rules.sequence(Spec(x), layer.input_size, wide, remedy).shape
     first = (layer.num_layers * len(_directions(layer)),)
-    parts = [rules.state(x, part, first, layer.hidden_size, "a state") for part in state]
-    rules.lengths(x, lengths)
-    last = rules.state(x, None, (), wide, "")
+    given = [None if part is None else Spec(part) for part in state]
+    parts = [rules.state(Spec(x), part, first, layer.hidden_size).shape for part in given]
+    rules.lengths(Spec(x), None if lengths is None else Spec(lengths, "int32"))
+    last = rules.state(Spec(x), None, (), wide).shape
     return _chosen(layer, output, tuple(parts) if len(parts) > 1 else parts[0], last)
 
 
@@ -410,10 +410,6 @@ def _of_cell(layer: Any) -> list[Array]:
 
 def _next(layer: Any, x: Shape, state: tuple[Any, ...]) -> tuple[Shape, ...]:
     """The shapes of the parts of the next state, once x and the state fit."""
-    weight = Spec((layer.hidden_size, layer.input_size))
-    y = rules.linear(Spec(x), weight).shape
-    for part in state:
-        if part is not None:
-            what = f"takes a state {format_shape(y)}, got {format_shape(part)}."
-            require_equal(part, y, what)
-    return y, y
+    sizes = layer.input_size, layer.hidden_size
+    given = [None if part is None else Spec(part) for part in state]
+    return tuple(rules.next_state(Spec(x), part, *sizes).shape for part in given)

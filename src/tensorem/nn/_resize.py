@@ -9,11 +9,9 @@ from jax import Array
 
 from tensorem import functional as F
 from tensorem import rules
-from tensorem.calls import each, flag, integer
-from tensorem.errors import ArgumentError, ShapeError
 from tensorem.layer import Layer
-from tensorem.rules import Numbers, pool_window
-from tensorem.shapes import UNKNOWN, UNKNOWN_RANK, OpenShape, Poly, Shape, Size, Spec, format_shape
+from tensorem.rules import Numbers
+from tensorem.shapes import UNKNOWN_RANK, Shape, Spec
 
 Sizes = int | None | tuple[int | None, ...]
 
@@ -34,11 +32,18 @@ class LPPool(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _check_powers(self)
         self.output_shape(UNKNOWN_RANK)  # its numbers are checked when written
 
     def output_shape(self, x: Shape) -> Shape:
-        return _pooled(x, self.kernel_size, self.stride, self.ceil_mode, self.axes)
+        y: Shape = rules.lp_pool(
+            Spec(x),
+            norm_type=self.norm_type,
+            kernel_size=self.kernel_size,
+            stride=self.stride,
+            ceil_mode=self.ceil_mode,
+            axes=self.axes,
+        ).shape
+        return y
 
     def forward(self, x: Array) -> Array:
         settings = self.norm_type, self.kernel_size, self.stride, self.ceil_mode
@@ -100,10 +105,12 @@ class AdaptivePool(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _sizes(self.output_size, self.axes)
+        self.output_shape(UNKNOWN_RANK)  # its numbers are checked when written
 
     def output_shape(self, x: Shape) -> Shape:
-        return _adapted(x, _sizes(self.output_size, self.axes))
+        given = self.output_size
+        y: Shape = rules.adaptive_pool(Spec(x), output_size=given, axes=self.axes).shape
+        return y
 
     def forward(self, x: Array) -> Array:
         return type(self).pool(x, self.output_size)
@@ -258,11 +265,8 @@ class GlobalAvgPool(Layer):
     takes = "float"
 
     def output_shape(self, x: Shape) -> Shape:
-        if isinstance(x, OpenShape):
-            return (UNKNOWN, UNKNOWN)
-        if len(x) < 3:
-            raise ShapeError(f"takes (N, C, ...), got {format_shape(x)}.")
-        return x[:2]
+        y: Shape = rules.global_pool(Spec(x)).shape
+        return y
 
     def forward(self, x: Array) -> Array:
         return F.mean(x, tuple(range(2, x.ndim)))
@@ -293,25 +297,17 @@ class Upsample(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        flag("align_corners", self.align_corners)
-        if (self.size is None) == (self.scale_factor is None):
-            raise ArgumentError("takes either size or scale_factor, got both or none.")
-        if self.mode not in ("nearest", "linear", "bilinear", "trilinear"):
-            raise ArgumentError(
-                f"takes a mode of nearest, linear, bilinear, trilinear, got {self.mode!r}."
-            )
+        self.output_shape(UNKNOWN_RANK)  # its numbers are checked when written
 
     def output_shape(self, x: Shape) -> Shape:
-        if isinstance(x, OpenShape):
-            return UNKNOWN_RANK
-        return (*x[:2], *(self._size(n, i) for i, n in enumerate(x[2:])))
-
-    def _size(self, old: Size, axis: int) -> Size:
-        given: Any = self.size if self.size is not None else self.scale_factor
-        number = given[axis] if isinstance(given, tuple) else given
-        if self.size is not None:
-            return int(number)
-        return int(old * number // 1) if isinstance(old, int) else UNKNOWN
+        y: Shape = rules.interpolate(
+            Spec(x),
+            size=self.size,
+            scale_factor=self.scale_factor,
+            mode=self.mode,
+            align_corners=self.align_corners,
+        ).shape
+        return y
 
     def forward(self, x: Array) -> Array:
         mode: Any = self.mode
@@ -341,14 +337,11 @@ class PixelShuffle(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        integer("upscale_factor", self.upscale_factor, 1)
+        self.output_shape(UNKNOWN_RANK)  # its number is checked when written
 
     def output_shape(self, x: Shape) -> Shape:
-        c, h, w = _image(x)
-        r = self.upscale_factor
-        if not isinstance(c // r**2 * r**2, type(UNKNOWN)) and c // r**2 * r**2 != c:
-            raise ShapeError(f"takes channels that {r**2} divides, got {format_shape(x)}.")
-        return _with_image(x, (c // r**2, h * r, w * r))
+        y: Shape = rules.pixel_shuffle(Spec(x), upscale_factor=self.upscale_factor).shape
+        return y
 
     def forward(self, x: Array) -> Array:
         return F.pixel_shuffle(x, self.upscale_factor)
@@ -374,56 +367,11 @@ class PixelUnshuffle(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        integer("downscale_factor", self.downscale_factor, 1)
+        self.output_shape(UNKNOWN_RANK)  # its number is checked when written
 
     def output_shape(self, x: Shape) -> Shape:
-        c, h, w = _image(x)
-        r = self.downscale_factor
-        if any(isinstance(n, int) and n % r for n in (h, w)):
-            raise ShapeError(f"takes images that {r} divides, got {format_shape(x)}.")
-        return _with_image(x, (c * r**2, h // r, w // r))
+        y: Shape = rules.pixel_unshuffle(Spec(x), downscale_factor=self.downscale_factor).shape
+        return y
 
     def forward(self, x: Array) -> Array:
         return F.pixel_unshuffle(x, self.downscale_factor)
-
-
-def _check_powers(layer: LPPool) -> None:
-    if layer.norm_type not in (1, 2):
-        raise ArgumentError(f"takes norm_type 1 or 2, got {layer.norm_type!r}.")
-    flag("ceil_mode", layer.ceil_mode)
-
-
-def _pooled(x: Shape, kernel: Numbers, stride: Numbers | None, ceil_mode: bool, axes: int) -> Shape:
-    window = pool_window(x, kernel, stride, 0, 1, ceil_mode, axes=axes)
-    y: Shape = rules.pool(Spec(x), **window._asdict()).shape
-    return y
-
-
-def _sizes(given: Sizes, axes: int) -> tuple[int | None, ...]:
-    """The new size of each axis."""
-    sizes = given if isinstance(given, tuple) else (given,) * axes
-    known = [n for n in sizes if n is not None]
-    each("output_size", known, len(known), 1)
-    if len(sizes) != axes:
-        raise ArgumentError(f"takes output_size as one size or {axes}, got {given!r}.")
-    return sizes
-
-
-def _adapted(x: Shape, sizes: tuple[int | None, ...]) -> Shape:
-    image = rules.image_of(x, axes=len(sizes))[1:]
-    named = [n for n, size in zip(image, sizes, strict=True) if size not in (None, 1)]
-    if any(isinstance(n, Poly) for n in named):
-        raise ShapeError(f"takes images whose sizes are numbers, got {format_shape(x)}.")
-    new = tuple(n if s is None else s for n, s in zip(image, sizes, strict=True))
-    return rules.with_end(x, len(new), new)
-
-
-def _image(x: Shape) -> tuple[Size, Size, Size]:
-    got = rules.end(x, 3)
-    if got is None:
-        raise ShapeError(f"takes (*, C, H, W), got {format_shape(x)}.")
-    return got[0], got[1], got[2]
-
-
-def _with_image(x: Shape, image: tuple[Size, Size, Size]) -> Shape:
-    return rules.with_end(x, 3, image)

@@ -16,7 +16,7 @@ from tensorem import functional as F
 from tensorem import rules
 from tensorem.calls import Range, among, flag, integer, named, number
 from tensorem.layer import Layer, Parameter, shape_tree
-from tensorem.shapes import Shape
+from tensorem.shapes import Shape, Spec
 
 from ._cache import STATE_SPACE, Cache, batch_axes, require_cache, require_like
 from ._init import Floats, kaiming_uniform, ones, uniform, xavier_uniform, zeros
@@ -122,8 +122,9 @@ class Mamba(Layer):
         return Parameter((size,), uniform(-bound, bound)) if there else None
 
     def output_shape(self, x: Shape, lengths: Any = None) -> Shape:
-        rules.lengths(x, lengths)
-        return rules.sequence(x, self.d_model, self.d_model, "write nn.Mamba({}).")
+        rules.lengths(Spec(x), None if lengths is None else Spec(lengths, "int32"))
+        y: Shape = rules.sequence(Spec(x), *(self.d_model,) * 2, "write nn.Mamba({}).").shape
+        return y
 
     def init_cache(self, batch: int | tuple[int, ...], dtype: str = "float32") -> Cache:
         """A cache without steps, for forward(x, cache=cache), which gives another one.
@@ -229,9 +230,10 @@ class GatedDiagonalSSM(Layer):
 
     def output_shape(self, x: Shape, state: Any = None, lengths: Any = None) -> Any:
         remedy = f"write nn.GatedDiagonalSSM({{}}, {self.hidden_size})."
-        y = rules.sequence(x, self.input_size, self.hidden_size, remedy)
-        rules.lengths(x, lengths)
-        return self._chosen(y, rules.state(x, state, (), self.hidden_size, "a state"))
+        y = rules.sequence(Spec(x), self.input_size, self.hidden_size, remedy).shape
+        rules.lengths(Spec(x), None if lengths is None else Spec(lengths, "int32"))
+        given = None if state is None else Spec(state)
+        return self._chosen(y, rules.state(Spec(x), given, (), self.hidden_size).shape)
 
     def forward(self, x: Any, state: Any = None, lengths: Any = None) -> Any:
         with named(self.label()):

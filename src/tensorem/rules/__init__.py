@@ -40,6 +40,8 @@ from ._elementwise import predicate as predicate
 from ._elementwise import same as same
 from ._elementwise import signed as signed
 from ._elementwise import where as where
+from ._gate import halved as halved
+from ._gate import prelu as prelu
 from ._kinds import DType as DType
 from ._kinds import Kind as Kind
 from ._kinds import Whole as Whole
@@ -74,6 +76,7 @@ from ._pool import max_pool2d as max_pool2d
 from ._pool import pool as pool
 from ._recurrent import check_lengths as check_lengths
 from ._recurrent import lengths as lengths
+from ._recurrent import next_state as next_state
 from ._recurrent import sequence as sequence
 from ._recurrent import state as state
 from ._reduce import along as along
@@ -81,6 +84,12 @@ from ._reduce import argmax as argmax
 from ._reduce import mean as mean
 from ._reduce import some_of as some_of
 from ._reduce import sums as sums
+from ._resize import adaptive_pool as adaptive_pool
+from ._resize import global_pool as global_pool
+from ._resize import interpolate as interpolate
+from ._resize import lp_pool as lp_pool
+from ._resize import pixel_shuffle as pixel_shuffle
+from ._resize import pixel_unshuffle as pixel_unshuffle
 from ._window import PADDING_MODES as PADDING_MODES
 from ._window import Numbers as Numbers
 from ._window import Padding as Padding
@@ -107,6 +116,7 @@ __all__ = [
     "WEIGHTINGS",
     "Whole",
     "Window",
+    "adaptive_pool",
     "alike",
     "along",
     "argmax",
@@ -146,8 +156,11 @@ __all__ = [
     "floating",
     "floats",
     "gather",
+    "global_pool",
     "grouped_heads",
+    "halved",
     "image_of",
+    "interpolate",
     "kernel_of",
     "kinds",
     "layer_norm",
@@ -155,22 +168,27 @@ __all__ = [
     "lengths",
     "linear",
     "logic",
+    "lp_pool",
     "matmul",
     "max_pool2d",
     "mean",
     "moves",
+    "next_state",
     "numbers",
     "of_batches",
     "of_rank",
     "one_dtype",
     "pad",
     "permute",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "pool",
     "pool_size",
     "pool_window",
     "positions",
     "pow_int",
     "predicate",
+    "prelu",
     "reshape",
     "rms_norm",
     "same",

@@ -6,11 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 from tensorem.errors import ArgumentError, ShapeError
-from tensorem.shapes import Size, Spec, differ, format_shape, is_negative
+from tensorem.shapes import Size, Spec, format_shape, is_negative
 
 from ._contract import biased, weight_of
 from ._elementwise import one_dtype, one_shape
-from ._known import sizes_of, with_end
+from ._known import divided, sizes_of, with_end
 from ._window import Padding, Two, conv_size, image_of, slide
 
 
@@ -152,14 +152,10 @@ def check_groups(inputs: Size, outputs: Size, groups: int) -> None:
     Raises:
         ArgumentError: They do not.
     """
-    if groups < 1 or not _divides(groups, inputs) or not _divides(groups, outputs):
+    if groups < 1 or None in (divided(inputs, groups), divided(outputs, groups)):
         raise ArgumentError(
             f"takes groups that divide the channels {inputs} and {outputs}, got {groups}."
         )
-
-
-def _divides(groups: int, channels: Size) -> bool:
-    return not differ(channels // groups * groups, channels)
 
 
 def conv2d_dx(

@@ -95,6 +95,19 @@ def known(a: Size, b: Size) -> Size:
     return b if isinstance(a, Unknown) else a
 
 
+def divided(size: Size, by: int) -> Size | None:
+    """A size over a number; None unless it divides the size for all values of its names.
+
+    Example:
+        >>> from tensorem.shapes import parse_size
+        >>> divided(12, 4), divided(6, 4), divided(parse_size("4*N"), 2)
+        (3, None, 2*N)
+    """
+    quotient = size // by
+    is_whole = isinstance(size, Unknown) or quotient * by == size
+    return quotient if is_whole else None
+
+
 def axes(shape: Sizes, dims: Iterable[int], name: str = "dims") -> Dims:
     """Dimensions as numbers from 0, each once.
 
