@@ -123,7 +123,8 @@ class Mamba(Layer):
 
     def output_shape(self, x: Shape, lengths: Any = None) -> Shape:
         rules.lengths(Spec(x), None if lengths is None else Spec(lengths, "int32"))
-        y: Shape = rules.sequence(Spec(x), *(self.d_model,) * 2, "write nn.Mamba({}).").shape
+        remedy = "write nn.Mamba({})."
+        y: Shape = rules.sequence(Spec(x), self.d_model, self.d_model, remedy).shape
         return y
 
     def init_cache(self, batch: int | tuple[int, ...], dtype: str = "float32") -> Cache:
