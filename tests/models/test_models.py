@@ -19,6 +19,7 @@ from tensorem.errors import ArgumentError
 from tensorem.layer import Buffer, declarations
 
 TOKENS = tm.Spec((2, 5), "int32")
+STEPS = tm.Spec((3,), "int32")
 SMALL: dict[str, tuple[nn.Layer, Any]] = {
     "mlp": (models.mlp(4, 3, (8,)), (2, 4)),
     "pinn": (models.pinn(width=4, depth=2), (2, 2)),
@@ -42,6 +43,8 @@ SMALL: dict[str, tuple[nn.Layer, Any]] = {
     "vae": (models.vae(8, 6, 2), (2, 8)),
     "generator": (models.generator(2, 6, 8), (2, 2)),
     "discriminator": (models.discriminator(8, 6), (2, 8)),
+    "denoising_mlp": (models.denoising_mlp(2, 4, 1), ((3, 2), STEPS)),
+    "denoising_unet": (models.denoising_unet(1, (2, 4)), ((3, 1, 4, 4), STEPS)),
     "gcn": (models.gcn(4, 8, 3), ((5, 4), (5, 5))),
 }  # fmt: skip
 

@@ -5,6 +5,10 @@ from ._autoencoder import autoencoder as autoencoder
 from ._autoencoder import elbo as elbo
 from ._autoencoder import vae as vae
 from ._convnext import convnext_tiny as convnext_tiny
+from ._denoiser import denoising_mlp as denoising_mlp
+from ._denoiser import denoising_unet as denoising_unet
+from ._diffusion import Diffusion as Diffusion
+from ._diffusion import denoising as denoising
 from ._gan import discriminator as discriminator
 from ._gan import generator as generator
 from ._gcn import GraphConvolution as GraphConvolution
@@ -23,29 +27,45 @@ from ._resnet import ResNet as ResNet
 from ._resnet import resnet18 as resnet18
 from ._resnet import resnet34 as resnet34
 from ._resnet import resnet50 as resnet50
+from ._sample import ddim as ddim
+from ._sample import ddpm as ddpm
+from ._schedule import Schedule as Schedule
+from ._schedule import cosine_schedule as cosine_schedule
+from ._schedule import linear_schedule as linear_schedule
+from ._schedule import noised as noised
 from ._unet import unet as unet
 from ._vit import VisionTransformer as VisionTransformer
 from ._vit import vit as vit
 from ._vit import vit_b_16 as vit_b_16
 
 __all__ = [
+    "Diffusion",
     "GPT",
     "GraphConvolution",
     "ResNet",
     "SIZES",
+    "Schedule",
     "VAE",
     "VisionTransformer",
     "autoencoder",
     "convnext_tiny",
+    "cosine_schedule",
+    "ddim",
+    "ddpm",
+    "denoising",
+    "denoising_mlp",
+    "denoising_unet",
     "discriminator",
     "elbo",
     "gcn",
     "generator",
     "gpt2",
     "lenet",
+    "linear_schedule",
     "mamba_lm",
     "mlp",
     "mlp_mixer",
+    "noised",
     "pinn",
     "recurrent_classifier",
     "recurrent_lm",
