@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import pytest
 from checker_cases import (
     CASES,
     TILES,
+    Array,
     Case,
     Net,
     as_ibp,
@@ -32,11 +34,13 @@ from tensorem.check import (
     UnsupportedError,
     __main__,
     _bounds,
+    _check,
     check,
     check_files,
     prepare,
 )
 from tensorem.check.__main__ import main
+from tensorem.check._numbers import EXACT
 
 ENTRY = {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}
 
@@ -354,23 +358,38 @@ def test_a_divisor_that_may_be_zero_for_all_one_knows_is_refused() -> None:
         prepare(net.document, net.arrays)
 
 
-def deep(count: int, width: int) -> Net:
+def deep(count: int, weight: Array) -> Net:
     """A well-formed graph that is cheap to write and dear to check."""
-    net = Net((1, width))
-    weight = net.array("w", np.eye(width))
-    h = "x"
+    net, h = Net((1, len(weight))), "x"
+    name = net.array("w", weight)
     for _ in range(count):
-        h = net.op("relu", net.op("linear", h, weight))
+        h = net.op("relu", net.op("linear", h, name))
     return net
 
 
 def test_a_graph_that_takes_for_ever_is_refused_at_once() -> None:
-    net = deep(4900, 2)
+    net, h = Net((1, 2)), "x"
+    for _ in range(6000):
+        h = net.op("relu", h)
     with pytest.raises(UnsupportedError, match=r"would take .* multiplications"):
         prepare(net.document, net.arrays)
 
 
-def test_constants_that_take_for_ever_are_refused_at_once() -> None:
+def exact_numbers_of(case: Case, monkeypatch: pytest.MonkeyPatch, words: str) -> int:
+    """How many exact numbers are made until a case is refused."""
+    made: list[int] = []
+
+    def counted(x: Array) -> Array:
+        made.append(x.size)
+        return EXACT.numbers(x)
+
+    monkeypatch.setitem(_check.MODES, "exact", replace(EXACT, numbers=counted))
+    with pytest.raises(UnsupportedError, match=words):
+        run(case, "exact")
+    return sum(made)
+
+
+def test_constants_that_take_for_ever_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     net = Net((1, 3))
     big = net.op("broadcast", net.array("one", 1.0), shape=[2**18], dims=[])
     for _ in range(3):
@@ -379,8 +398,18 @@ def test_constants_that_take_for_ever_are_refused_at_once() -> None:
     net.op("add", "x", net.op("reshape", part, shape=[1, 3]))
     case = certify(net, np.ones((1, 3)) * [3, 1, 1], "0.1", np.random.default_rng(0))
     assert run(case).accepted
-    with pytest.raises(UnsupportedError, match="takes more than 2097152 entries"):
-        run(case, "exact")
+    assert exact_numbers_of(case, monkeypatch, "takes more than 2097152 entries") == 0
+
+
+def test_weights_of_many_digits_are_refused_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each layer makes numbers 270 bits longer; the same graph of ones is affordable."""
+    weight = np.eye(32)
+    plain = deep(24, weight)
+    assert len(prepare(plain.document, plain.arrays).program("exact").steps) == 49
+    weight[0, 1:3] = 2.0**-140, 2.0**120
+    net = deep(24, weight)
+    case = certify(net, np.zeros((1, 32)), "0.1", np.random.default_rng(0))
+    assert exact_numbers_of(case, monkeypatch, "exact arithmetic would take .* multipl") == 0
 
 
 def assert_too_long(net: Net, *modes: str) -> None:

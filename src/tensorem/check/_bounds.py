@@ -45,12 +45,16 @@ class Program:
         starts: The position of the first entry of each step, and the number of all entries.
         output: The entries that are the result.
         tightened: The steps whose interval bounds a backward pass may improve.
+        spent: How many entries the lowering made.
+        work: How many multiplications it took.
     """
 
     steps: tuple[Stage, ...]
     starts: tuple[int, ...]
     output: Read
     tightened: frozenset[int]
+    spent: int = 0
+    work: int = 0
 
     def entries(self, i: int) -> slice:
         """The positions of step i."""

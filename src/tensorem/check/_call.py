@@ -11,7 +11,7 @@ import numpy as np
 
 from ._errors import MalformedError, UnsupportedError
 from ._graph import Node, Shape
-from ._numbers import Arithmetic, Array, Enclosure, bounds
+from ._numbers import Arithmetic, Array, Enclosure, bounds, require_few
 from ._steps import Affine, Bend, Box, Read, Stage, forward, read
 
 Value = Enclosure | Array
@@ -31,9 +31,7 @@ class Draft:
     def spend(self, entries: int) -> None:
         """Account for so many entries, before they are made."""
         self.spent += entries
-        limit = self.arithmetic.entry_limit
-        if self.spent > limit:
-            raise UnsupportedError(f"the graph takes more than {limit} entries")
+        require_few(self.spent, self.arithmetic)
 
     def spend_work(self, multiplications: int) -> None:
         """Account for so many multiplications, before they are done."""

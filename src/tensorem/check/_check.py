@@ -15,7 +15,7 @@ from ._claim import Claim, box, parse_claim, point
 from ._errors import MalformedError, RejectedError, UnsupportedError
 from ._files import graph_hash, parse_json, parse_safetensors, read_bytes, weights_hash
 from ._graph import Graph, Shape, parse_graph
-from ._lower import lower
+from ._lower import lower, require_affordable
 from ._numbers import (
     EXACT,
     FLOAT64,
@@ -92,8 +92,16 @@ class Checker:
         """The graph lowered to steps over the numbers of a mode, made once."""
         if mode not in self._programs:
             with np.errstate(all="ignore"):
-                self._programs[mode] = lower(self.graph, self.arrays, _arithmetic(mode))
+                self._programs[mode] = self._lowered(_arithmetic(mode))
         return self._programs[mode]
+
+    def _lowered(self, a: Arithmetic) -> Program:
+        if a.name != "float64":
+            require_affordable(self.program("float64"), a)
+            return lower(self.graph, self.arrays, a)
+        program = lower(self.graph, self.arrays, a)
+        require_affordable(program, a)
+        return program
 
 
 def prepare(graph: str | bytes | Mapping[str, Any], arrays: Mapping[str, Array]) -> Checker:

@@ -11,7 +11,7 @@ from ._bounds import Program
 from ._call import Applied, Draft, Value
 from ._errors import MalformedError, RejectedError, UnsupportedError
 from ._graph import Graph, Node
-from ._numbers import Arithmetic, Array, exactly
+from ._numbers import Arithmetic, Array, exactly, require_few
 from ._ops import OPS
 from ._steps import Affine, Box, Read, Stage, read
 
@@ -31,9 +31,7 @@ def lower(graph: Graph, arrays: Mapping[str, Array], a: Arithmetic) -> Program:
         values[node.output] = _lower_node(draft, node, values, graph)
     output = read(draft.entries(values[graph.output]))
     steps, starts = tuple(draft.steps), tuple(draft.starts)
-    program = Program(steps, starts, output, _tightened(steps, starts))
-    _check_work(program, draft)
-    return program
+    return Program(steps, starts, output, _tightened(steps, starts), draft.spent, draft.work)
 
 
 def _lower_node(draft: Draft, node: Node, values: Mapping[str, Value], graph: Graph) -> Value:
@@ -83,14 +81,20 @@ def _sources(source: Read, starts: Sequence[int]) -> set[int]:
     return set((np.searchsorted(starts, hit, side="right") - 1).tolist())
 
 
-def _check_work(program: Program, draft: Draft) -> None:
-    """Refuse a graph of which one check, a backward pass from here and there, costs too much."""
-    each, work, a = 0, draft.work, draft.arithmetic
+def require_affordable(program: Program, a: Arithmetic) -> None:
+    """Refuse a graph of which one check, a backward pass from here and there, costs too much.
+
+    The steps are the same in every arithmetic: those of float64 tell what exact ones will cost
+    before a number of them is made.
+    """
+    require_few(program.spent, a)
+    each, work, bits = 0, program.work, 0
     for i, step in enumerate(program.steps):
         each += _cost(step) + PER_ENTRY * step.count
+        bits += _bits(step)
         rows = 2 * step.count if i in program.tightened else 0
         rows += program.output.count if i == len(program.steps) - 1 else 0
-        work += rows * each + -(-rows // program.rows_at_once) * i * OVERHEAD
+        work += rows * each * a.cost(bits) + -(-rows // program.rows_at_once) * i * OVERHEAD
     if work > a.work_limit:
         raise UnsupportedError(f"a check in {a.name} arithmetic would take {work} multiplications")
 
@@ -100,3 +104,17 @@ def _cost(step: Stage) -> int:
     if isinstance(step, Box):
         return 0
     return step.read.count + (step.places * step.weight.size if isinstance(step, Affine) else 0)
+
+
+def _bits(step: Stage) -> int:
+    """About how many bits longer its constants make a number."""
+    if not isinstance(step, Affine):
+        return 0
+    k: int = step.weight.shape[1]
+    return _spread(step.weight) + _spread(step.bias) + k.bit_length()
+
+
+def _spread(x: Array) -> int:
+    """The bits of the integers that floats are over one common denominator, at most."""
+    exponents = np.frexp(x[x != 0])[1]
+    return int(np.ptp(exponents)) + 53 if exponents.size else 0

@@ -47,7 +47,8 @@ class Arithmetic:
         root: Positive numbers -> numbers below and above their square roots.
         matmul: Products of matrices, in any order of summation.
         finite: Whether all numbers are finite; exact ones are refused if they are too long.
-        work_limit: The most multiplications that a check may cost.
+        cost: Bits of the numbers -> how many multiplications of short ones take as long as one.
+        work_limit: The most multiplications of short numbers that a check may cost.
         entry_limit: The most entries of all values together.
     """
 
@@ -61,6 +62,7 @@ class Arithmetic:
     root: Callable[[Array], tuple[Array, Array]]
     matmul: Callable[[Array, Array], Array]
     finite: Callable[[Array], bool]
+    cost: Callable[[int], int]
     work_limit: int
     entry_limit: int
 
@@ -98,6 +100,12 @@ def bounds(lower: Array, upper: Array, a: Arithmetic) -> Enclosure:
     middle = (lower + upper) * a.half
     radius = a.up(np.maximum(upper - middle, middle - lower))
     return Enclosure(lower, upper, middle, radius, np.maximum(np.abs(lower), np.abs(upper)))
+
+
+def require_few(entries: int, a: Arithmetic) -> None:
+    """Refuse a graph of too many entries."""
+    if entries > a.entry_limit:
+        raise UnsupportedError(f"the graph takes more than {a.entry_limit} entries")
 
 
 # --- constants
@@ -158,6 +166,7 @@ FLOAT64 = Arithmetic(
     root=_float_root,
     matmul=np.matmul,
     finite=lambda x: bool(np.all(np.isfinite(x))),
+    cost=lambda bits: 1,
     work_limit=2**42,
     entry_limit=2**25,
 )
@@ -218,6 +227,7 @@ EXACT = Arithmetic(
     root=_exact_root,
     matmul=_exact_matmul,
     finite=_exact_finite,
+    cost=lambda bits: 1 + min(bits, MOST_BITS) ** 2 // 2**18,
     work_limit=2**30,
     entry_limit=2**21,
 )
