@@ -37,8 +37,13 @@ from ._unet import unet as unet
 from ._vit import VisionTransformer as VisionTransformer
 from ._vit import vit as vit
 from ._vit import vit_b_16 as vit_b_16
+from ._vq_vae import VQVAE as VQVAE
+from ._vq_vae import Codebook as Codebook
+from ._vq_vae import vq_objective as vq_objective
+from ._vq_vae import vq_vae as vq_vae
 
 __all__ = [
+    "Codebook",
     "Diffusion",
     "GPT",
     "GraphConvolution",
@@ -46,6 +51,7 @@ __all__ = [
     "SIZES",
     "Schedule",
     "VAE",
+    "VQVAE",
     "VisionTransformer",
     "autoencoder",
     "convnext_tiny",
@@ -76,4 +82,6 @@ __all__ = [
     "vae",
     "vit",
     "vit_b_16",
+    "vq_objective",
+    "vq_vae",
 ]
