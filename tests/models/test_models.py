@@ -46,6 +46,7 @@ SMALL: dict[str, tuple[nn.Layer, Any]] = {
     "discriminator": (models.discriminator(8, 6), (2, 8)),
     "denoising_mlp": (models.denoising_mlp(2, 4, 1), ((3, 2), STEPS)),
     "denoising_unet": (models.denoising_unet(1, (2, 4)), ((3, 1, 4, 4), STEPS)),
+    "fno": (models.fno(1, 1, (2, 2), 4, 1), (2, 1, 4, 5)),
     "gcn": (models.gcn(4, 8, 3), ((5, 4), (5, 5))),
 }  # fmt: skip
 

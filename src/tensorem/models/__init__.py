@@ -9,6 +9,8 @@ from ._denoiser import denoising_mlp as denoising_mlp
 from ._denoiser import denoising_unet as denoising_unet
 from ._diffusion import Diffusion as Diffusion
 from ._diffusion import denoising as denoising
+from ._fno import SpectralConv as SpectralConv
+from ._fno import fno as fno
 from ._gan import discriminator as discriminator
 from ._gan import generator as generator
 from ._gcn import GraphConvolution as GraphConvolution
@@ -50,6 +52,7 @@ __all__ = [
     "ResNet",
     "SIZES",
     "Schedule",
+    "SpectralConv",
     "VAE",
     "VQVAE",
     "VisionTransformer",
@@ -63,6 +66,7 @@ __all__ = [
     "denoising_unet",
     "discriminator",
     "elbo",
+    "fno",
     "gcn",
     "generator",
     "gpt2",
