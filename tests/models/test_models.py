@@ -38,6 +38,9 @@ SMALL: dict[str, tuple[nn.Layer, Any]] = {
     "gru": (models.recurrent_classifier("gru", 4, 8, 3), (2, 5, 4)),
     "lstm": (models.recurrent_lm("lstm", 11, 4, 8), TOKENS),
     "gpt2": (models.gpt2((8, 1, 2), 11, 16, 0.0), TOKENS),
+    "rnn_lm": (models.recurrent_lm("rnn", 11, 4, 8, 2), TOKENS),
+    "s4_lm": (models.s4_lm(11, 4, 1, 3, "real"), TOKENS),
+    "s4_classifier": (models.s4_classifier(2, 4, 1, 3, 4), (2, 5, 2)),
     "mamba_lm": (models.mamba_lm(11, 8, 1), TOKENS),
     "autoencoder": (models.autoencoder(8, 6, 2), (2, 8)),
     "vae": (models.vae(8, 6, 2), (2, 8)),
@@ -61,7 +64,8 @@ def inputs(model: nn.Model) -> list[Any]:
     ]
 
 
-ALWAYS = {"mlp", "resnet", "vit", "gpt2", "vae", "gcn"}
+LANGUAGE = ("rnn_lm", "mamba_lm", "s4_lm")
+ALWAYS = {"mlp", "resnet", "vit", "gpt2", "vae", "gcn", "fno"}
 """Models that every run of the tests looks at; the others are compiled in long ones."""
 
 
@@ -168,16 +172,23 @@ def test_a_graph_convolution_is_that_of_the_paper() -> None:
     assert_close(model(x, a), root @ (a + np.eye(5)) @ root @ (x @ w.T + b))
 
 
-def test_gpt2_sees_no_later_token_and_writes_with_its_cache() -> None:
-    layer = SMALL["gpt2"][0]
-    model = nn.build(layer, tm.Spec(("N", "T"), "int32"))
+@pytest.mark.parametrize(
+    "name",
+    ["gpt2", "lstm", *(pytest.param(n, marks=pytest.mark.long) for n in LANGUAGE)],
+)
+def test_a_language_model_sees_no_later_token_and_writes_with_its_cache(name: str) -> None:
+    model = nn.build(SMALL[name][0], tm.Spec(("N", "T"), "int32"))
     x = np.array([[1, 2, 3, 4, 5]], np.int32)
     other = np.array([[1, 2, 3, 9, 9]], np.int32)
     assert_close(model(x)[:, :3], model(other)[:, :3])
-    options = text.GenerationOptions(max_new_tokens=4, top_k=1)
+    cache = model.layer.init_cache(1, 8)  # type: ignore[attr-defined]
+    (first, cache), _ = model.layer.call((model.params, model.buffers), x[:, :3], cache=cache)
+    (rest, _), _ = model.layer.call((model.params, model.buffers), x[:, 3:], cache=cache)
+    assert_close(np.concatenate([first, rest], 1), model(x), rtol=1e-4)
+    options = text.GenerationOptions(max_new_tokens=2, top_k=1)
     new = text.generate(model, [1, 2, 3], options=options)
     written = [1, 2, 3]
-    for _ in range(4):
+    for _ in range(2):
         written.append(int(model(np.array([written], np.int32))[0, -1].argmax()))
     assert list(new) == written[3:]
 

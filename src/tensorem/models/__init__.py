@@ -19,16 +19,21 @@ from ._gpt import GPT as GPT
 from ._gpt import SIZES as SIZES
 from ._gpt import gpt2 as gpt2
 from ._lenet import lenet as lenet
+from ._mamba import StateSpaceLM as StateSpaceLM
 from ._mamba import mamba_lm as mamba_lm
 from ._mixer import mlp_mixer as mlp_mixer
 from ._mlp import mlp as mlp
 from ._mlp import pinn as pinn
+from ._recurrent import RecurrentLM as RecurrentLM
 from ._recurrent import recurrent_classifier as recurrent_classifier
 from ._recurrent import recurrent_lm as recurrent_lm
 from ._resnet import ResNet as ResNet
 from ._resnet import resnet18 as resnet18
 from ._resnet import resnet34 as resnet34
 from ._resnet import resnet50 as resnet50
+from ._s4 import S4D as S4D
+from ._s4 import s4_classifier as s4_classifier
+from ._s4 import s4_lm as s4_lm
 from ._sample import ddim as ddim
 from ._sample import ddpm as ddpm
 from ._schedule import Schedule as Schedule
@@ -49,10 +54,13 @@ __all__ = [
     "Diffusion",
     "GPT",
     "GraphConvolution",
+    "RecurrentLM",
     "ResNet",
+    "S4D",
     "SIZES",
     "Schedule",
     "SpectralConv",
+    "StateSpaceLM",
     "VAE",
     "VQVAE",
     "VisionTransformer",
@@ -82,6 +90,8 @@ __all__ = [
     "resnet18",
     "resnet34",
     "resnet50",
+    "s4_classifier",
+    "s4_lm",
     "unet",
     "vae",
     "vit",

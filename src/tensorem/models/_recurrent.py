@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
 from tensorem import nn
 from tensorem.calls import among
 
+Array = jax.Array
 KINDS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
@@ -31,9 +37,36 @@ def recurrent_classifier(
     return nn.Sequential({"body": body, "head": nn.Linear(hidden, classes)})
 
 
+class RecurrentLM(nn.Layer):
+    """A language model of recurrent layers; `text.generate` writes with it.
+
+    Shapes:
+        (N, T), integers  ->  (N, T, vocabulary); then the state if a cache is given
+    """
+
+    embed: nn.Embedding
+    body: Any
+    head: nn.Linear
+
+    def init_cache(self, batch: int, max_length: int) -> Any:
+        """The state before a text, the batch first; there is no greatest length."""
+        zero = jnp.zeros((batch, self.body.num_layers, self.body.hidden_size))
+        return (zero, zero) if isinstance(self.body, nn.LSTM) else zero
+
+    def forward(self, tokens: Array, cache: Any = None) -> Any:
+        y, state = self.body(self.embed(tokens), _turned(cache))
+        logits = self.head(y)
+        return logits if cache is None else (logits, _turned(state))
+
+
+def _turned(state: Any) -> Any:
+    """A state whose first two axes, batch and layers, change places."""
+    return jax.tree.map(lambda s: jnp.swapaxes(s, 0, 1), state)
+
+
 def recurrent_lm(
     kind: str, vocabulary: int, dim: int, hidden: int, num_layers: int = 1
-) -> nn.Sequential:
+) -> RecurrentLM:
     """A language model: vectors of tokens, a recurrent layer, logits of the next token.
 
     Shapes:
@@ -51,6 +84,5 @@ def recurrent_lm(
         float32 (N, 5, 11)
     """
     among("kind", kind, tuple(KINDS))
-    body = KINDS[kind](dim, hidden, num_layers, returns="output")
-    embed, head = nn.Embedding(vocabulary, dim), nn.Linear(hidden, vocabulary)
-    return nn.Sequential({"embed": embed, "body": body, "head": head})
+    body = KINDS[kind](dim, hidden, num_layers)
+    return RecurrentLM(nn.Embedding(vocabulary, dim), body, nn.Linear(hidden, vocabulary))
