@@ -128,7 +128,7 @@ def _convolved(x: Array, kernel: Array) -> Array:
     return y
 
 
-Floats = NDArray[np.float64]
+Floats = NDArray[np.floating[Any]]
 
 
 def _half(shape: tuple[int, ...], seed: int) -> Floats:
