@@ -41,6 +41,7 @@ SMALL: dict[str, tuple[nn.Layer, Any]] = {
     "rnn_lm": (models.recurrent_lm("rnn", 11, 4, 8, 2), TOKENS),
     "s4_lm": (models.s4_lm(11, 4, 1, 3, "real"), TOKENS),
     "s4_classifier": (models.s4_classifier(2, 4, 1, 3, 4), (2, 5, 2)),
+    "bert": (models.bert((8, 1, 2), 11, 16, 0.0), (TOKENS, tm.Spec((2, 5), "bool"))),
     "mamba_lm": (models.mamba_lm(11, 8, 1), TOKENS),
     "autoencoder": (models.autoencoder(8, 6, 2), (2, 8)),
     "vae": (models.vae(8, 6, 2), (2, 8)),

@@ -59,6 +59,12 @@ def test_validation_is_the_rest_of_the_text() -> None:
 DOCUMENTS = st.lists(st.lists(st.integers(1, 9), min_size=1, max_size=12), min_size=1, max_size=6)
 
 
+def test_texts_of_unequal_length_are_one_batch() -> None:
+    tokens, mask = text.padded([[3, 1, 4, 1], [5]], 3, pad=9)
+    assert tokens.tolist() == [[3, 1, 4], [5, 9, 9]] and tokens.dtype == np.int32
+    assert mask.tolist() == [[True, True, True], [True, False, False]]
+
+
 @settings(deadline=None)
 @given(DOCUMENTS, st.integers(1, 7))
 def test_every_pair_of_neighbours_in_a_document_is_packed_once(
@@ -172,6 +178,10 @@ WRONG: list[tuple[Callable[[Path], Any], type[Exception], str]] = [
     (lambda f: text.pack([[1], [2]], 4), DataError, "documents of at least two tokens, got none"),
     (lambda f: text.pack([[1, 2], []], 4), DataError, "a sequence of tokens, got none"),
     (lambda f: text.pack([["a"]], 4), DTypeError, "corpus takes tokens, got <U1"),
+    (lambda f: text.padded([]), DataError, "padded takes a text or more, got none"),
+    (lambda f: text.padded([[1], []]), DataError, "a sequence of tokens, got none"),
+    (lambda f: text.padded([["a"]]), DTypeError, "corpus takes tokens, got <U1"),
+    (lambda f: text.padded([[1]], 0), ArgumentError, "padded takes length as an integer of at l"),
     (lambda f: text.pack([[1, 2]], 0), ArgumentError, "pack takes length as an integer of at lea"),
     (lambda f: metrics.bits_per_byte((jnp.ones(()), jnp.ones(())), 0), ArgumentError, "size as"),
     (lambda f: text.read_utf8(f / "no"), FileError, "cannot be read: No such file"),

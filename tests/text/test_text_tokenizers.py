@@ -91,6 +91,16 @@ def test_byte_pairs_of_two_files_are_those_of_a_plain_writing(tmp_path: Path) ->
     assert again.token_id("<|endoftext|>") == 0 and again.encode("<|endoftext|>a").tolist()[0] == 0
 
 
+def test_padding_and_truncation_of_a_file_are_left_out(tmp_path: Path) -> None:
+    tokenizers = pytest.importorskip("tokenizers")
+    inner = tokenizers.Tokenizer.from_str(BPE.inner.to_str())
+    inner.enable_padding(length=500)
+    inner.enable_truncation(3)
+    inner.save(str(tmp_path / "tokenizer.json"))
+    again = text.BPETokenizer.from_file(tmp_path / "tokenizer.json")
+    assert again.encode(POEM).tolist() == BPE.encode(POEM).tolist()
+
+
 def test_a_tokenizer_that_loses_text_says_so_when_it_is_read(tmp_path: Path) -> None:
     tokenizers = pytest.importorskip("tokenizers")
     inner = tokenizers.Tokenizer(tokenizers.models.WordLevel({"a": 0, "?": 1}, unk_token="?"))

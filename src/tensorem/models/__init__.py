@@ -4,6 +4,9 @@ from ._autoencoder import VAE as VAE
 from ._autoencoder import autoencoder as autoencoder
 from ._autoencoder import elbo as elbo
 from ._autoencoder import vae as vae
+from ._bert import BERT as BERT
+from ._bert import MeanPooled as MeanPooled
+from ._bert import bert as bert
 from ._convnext import convnext_tiny as convnext_tiny
 from ._denoiser import denoising_mlp as denoising_mlp
 from ._denoiser import denoising_unet as denoising_unet
@@ -24,6 +27,10 @@ from ._mamba import mamba_lm as mamba_lm
 from ._mixer import mlp_mixer as mlp_mixer
 from ._mlp import mlp as mlp
 from ._mlp import pinn as pinn
+from ._pretrained import BERT_NAMES as BERT_NAMES
+from ._pretrained import GPT2_NAMES as GPT2_NAMES
+from ._pretrained import load_bert as load_bert
+from ._pretrained import load_gpt2 as load_gpt2
 from ._recurrent import RecurrentLM as RecurrentLM
 from ._recurrent import recurrent_classifier as recurrent_classifier
 from ._recurrent import recurrent_lm as recurrent_lm
@@ -50,10 +57,14 @@ from ._vq_vae import vq_objective as vq_objective
 from ._vq_vae import vq_vae as vq_vae
 
 __all__ = [
+    "BERT",
+    "BERT_NAMES",
     "Codebook",
     "Diffusion",
     "GPT",
+    "GPT2_NAMES",
     "GraphConvolution",
+    "MeanPooled",
     "RecurrentLM",
     "ResNet",
     "S4D",
@@ -65,6 +76,7 @@ __all__ = [
     "VQVAE",
     "VisionTransformer",
     "autoencoder",
+    "bert",
     "convnext_tiny",
     "cosine_schedule",
     "ddim",
@@ -80,6 +92,8 @@ __all__ = [
     "gpt2",
     "lenet",
     "linear_schedule",
+    "load_bert",
+    "load_gpt2",
     "mamba_lm",
     "mlp",
     "mlp_mixer",

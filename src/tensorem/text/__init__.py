@@ -10,6 +10,7 @@ from ._corpus import Packed as Packed
 from ._corpus import RandomWindows as RandomWindows
 from ._corpus import may_attend as may_attend
 from ._corpus import pack as pack
+from ._corpus import padded as padded
 from ._corpus import split as split
 from ._corpus import windows as windows
 from ._files import open_bytes as open_bytes
@@ -43,6 +44,7 @@ __all__ = [
     "open_bytes",
     "original",
     "pack",
+    "padded",
     "read_utf8",
     "split",
     "stream",

@@ -57,12 +57,17 @@ class BPETokenizer:
     def from_file(cls, path: str | Path) -> BPETokenizer:
         """Of a `tokenizer.json`, whatever is in it; a warning says if texts do not come back.
 
+        Padding and truncation that the file asks for are left out: `padded` makes batches.
+
         Raises:
             FileError: The file is missing or malformed, or `tokenizers` is not installed.
         """
         package, file = _package(), path_of(path)
         content = read_whole(file)
-        return _that_gives_back(cls(_read(package.Tokenizer.from_buffer, file, content)), file)
+        inner = _read(package.Tokenizer.from_buffer, file, content)
+        inner.no_padding()
+        inner.no_truncation()
+        return _that_gives_back(cls(inner), file)
 
     @classmethod
     def train(

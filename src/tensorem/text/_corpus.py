@@ -198,6 +198,40 @@ def _rows(array: NDArray[Any], length: int, fill: int) -> Tokens:
     return np.pad(array.astype(np.int32), (0, rest), constant_values=fill).reshape(-1, length)
 
 
+def padded(
+    texts: Iterable[ArrayLike], length: int | None = None, pad: int = 0
+) -> tuple[Tokens, NDArray[np.bool_]]:
+    """Texts of unequal length as one batch, and where it holds tokens.
+
+    Shapes:
+        sequences of tokens  ->  (N, length), (N, length)
+
+    Args:
+        texts: The tokens of each.
+        length: That of a row: what is longer is cut off. None for that of the longest text.
+        pad: What stands behind a text.
+
+    Raises:
+        ArgumentError: length is below 1.
+        DataError: There is no text, or one is empty.
+        DTypeError: A text holds no integers.
+
+    Example:
+        >>> tokens, mask = padded([[3, 1, 4], [1]])
+        >>> tokens.tolist(), mask.tolist()
+        ([[3, 1, 4], [1, 0, 0]], [[True, True, True], [True, False, False]])
+    """
+    rows = [corpus(tokens) for tokens in texts]
+    if not rows:
+        raise DataError("padded takes a text or more, got none.")
+    with named("padded"):
+        length = max(map(len, rows)) if length is None else integer("length", length, 1)
+    mask = np.arange(length) < np.array([[len(row)] for row in rows])
+    tokens = np.full(mask.shape, pad, np.int32)
+    tokens[mask] = np.concatenate([row[:length] for row in rows])
+    return tokens, mask
+
+
 def may_attend(segments: ArrayLike) -> jax.Array:
     """The mask of packed documents: a token sees those before it in its own one, and itself.
 
