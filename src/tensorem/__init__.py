@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from . import train as train
     from . import verify as verify
     from .explain import explain_nan as explain_nan
+    from .explain import float32_error as float32_error
     from .explain import precision_report as precision_report
     from .explain import trace as trace
     from .files import load as load
@@ -72,6 +73,7 @@ __all__ = [
     "explain",
     "explain_nan",
     "files",
+    "float32_error",
     "functional",
     "gradcheck",
     "graph",
@@ -107,6 +109,7 @@ _HOMES = {
     "coverage": "meanings",
     "evaluate": "meanings",
     "explain_nan": "explain",
+    "float32_error": "explain",
     "gradcheck": "quotients",
     "load": "files",
     "precision_report": "explain",

@@ -270,6 +270,19 @@ def _interval(x: object) -> Interval:
 # --- arguments
 
 
+def boxed(model: Readable, xs: tuple[Argument, ...]) -> tuple[Graph, dict[str, Interval]]:
+    """The graph of a model without names of sizes, and its arguments as boxes, by name.
+
+    Raises:
+        ShapeError: A shape is not that of the model's input.
+        DTypeError: The dtype of an input does not hold the numbers.
+    """
+    graph = _graph_of(model)
+    values = {k: _numbers(x, graph.specs[k].dtype) for k, x in _leaves(graph, xs).items()}
+    boxes = {name: _interval(x) for name, x in values.items()}
+    return graph.bind(**_sizes(graph, values)), boxes
+
+
 def bound(graph: Graph, xs: tuple[Argument, ...]) -> tuple[Graph, Arguments]:
     """A graph without names of sizes, and its arguments and arrays by name, in its dtypes.
 

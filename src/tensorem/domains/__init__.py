@@ -9,6 +9,8 @@ from tensorem.calls import elsewhere
 
 from ._ball import Ball as Ball
 from ._exact import Rational as Rational
+from ._executed import Executed as Executed
+from ._executed import Share as Share
 from ._interval import End as End
 from ._interval import Interval as Interval
 from ._lines import Diagonal as Diagonal
@@ -22,11 +24,13 @@ __all__ = [
     "Ball",
     "Diagonal",
     "End",
+    "Executed",
     "Interval",
     "Linear",
     "Lines",
     "Map",
     "Rational",
+    "Share",
     "equation",
     "flat",
 ]

@@ -8,6 +8,7 @@ from tensorem.calls import elsewhere
 from tensorem.runtime import prepare as _prepare
 
 from ._derive import rounded_once as rounded_once
+from ._float32 import executed as executed
 from ._op import CALLS as CALLS
 from ._op import MEANINGS as MEANINGS
 from ._op import Attr as Attr
@@ -150,6 +151,7 @@ __all__ = [
     "embedding",
     "equal",
     "erf",
+    "executed",
     "exp",
     "expm1",
     "flip",
