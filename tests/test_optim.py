@@ -431,3 +431,11 @@ def test_half_a_number_does_not_hold_the_usual_eps() -> None:
 def test_broken_descriptions_are_refused(description: Any, words: str) -> None:
     with pytest.raises(ArgumentError, match=words):
         optim.from_json(description)
+
+
+def test_a_rate_is_the_same_in_any_company() -> None:
+    rule = optim.adam(optim.cosine_lr(0.1, 300))
+    together = optim.learning_rates(rule, range(300))
+    assert together == [optim.learning_rates(rule, [step])[0] for step in range(300)]
+    assert optim.learning_rates(rule, []) == []
+    assert [r["lr"] for r in together[::100]] == pytest.approx([0.1, 0.075, 0.025], rel=1e-6)

@@ -7,12 +7,13 @@ import os
 from pathlib import Path
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
+from safetensors.numpy import load_file, save
 
 from tensorem import disk
-from tensorem.errors import ArgumentError, FileError
+from tensorem.errors import ArgumentError, DTypeError, FileError
 
 
 def fail_on(call: int, error: int) -> Any:
@@ -71,6 +72,16 @@ def test_arrays_are_those_that_safetensors_reads(dtype: str, tmp_path: Path) -> 
     for name, array in arrays.items():
         assert ours[name].dtype == theirs[name].dtype == array.dtype
         np.testing.assert_array_equal(ours[name], array, strict=True)
+
+
+def test_the_bytes_are_those_of_the_library() -> None:
+    dtypes = "uint64 int64 float64 float32 uint32 int32 float16 uint16 int16 int8 uint8 bool >f4"
+    shapes: tuple[tuple[int, ...], ...] = ((), (3,), (2, 0), (5, 3))
+    arrays = {f"é {d} {s}": np.ones(s, d) for d in dtypes.split() for s in shapes}
+    arrays["half"] = np.ones(5, jnp.bfloat16)
+    assert disk.pack(arrays) == save(arrays)
+    with pytest.raises(DTypeError, match=r"A safetensors file takes uint64, .*, got complex64"):
+        disk.pack({"x": np.ones(2, np.complex64)})
 
 
 def test_transposed_arrays_keep_their_values() -> None:

@@ -134,17 +134,16 @@ def test_moments_come_in_one_order(tmp_path: Path, capsys: pytest.CaptureFixture
     seen: list[str] = []
     told = (
         train.on_train_end(lambda run: seen.append(f"end {run.step}")),
-        train.on_save(lambda run: seen.append(f"save {run.step}")),
         train.on_epoch_end(lambda event: seen.append(f"epoch {event.epoch} {event.steps}")),
         train.on_step(lambda event: seen.append(f"step {event.epoch}:{event.step}")),
         train.on_train_start(lambda run: seen.append(f"start {run.step}")),
         train.log_loss_every(3),
     )
     run = fit(mlp(), tmp_path, callbacks=told)
-    expected = ["start 0", "save 0"]
+    expected = ["start 0"]
     for e in range(EPOCHS):
         expected += [f"step {e + 1}:{3 * e + i}" for i in (1, 2, 3)]
-        expected += [f"epoch {e + 1} {3 * e + 3}", f"save {3 * e + 3}"]
+        expected += [f"epoch {e + 1} {3 * e + 3}"]
     assert seen == [*expected, f"end {STEPS}"]
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3 and lines[0].startswith("step 1:3: loss=")

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from small import EPOCHS, MODELS, STEPS, cnn, fit, log_of, mlp, resume, rows, st
 
 from tensorem import data, nn, optim, train
 from tensorem.errors import ArgumentError, DataError, FileError, ResumeError
-from tensorem.train import _checkpoint, _fingerprint
+from tensorem.train import _checkpoint, _fingerprint, _folder
 
 
 @pytest.fixture(scope="module")
@@ -195,6 +196,64 @@ def test_a_full_disk_loses_nothing(
     assert [f.name for f in tmp_path.glob(".*.new")] == []
     resume(tmp_path, mlp())
     assert state_of(tmp_path) == state_of(whole["mlp"])
+
+
+def test_a_checkpoint_that_fails_is_said_at_the_end_of_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save, saves = _folder.Folder.save, iter(range(1000))
+
+    def full_at_the_last(*given: Any) -> None:
+        if next(saves) == EPOCHS:
+            raise FileError("no space")
+        save(*given)
+
+    monkeypatch.setattr(_folder.Folder, "save", full_at_the_last)
+    ended: list[int] = []
+    hooks = train.on_train_end(lambda run: ended.append(run.step))
+    with pytest.raises(FileError, match="no space"):
+        fit(mlp(), tmp_path, callbacks=hooks)
+    assert not ended
+    saved = _checkpoint.read_checkpoint(tmp_path / "state.safetensors")
+    assert int(saved.arrays["step"]) == STEPS - 3
+
+
+def test_training_goes_on_while_a_checkpoint_is_written(
+    whole: dict[str, Path], tmp_path: Path
+) -> None:
+    """The run of a save has arrays of its own, of its step, whatever came after it."""
+    went_on, saved = threading.Event(), dict[int, Any]()
+
+    def keep(run: train.Run) -> None:
+        assert went_on.wait(60)
+        saved[run.step] = run.model.params, train.model_of(tmp_path / "state.safetensors", mlp())
+
+    hooks = train.on_save(keep), train.on_epoch_end(lambda event: went_on.set())
+    fit(mlp(), tmp_path, callbacks=hooks)
+    assert sorted(saved) == [0, 3, 6, STEPS]
+    for params, model in saved.values():
+        for name, array in params.items():
+            np.testing.assert_array_equal(array, model.params[name])
+    assert state_of(tmp_path) == state_of(whole["mlp"])
+
+
+def test_what_ends_a_run_waits_for_the_checkpoint_under_way(tmp_path: Path) -> None:
+    begun = threading.Event()
+
+    def slow(run: train.Run) -> None:
+        begun.set()
+        time.sleep(0.2)
+        saved.append(run.step)
+
+    def stop(event: train.StepEvent) -> None:
+        if event.step == 2:
+            assert begun.wait(60)
+            raise KeyboardInterrupt
+
+    saved: list[int] = []
+    with pytest.raises(KeyboardInterrupt):
+        fit(mlp(), tmp_path, callbacks=(train.on_save(slow), train.on_step(stop)))
+    assert saved == [0, 2]
 
 
 def test_more_epochs_continue_as_if_they_had_been_planned(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_a_state_is_used_up_once() -> None:
 
 
 def test_a_hook_that_uses_up_the_state_is_told_so(tmp_path: Any) -> None:
-    hooks = train.on_save(lambda run: runner().step(run.state, X, Y) and None)
+    hooks = train.on_epoch_end(lambda event: runner().step(event.run.state, X, Y) and None)
     with pytest.raises(ArgumentError, match="A step takes a state that is whole"):
         fit(mlp(), tmp_path, checkpoint_every=1, callbacks=hooks)
 

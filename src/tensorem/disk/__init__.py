@@ -2,6 +2,7 @@
 
 from ._arrays import Arrays as Arrays
 from ._arrays import pack as pack
+from ._arrays import pieces as pieces
 from ._arrays import raw as raw
 from ._arrays import read_arrays as read_arrays
 from ._arrays import unpack as unpack
@@ -9,6 +10,7 @@ from ._held import held as held
 from ._run_files import RunFiles as RunFiles
 from ._whole import append as append
 from ._whole import exists as exists
+from ._whole import flush as flush
 from ._whole import is_file as is_file
 from ._whole import is_folder as is_folder
 from ._whole import make_folder as make_folder

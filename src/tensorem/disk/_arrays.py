@@ -9,27 +9,31 @@ from typing import Any
 
 import numpy as np
 
-from tensorem.errors import FileError
+from tensorem.errors import DTypeError, FileError
 
 from ._whole import read_whole
 
 Arrays = dict[str, np.ndarray[Any, Any]]
 
 _DTYPES = {
-    "BOOL": "bool",
-    "U8": "uint8",
-    "U16": "uint16",
-    "U32": "uint32",
     "U64": "uint64",
-    "I8": "int8",
-    "I16": "int16",
-    "I32": "int32",
     "I64": "int64",
-    "F16": "float16",
-    "BF16": "bfloat16",
-    "F32": "float32",
     "F64": "float64",
+    "F32": "float32",
+    "U32": "uint32",
+    "I32": "int32",
+    "BF16": "bfloat16",
+    "F16": "float16",
+    "U16": "uint16",
+    "I16": "int16",
+    "I8": "int8",
+    "U8": "uint8",
+    "BOOL": "bool",
 }
+"""In the order in which a file holds them, so that each begins where its dtype may."""
+
+_ORDER = list(_DTYPES)
+_CODES = {dtype: code for code, dtype in _DTYPES.items()}
 
 
 def raw(array: np.ndarray[Any, Any]) -> memoryview:
@@ -46,26 +50,48 @@ def raw(array: np.ndarray[Any, Any]) -> memoryview:
 def pack(arrays: Mapping[str, Any], texts: Mapping[str, str] | None = None) -> bytes:
     """The bytes of a safetensors file; equal arrays and texts give equal bytes.
 
+    Raises:
+        DTypeError: An array has a dtype that the format has no name for.
+
     Example:
         >>> unpack(pack({"x": np.arange(3)}, {"unit": "m"}))
         ({'x': array([0, 1, 2])}, {'unit': 'm'})
     """
-    from safetensors.numpy import save
-
-    whole = {name: np.asarray(arrays[name]) for name in sorted(arrays)}
-    # The format stores row-major bytes; NumPy makes a scalar one-dimensional on the way.
-    flat = {name: np.ascontiguousarray(a).reshape(a.shape) for name, a in whole.items()}
-    return _with_texts(save(flat), texts or {})
+    return b"".join(pieces(arrays, texts))
 
 
-def _with_texts(content: bytes, texts: Mapping[str, str]) -> bytes:
-    """The same file with texts in a fixed order; the library would write them in any."""
-    if not texts:
-        return content
-    header = {"__metadata__": {name: texts[name] for name in sorted(texts)}, **_header(content)}
-    written = json.dumps(header, separators=(",", ":")).encode()
+def pieces(
+    arrays: Mapping[str, Any], texts: Mapping[str, str] | None = None
+) -> list[bytes | memoryview]:
+    """The same bytes as pieces one after another: what is written needs no copy in one place.
+
+    Raises:
+        DTypeError: As `pack`.
+    """
+    whole = {name: _little(np.asarray(array)) for name, array in arrays.items()}
+    codes = {name: _code(array) for name, array in whole.items()}
+    names = sorted(whole, key=lambda name: (_ORDER.index(codes[name]), name))
+    header: dict[str, Any] = {"__metadata__": dict(sorted(texts.items()))} if texts else {}
+    end = 0
+    for name in names:
+        begin, end = end, end + whole[name].nbytes
+        shape = whole[name].shape
+        header[name] = {"dtype": codes[name], "shape": shape, "data_offsets": (begin, end)}
+    written = json.dumps(header, separators=(",", ":"), ensure_ascii=bool(texts)).encode()
     written += b" " * (-len(written) % 8)
-    return len(written).to_bytes(8, "little") + written + content[8 + _length(content) :]
+    return [len(written).to_bytes(8, "little") + written, *(raw(whole[name]) for name in names)]
+
+
+def _little(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The same in the order of bytes that the format has."""
+    return array if array.dtype.isnative else array.astype(array.dtype.newbyteorder("="))
+
+
+def _code(array: np.ndarray[Any, Any]) -> str:
+    code = _CODES.get(array.dtype.name)
+    if code is None:
+        raise DTypeError(f"A safetensors file takes {', '.join(_CODES)}, got {array.dtype}.")
+    return code
 
 
 def unpack(content: bytes, where: str = "") -> tuple[Arrays, dict[str, str]]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -18,8 +18,11 @@ from tensorem.errors import ArgumentError, FileError
 
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
+Content = bytes | Sequence[bytes | memoryview]
+"""What a file is to hold, whole or in pieces."""
 
-def write_whole(path: Path, content: bytes) -> None:
+
+def write_whole(path: Path, content: Content) -> None:
     """Replace a file in one step.
 
     Raises:
@@ -28,7 +31,7 @@ def write_whole(path: Path, content: bytes) -> None:
     write_together({path: content})
 
 
-def write_together(contents: Mapping[Path, bytes]) -> None:
+def write_together(contents: Mapping[Path, Content]) -> None:
     """Replace several files; none is touched before all of them are whole on the disk.
 
     Raises:
@@ -38,7 +41,7 @@ def write_together(contents: Mapping[Path, bytes]) -> None:
         write_alone(contents)
 
 
-def write_alone(contents: Mapping[Path, bytes]) -> None:
+def write_alone(contents: Mapping[Path, Content]) -> None:
     """The same, for who is alone in the folders."""
     drafts: dict[Path, Path] = {}
     path = Path()
@@ -46,20 +49,21 @@ def write_alone(contents: Mapping[Path, bytes]) -> None:
         for path, content in contents.items():
             target = _target(path)
             drafts[target] = target.with_name(f".{target.name}.new")
-            drafts[target].write_bytes(content)
+            with drafts[target].open("wb") as draft:
+                draft.writelines([content] if isinstance(content, bytes) else content)
         # Flushed only when all are written: the disk takes many at once faster than one by one.
         for path in drafts:
             _flush(drafts[path])
-        for path, draft in drafts.items():
-            draft.replace(path)
+        for path, written in drafts.items():
+            written.replace(path)
         for folder in {path.parent for path in drafts}:
             _flush(folder)
     except (OSError, ValueError) as error:
         raise unwritable(path, error) from error
     finally:
-        for draft in drafts.values():
+        for written in drafts.values():
             with suppress(OSError):
-                draft.unlink(missing_ok=True)
+                written.unlink(missing_ok=True)
 
 
 @contextmanager
@@ -101,7 +105,7 @@ def _target(path: Path) -> Path:
 
 
 def append(path: Path, content: bytes) -> None:
-    """Add to the end of a file, down to the disk.
+    """Add to the end of a file; it is on the disk after `flush`.
 
     Raises:
         FileError: It cannot be written; its earlier lines are still there.
@@ -109,8 +113,18 @@ def append(path: Path, content: bytes) -> None:
     try:
         with path.open("ab") as file:
             file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
+    except (OSError, ValueError) as error:
+        raise unwritable(path, error) from error
+
+
+def flush(path: Path) -> None:
+    """Wait until what was written to a file is on the disk.
+
+    Raises:
+        FileError: It cannot be.
+    """
+    try:
+        _flush(path)
     except (OSError, ValueError) as error:
         raise unwritable(path, error) from error
 

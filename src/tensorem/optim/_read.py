@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from numpy.typing import DTypeLike
+from jax import Array
+from numpy.typing import DTypeLike, NDArray
 
 from tensorem.errors import ArgumentError
 
@@ -201,16 +205,36 @@ def _check_matrices(optimizer: Optimizer, params: Mapping[str, Any]) -> None:
         )
 
 
-def learning_rates(optimizer: Optimizer, step: int) -> dict[str, float]:
-    """The learning rates of `rates_of` at a step.
+def learning_rates(optimizer: Optimizer, steps: Sequence[int]) -> list[dict[str, float]]:
+    """The learning rates of `rates_of` at some steps; a schedule is asked for many of them at once.
 
     Example:
         >>> from tensorem.optim import sgd, step_lr
-        >>> learning_rates(sgd(step_lr(0.5, 1, 0.5)), 2)
-        {'lr': 0.125}
+        >>> learning_rates(sgd(step_lr(0.5, 1, 0.5)), range(3))
+        [{'lr': 0.5}, {'lr': 0.25}, {'lr': 0.125}]
     """
-    return {name: _at(rate, step) for name, rate in rates_of(optimizer).items()}
+    found: list[dict[str, float]] = [{} for _ in steps]
+    for name, rate in rates_of(optimizer).items():
+        for rates, value in zip(found, _at(rate, steps), strict=True):
+            rates[name] = value
+    return found
 
 
-def _at(rate: float | Schedule, step: int) -> float:
-    return float(np.asarray(rate.function()(step))) if isinstance(rate, Schedule) else float(rate)
+def _at(rate: float | Schedule, steps: Sequence[int]) -> list[float]:
+    if not isinstance(rate, Schedule):
+        return [float(rate)] * len(steps)
+    places = np.zeros((-(-len(steps) // _AT_ONCE), _AT_ONCE), np.int32)
+    places.flat[: len(steps)] = steps
+    blocks = np.asarray([_many(rate)(block) for block in places], float)
+    rates: list[float] = blocks.ravel()[: len(steps)].tolist()
+    return rates
+
+
+_AT_ONCE = 64
+"""Always as many, so that one program gives all rates, and a rate the same in any company."""
+
+
+@lru_cache(maxsize=32)
+def _many(rate: Schedule) -> Callable[[NDArray[np.int32]], Array]:
+    function = rate.function()
+    return jax.jit(jax.vmap(lambda step: jnp.asarray(function(step))))

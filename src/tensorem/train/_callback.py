@@ -23,7 +23,7 @@ Memory = Any
 When = Literal["update", "start", "step", "epoch", "save", "nonfinite", "end"]
 """The moments of a run. At "update" a callback is traced into the compiled step; else it is called
 on the host: with the `Run` at "start", "save" and "end", with a `StepEvent` at "step", with an
-`EpochEvent` at "epoch", with a `NonFinite` at "nonfinite"."""
+`EpochEvent` at "epoch", with a `NonFinite` at "nonfinite"; at "save" by the thread that writes."""
 
 _REMEMBERED = ("update", "step", "epoch")
 """The moments that no interval of writing and no resume moves."""

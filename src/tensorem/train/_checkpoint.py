@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
-from tensorem.disk import is_file, pack, parse_json, raw, read_arrays, write_whole
+from tensorem.disk import is_file, parse_json, pieces, raw, read_arrays, write_whole
 from tensorem.errors import FileError
 
 FORMAT, VERSION = "tensorem.run", 1
@@ -35,15 +37,23 @@ class Checkpoint:
     facts: dict[str, Any]
 
 
-def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
+def write_checkpoint(
+    path: Path, checkpoint: Checkpoint, spelled: Mapping[str, str] = MappingProxyType({})
+) -> None:
     """Replace the file by this checkpoint, in one step.
+
+    Args:
+        spelled: More facts, each as canonical JSON: what stays the same is spelled once.
 
     Raises:
         FileError: It cannot be written; the earlier checkpoint is still there.
     """
-    run = canonical({"format": FORMAT, "version": VERSION, **checkpoint.facts})
+    facts = {"format": FORMAT, "version": VERSION, **checkpoint.facts}
+    texts = {**{name: canonical(fact) for name, fact in facts.items()}, **spelled}
+    run = ",".join(f"{canonical(name)}:{texts[name]}" for name in sorted(texts))
+    run = f"{{{run}}}"
     digest = _sha256(run, checkpoint.arrays)
-    write_whole(path, pack(checkpoint.arrays, {"run": run, "sha256": digest}))
+    write_whole(path, pieces(checkpoint.arrays, {"run": run, "sha256": digest}))
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -84,7 +94,10 @@ def _sha256(run: str, arrays: dict[str, np.ndarray[Any, Any]]) -> str:
 
 def canonical(value: object) -> str:
     """JSON with one spelling for each value."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return _CANONICAL.encode(value)
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=True)
 
 
 def _check_version(path: Path, facts: object) -> None:

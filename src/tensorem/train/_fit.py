@@ -25,7 +25,7 @@ from ._compute import Backend, Compute, compute_of
 from ._feed import Batches, Data, Examples, Feed, examples, feed
 from ._fingerprint import check_fingerprint, fingerprint
 from ._folder import FORMAT, Folder, opened, required
-from ._job import Job, Standing, save, told, trained
+from ._job import Job, Standing, trained
 from ._objective import Score, Seeing
 from ._plan import Plan, plan_of
 from ._plateau import ReduceLROnPlateau
@@ -119,12 +119,9 @@ def fit(
         job = _job(task, plan, data, validation, folder, progress, callbacks_of(callbacks))
         at = _standing(job)
         if folder is None:
-            told(job, at, "start", job.run(at))
             return trained(job, at)
         with held_by_first(folder.path):
             by_first(lambda: folder.create(_config(job, folder)))
-            told(job, at, "start", job.run(at))
-            save(job, at)
             return trained(job, at)
 
 
@@ -203,9 +200,7 @@ def resume(
             by_first(lambda: folder.describe(_config(job, folder)))
             by_first(lambda: folder.rewind(job.step(at), at.history))
             if canonical(facts["plan"]) == canonical(job.facts["plan"]):
-                job.saved = job.step(at)
-            told(job, at, "start", job.run(at))
-            save(job, at)  # another total of epochs holds from now on, whatever happens to this run
+                job.begun = job.saved = job.step(at)
             return trained(job, at)
 
 
@@ -279,7 +274,7 @@ def _job(
 def _require_rates(optimizer: optim.Optimizer, steps: int) -> None:
     """A schedule that is 0 before the last step of a run would train nothing from there on."""
     schedules = {k for k, v in optim.rates_of(optimizer).items() if isinstance(v, optim.Schedule)}
-    late = [optim.learning_rates(optimizer, step) for step in (steps - 2, steps - 1) if step >= 0]
+    late = optim.learning_rates(optimizer, range(max(0, steps - 2), steps))
     for name in sorted(schedules):
         if len(late) == 2 and late[0][name] == late[1][name] == 0:
             raise ArgumentError(

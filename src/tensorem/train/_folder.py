@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from tensorem.calls import integer, named
-from tensorem.disk import RunFiles, exists, parse_json, path_of, read_whole, write_whole
+from tensorem.disk import RunFiles, exists, flush, parse_json, path_of, read_whole, write_whole
 from tensorem.errors import FileError, ResumeError
 
 from ._checkpoint import Checkpoint, canonical, read_checkpoint, write_checkpoint
@@ -73,9 +74,10 @@ class Folder:
                     help="choose another path.",
                 )
 
-    def save(self, checkpoint: Checkpoint) -> None:
-        """Replace the checkpoint in one step."""
-        write_checkpoint(self.files.state, checkpoint)
+    def save(self, checkpoint: Checkpoint, spelled: Mapping[str, str]) -> None:
+        """Replace the checkpoint in one step; the rows of the log up to it are on the disk then."""
+        flush(self.files.log)
+        write_checkpoint(self.files.state, checkpoint, spelled)
 
     def log(self, rows: list[Entry]) -> None:
         """Add rows to the log."""

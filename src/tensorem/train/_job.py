@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
+from tensorem import rand
 from tensorem.errors import ArgumentError, DataError
 from tensorem.optim import Scaled, learning_rates, needs_code
 
 from ._callback import Callback, Memory, StepEvent, When, answered, rescaled
-from ._checkpoint import Checkpoint, read_checkpoint
+from ._checkpoint import Checkpoint, canonical, read_checkpoint
 from ._evaluate import scored
 from ._feed import Batches, Examples
 from ._folder import Folder
@@ -21,15 +23,16 @@ from ._log import Entry
 from ._origin import origin
 from ._pace import Pace
 from ._plan import Plan
-from ._processes import agreed, by_first
+from ._processes import agreed, by_all, by_first, is_first
 from ._progress import Display, Moment
 from ._record import Record
 from ._run import CallbackError, EpochEvent, NonFinite, Run
 from ._runner import Runner
 from ._signals import Interrupted, Signals
-from ._state import State, named_arrays, nonfinite, with_arrays
+from ._state import State, named_arrays, nonfinite, unused, with_arrays
 from ._task import Task
 from ._whole import whole
+from ._writer import Writer
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,7 +71,9 @@ class Job:
 
     Args:
         facts: What a checkpoint says besides its arrays and the history.
-        saved: The step of the last checkpoint.
+        begun: The step of the last checkpoint that was begun.
+        saved: The step of the last checkpoint that is on the disk.
+        rows: The rows of the history as canonical JSON, as far as they were saved.
     """
 
     task: Task
@@ -81,7 +86,15 @@ class Job:
     display: Display
     callbacks: tuple[Callback, ...]
     signals: Signals = field(default_factory=Signals)
+    writer: Writer = field(default_factory=Writer)
+    begun: int = -1
     saved: int = -1
+    rows: list[str] = field(default_factory=list)
+
+    @cached_property
+    def spelled(self) -> dict[str, str]:
+        """The facts as canonical JSON."""
+        return {name: canonical(fact) for name, fact in self.facts.items()}
 
     def run(self, at: Standing) -> Run:
         """The run as it stands."""
@@ -105,10 +118,13 @@ def trained(job: Job, at: Standing) -> Run:
         CallbackError: A callback raised; what was done is saved.
     """
     pace = Pace(every=job.folder.checkpoint_every if job.folder else None)
-    with closing(job.display), job.signals:
+    with closing(job.display), job.signals, job.writer:
+        told(job, at, "start", job.run(at))
+        _begin_save(job, at)  # what is asked for anew holds from here on, whatever happens
         while not job.run(at).finished:
             at = _epoch(job, at, pace)
         _require_finite_arrays(job, at)
+        by_all(job.writer.wait)
         told(job, at, "end", job.run(at))
         return job.run(at)
 
@@ -129,7 +145,7 @@ def told(
                     at = replace(at, state=rescaled(callback.name, at.state, answer.factor))
             except BaseException as error:
                 if safe is not None:
-                    save(job, safe)
+                    _save(job, safe)
                 if isinstance(error, ArgumentError):
                     raise _failed(job, safe or at, error) from error.__cause__
                 raise
@@ -190,10 +206,11 @@ def _log(job: Job, rows: list[Entry]) -> None:
 def _pause(job: Job, at: Standing) -> None:
     """Save where that is due; stop where that was asked for."""
     stopping = agreed(job.signals.received or 0)
-    if stopping or _due(job, at):
-        save(job, at)
     if stopping:
+        _save(job, at)
         raise Interrupted(_farewell(job, at), job.run(at), stopping)
+    if _due(job, at):
+        _begin_save(job, at)
 
 
 def _due(job: Job, at: Standing) -> bool:
@@ -204,17 +221,47 @@ def _due(job: Job, at: Standing) -> bool:
     return job.step(at) % every == 0 or job.run(at).finished
 
 
-def save(job: Job, at: Standing) -> None:
-    """Write a checkpoint, unless this step has one."""
-    if job.folder is None or job.saved == job.step(at):
+def _save(job: Job, at: Standing) -> None:
+    """Write a checkpoint down to the disk, unless this step has one."""
+    _begin_save(job, at)
+    by_all(job.writer.wait)
+
+
+def _begin_save(job: Job, at: Standing) -> None:
+    """Begin to write a checkpoint, unless this step has one; the next steps go on meanwhile."""
+    if job.folder is None or job.begun == job.step(at):
         return
+    unused(at.state)
     _require_finite_arrays(job, at)
     arrays = named_arrays(at.whole()) | {"record": at.record.rows}
-    facts = {**job.facts, "history": list(at.history), "stopped": at.stopped}
-    facts["stream"] = job.batches.position(job.step(at))
-    by_first(partial(job.folder.save, Checkpoint(arrays, facts)))
+    facts = {"stopped": at.stopped, "stream": job.batches.position(job.step(at))}
+    by_all(lambda: job.writer.begin(partial(_write, job, at, Checkpoint(arrays, facts))))
+    job.begun = job.step(at)
+
+
+def _write(job: Job, at: Standing, checkpoint: Checkpoint) -> None:
+    """Write a checkpoint and tell of it, in the thread of the writer."""
+    assert job.folder is not None
+    if is_first():
+        job.folder.save(checkpoint, job.spelled | {"history": _history(job, at)})
     job.saved = job.step(at)
-    told(job, at, "save", job.run(at))
+    if any(callback.when == "save" for callback in job.callbacks):
+        with job.task.model.precision():  # a thread has its own
+            at = _as_saved(job, at, checkpoint)
+            told(job, at, "save", job.run(at))
+
+
+def _history(job: Job, at: Standing) -> str:
+    """The history as JSON; each row is spelled once."""
+    job.rows.extend(map(canonical, at.history[len(job.rows) :]))
+    return f"[{','.join(job.rows[: len(at.history)])}]"
+
+
+def _as_saved(job: Job, at: Standing, checkpoint: Checkpoint) -> Standing:
+    """The same in arrays of its own: those that it had are used up by the next step."""
+    arrays = {name: array for name, array in checkpoint.arrays.items() if name != "record"}
+    state = replace(at.whole(), key=rand.jax_key(job.plan.seed))
+    return at.taking(with_arrays(state, arrays, "state"))
 
 
 def _moment(job: Job, at: Standing) -> Moment:
@@ -234,15 +281,15 @@ def _row(job: Job, at: Standing) -> Entry:
         model = job.task.model.replace(params=arrays[0], buffers=arrays[1])
         scores = scored(job.task, model, job.validation, 256)
         row |= {f"val_{name}": value for name, value in scores.items()}
-    row |= _rates(job, at, step - 1)
+    row |= _rates(job, at, (step - 1,))[0]
     return _as_json(row)
 
 
-def _rates(job: Job, at: Standing, step: int) -> dict[str, float]:
-    """The learning rates of a step, under the scale of its epoch."""
-    rates, optimizer = learning_rates(job.runner.optimizer, step), at.state.optimizer
+def _rates(job: Job, at: Standing, steps: Sequence[int]) -> list[dict[str, float]]:
+    """The learning rates of steps, under the scale of their epoch."""
+    rates, optimizer = learning_rates(job.runner.optimizer, steps), at.state.optimizer
     scale = optimizer.number if isinstance(optimizer, Scaled) else 1.0
-    return {name: rate * scale for name, rate in rates.items()}
+    return [{name: rate * scale for name, rate in at_step.items()} for at_step in rates]
 
 
 def _as_json(row: Entry) -> Entry:
@@ -255,18 +302,14 @@ def _step_rows(job: Job, at: Standing, before: int) -> list[Entry]:
     every = job.folder.log_every if job.folder else None
     if every is None:
         return []
-    first = len(at.history) * len(job.batches)
+    first, epoch = len(at.history) * len(job.batches), len(at.history) + 1
     due = [i for i in range(before + 1, len(at.record) + 1) if (first + i) % every == 0]
+    rates = _rates(job, at, [first + i - 1 for i in due])
     return [
         _as_json(
-            {
-                "in_epoch": len(at.history) + 1,
-                "step": first + i,
-                **at.record.means(max(0, i - every), i),
-                **_rates(job, at, first + i - 1),
-            }
+            {"in_epoch": epoch, "step": first + i, **at.record.means(max(0, i - every), i), **rate}
         )
-        for i in due
+        for i, rate in zip(due, rates, strict=True)
     ]
 
 
@@ -302,6 +345,7 @@ def _stop(job: Job, at: Standing, what: str, index: int, value: float) -> None:
     step = len(at.history) * len(job.batches) + index
     epoch, done = divmod(step, len(job.batches))
     path = job.folder.path if job.folder else None
+    by_all(job.writer.wait)
     event = NonFinite(what, epoch + 1, step + 1, job.batches.rows(epoch, done), path)
     told(job, at, "nonfinite", event)
     _require_indices(job, epoch, done)
@@ -326,7 +370,7 @@ def _last_saved(job: Job, at: Standing) -> State:
 
 def _than(job: Job, at: Standing, step: int) -> str:
     """The learning rates of a step, where they are known."""
-    rates = _rates(job, at, step).values()
+    rates = _rates(job, at, (step,))[0].values()
     return f" than {', '.join(map(str, rates))}" if rates else ""
 
 

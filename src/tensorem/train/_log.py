@@ -20,7 +20,7 @@ def is_rate(name: str) -> bool:
 
 
 def append_rows(path: Path, rows: list[Entry]) -> None:
-    """Add rows at the end, down to the disk.
+    """Add rows at the end; a checkpoint brings them down to the disk.
 
     Raises:
         FileError: The log cannot be written.

@@ -33,14 +33,22 @@ def by_first(action: Callable[[], object]) -> None:
     Raises:
         TensoremError: What it raised; in the other processes a FileError that says so.
     """
+    by_all(action if is_first() else lambda: None)
+
+
+def by_all(action: Callable[[], object]) -> None:
+    """Let every process do something, and wait until all have.
+
+    Raises:
+        TensoremError: What it raised; where it raised in another process, a FileError.
+    """
     failed: TensoremError | None = None
-    if is_first():
-        try:
-            action()
-        except TensoremError as error:
-            failed = error
+    try:
+        action()
+    except TensoremError as error:
+        failed = error
     if agreed(failed is not None) and failed is None:
-        raise FileError("The first process takes a run folder to write to, got an error there.")
+        raise FileError("A run takes a folder to write to, got an error in another process.")
     if failed is not None:
         raise failed
 

@@ -75,15 +75,15 @@ def unused(state: State) -> State:
 def nonfinite(params: Arrays) -> tuple[str, float] | None:
     """A parameter that is not finite throughout, and such a value of it."""
     for name, array in params.items():
-        values = np.asarray(whole(array), np.float64)
+        values = np.asarray(whole(array))
         if not np.isfinite(values).all():
             return name, float(values[~np.isfinite(values)][0])
     return None
 
 
 def named_arrays(state: State) -> dict[str, NDArray[Any]]:
-    """The arrays of a state by name, such as "params.0.weight"; the key follows from the seed."""
-    return {name: np.asarray(whole(leaf)) for name, leaf in _named_leaves(state)}
+    """Copies of a state's arrays, as "params.0.weight"; the key follows from the seed."""
+    return {name: np.array(whole(leaf)) for name, leaf in _named_leaves(state)}
 
 
 def with_arrays(state: State, arrays: dict[str, NDArray[Any]], where: str) -> State:

@@ -50,7 +50,11 @@ def on_epoch_end(function: Callable[[EpochEvent], Any]) -> Watch:
 
 
 def on_save(function: Callable[[Run], Any]) -> Watch:
-    """Call a function with the run after each checkpoint is on the disk."""
+    """Call a function with the run after each checkpoint is on the disk.
+
+    It is called by the thread that writes, while training goes on; the run has arrays of its own,
+    and the next checkpoint waits for its end.
+    """
     return Watch("save", function)
 
 
