@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -437,3 +438,11 @@ def test_an_index_without_a_row_is_an_error_and_no_number_in_a_trace() -> None:
         assert np.isnan(rows).all(axis=1).tolist() == [False, True, True]
     slope = jax.grad(lambda t: jax.jit(F.embedding)(jnp.asarray([2]), t).sum())(table)
     assert slope.sum(axis=1).tolist() == [0, 0, 4]
+
+
+def test_scores_that_xla_computes_twice_are_rounded_once() -> None:
+    """An average fused into the difference is not rounded, in the maximum it is."""
+    x = jnp.full((1, 1000, 13, 13), 1.3e10, jnp.float32)
+    shares = jax.jit(lambda f, x: f(F.mean(x, (2, 3)), -1), static_argnums=0)
+    assert_close(shares(F.softmax, x), np.full((1, 1000), 1e-3))
+    assert_close(shares(F.log_softmax, x), np.full((1, 1000), -math.log(1000)))

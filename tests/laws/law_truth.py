@@ -28,6 +28,7 @@ NUMBERS: dict[str, Callable[..., Array]] = {
     "sub": np.subtract,
     "mul": np.multiply,
     "div": np.divide,
+    "minimum": np.minimum,
     "square": lambda x: x * x,
     "sum": lambda x, *, dims: x.sum(axis=dims),
     "mean": lambda x, *, dims: x.sum(axis=dims) / math.prod(x.shape[d] for d in dims),

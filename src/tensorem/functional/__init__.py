@@ -96,6 +96,7 @@ from ._pools import avg_pool1d as avg_pool1d
 from ._pools import avg_pool3d as avg_pool3d
 from ._pools import lp_pool1d as lp_pool1d
 from ._pools import lp_pool2d as lp_pool2d
+from ._pools import lp_pool3d as lp_pool3d
 from ._pools import max_pool1d as max_pool1d
 from ._pools import max_pool3d as max_pool3d
 from ._position import places as places
@@ -189,6 +190,7 @@ __all__ = [
     "logsigmoid",
     "lp_pool1d",
     "lp_pool2d",
+    "lp_pool3d",
     "lstm",
     "lstm_cell",
     "masked_fill",

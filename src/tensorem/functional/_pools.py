@@ -246,6 +246,38 @@ def lp_pool2d(
 
 
 @checked
+def lp_pool3d(
+    x: Array,
+    norm_type: float,
+    kernel_size: Numbers,
+    stride: Numbers | None = None,
+    ceil_mode: bool = False,
+) -> Array:
+    """(Σ x^p)^(1/p) over each window, for p = 1 or 2; the derivative at 0 is 0.
+
+    Shapes:
+        (N, C, D, H, W) or (C, D, H, W)  ->  the same with other sizes
+
+    Args:
+        norm_type: p.
+        stride: The step between windows; None for kernel_size.
+        ceil_mode: Whether a window that begins inside and ends outside counts; its mean counts for
+            the entries outside.
+
+    Raises:
+        ShapeError: The shapes do not fit.
+        ArgumentError: norm_type is neither 1 nor 2, or a number is out of its range.
+        DTypeError: x holds no floats.
+
+    Example:
+        >>> import jax.numpy as jnp
+        >>> lp_pool3d(jnp.array([[[[3.0, 4.0]]]]), 2, (1, 1, 2)).tolist()
+        [[[[5.0]]]]
+    """
+    return _powers(x, norm_type, each("kernel_size", kernel_size, 3, 1), stride, ceil_mode)
+
+
+@checked
 def adaptive_avg_pool1d(x: Array, output_size: Sizes) -> Array:
     """The mean of so many windows that cover the input as evenly as they can.
 
@@ -447,7 +479,7 @@ def _powers(
         ceil_mode=ceil_mode,
         axes=len(kernel),
     )
-    pool = avg_pool1d if len(kernel) == 1 else avg_pool2d
+    pool = (avg_pool1d, avg_pool2d, avg_pool3d)[len(kernel) - 1]
     means = pool(ops.square(x) if p == 2 else x, kernel, stride, 0, ceil_mode)
     total = mul(means, float(math.prod(kernel)))
     return root(total) if p == 2 else total

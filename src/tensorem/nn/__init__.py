@@ -74,6 +74,7 @@ from ._gate import SwiGLU as SwiGLU
 from ._group_norm import GroupNorm as GroupNorm
 from ._group_norm import InstanceNorm1d as InstanceNorm1d
 from ._group_norm import InstanceNorm2d as InstanceNorm2d
+from ._group_norm import InstanceNorm3d as InstanceNorm3d
 from ._group_norm import LocalResponseNorm as LocalResponseNorm
 from ._group_norm import RMSNorm as RMSNorm
 from ._lazy import LazyConv1d as LazyConv1d
@@ -115,6 +116,7 @@ from ._resize import AdaptiveMaxPool3d as AdaptiveMaxPool3d
 from ._resize import GlobalAvgPool as GlobalAvgPool
 from ._resize import LPPool1d as LPPool1d
 from ._resize import LPPool2d as LPPool2d
+from ._resize import LPPool3d as LPPool3d
 from ._resize import PixelShuffle as PixelShuffle
 from ._resize import PixelUnshuffle as PixelUnshuffle
 from ._resize import Upsample as Upsample
@@ -198,8 +200,10 @@ __all__ = [
     "Input",
     "InstanceNorm1d",
     "InstanceNorm2d",
+    "InstanceNorm3d",
     "LPPool1d",
     "LPPool2d",
+    "LPPool3d",
     "LSTM",
     "LSTMCell",
     "Lambda",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
+from typing import ClassVar
 
 from jax import Array
 
@@ -111,7 +112,34 @@ class GroupNorm(Layer):
         return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
 
 
-class InstanceNorm1d(Layer):
+class InstanceNorm(Layer):
+    """What such layers of all ranks have in common; use `InstanceNorm1d`, `2d` or `3d`."""
+
+    axes: ClassVar[int] = 0
+    """How many axes an image has."""
+
+    takes = "float"
+    num_features: int
+    eps: float = 1e-5
+    affine: bool = field(default=False, kw_only=True)  # PyTorch has momentum before it
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        integer("num_features", self.num_features, 1)
+        number("eps", self.eps, AT_LEAST_0)
+        flag("affine", self.affine)
+
+    def parameters(self) -> Mapping[str, Parameter | None]:
+        return _affine(self.num_features, self.affine)
+
+    def output_shape(self, x: Shape) -> Shape:
+        return _of_channels(x, self.num_features, (2 + self.axes,))
+
+    def forward(self, x: Array) -> Array:
+        return F.instance_norm(x, self.weight, self.bias, self.eps)
+
+
+class InstanceNorm1d(InstanceNorm):
     """Each channel of an example less its mean, over its standard deviation.
 
     Shapes:
@@ -130,26 +158,10 @@ class InstanceNorm1d(Layer):
         Ulyanov, Vedaldi and Lempitsky 2016, equation 4; without running statistics.
     """
 
-    takes = "float"
-    num_features: int
-    eps: float = 1e-5
-    affine: bool = field(default=False, kw_only=True)  # PyTorch has momentum before it
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_instance(self)
-
-    def parameters(self) -> Mapping[str, Parameter | None]:
-        return _affine(self.num_features, self.affine)
-
-    def output_shape(self, x: Shape) -> Shape:
-        return _of_channels(x, self.num_features, (3,))
-
-    def forward(self, x: Array) -> Array:
-        return F.instance_norm(x, self.weight, self.bias, self.eps)
+    axes: ClassVar[int] = 1
 
 
-class InstanceNorm2d(Layer):
+class InstanceNorm2d(InstanceNorm):
     """Each channel of an image less its mean, over its standard deviation.
 
     Shapes:
@@ -168,23 +180,29 @@ class InstanceNorm2d(Layer):
         Ulyanov, Vedaldi and Lempitsky 2016, equation 4; without running statistics.
     """
 
-    takes = "float"
-    num_features: int
-    eps: float = 1e-5
-    affine: bool = field(default=False, kw_only=True)  # PyTorch has momentum before it
+    axes: ClassVar[int] = 2
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _check_instance(self)
 
-    def parameters(self) -> Mapping[str, Parameter | None]:
-        return _affine(self.num_features, self.affine)
+class InstanceNorm3d(InstanceNorm):
+    """Each channel of a volume less its mean, over its standard deviation.
 
-    def output_shape(self, x: Shape) -> Shape:
-        return _of_channels(x, self.num_features, (4,))
+    Shapes:
+        (N, num_features, D, H, W)  ->  the same
 
-    def forward(self, x: Array) -> Array:
-        return F.instance_norm(x, self.weight, self.bias, self.eps)
+    Args:
+        num_features: The number of channels.
+        eps: Added to the variance.
+        affine: By name: whether weight and bias are trained, one of each per channel.
+
+    Raises:
+        ArgumentError: A number is out of range.
+        ShapeError: x has another rank or other channels, or one value per channel.
+
+    Source:
+        Ulyanov, Vedaldi and Lempitsky 2016, equation 4; without running statistics.
+    """
+
+    axes: ClassVar[int] = 3
 
 
 class LocalResponseNorm(Layer):
@@ -226,12 +244,6 @@ class LocalResponseNorm(Layer):
         return F.local_response_norm(x, self.size, self.alpha, self.beta, self.k)
 
 
-def _check_instance(layer: InstanceNorm1d | InstanceNorm2d) -> None:
-    integer("num_features", layer.num_features, 1)
-    number("eps", layer.eps, AT_LEAST_0)
-    flag("affine", layer.affine)
-
-
 def _affine(channels: int, trained: bool) -> Mapping[str, Parameter | None]:
     """A weight and a bias for each channel, or none."""
     if not trained:
@@ -239,11 +251,14 @@ def _affine(channels: int, trained: bool) -> Mapping[str, Parameter | None]:
     return {"weight": Parameter((channels,), ones()), "bias": Parameter((channels,), zeros())}
 
 
+_IMAGES = {3: ", L", 4: ", H, W", 5: ", D, H, W"}
+
+
 def _of_channels(x: Shape, channels: int, ranks: tuple[int, ...]) -> Shape:
     """A batch of examples with so many channels on axis 1."""
     if isinstance(x, OpenShape):
         return x
     if len(x) not in ranks or differ(x[1], channels):
-        image = ", ..." if len(ranks) > 1 else ", L" if ranks == (3,) else ", H, W"
+        image = ", ..." if len(ranks) > 1 else _IMAGES[ranks[0]]
         raise ShapeError(f"takes (N, {channels}{image}), got {format_shape(x)}.")
     return x

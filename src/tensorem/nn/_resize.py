@@ -17,7 +17,7 @@ Sizes = int | None | tuple[int | None, ...]
 
 
 class LPPool(Layer):
-    """What such poolings of all ranks have in common; use `LPPool1d` or `LPPool2d`."""
+    """What such poolings of all ranks have in common; use `LPPool1d`, `2d` or `3d`."""
 
     pool: ClassVar[Callable[..., Array]]
     """The function that it is."""
@@ -90,6 +90,27 @@ class LPPool2d(LPPool):
 
     pool = staticmethod(F.lp_pool2d)
     axes: ClassVar[int] = 2
+
+
+class LPPool3d(LPPool):
+    """(Σ x^p)^(1/p) over each window; the derivative at 0 is 0.
+
+    Shapes:
+        (N, C, D, H, W) or (C, D, H, W)  ->  the same with other sizes
+
+    Args:
+        norm_type: p, 1 or 2.
+        kernel_size: One number, or one for each axis.
+        stride: The step between windows; None for kernel_size.
+        ceil_mode: Whether a window that begins inside and ends outside counts.
+
+    Raises:
+        ArgumentError: An argument is out of range.
+        ShapeError: x has another rank, or is smaller than the window.
+    """
+
+    pool = staticmethod(F.lp_pool3d)
+    axes: ClassVar[int] = 3
 
 
 class AdaptivePool(Layer):

@@ -43,7 +43,14 @@ from ._dropout import AlphaDropout, Dropout, Dropout1d, Dropout2d
 from ._embedding import Embedding, EmbeddingBag, OneHotEmbedding
 from ._form import Sum, Unflatten
 from ._gate import GLU, LogSoftmax, PReLU, Softmin, SwiGLU
-from ._group_norm import GroupNorm, InstanceNorm1d, InstanceNorm2d, LocalResponseNorm, RMSNorm
+from ._group_norm import (
+    GroupNorm,
+    InstanceNorm1d,
+    InstanceNorm2d,
+    InstanceNorm3d,
+    LocalResponseNorm,
+    RMSNorm,
+)
 from ._lazy import LazyConv1d, LazyConv2d, LazyConv3d, LazyLinear
 from ._linear import Bilinear, Linear
 from ._norm import BatchNorm1d, BatchNorm2d, BatchNorm3d, LayerNorm
@@ -66,6 +73,7 @@ from ._resize import (
     GlobalAvgPool,
     LPPool1d,
     LPPool2d,
+    LPPool3d,
     PixelShuffle,
     PixelUnshuffle,
     Upsample,
@@ -228,6 +236,7 @@ _RESIZED = (
     Example(AvgPool3d((3, 2, 2), 2, 1, True, True, 5), ("N", 1, 5, 4, 6), "with a divisor"),
     Example(LPPool1d(2, 3), ("N", 2, 9), holes=_IRRATIONAL),
     Example(LPPool2d(1, 2), ("N", 2, 4, 6)),
+    Example(LPPool3d(2, (1, 2, 2), 2, True), ("N", 2, 3, 4, 5), holes=_IRRATIONAL),
     Example(AdaptiveAvgPool1d(4), ("N", 2, 9)),
     Example(AdaptiveAvgPool2d((3, 5)), ("N", 2, 9, 8)),
     Example(AdaptiveAvgPool2d(1), ("N", 2, 4, 5), "of all"),
@@ -256,6 +265,7 @@ _NORMS = (
     Example(GroupNorm(3, 6, 1e-3, False), ("N", 6, 3, 2), "of images"),
     Example(InstanceNorm1d(3), ("N", 3, 5), holes=_ROOTS),
     Example(InstanceNorm2d(3, affine=True), ("N", 3, 2, 4), holes=_ROOTS),
+    Example(InstanceNorm3d(2), ("N", 2, 2, 1, 2), holes=_ROOTS),
     Example(LocalResponseNorm(3, 0.5), ("N", 5, 2)),
     Example(LocalResponseNorm(2, 0.5, 0.5, 2.0), ("N", 3, 2, 2), "even"),
     Example(LayerNorm(6), ("N", 3, 6), holes=_ROOTS),

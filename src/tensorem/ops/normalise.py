@@ -14,7 +14,7 @@ from tensorem.domains import Diagonal, End, Interval, Linear, Lines, equation
 
 from ._derive import CALL, Box, Reader, Value, composite, enclosed, value, varies
 from ._op import Cited, Op, Operands, Unsupported
-from .arithmetic import add, div, mul, square, sub
+from .arithmetic import add, div, minimum, mul, square, sub
 from .curves import exp, log, rsqrt
 from .move import broadcast
 from .reduce import amax, mean, sum
@@ -32,15 +32,21 @@ def _over(read: Reader, op: Op, x: Value, dim: int) -> Value:
     return read(broadcast, read(op, x, dims=(gone,)), shape=tuple(x.shape), dims=kept)
 
 
+def _below(read: Reader, x: Value, dim: int) -> Value:
+    """x - max x, never above 0: XLA may compute x twice, and round it in the maximum alone."""
+    top = _over(read, amax, x, dim)
+    return read(sub, read(minimum, x, top), top)
+
+
 def softmax_definition(read: Reader, x: Value, *, dim: int) -> Value:
     """exp(x - max x) / Σ exp(x - max x)."""
-    e = read(exp, read(sub, x, _over(read, amax, x, dim)))
+    e = read(exp, _below(read, x, dim))
     return read(div, e, _over(read, sum, e, dim))
 
 
 def log_softmax_definition(read: Reader, x: Value, *, dim: int) -> Value:
     """x - max x - log Σ exp(x - max x)."""
-    shifted = read(sub, x, _over(read, amax, x, dim))
+    shifted = _below(read, x, dim)
     return read(sub, shifted, read(log, _over(read, sum, read(exp, shifted), dim)))
 
 
