@@ -225,6 +225,7 @@ PRIMITIVES: dict[str, Translation] = {
     "dot_general": _dot,
     "copy": lambda b, xs, p: xs[0],
     "copy_p": lambda b, xs, p: xs[0],
+    "kept": lambda b, xs, p: xs[0],
     "stop_gradient": lambda b, xs, p: b.node(ops.stop_gradient, xs[0]),
     "conv": _convolution(ops.conv2d, ("image", "kernel", "image")),
     "conv_dx": _convolution(ops.conv2d_dx, ("image", "kernel", "image"), size="size"),

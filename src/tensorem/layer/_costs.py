@@ -171,6 +171,7 @@ _COUNTED: dict[str, Callable[[Any], Size]] = {
                 "unstack",
                 "select_n",
                 "optimization_barrier",
+                "kept",
                 "random_bits",
             ),
             *("random_seed", "random_wrap", "random_unwrap", "random_fold_in", "dim_as_value"),

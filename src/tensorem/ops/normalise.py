@@ -12,14 +12,15 @@ from jax import Array
 from tensorem import rules
 from tensorem.domains import Diagonal, End, Interval, Linear, Lines, equation
 
-from ._derive import CALL, Box, Reader, Value, composite, enclosed, value, varies
+from ._derive import CALL, Box, Reader, Value, composite, enclosed, rounded_once, value, varies
+from ._kept import kept
 from ._op import Cited, Op, Operands, Unsupported
 from .arithmetic import add, div, minimum, mul, square, sub
 from .curves import exp, log, rsqrt
 from .move import broadcast
 from .reduce import amax, mean, sum
 
-READ = Reader("interval")
+READ, RUN = Reader("interval"), Reader("run")
 
 
 # --- softmax
@@ -152,6 +153,11 @@ def layer_norm_definition(
     return _scaled(read, _standard(read, x, ndim, eps)[0], weight, bias, ndim)
 
 
+def _layer_norm(x: Array, weight: Array, bias: Array, *, ndim: int, eps: float) -> Array:
+    y: Array = layer_norm_definition(RUN, kept(x), weight, bias, ndim=ndim, eps=eps)
+    return y
+
+
 def _layer_norm_interval(
     x: Interval, weight: Interval, bias: Interval, *, ndim: int, eps: float
 ) -> Interval:
@@ -165,6 +171,7 @@ def _layer_norm_interval(
 
 def _layer_norm_jvp(y: Array, xs: Operands, ts: Operands, *, ndim: int, eps: float) -> Array:
     (x, weight, _), (t, tw, tb) = xs, ts
+    x, t = kept(x), kept(t)
     z, inverse = _standard(CALL, x, ndim, eps)
     dims = tuple(range(x.ndim - ndim, x.ndim))
     centred = t - jnp.mean(t, axis=dims, keepdims=True)
@@ -194,6 +201,11 @@ def rms_norm_definition(read: Reader, x: Value, weight: Value, *, ndim: int, eps
     return read(mul, _rooted(read, x, ndim, eps)[0], wide)
 
 
+def _rms_norm(x: Array, weight: Array, *, ndim: int, eps: float) -> Array:
+    y: Array = rms_norm_definition(RUN, kept(x), weight, ndim=ndim, eps=eps)
+    return y
+
+
 def _rms_norm_interval(x: Interval, weight: Interval, *, ndim: int, eps: float) -> Interval:
     """As the definition; and n numbers over their root mean square lie within ±sqrt(n)."""
     n = math.prod(x.shape[x.ndim - ndim :])
@@ -206,6 +218,7 @@ def _rms_norm_interval(x: Interval, weight: Interval, *, ndim: int, eps: float) 
 
 def _rms_norm_jvp(y: Array, xs: Operands, ts: Operands, *, ndim: int, eps: float) -> Array:
     (x, weight), (t, tw) = xs, ts
+    x, t = kept(x), kept(t)
     z, inverse = _rooted(CALL, x, ndim, eps)
     dims = tuple(range(x.ndim - ndim, x.ndim))
     along = t - z * jnp.mean(z * t, axis=dims, keepdims=True)
@@ -250,6 +263,7 @@ layer_norm = composite(
     3,
     rules.layer_norm,
     layer_norm_definition,
+    run=rounded_once(_layer_norm),
     interval=Cited(
         _layer_norm_interval, "its definition; Samuelson 1968: within ±sqrt(n - 1) before scaling"
     ),
@@ -260,6 +274,7 @@ rms_norm = composite(
     2,
     rules.rms_norm,
     rms_norm_definition,
+    run=rounded_once(_rms_norm),
     interval=Cited(
         _rms_norm_interval, "its definition; no entry exceeds sqrt(n) root mean squares"
     ),
