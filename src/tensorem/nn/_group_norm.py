@@ -251,7 +251,7 @@ def _affine(channels: int, trained: bool) -> Mapping[str, Parameter | None]:
     return {"weight": Parameter((channels,), ones()), "bias": Parameter((channels,), zeros())}
 
 
-_IMAGES = {3: ", L", 4: ", H, W", 5: ", D, H, W"}
+_IMAGES: Mapping[tuple[int, ...], str] = {(3,): ", L", (4,): ", H, W", (5,): ", D, H, W"}
 
 
 def _of_channels(x: Shape, channels: int, ranks: tuple[int, ...]) -> Shape:
@@ -259,6 +259,6 @@ def _of_channels(x: Shape, channels: int, ranks: tuple[int, ...]) -> Shape:
     if isinstance(x, OpenShape):
         return x
     if len(x) not in ranks or differ(x[1], channels):
-        image = ", ..." if len(ranks) > 1 else _IMAGES[ranks[0]]
+        image = _IMAGES.get(ranks, ", ...")
         raise ShapeError(f"takes (N, {channels}{image}), got {format_shape(x)}.")
     return x
