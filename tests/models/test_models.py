@@ -51,6 +51,10 @@ SMALL: dict[str, tuple[nn.Layer, Any]] = {
     "denoising_mlp": (models.denoising_mlp(2, 4, 1), ((3, 2), STEPS)),
     "denoising_unet": (models.denoising_unet(1, (2, 4)), ((3, 1, 4, 4), STEPS)),
     "fno": (models.fno(1, 1, (2, 2), 4, 1), (2, 1, 4, 5)),
+    "luong": (models.seq2seq((11, 11), 4, 6, "luong"), (TOKENS, TOKENS)),
+    "bahdanau": (models.seq2seq((11, 11), 4, 6, "bahdanau"), (TOKENS, TOKENS)),
+    "ppo_actor": (models.ppo_actor(4, 8, 2), (3, 4)),
+    "ppo_critic": (models.ppo_critic(4, 8), (3, 4)),
     "gcn": (models.gcn(4, 8, 3), ((5, 4), (5, 5))),
 }  # fmt: skip
 

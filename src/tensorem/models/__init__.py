@@ -27,6 +27,11 @@ from ._mamba import mamba_lm as mamba_lm
 from ._mixer import mlp_mixer as mlp_mixer
 from ._mlp import mlp as mlp
 from ._mlp import pinn as pinn
+from ._ppo import discounted_returns as discounted_returns
+from ._ppo import gae as gae
+from ._ppo import ppo_actor as ppo_actor
+from ._ppo import ppo_clip as ppo_clip
+from ._ppo import ppo_critic as ppo_critic
 from ._pretrained import BERT_NAMES as BERT_NAMES
 from ._pretrained import GPT2_NAMES as GPT2_NAMES
 from ._pretrained import load_bert as load_bert
@@ -47,6 +52,9 @@ from ._schedule import Schedule as Schedule
 from ._schedule import cosine_schedule as cosine_schedule
 from ._schedule import linear_schedule as linear_schedule
 from ._schedule import noised as noised
+from ._seq2seq import Seq2Seq as Seq2Seq
+from ._seq2seq import seq2seq as seq2seq
+from ._seq2seq import translate as translate
 from ._unet import unet as unet
 from ._vit import VisionTransformer as VisionTransformer
 from ._vit import vit as vit
@@ -70,6 +78,7 @@ __all__ = [
     "S4D",
     "SIZES",
     "Schedule",
+    "Seq2Seq",
     "SpectralConv",
     "StateSpaceLM",
     "VAE",
@@ -84,9 +93,11 @@ __all__ = [
     "denoising",
     "denoising_mlp",
     "denoising_unet",
+    "discounted_returns",
     "discriminator",
     "elbo",
     "fno",
+    "gae",
     "gcn",
     "generator",
     "gpt2",
@@ -99,6 +110,9 @@ __all__ = [
     "mlp_mixer",
     "noised",
     "pinn",
+    "ppo_actor",
+    "ppo_clip",
+    "ppo_critic",
     "recurrent_classifier",
     "recurrent_lm",
     "resnet18",
@@ -106,6 +120,8 @@ __all__ = [
     "resnet50",
     "s4_classifier",
     "s4_lm",
+    "seq2seq",
+    "translate",
     "unet",
     "vae",
     "vit",
