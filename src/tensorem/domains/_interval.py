@@ -357,12 +357,13 @@ def _products(f: Callable[[Any, Any], End], x: Interval, y: Interval, terms: int
     """Midpoint and radius: xy ∈ m n ± (|m| s + r (|n| + s)), and the rounding of each sum."""
     with np.errstate(all="ignore"):
         (m, r), (n, s) = _ball(x), _ball(y)
-        size = _float64(f(np.abs(m), np.abs(n)))
+        far: End = np.abs(n)
+        size = _float64(f(np.abs(m), far))
         spread = np.zeros_like(size)
-        if np.any(r != 0):
-            spread = spread + f(r, _up(np.abs(n) + s))
         if np.any(s != 0):
-            spread = spread + f(np.abs(m), s)
+            far, spread = _up(far + s), spread + f(np.abs(m), s)
+        if np.any(r != 0):
+            spread = spread + f(r, far)
         rounding = _unit(terms) * (size + 2 * spread) + (terms + 8) * _TINY
         return _ends(_float64(f(m, n)), (spread + rounding) * (1 + 2.0**-50))
 
@@ -370,6 +371,8 @@ def _products(f: Callable[[Any, Any], End], x: Interval, y: Interval, terms: int
 def _ball(x: Interval) -> Ends:
     """A midpoint, and a radius that reaches both ends."""
     point = x.lower == x.upper
+    if point.all():
+        return x.lower, np.broadcast_to(0.0, point.shape)
     middle = np.where(point, x.lower, x.lower / 2 + x.upper / 2)
     reach = _up(np.maximum(x.upper - middle, middle - x.lower))
     return middle, np.where(point, 0.0, reach)
