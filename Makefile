@@ -41,7 +41,7 @@ format: .venv/ready
 	@touch $@
 
 .venv/bench: .venv/ready
-	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0 flax==0.12.8 equinox==0.13.8
 	@touch $@
 
 .venv/docs: .venv/ready

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib.util
 import itertools
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from bench.interleave import Quartiles, quartiles
+from bench.interleave import Quartiles, in_turns, quartiles, seconds_of
 
 EPS = 0.001
 LABELS = 10
@@ -38,12 +37,13 @@ class Bounding:
     margins: tuple[float, float | None]
 
 
-def bounding(rounds: int = 15) -> list[Bounding]:
-    """Every network, one after the other."""
+def bounding(names: Iterable[str], rounds: int) -> Iterator[Bounding]:
+    """Every network of `NETS` that is named, one after the other."""
     from tensorem import runtime
 
     runtime.prepare()
-    return [_measured(name, rounds) for name in NETS]
+    for name in names:
+        yield _measured(name, rounds)
 
 
 def _mlp(nn: Any, *sizes: int) -> Any:
@@ -92,7 +92,7 @@ def _measured(name: str, rounds: int) -> Bounding:
     def ours() -> None:
         found["ours"] = float(prover.margins(x[None], [label], EPS)[0])
 
-    first = _seconds(ours)
+    first = seconds_of(ours)
     works = {"ours": ours}
     if importlib.util.find_spec("auto_LiRPA"):
         theirs = _lirpa(make, model, x, label)
@@ -100,7 +100,10 @@ def _measured(name: str, rounds: int) -> Bounding:
     proof = prover.robust(x, label, EPS)
     if proof.verdict == "proved":
         works["checking"] = lambda: found.update(checked=proof.check())
-    times = _interleaved(works, rounds)
+    times = {
+        name: quartiles([1e3 * s for s in seconds])
+        for name, seconds in in_turns(works, rounds).items()
+    }
     return Bounding(
         name,
         first,
@@ -109,20 +112,6 @@ def _measured(name: str, rounds: int) -> Bounding:
         times.get("checking"),
         (found["ours"], found.get("theirs")),
     )
-
-
-def _interleaved(works: dict[str, Callable[[], None]], rounds: int) -> dict[str, Quartiles]:
-    """Milliseconds of each, in turns, after one turn that does not count."""
-    turns = [
-        {name: 1e3 * _seconds(work) for name, work in works.items()} for _ in range(rounds + 1)
-    ]
-    return {name: quartiles([turn[name] for turn in turns[1:]]) for name in works}
-
-
-def _seconds(work: Callable[[], None]) -> float:
-    started = time.perf_counter()
-    work()
-    return time.perf_counter() - started
 
 
 def _lirpa(make: Callable[[Any], Any], model: Any, x: Any, label: int) -> Callable[[], float]:

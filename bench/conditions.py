@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bench.process import THREADS
 
-_PACKAGES = ("tensorem", "jax", "jaxlib", "optax", "numpy", "torch")
+_PACKAGES = ("tensorem", "jax", "jaxlib", "optax", "numpy", "torch", "flax", "equinox")
 
 
 def conditions() -> dict[str, str]:

@@ -7,7 +7,8 @@ import random
 import statistics
 import subprocess
 import sys
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,30 +55,54 @@ class Comparison:
     timings: tuple[Timing, ...]
     others: tuple[float, ...]
 
+    def over(self, name: str, other: str) -> float:
+        """How many times as long one variant takes as another, the median over the rounds."""
+        timings = {timing.name: timing for timing in self.timings}
+        return timings[name].over(timings[other])[1]
+
+    def best(self) -> float:
+        """How many times as long as the first the best of the others takes."""
+        first, *others = self.timings
+        return min(timing.over(first)[1] for timing in others)
+
 
 def quartiles(values: Sequence[float]) -> Quartiles:
     low, middle, high = statistics.quantiles(values, n=4)
     return low, middle, high
 
 
-def compare(work: str, names: Sequence[str], rounds: int, seconds: float) -> Comparison:
-    """The time of each variant of a workload, in rounds of one slice each."""
-    workers = [_Worker(work, name) for name in names]
+def compare(
+    group: str, asked: Mapping[str, Sequence[str]], rounds: int, seconds: float
+) -> Iterator[Comparison]:
+    """The time of each variant on each item of a group, in rounds of one slice each.
+
+    Args:
+        group: What the processes are told to hold: `bench.variants.runs`.
+        asked: The variants of every item.
+    """
+    names = dict.fromkeys(name for some in asked.values() for name in some)
+    workers = {name: _Worker(group, name) for name in names}
     try:
-        for worker in workers:
+        for worker in workers.values():
             worker.answer()
-        slices = [_round(workers, seconds, random.Random(number)) for number in range(rounds)]
+        for item, some in asked.items():
+            yield _compared(item, [workers[name] for name in some], rounds, seconds)
     finally:
-        for worker in workers:
+        for worker in workers.values():
             worker.stop()
-    timings = [_timing(name, [row[i] for row in slices]) for i, name in enumerate(names)]
-    return Comparison(work, tuple(timings), tuple(r["others"] for row in slices for r in row))
 
 
-def _round(workers: list[_Worker], seconds: float, rng: random.Random) -> list[dict[str, Any]]:
+def _compared(item: str, workers: list[_Worker], rounds: int, seconds: float) -> Comparison:
+    request = f"{seconds} {item}"
+    slices = [_round(workers, request, random.Random(number)) for number in range(rounds)]
+    timings = [_timing(w.name, [row[i] for row in slices]) for i, w in enumerate(workers)]
+    return Comparison(item, tuple(timings), tuple(r["others"] for row in slices for r in row))
+
+
+def _round(workers: list[_Worker], request: str, rng: random.Random) -> list[dict[str, Any]]:
     """A slice of each; a fixed order would always put the same variant after the same other."""
     order = rng.sample(workers, len(workers))
-    reports = {worker.name: worker.quiet_slice(seconds) for worker in order}
+    reports = {worker.name: worker.quiet_slice(request) for worker in order}
     return [reports[worker.name] for worker in workers]
 
 
@@ -89,10 +114,10 @@ def _timing(name: str, reports: list[dict[str, Any]]) -> Timing:
 class _Worker:
     """A process of `bench.worker`, from here."""
 
-    def __init__(self, work: str, name: str) -> None:
+    def __init__(self, group: str, name: str) -> None:
         self.name = name
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.worker", work, name],
+            [sys.executable, "-m", "bench.worker", group, name],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -106,17 +131,17 @@ class _Worker:
         report: dict[str, Any] = json.loads(line)
         return report
 
-    def slice(self, seconds: float) -> dict[str, Any]:
+    def slice(self, request: str) -> dict[str, Any]:
         assert self.process.stdin is not None
-        self.process.stdin.write(f"{seconds}\n")
+        self.process.stdin.write(f"{request}\n")
         self.process.stdin.flush()
         return self.answer()
 
-    def quiet_slice(self, seconds: float) -> dict[str, Any]:
+    def quiet_slice(self, request: str) -> dict[str, Any]:
         """The least disturbed of a few slices; the first that is quiet is taken."""
         tried = []
         for _ in range(ATTEMPTS):
-            tried.append(self.slice(seconds))
+            tried.append(self.slice(request))
             if tried[-1]["others"] <= QUIET:
                 break
         return min(tried, key=lambda report: report["others"])
@@ -125,3 +150,24 @@ class _Worker:
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.process.wait(timeout=60)
+
+
+def in_turns(works: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each, called in turns in this process.
+
+    Each is called once more before it is timed, so that what waits by spinning has stopped.
+    """
+    turns = [{name: _after_one(work) for name, work in works.items()} for _ in range(rounds)]
+    return {name: [turn[name] for turn in turns] for name in works}
+
+
+def _after_one(work: Callable[[], object]) -> float:
+    work()
+    return seconds_of(work)
+
+
+def seconds_of(work: Callable[[], object]) -> float:
+    """How long one call takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started

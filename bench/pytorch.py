@@ -7,9 +7,8 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch.nn import functional
 
-from bench.networks.pytorch import NETWORKS
+from bench.networks.pytorch import COMPILED, LOSSES, NETWORKS
 from bench.process import THREADS
 from bench.workloads import Tick, Workload
 
@@ -28,7 +27,9 @@ def train(
     if channels_last:
         model, x = model.to(memory_format=torch.channels_last), _channels_last(x)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=fused or None)
-    loss_of, y = partial(_loss, model), torch.tensor(work.y).long()
+    y = torch.tensor(work.y)
+    y = y if y.is_floating_point() else y.long()
+    loss_of = partial((COMPILED if compiled else LOSSES)[work.kind], model)
     loss_of = torch.compile(loss_of) if compiled else loss_of
     for epoch in range(1 << 30):
         losses = []
@@ -40,10 +41,6 @@ def train(
             losses.append(loss.detach())
         torch.stack(losses).numpy()
         tick(work.steps)
-
-
-def _loss(model: Any, inputs: Any, targets: Any) -> Any:
-    return functional.cross_entropy(model(inputs).flatten(0, -2), targets.flatten())
 
 
 def _channels_last(x: Any) -> Any:

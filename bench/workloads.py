@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-Tick = Callable[[int], None]
+Tick = Callable[[int], object]
 """Told after each epoch how many steps it had; it returns when the next epoch may begin."""
 
 
@@ -18,9 +18,10 @@ class Workload:
     """Examples, all batches full.
 
     Args:
-        kind: A network of `bench.networks`; all with cross entropy and Adam at 1e-3.
+        kind: A network of `bench.networks`; all with Adam at 1e-3, and with cross entropy unless
+            the network comes with a loss.
         x: Inputs, float32; tokens are int32.
-        y: Classes, int32.
+        y: Classes, int32; for some losses float32.
         batch: Examples in a step.
     """
 
@@ -33,6 +34,10 @@ class Workload:
     def steps(self) -> int:
         """Steps in an epoch."""
         return len(self.y) // self.batch
+
+    def first(self) -> Workload:
+        """The first batch alone."""
+        return replace(self, x=self.x[: self.batch], y=self.y[: self.batch])
 
     def order(self, epoch: int) -> NDArray[np.int32]:
         """The rows of each batch of an epoch, shuffled."""
@@ -73,6 +78,11 @@ def _noise() -> tuple[NDArray[Any], NDArray[Any]]:
     return _classes(np.random.default_rng(0), (4096, 784))
 
 
+def _long() -> tuple[NDArray[Any], NDArray[Any]]:
+    """469 batches of 64, of the size of MNIST images: half of an epoch of MNIST."""
+    return _classes(np.random.default_rng(0), (30016, 784))
+
+
 def _digits() -> tuple[NDArray[Any], NDArray[Any]]:
     """The bundled digits, as many as fill batches of 32 and of 64."""
     from tensorem import data
@@ -99,6 +109,12 @@ def _text() -> tuple[NDArray[Any], NDArray[Any]]:
     return tokens[:, :-1], tokens[:, 1:]
 
 
+def _points() -> tuple[NDArray[Any], NDArray[Any]]:
+    """Places in time and space, and the heat that is brought there."""
+    x = np.random.default_rng(0).random((16000, 2), np.float32)
+    return x, np.sin(np.pi * x[:, 1:])
+
+
 _IMAGE = (3, 32, 32)
 FAMILIES: dict[str, Family] = {
     "mlp": Family("784-128-128-10 with ReLU", _noise, small=True),
@@ -113,9 +129,9 @@ FAMILIES: dict[str, Family] = {
     "lstm": Family("LSTM(64, 128), T64, the last step", _few(128, 64, 64)),
     "gru": Family("GRU(64, 128), T64, the last step", _few(128, 64, 64)),
     "ssm": Family("Mamba(64), state 16, T256", _few(16, 256, 64)),
+    "pinn": Family("2-64-64-64-1 with tanh, the residual u_t - u_xx - f at 1000 points", _points),
+    "mae": Family(
+        "masked autoencoder, 16 of 64 patches, d128 4 layers, d64 2 layers", _few(64, *_IMAGE)
+    ),
+    "mnist": Family("784-128-128-10 with ReLU, epochs of 469 steps", _long),
 }
-FLOORS = {
-    "mlp64": 1.9, "cnn32": 3.0, "cnn64": 3.0, "color32": 1.0, "resnet32": 0.75, "wide16": 0.75,
-    "vit32": 1.5, "gpt16": 0.95, "lstm32": 0.8, "gru32": 1.8, "ssm8": 1.6,
-}  # fmt: skip
-"""Every workload, and what is wanted of it: the time of PyTorch's best variant over ours."""

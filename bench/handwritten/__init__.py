@@ -2,10 +2,11 @@
 
 from functools import partial
 
-from . import cnn, images, mlp, sequences, transformers
+from . import cnn, heat, images, mlp, sequences, transformers
 
 NETWORKS = {
     "mlp": mlp.train,
+    "mnist": mlp.train,
     "cnn": cnn.train,
     "color": images.color,
     "resnet": partial(images.resnet, 16),
@@ -15,4 +16,6 @@ NETWORKS = {
     "lstm": partial(sequences.recurrent, "lstm"),
     "gru": partial(sequences.recurrent, "gru"),
     "ssm": sequences.ssm,
+    "pinn": heat.pinn,
+    "mae": transformers.mae,
 }

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from tensorem import Spec, nn
+import jax
+import jax.numpy as jnp
+
+from tensorem import Spec, losses, models, nn, ssl, train
 from tensorem import functional as F
 
 Network = tuple[nn.Layer, Any]
@@ -37,9 +40,38 @@ class Gpt(nn.Layer):
         return self.head(self.encoder(self.place(self.token(x)), is_causal=True))
 
 
-def _encoder(depth: int) -> nn.TransformerEncoder:
-    layer = nn.TransformerEncoderLayer(128, 4, 512, 0.0, "gelu", norm_first=True)
-    return nn.TransformerEncoder(layer, depth, nn.LayerNorm(128))
+class Mae(nn.Layer):
+    """A masked autoencoder (He et al. 2022): 16 of 64 patches are seen, the others said."""
+
+    patch: nn.Linear
+    place: nn.LearnedPositionalEmbedding
+    encoder: nn.TransformerEncoder
+    bridge: nn.Linear
+    hole: nn.Embedding
+    place_out: nn.LearnedPositionalEmbedding
+    decoder: nn.TransformerEncoder
+    head: nn.Linear
+
+    def forward(self, x: Any) -> Any:
+        cut = ssl.patches(x, 4)
+        n, places, _ = cut.shape
+        noise = jax.random.uniform(self.key(), (n, places)) if self.training else cut[..., 0]
+        order = jnp.argsort(noise, 1)
+        seen = _taken(self.place(self.patch(cut)), order[:, :16])
+        seen = self.bridge(self.encoder(seen))
+        holes = jnp.broadcast_to(self.hole.weight, (n, places - 16, 64))
+        back = jnp.argsort(order, 1)
+        whole = _taken(F.cat([seen, holes], 1), back)
+        return self.head(self.decoder(self.place_out(whole))), cut, back >= 16
+
+
+def _taken(x: Any, rows: Any) -> Any:
+    return jnp.take_along_axis(x, rows[..., None], 1)
+
+
+def _encoder(depth: int, wide: int = 128) -> nn.TransformerEncoder:
+    layer = nn.TransformerEncoderLayer(wide, 4, 4 * wide, 0.0, "gelu", norm_first=True)
+    return nn.TransformerEncoder(layer, depth, nn.LayerNorm(wide))
 
 
 def _mlp() -> Network:
@@ -96,8 +128,36 @@ class Ssm(nn.Layer):
         return self.head(F.mean(self.block(x), dim=1))
 
 
+def _mae() -> Network:
+    ends = nn.LearnedPositionalEmbedding(64, 128), nn.LearnedPositionalEmbedding(64, 64)
+    layer = Mae(
+        nn.Linear(48, 128), ends[0], _encoder(4), nn.Linear(128, 64), nn.Embedding(1, 64), ends[1],
+        _encoder(2, 64), nn.Linear(64, 48),
+    )  # fmt: skip
+    return layer, ("N", 3, 32, 32)
+
+
+def _heat(model: train.View, x: Any, source: Any) -> losses.Pair:
+    """The residual of the heat equation, u_t - u_xx - f, at every point (t, x)."""
+    along_t, along_x = (jnp.zeros_like(x).at[:, axis].set(1) for axis in (0, 1))
+
+    def u_x(x: Any) -> Any:
+        return jax.jvp(model, (x,), (along_x,))[1]
+
+    _, u_t = jax.jvp(model, (x,), (along_t,))
+    _, u_xx = jax.jvp(u_x, (x,), (along_x,))
+    return ((u_t - u_xx - source) ** 2).sum(), jnp.asarray(source.size)
+
+
+def _hidden(model: train.View, x: Any, _: Any) -> losses.Pair:
+    return ssl.masked_mse(*model.output) * len(x), jnp.asarray(len(x))
+
+
+LOSSES = {"pinn": train.Objective(_heat), "mae": train.Objective(_hidden)}
+"""The losses that are not cross entropy."""
 NETWORKS: dict[str, Callable[[], Network]] = {
     "mlp": _mlp,
+    "mnist": _mlp,
     "cnn": _cnn,
     "color": _color,
     "resnet": lambda: _resnet(16),
@@ -107,6 +167,8 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "lstm": lambda: _last(nn.LSTM(64, 128, returns="last")),
     "gru": lambda: _last(nn.GRU(64, 128, returns="last")),
     "ssm": lambda: (Ssm(nn.Mamba(64), nn.Linear(64, 10)), ("N", 256, 64)),
+    "pinn": lambda: (models.pinn(2, 1, 64, 3), ("N", 2)),
+    "mae": _mae,
 }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -14,12 +15,12 @@ from torch.nn import functional as F
 class Layer(nn.Module):
     """A pre-norm layer of a transformer; attention in PyTorch's fused form."""
 
-    def __init__(self, causal: bool) -> None:
+    def __init__(self, causal: bool, wide: int = 128) -> None:
         super().__init__()
         self.causal = causal
-        self.norm1, self.norm2 = nn.LayerNorm(128), nn.LayerNorm(128)
-        self.qkv, self.out = nn.Linear(128, 384), nn.Linear(128, 128)
-        self.up, self.down = nn.Linear(128, 512), nn.Linear(512, 128)
+        self.norm1, self.norm2 = nn.LayerNorm(wide), nn.LayerNorm(wide)
+        self.qkv, self.out = nn.Linear(wide, 3 * wide), nn.Linear(wide, wide)
+        self.up, self.down = nn.Linear(wide, 4 * wide), nn.Linear(4 * wide, wide)
 
     def forward(self, x: Any) -> Any:
         n, t, d = x.shape
@@ -107,9 +108,71 @@ def _scan(factors: Any, terms: Any) -> Any:
     return torch.stack(found, 1)
 
 
+class Mae(nn.Module):
+    """A masked autoencoder (He et al. 2022): 16 of 64 patches are seen, the others said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch, self.bridge, self.head = (
+            nn.Linear(48, 128),
+            nn.Linear(128, 64),
+            nn.Linear(64, 48),
+        )
+        self.place = nn.Parameter(0.02 * torch.randn(64, 128))
+        self.place_out = nn.Parameter(0.02 * torch.randn(64, 64))
+        self.hole = nn.Parameter(torch.randn(1, 1, 64))
+        self.encoder = nn.Sequential(*(Layer(False) for _ in range(4)), nn.LayerNorm(128))
+        self.decoder = nn.Sequential(*(Layer(False, 64) for _ in range(2)), nn.LayerNorm(64))
+
+    def forward(self, x: Any) -> Any:
+        n = len(x)
+        cut = x.view(n, 3, 8, 4, 8, 4).permute(0, 2, 4, 3, 5, 1).reshape(n, 64, 48)
+        order = torch.rand(n, 64).argsort(1)
+        seen = self.bridge(self.encoder(_taken(self.patch(cut) + self.place, order[:, :16])))
+        back = order.argsort(1)
+        whole = _taken(torch.cat([seen, self.hole.expand(n, 48, 64)], 1), back)
+        return self.head(self.decoder(whole + self.place_out)), cut, back >= 16
+
+
+def _taken(x: Any, rows: Any) -> Any:
+    return x.gather(1, rows[..., None].expand(-1, -1, x.shape[-1]))
+
+
+def _hidden(model: Any, x: Any, _: Any) -> Any:
+    said, cut, hidden = model(x)
+    each = ((said - cut) ** 2).mean(-1)
+    return (each * hidden).sum() / hidden.sum()
+
+
+def _heat(model: Any, x: Any, source: Any) -> Any:
+    """The residual u_t - u_xx - f by two backward passes, of which a third one follows."""
+    x = x.detach().requires_grad_()
+    (first,) = torch.autograd.grad(model(x).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(first[:, 1].sum(), x, create_graph=True)
+    return ((first[:, :1] - second[:, 1:] - source) ** 2).mean()
+
+
+def _heat_forward(model: Any, x: Any, source: Any) -> Any:
+    """The same by forward mode, which torch.compile follows; eager it takes twice the time."""
+    along_t, along_x = (way.expand_as(x) for way in torch.eye(2))
+    jvp = torch.func.jvp
+    _, u_t = jvp(model, (x,), (along_t,))
+    _, u_xx = jvp(lambda x: jvp(model, (x,), (along_x,))[1], (x,), (along_x,))
+    return ((u_t - u_xx - source) ** 2).mean()
+
+
+def _classes(model: Any, x: Any, y: Any) -> Any:
+    return F.cross_entropy(model(x).flatten(0, -2), y.flatten())
+
+
 def _mlp() -> nn.Module:
     layers = nn.Linear(784, 128), nn.ReLU(), nn.Linear(128, 128), nn.ReLU(), nn.Linear(128, 10)
     return nn.Sequential(*layers)
+
+
+def _pinn() -> nn.Module:
+    layers = nn.Linear(2, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh(), nn.Linear(64, 64), nn.Tanh()
+    return nn.Sequential(*layers, nn.Linear(64, 1))
 
 
 def _cnn() -> nn.Module:
@@ -135,6 +198,7 @@ def _resnet(width: int) -> nn.Module:
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "mlp": _mlp,
+    "mnist": _mlp,
     "cnn": _cnn,
     "color": _color,
     "resnet": lambda: _resnet(16),
@@ -144,4 +208,10 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "lstm": lambda: Last(nn.LSTM(64, 128, batch_first=True)),
     "gru": lambda: Last(nn.GRU(64, 128, batch_first=True)),
     "ssm": Ssm,
+    "pinn": _pinn,
+    "mae": Mae,
 }
+LOSSES = defaultdict(lambda: _classes, pinn=_heat, mae=_hidden)
+"""(model, x, y) -> the loss of a batch, by kind of workload."""
+COMPILED = defaultdict(lambda: _classes, pinn=_heat_forward, mae=_hidden)
+"""The same for torch.compile, which does not differentiate twice."""

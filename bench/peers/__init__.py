@@ -1,0 +1,1 @@
+"""The networks in other libraries on JAX, as their users write them for speed."""
