@@ -9,6 +9,7 @@ from jax.lax import GatherDimensionNumbers, ScatterDimensionNumbers
 
 from tensorem import ops
 from tensorem.errors import CaptureError
+from tensorem.graph import _windows
 from tensorem.graph._rule import Builder, ints
 from tensorem.shapes import Size, is_negative, numel, size_of
 
@@ -53,11 +54,16 @@ def dynamic_slice(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
     """x[0], x[-1] of a named axis: a slice, where the start is known."""
     starts = [b.known(x) for x in xs[1:]]
     known = [start.item() for start in starts if start is not None]
-    return _cut(b, xs[0], known, p["slice_sizes"]) if len(known) == len(starts) else None
+    cut = _cut(b, xs[0], known, p["slice_sizes"]) if len(known) == len(starts) else None
+    return cut or _windows.dynamic_slice(b, xs, p)
 
 
 def gather(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
-    """x[:, 2], x[1:], x[:, ::2], x[:, [0, 3]] as slices; None where this is not one of these."""
+    """x[:, 2], x[1:], x[:, ::2], x[:, [0, 3]] as slices; any other as entries of one long row."""
+    return _known_rows(b, xs, p) or _windows.gather(b, xs, p)
+
+
+def _known_rows(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
     index, d = b.known(xs[1]), p["dimension_numbers"]
     if d.start_index_map == d.collapsed_slice_dims and _is_along(b, xs, d.start_index_map, d):
         return b.node(ops.gather, xs[0], _places(b, xs[1]), dim=int(d.start_index_map[0]))
@@ -72,7 +78,7 @@ def gather(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
 
 
 def scatter_add(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
-    """Sums at places along an axis, or of whole rows; None where this is neither."""
+    """Sums at places along an axis, or of whole rows; any other as entries of one long row."""
     d = p["dimension_numbers"]
     axes = d.scatter_dims_to_operand_dims
     if axes == d.inserted_window_dims and _is_along(b, xs, axes, d):
@@ -80,7 +86,7 @@ def scatter_add(b: Builder, xs: list[str], p: dict[str, Any]) -> str | None:
     table, rows = b.spec(xs[0]).shape, b.spec(xs[2]).shape
     of_rows = axes == d.inserted_window_dims == (0,) and d.update_window_dims == (len(rows) - 1,)
     if not of_rows or len(table) != 2 or rows[-1] != table[-1]:
-        return None
+        return _windows.scatter_add(b, xs, p)
     flat = ints((numel(rows[:-1]), rows[-1]))
     places = b.node(ops.reshape, xs[1], shape=flat[:1])
     wide = b.node(ops.broadcast, places, shape=flat, dims=(0,))
@@ -97,6 +103,8 @@ def _is_along(
     rank = len(b.spec(xs[0]).shape)
     others = tuple(i for i in range(rank) if i not in axes)
     batches = (others, others)
+    if len(axes) != 1:
+        return False
     if isinstance(d, GatherDimensionNumbers):
         return (d.operand_batching_dims, d.start_indices_batching_dims) == batches
     return (d.operand_batching_dims, d.scatter_indices_batching_dims) == batches

@@ -13,7 +13,7 @@ import numpy as np
 from tensorem import ops
 from tensorem.dtypes import HALF
 from tensorem.errors import CaptureError
-from tensorem.graph import _indexing
+from tensorem.graph import _indexing, _windows
 from tensorem.graph._rule import Builder, Translation, ints, plain
 from tensorem.ops import Op
 from tensorem.shapes import broadcast_shapes, numel
@@ -212,6 +212,8 @@ PRIMITIVES: dict[str, Translation] = {
     "tile": _indexing.tile,
     "gather": _indexing.gather,
     "scatter-add": _indexing.scatter_add,
+    "scatter": _windows.scatter,
+    "dynamic_update_slice": _windows.dynamic_update_slice,
     "sort": _indexing.sort,
     "top_k": _indexing.top_k,
     "pad": _pad,

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from tensorem.graph._trace import form
 from tensorem.ops import TABLE
-from tensorem.ops._op import CALLS, Attrs, Op
+from tensorem.ops._op import CALLS, Attrs, Op, checked_run
 
 Atom = Var | Literal
 
@@ -29,7 +29,7 @@ def recognised(eqn: JaxprEqn) -> tuple[Op, Attrs] | None:
         for v in eqn.params["jaxpr"].jaxpr.invars
     ]
     try:
-        own = jax.make_jaxpr(partial(op.run, **dict(attrs)))(*operands)
+        own = jax.make_jaxpr(partial(checked_run, op, dict(attrs)))(*operands)
     except Exception:
         # Batched operands need not be legal operands of the op itself: then it is not that op.
         return None

@@ -199,12 +199,14 @@ def _callable(op: Op, attrs: Attrs) -> Callable[..., Any]:
     """`custom_jvp(jit[name])`: the name inside, the derivative rule outside."""
     name = call_name(op, attrs)
     CALLS[name] = (op, attrs)
-    call = jax.custom_jvp(_renamed(jax.jit(_renamed(partial(_run, op, dict(attrs)), name)), name))
+    call = jax.custom_jvp(
+        _renamed(jax.jit(_renamed(partial(checked_run, op, dict(attrs)), name)), name)
+    )
     call.defjvp(_renamed(partial(_jvp, op, attrs, call), f"{name} jvp"))
     return call
 
 
-def _run(op: Op, attrs: Mapping[str, Attr], *operands: jax.Array) -> Result:
+def checked_run(op: Op, attrs: Mapping[str, Attr], *operands: jax.Array) -> Result:
     """The run of an op, once its shape rule has said in our words what it takes."""
     op.shape(*map(_spec, operands), **attrs)
     result: Result = op.run(*operands, **attrs)
