@@ -426,3 +426,34 @@ def moves(seed: int = 0, eps: str = "0.004") -> Case:
 
 
 CASES = {"mlp": mlp, "cnn": cnn, "odd_cnn": odd_cnn, "residual": residual, "moves": moves}
+
+
+# --- claims about unsafe sets
+
+Unsafe = list[list[tuple[dict[int, str], str]]]
+"""Sets of inequalities: coefficient by output, and the bound that their sum is at most."""
+
+
+def avoiding(case: Case, unsafe: Unsafe, box: Any = None, cuts: Any = ((-1, 0.0),)) -> Case:
+    """A case about unsafe sets on a box, by default that of the case, cut into parts."""
+    case, leaves = case.copy(), len(cuts) // 2 + 1
+    center, eps = fractions(case.tensors["center"]).ravel(), Fraction(case.claim["eps"])
+    lower, upper = box or ([decimal(v - eps) for v in center], [decimal(v + eps) for v in center])
+    case.claim = {k: v for k, v in case.claim.items() if k not in ("eps", "clip", "label")}
+    sets = [[{"terms": [list(t) for t in one.items()], "bound": b} for one, b in s] for s in unsafe]
+    case.claim |= {"version": 2, "property": "avoid", "lower": lower, "upper": upper}
+    case.claim |= {"unsafe": sets}
+    for name in [n for n in case.tensors if "." in n]:
+        case.tensors[name] = np.stack([case.tensors[name]] * leaves)
+    case.tensors["multipliers"] = np.ones((leaves, sum(map(len, unsafe))), np.float32)
+    case.tensors["cut_axis"] = np.array([axis for axis, _ in cuts], np.int32)
+    case.tensors["cut_at"] = np.array([at for _, at in cuts], np.float32)
+    return case.rehash()
+
+
+def decimal(q: Fraction) -> str:
+    """The decimal that a fraction of powers of two and ten is, exactly."""
+    sign, q = "-" * (q < 0), abs(q)
+    assert 10**60 % q.denominator == 0
+    digits = str(q.numerator * (10**60 // q.denominator)).rjust(61, "0")
+    return f"{sign}{digits[:-60]}.{digits[-60:]}"

@@ -265,11 +265,11 @@ FAULTS: dict[str, tuple[str, str, str]] = {
         "if False:",
     ),
     "margins that are not finite": ("_check.py", "_require(a.finite(margins),", "_require(True,"),
-    "a label of no class": ("_check.py", "0 <= claim.label < classes", "True"),
+    "a label of no class": ("_check.py", "0 <= says.label < classes", "True"),
     "one class left out": (
-        "_check.py",
-        "least(program, values, program.output, classes - 1,",
-        "least(program, values, program.output, max(1, classes - 2),",
+        "_goals.py",
+        "a), classes - 1, rows, tensors)",
+        "a), max(1, classes - 2), rows, tensors)",
     ),
     "shapes taken as recorded": ("_call.py", "if tuple(shape) != self.shape:", "if False:"),
     "a value used before it is defined": (
@@ -391,6 +391,63 @@ FAULTS: dict[str, tuple[str, str, str]] = {
         "    whole[inner] = x\n",
         "    whole[inner] = x * 0\n",
     ),
+    "a part whose other half is lost": (
+        "_goals.py",
+        "[(_with(lower, axis, face), upper), (lower",
+        "[(lower, _with(upper, axis, face)), (lower",
+    ),
+    "cuts that leave parts over": ("_goals.py", "if left[-1] != 0 or not", "if not"),
+    "cuts that run out of parts": (
+        "_goals.py",
+        "or not np.all(left[:-1] > 0):",
+        "and False:",
+    ),
+    "a cut across any axis": (
+        "_goals.py",
+        "if not np.all((axes >= -1) & (axes < len(whole[0]))):",
+        "if False:",
+    ),
+    "multipliers of any sign": (
+        "_check.py",
+        "np.all((values >= 0) & (values < np.inf))",
+        "np.all(np.isfinite(values))",
+    ),
+    "multipliers of other sets": ("_goals.py", "owner == np.r_[part][:, None]", "owner >= 0"),
+    "a bound of the other sign": ("_goals.py", "[-one.bound for", "[one.bound for"),
+    "an output counted from the end": (
+        "_goals.py",
+        "0 <= i < program.output.count",
+        "i < program.output.count",
+    ),
+    "decimals to nearest": (
+        "_claim.py",
+        "[sign * above(sign * v, a) for v in values]",
+        "[above(v, a) if a.dtype is object else float(v) for v in values]",
+    ),
+    "a part of the box to nearest": (
+        "_claim.py",
+        "enclosed(lower, a).lower, enclosed(upper, a).upper",
+        "enclosed(lower, a).upper, enclosed(upper, a).lower",
+    ),
+    "the last unsafe set left out": (
+        "_goals.py",
+        "between(*ends, a), len(claim.unsafe)",
+        "between(*ends, a), max(1, len(claim.unsafe) - 1)",
+    ),
+    "the last part left out": (
+        "_check.py",
+        "-float_above(-min(margins))",
+        "-float_above(-margins[0])",
+    ),
+    "an empty box": ("_claim.py", "any(low > high for", "any(low == 1j for"),
+    "an output named twice": (
+        "_claim.py",
+        "if len({place for place, _ in terms}) != len(terms):",
+        "if False:",
+    ),
+    "a box of another input": ("_check.py", "len(says.lower) == inputs", "True"),
+    "parts at no cost": ("_lower.py", "work = boxes * (work", "work = (work"),
+    "parts that take any memory": ("_check.py", "nodes * inputs > LARGEST_SIZE", "False"),
 }
 """What is wrong, the file, its text, and the text with the fault."""
 

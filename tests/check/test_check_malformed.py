@@ -167,7 +167,6 @@ GRAPHS: list[tuple[Callable[[Case], Any], type[Exception], str]] = [
     (lambda c: c.document.update(inputs=[3]), MalformedError, "named by printable text"),
     (lambda c: c.document.update(inputs=["\ud800"]), MalformedError, "named by printable text"),
     (lambda c: c.document.update(outputs=["z"]), MalformedError, "output `z` is not defined"),
-    (lambda c: c.document.update(outputs=["v0"]), UnsupportedError, "a label takes"),
     (lambda c: c.document["nodes"].reverse(), MalformedError, "used before it is defined"),
     (
         lambda c: c.document["nodes"][0].update(inputs=["v0", "0.weight"]),
@@ -582,6 +581,13 @@ def test_another_graph_is_said_before_tensors_that_do_not_fit_it() -> None:
     case.document["nodes"][2] |= {"op": "avg_pool2d", "attrs": attrs}
     assert run(case).reason == "the certificate is about another graph"
     with pytest.raises(MalformedError, match=r"`pick_.*.v2` is not one that this certificate"):
+        run(case.rehash())
+
+
+def test_a_label_takes_classes() -> None:
+    case = cnn(1)
+    case.document.update(outputs=["v0"])
+    with pytest.raises(UnsupportedError, match=r"a label takes \(1, classes\)"):
         run(case.rehash())
 
 

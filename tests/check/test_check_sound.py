@@ -145,7 +145,7 @@ def both_bounds(case: Case, a: Arithmetic) -> list[tuple[Array, Array]]:
 def propagated(case: Case, a: Arithmetic) -> _bounds.Bounds:
     """What is known on the box of the claim; exact lines have the slopes of the rounded ones."""
     program = lower(parse_graph(case.document), case.arrays, a)
-    box = _claim.box(_claim.parse_claim(case.claim), case.tensors["center"], a)
+    box = _claim.box(_claim.parse_claim(case.claim).says, case.tensors["center"], a)
     first = propagated(case, FLOAT64) if a is EXACT else None
 
     def relax(i: int, step: Any, x: Enclosure) -> _steps.Lines:
@@ -217,7 +217,7 @@ def assert_box_contains(a: Arithmetic) -> None:
     rng = np.random.default_rng(5)
     for eps in ("0.1", "0.02", "1e-12", "0.3333333333333333333", "0"):
         fields = CASES["mlp"](0).claim | {"eps": eps, "clip": None}
-        claim = _claim.parse_claim(fields)
+        claim = _claim.parse_claim(fields).says
         center = binades(rng, (200,))
         box, exact = _claim.box(claim, center, a), fractions(center)
         assert np.all(fractions(box.lower) <= exact - Fraction(eps)), "the box is too small"
@@ -230,7 +230,7 @@ def test_the_box_is_rounded_outward() -> None:
 
 def test_the_clip_range_is_rounded_outward() -> None:
     fields = CASES["mlp"](0).claim | {"eps": "9", "clip": ["-0.1", "0.7"]}
-    box = _claim.box(_claim.parse_claim(fields), np.float32([0.0]), FLOAT64)
+    box = _claim.box(_claim.parse_claim(fields).says, np.float32([0.0]), FLOAT64)
     assert Fraction(box.lower[0]) <= Fraction("-0.1") < Fraction(np.nextafter(box.lower[0], 1))
     assert Fraction(box.upper[0]) >= Fraction("0.7") > Fraction(np.nextafter(box.upper[0], 0))
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,17 @@ from typing import Any
 import numpy as np
 
 from ._bounds import Bounds, Program, Relax, least, propagate, tightened
-from ._claim import Claim, box, parse_claim, point
+from ._claim import Avoid, Claim, Robust, parse_claim, point
 from ._errors import MalformedError, RejectedError, UnsupportedError
-from ._files import graph_hash, parse_json, parse_safetensors, read_bytes, weights_hash
+from ._files import (
+    LARGEST_SIZE,
+    graph_hash,
+    parse_json,
+    parse_safetensors,
+    read_bytes,
+    weights_hash,
+)
+from ._goals import Goal, against, parts, with_misses
 from ._graph import Graph, Shape, parse_graph
 from ._lower import lower, require_affordable
 from ._numbers import (
@@ -28,8 +37,12 @@ from ._numbers import (
 from ._steps import EVIDENCE, Max, Relu, lines, opens, slopes
 
 Tensors = Mapping[str, Array]
+Programs = Mapping[str, Program]
 
 MODES: dict[str, Arithmetic] = {"float64": FLOAT64, "exact": EXACT}
+
+LARGEST_CLAIM = 2**23
+"""The most characters of a claim: every number in it is read as an exact decimal."""
 
 REPLAY_TOLERANCE = 1e-4
 """How far recorded outputs may be from the real ones, relative to 1 + the largest of them."""
@@ -76,7 +89,7 @@ class Checker:
             UnsupportedError: The claim asks for something that this checker does not know.
         """
         a = _arithmetic(mode)
-        parsed = parse_claim(_document(claim, "the claim"))
+        parsed = parse_claim(_document(claim, "the claim", LARGEST_CLAIM))
         tensors = {name: np.asarray(tensor) for name, tensor in tensors.items()}
         assert_gradual_underflow()
         try:
@@ -119,7 +132,6 @@ def prepare(graph: str | bytes | Mapping[str, Any], arrays: Mapping[str, Array])
     parsed = parse_graph(document)
     own = {name: _weights(name, arrays, parsed) for name in parsed.arrays}
     checker = Checker(parsed, own, graph_hash(document), weights_hash(own))
-    _classes(parsed)
     checker.program("float64")
     return checker
 
@@ -169,21 +181,71 @@ def read_certificate(path: str | Path) -> tuple[str, dict[str, Array]]:
 # --- the steps of a check
 
 
+@dataclass(frozen=True)
+class _Aim:
+    """A claim held against its graph.
+
+    Args:
+        wanted: The tensors that its certificate holds: name -> dtype and shape.
+        programs: What its goals are about, by mode.
+        goals: They, once the tensors are of these forms.
+    """
+
+    wanted: Mapping[str, tuple[str, Shape]]
+    programs: Programs
+    goals: Callable[[], Iterator[Goal]]
+
+
 def _margin(checker: Checker, claim: Claim, tensors: Tensors, a: Arithmetic) -> float:
-    """The least lower bound of y[label] - y[j] over j: hashes, forms, replay, bounds, in order."""
+    """The least lower bound of what must be positive: hashes, forms, replay, bounds, in order."""
     _require(claim.graph == checker.graph_hash, "the certificate is about another graph")
     _require(claim.weights == checker.weights_hash, "the certificate is about other weights")
-    classes = _classes(checker.graph)
-    _require(0 <= claim.label < classes, f"label {claim.label} is not one of {classes} classes")
-    program = checker.program(a.name)
-    _check_tensors(tensors, _wanted(checker.graph, program, claim.method))
-    _check_numbers(tensors, program)
-    lined = tensors if claim.method == "crown" else None
-    _replay(checker, tensors, lined, a)
-    values = _values(checker, lambda a: box(claim, tensors["center"], a), lined, a)
-    margins = least(program, values, program.output, classes - 1, _against(claim.label, classes), a)
-    _require(a.finite(margins), "a margin is not finite")
+    own = {mode: checker.program(mode) for mode in {"float64", a.name}}
+    aim = (_label_aim if isinstance(claim.says, Robust) else _parts_aim)(
+        checker, claim, tensors, own
+    )
+    _check_tensors(tensors, aim.wanted)
+    _check_numbers(tensors, own[a.name])
+    margins: list[Any] = []
+    for goal in aim.goals():
+        lined = goal.tensors if claim.method == "crown" else None
+        if not margins:
+            _replay(own, tensors, lined, a)
+        margins.append(_least_on(aim.programs, goal, lined, a))
     return -float_above(-min(margins))
+
+
+def _least_on(programs: Programs, goal: Goal, lined: Tensors | None, a: Arithmetic) -> Any:
+    """The least lower bound of the rows of a goal on its box."""
+    program, values = programs[a.name], _values(programs, goal.box, lined, a)
+    margins = least(program, values, program.output, goal.count, goal.rows, a)
+    _require(a.finite(margins), "a margin is not finite")
+    return min(margins)
+
+
+def _label_aim(checker: Checker, claim: Claim, tensors: Tensors, own: Programs) -> _Aim:
+    says, classes = claim.says, _classes(checker.graph)
+    assert isinstance(says, Robust)
+    _require(0 <= says.label < classes, f"label {says.label} is not one of {classes} classes")
+    wanted = _wanted(checker.graph, own["float64"], claim.method, ())
+    return _Aim(wanted, own, lambda: iter([against(says, classes, tensors)]))
+
+
+def _parts_aim(checker: Checker, claim: Claim, tensors: Tensors, own: Programs) -> _Aim:
+    says, inputs = claim.says, math.prod(checker.graph.shapes[checker.graph.input])
+    assert isinstance(says, Avoid)
+    _require(len(says.lower) == inputs, f"the box is not one of {inputs} inputs")
+    nodes = np.size(tensors.get("cut_axis", 0))
+    leaves, rows = nodes // 2 + 1, sum(map(len, says.unsafe))
+    if nodes * inputs > LARGEST_SIZE:
+        raise UnsupportedError("the claim takes more parts than there is memory for their ends")
+    for mode in own:
+        require_affordable(own["float64"], MODES[mode], leaves, rows)
+    wanted = _wanted(checker.graph, own["float64"], claim.method, (leaves,))
+    wanted |= {"cut_axis": ("int32", (nodes,)), "cut_at": ("float32", (nodes,))}
+    wanted["multipliers"] = ("float32", (leaves, rows))
+    aimed = {mode: with_misses(program, says, MODES[mode]) for mode, program in own.items()}
+    return _Aim(wanted, aimed, lambda: parts(says, tensors))
 
 
 def _check_numbers(tensors: Tensors, program: Program) -> None:
@@ -194,11 +256,16 @@ def _check_numbers(tensors: Tensors, program: Program) -> None:
         if kind == "slope":
             _require(np.all((values >= 0) & (values <= 1)), f"`{name}` leaves [0, 1]")
         elif kind in ("pick_lower", "pick_upper"):
-            inside, picks = windows[step], values.ravel()
+            inside = windows[step]
+            picks = values.reshape(-1, len(inside))
             _require(
                 np.all((picks >= 0) & (picks < inside.shape[1])), f"`{name}` leaves the window"
             )
             _require(np.all(inside[np.arange(len(inside)), picks]), f"`{name}` picks padding")
+        elif kind == "multipliers":
+            _require(
+                np.all((values >= 0) & (values < np.inf)), "a multiplier is negative or not finite"
+            )
         else:
             _require(np.all(np.isfinite(values)), f"`{name}` is not finite")
 
@@ -209,37 +276,37 @@ def _require(true: object, otherwise: str) -> None:
 
 
 def _values(
-    checker: Checker,
+    programs: Programs,
     box_in: Callable[[Arithmetic], Enclosure],
     lined: Tensors | None,
     a: Arithmetic,
 ) -> Bounds:
     """Bounds of every value on a box; what is opened, and the slopes, are those of float64."""
     if lined is None:
-        return propagate(checker.program(a.name), box_in(a), None, a)
+        return propagate(programs[a.name], box_in(a), None, a)
     first = MODES["float64"]
     drawn = Relax(
         lambda _, step, x: lines(step, x, slopes(step, x, lined), lined, first),
         lambda _, step, x: opens(step, x),
     )
-    values = propagate(checker.program(first.name), box_in(first), drawn, first)
+    values = propagate(programs[first.name], box_in(first), drawn, first)
     if a is first:
         return values
     same = Relax(
         lambda i, step, x: lines(step, x, values.lines[i].slopes, lined, a),
         lambda i, *_: values.opened[i],
     )
-    return propagate(checker.program(a.name), box_in(a), same, a)
+    return propagate(programs[a.name], box_in(a), same, a)
 
 
-def _replay(checker: Checker, tensors: Tensors, lined: Tensors | None, a: Arithmetic) -> None:
+def _replay(programs: Programs, tensors: Tensors, lined: Tensors | None, a: Arithmetic) -> None:
     """Refuse recorded outputs unless the graph gives them at the centre, up to float32 noise."""
     recorded = a.numbers(tensors["outputs"].ravel().astype(np.float64))
     tolerance = REPLAY_TOLERANCE * (1 + np.abs(recorded).max())
     # Intervals first: at a point they nearly always suffice, and cost no backward pass.
-    program = checker.program(a.name)
+    program = programs[a.name]
     for given in (None, lined):
-        values = _values(checker, lambda a: point(tensors["center"], a), given, a)
+        values = _values(programs, lambda a: point(tensors["center"], a), given, a)
         at = np.arange(program.starts[-1])[program.output.at]
         real = values.at(at) if given is None else tightened(program, values, at, a)
         off = np.max(np.maximum(recorded - real.lower, real.upper - recorded))
@@ -250,27 +317,19 @@ def _replay(checker: Checker, tensors: Tensors, lined: Tensors | None, a: Arithm
     )
 
 
-def _against(label: int, classes: int) -> Callable[[range], Array]:
-    """The rows that give y[label] - y[j], for parts of all j other than the label."""
-
-    def rows_of(part: range) -> Array:
-        rows = np.zeros((len(part), classes))
-        rows[:, label] = 1
-        rows[np.arange(len(part)), [j + (j >= label) for j in part]] = -1
-        return rows
-
-    return rows_of
-
-
 # --- forms
 
 
-def _document(given: str | bytes | Mapping[str, Any], what: str) -> dict[str, Any]:
+def _document(
+    given: str | bytes | Mapping[str, Any], what: str, most: float = math.inf
+) -> dict[str, Any]:
     """A JSON object; one that is parsed already goes through text, so that both are alike."""
     try:
         text = given if isinstance(given, str | bytes) else json.dumps(given)
     except (TypeError, ValueError, RecursionError) as error:
         raise MalformedError(f"{what} is not JSON: {str(error)[:200]}") from None
+    if len(text) > most:
+        raise UnsupportedError(f"{what} is longer than {most} characters")
     return parse_json(text, what)
 
 
@@ -303,15 +362,17 @@ def _weights(name: str, arrays: Mapping[str, Array], graph: Graph) -> Array:
     return array
 
 
-def _wanted(graph: Graph, program: Program, method: str) -> dict[str, tuple[str, Shape]]:
-    """The tensors that a certificate holds: name -> dtype and shape."""
+def _wanted(
+    graph: Graph, program: Program, method: str, boxes: Shape
+) -> dict[str, tuple[str, Shape]]:
+    """The tensors that a certificate holds, for so many boxes: name -> dtype and shape."""
     wanted = {"center": ("float32", graph.shapes[graph.input])}
     wanted["outputs"] = ("float32", graph.shapes[graph.output])
     if method == "ibp":
         return wanted
     for step in program.steps:
         if isinstance(step, Relu | Max):
-            shape = graph.shapes[step.name]
+            shape = (*boxes, *graph.shapes[step.name])
             kinds = EVIDENCE[type(step)].items()
             wanted |= {f"{kind}.{step.name}": (dtype, shape) for kind, dtype in kinds}
     return wanted

@@ -81,8 +81,10 @@ def _sources(source: Read, starts: Sequence[int]) -> set[int]:
     return set((np.searchsorted(starts, hit, side="right") - 1).tolist())
 
 
-def require_affordable(program: Program, a: Arithmetic) -> None:
+def require_affordable(program: Program, a: Arithmetic, boxes: int = 1, forms: int = 0) -> None:
     """Refuse a graph of which one check, a backward pass from here and there, costs too much.
+
+    Of several boxes each is one more, and of so many forms of the outputs each is one more row.
 
     The steps are the same in every arithmetic: those of float64 tell what exact ones will cost
     before a number of them is made.
@@ -95,6 +97,7 @@ def require_affordable(program: Program, a: Arithmetic) -> None:
         rows = 2 * step.count if i in program.tightened else 0
         rows += program.output.count if i == len(program.steps) - 1 else 0
         work += rows * each * a.cost(bits) + -(-rows // program.rows_at_once) * i * OVERHEAD
+    work = boxes * (work + forms * (each + forms * program.output.count) * a.cost(bits))
     if work > a.work_limit:
         raise UnsupportedError(f"a check in {a.name} arithmetic would take {work} multiplications")
 
