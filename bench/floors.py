@@ -38,7 +38,7 @@ TRAINING = {
     "mlp64": _least(1.9), "cnn32": _least(3.0), "cnn64": _least(3.0), "color32": _least(1.0),
     "resnet32": _least(0.75), "wide16": _least(0.75), "vit32": _least(1.5), "gpt16": _least(0.95),
     "lstm32": _least(0.8), "gru32": _least(1.8), "ssm8": _least(1.6), "pinn1000": _least(2.2),
-    "mae32": _least(1.0),
+    "mae32": _least(1.0), "diffusion32": _least(1.0),
 }  # fmt: skip
 """Every workload: the time of the best peer over ours."""
 FIT = {

@@ -133,5 +133,8 @@ FAMILIES: dict[str, Family] = {
     "mae": Family(
         "masked autoencoder, 16 of 64 patches, d128 4 layers, d64 2 layers", _few(64, *_IMAGE)
     ),
+    "diffusion": Family(
+        "denoiser, U-Net of 32 and 64 channels on 28x28", _few(128, 1, 28, 28), images=True
+    ),
     "mnist": Family("784-128-128-10 with ReLU, epochs of 469 steps", _long),
 }

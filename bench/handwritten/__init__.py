@@ -2,7 +2,7 @@
 
 from functools import partial
 
-from . import cnn, heat, images, mlp, sequences, transformers
+from . import cnn, denoiser, heat, images, mlp, sequences, transformers
 
 NETWORKS = {
     "mlp": mlp.train,
@@ -18,4 +18,5 @@ NETWORKS = {
     "ssm": sequences.ssm,
     "pinn": heat.pinn,
     "mae": transformers.mae,
+    "diffusion": denoiser.diffusion,
 }

@@ -137,6 +137,11 @@ def _mae() -> Network:
     return layer, ("N", 3, 32, 32)
 
 
+def _diffusion() -> Network:
+    denoiser = models.denoising_unet(1, (32, 64))
+    return models.Diffusion(denoiser, models.linear_schedule()), ("N", 1, 28, 28)
+
+
 def _heat(model: train.View, x: Any, source: Any) -> losses.Pair:
     """The residual of the heat equation, u_t - u_xx - f, at every point (t, x)."""
     along_t, along_x = (jnp.zeros_like(x).at[:, axis].set(1) for axis in (0, 1))
@@ -153,7 +158,9 @@ def _hidden(model: train.View, x: Any, _: Any) -> losses.Pair:
     return ssl.masked_mse(*model.output) * len(x), jnp.asarray(len(x))
 
 
-LOSSES = {"pinn": train.Objective(_heat), "mae": train.Objective(_hidden)}
+LOSSES = {
+    "pinn": train.Objective(_heat), "mae": train.Objective(_hidden), "diffusion": models.denoising,
+}  # fmt: skip
 """The losses that are not cross entropy."""
 NETWORKS: dict[str, Callable[[], Network]] = {
     "mlp": _mlp,
@@ -169,6 +176,7 @@ NETWORKS: dict[str, Callable[[], Network]] = {
     "ssm": lambda: (Ssm(nn.Mamba(64), nn.Linear(64, 10)), ("N", 256, 64)),
     "pinn": lambda: (models.pinn(2, 1, 64, 3), ("N", 2)),
     "mae": _mae,
+    "diffusion": _diffusion,
 }
 
 

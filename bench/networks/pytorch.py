@@ -11,6 +11,8 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from bench.networks import denoiser
+
 
 class Layer(nn.Module):
     """A pre-norm layer of a transformer; attention in PyTorch's fused form."""
@@ -210,8 +212,9 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "ssm": Ssm,
     "pinn": _pinn,
     "mae": Mae,
+    "diffusion": denoiser.Denoiser,
 }
-LOSSES = defaultdict(lambda: _classes, pinn=_heat, mae=_hidden)
+LOSSES = defaultdict(lambda: _classes, pinn=_heat, mae=_hidden, diffusion=denoiser.missed)
 """(model, x, y) -> the loss of a batch, by kind of workload."""
-COMPILED = defaultdict(lambda: _classes, pinn=_heat_forward, mae=_hidden)
+COMPILED = LOSSES | {"pinn": _heat_forward}
 """The same for torch.compile, which does not differentiate twice."""
