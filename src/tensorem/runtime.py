@@ -17,9 +17,10 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, cast
@@ -83,9 +84,15 @@ def precision(dtypes: Iterable[str]) -> AbstractContextManager[None]:
 
 def is_tracing() -> bool:
     """Whether a transform of JAX is at work here, so that nobody knows values."""
+    return not _is_outside()()
+
+
+@cache
+def _is_outside() -> Callable[[], bool]:
+    """What JAX says of that, looked up once: each call of a model asks."""
     from jax._src.core import trace_state_clean
 
-    return not trace_state_clean()
+    return trace_state_clean
 
 
 _SCOPE = re.compile(r"@([^/()]*)")
