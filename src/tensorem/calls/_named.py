@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
@@ -12,8 +12,11 @@ _IS_NAMED: ContextVar[bool] = ContextVar("is_named", default=False)
 
 
 @contextmanager
-def named(name: str) -> Iterator[None]:
+def named(name: str | Callable[[], str]) -> Iterator[None]:
     """Put a name in front of errors raised inside whose message begins with `takes`.
+
+    Args:
+        name: The name, or what gives it once there is an error.
 
     Example:
         >>> from tensorem import rules
@@ -30,7 +33,7 @@ def named(name: str) -> Iterator[None]:
     except TensoremError as error:
         if not error.what.startswith("takes "):
             raise
-        raise error.with_notes(owner=name) from None
+        raise error.with_notes(owner=name if isinstance(name, str) else name()) from None
     finally:
         _IS_NAMED.reset(token)
 

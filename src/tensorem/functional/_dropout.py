@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +44,8 @@ def dropout(x: Array, p: float = 0.5, *, key: Array) -> Array:
         return x
     if p == 1.0:
         return jnp.zeros_like(x)
-    return _kept(x, p, jax.random.bernoulli(key, 1.0 - p, x.shape))
+    y: Array = _dropped(x, key, p, x.ndim)
+    return y
 
 
 @checked
@@ -75,9 +77,8 @@ def channel_dropout(x: Array, p: float = 0.5, *, axes: int, key: Array) -> Array
         return x
     if p == 1.0:
         return jnp.zeros_like(x)
-    lead = x.ndim - axes
-    drawn = jax.random.bernoulli(key, 1.0 - p, x.shape[:lead])
-    return _kept(x, p, broadcast(drawn, x.shape, tuple(range(lead))))
+    y: Array = _dropped(x, key, p, x.ndim - axes)
+    return y
 
 
 @checked
@@ -118,5 +119,11 @@ def _require(x: Array, key: Array) -> None:
     rand.check_key(key)
 
 
-def _kept(x: Array, p: float, kept: Array) -> Array:
-    return ops.where(kept, ops.mul(x, jnp.full_like(x, 1.0 / (1.0 - p))), jnp.zeros_like(x))
+@partial(jax.jit, static_argnums=(2, 3))  # JAX traces it once for all layers of one form
+def _dropped(x: Array, key: Array, p: float, lead: int) -> Array:
+    """One draw for the entries of all axes behind the first ones."""
+    drawn = jax.random.bernoulli(key, 1.0 - p, x.shape[:lead])
+    kept = broadcast(drawn, x.shape, tuple(range(lead)))
+    scaled = ops.mul(x, jnp.full_like(x, 1.0 / (1.0 - p)))
+    y: Array = ops.where(kept, scaled, jnp.zeros_like(x))
+    return y

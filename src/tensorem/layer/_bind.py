@@ -6,9 +6,11 @@ import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import reduce
 from typing import Any
 
 import jax
+import numpy as np
 from jax.extend.core import get_opaque_trace_state
 
 from tensorem.calls import check_call, form_of, named
@@ -79,6 +81,17 @@ class Context:
 EVALUATION = Context()
 
 
+def _folded(key: Array, *numbers: int) -> Array:
+    """The key that belongs to numbers below a key."""
+    folded: Array = _fold(key, *map(np.uint32, numbers))
+    return folded
+
+
+@jax.jit  # JAX traces it once for all keys of a pass
+def _fold(key: Array, *numbers: Array) -> Array:
+    return reduce(jax.random.fold_in, numbers, key)
+
+
 @dataclass(eq=False)
 class Frame:
     """Where a bound layer stands: the pass, its path, the layer it was bound from, its counts."""
@@ -105,8 +118,7 @@ class Frame:
     def key(self, step: Array) -> Array:
         """The key of this call: from the key of the step, the path and the call's number."""
         path = self.path.removeprefix(self.within.root)
-        key = jax.random.fold_in(step, zlib.crc32(path.encode()))
-        return jax.random.fold_in(key, self.calls - 1)
+        return _folded(step, zlib.crc32(path.encode()), self.calls - 1)
 
     def draw(self) -> Array:
         layer, step = self.layer, self.within.ctx.key
@@ -119,7 +131,7 @@ class Frame:
         self.draws += 1
         # A leaf that is a program of its own was given its key: the path is not known in there.
         key = self.within.leaf_key if self.within.leaf_key is not None else self.key(step)
-        return jax.random.fold_in(key, self.draws - 1)
+        return _folded(key, self.draws - 1)
 
     def update(self, bound: Part, values: Mapping[str, Array]) -> None:
         layer = self.layer
@@ -187,7 +199,7 @@ class Pass:
         log, layer = self.ctx.log, frame.layer
         frame.begin()
         leaf, said = is_leaf(layer), None
-        with located(layer, frame.path, log), named(layer.label()):
+        with located(layer, frame.path, log), named(layer.label):
             call = check_call(form_of(layer.forward), xs, kw, f"{type(layer).__name__}.forward")
             check_dtypes(layer, call)
         xs, kw = call.args, call.kwargs
@@ -260,7 +272,7 @@ class Pass:
 def sized(layer: Part, xs: tuple[Tree, ...]) -> Part:
     """The layer that one is for these inputs."""
     shapes = shape_tree(xs)
-    with named(layer.label()):
+    with named(layer.label):
         now = layer.sized(*shapes)
     if not isinstance(now, Part) or now.sized(*shapes) is not now:
         raise LayerError(

@@ -41,7 +41,7 @@ def ruled(
 ) -> Shape:
     """The shape that a layer gives, or the error with all that is known about it."""
     try:
-        with named(layer.label()):
+        with named(layer.label):
             shape: Shape = layer.output_shape(*shapes)
             return shape
     except ShapeError as error:
@@ -51,20 +51,23 @@ def ruled(
 @contextmanager
 def located(layer: Part, path: str, log: Log | None = None) -> Iterator[None]:
     """Add the path of a layer to errors raised inside that do not name a place yet."""
-    here = f"{place(log.root if log else 'model', path)} {layer.label()}"
     try:
         yield
     except TensoremError as error:
         if error.where:
             raise
-        raise _at(error, here, log).with_traceback(error.__traceback__) from None
+        raise _at(error, _here(layer, path, log), log).with_traceback(error.__traceback__) from None
     except Exception as error:
         ours = in_our_words(error, f"The forward of {layer.label()}", LayerError)
         if ours is not None:
-            raise _at(ours, here, log) from error
+            raise _at(ours, _here(layer, path, log), log) from error
         if not hasattr(error, "__notes__"):  # the innermost layer says it
-            error.add_note(f"in {here}")
+            error.add_note(f"in {_here(layer, path, log)}")
         raise
+
+
+def _here(layer: Part, path: str, log: Log | None) -> str:
+    return f"{place(log.root if log else 'model', path)} {layer.label()}"
 
 
 def _at(error: TensoremError, here: str, log: Log | None) -> TensoremError:
@@ -115,8 +118,9 @@ def check_dtypes(layer: Part, call: BoundArguments) -> None:
     for name, value in call.arguments.items():
         word = layer.takes.get(name, "any") if isinstance(layer.takes, Mapping) else layer.takes
         if _WORDS[word] is not None and value is not None:
-            which = f"{name} as " if isinstance(layer.takes, Mapping) else ""
-            _check_dtype(f"{layer.label()} takes {which}", word, value)
+            _check_dtype(
+                f"takes {name} as " if isinstance(layer.takes, Mapping) else "takes ", word, value
+            )
 
 
 def _check_dtype(takes: str, word: str, value: Tree) -> None:
