@@ -15,7 +15,6 @@ from jax.tree_util import keystr, tree_flatten_with_path
 from numpy.typing import NDArray
 
 from tensorem import autograd
-from tensorem.autograd._given import to_floats
 from tensorem.calls import among, called
 from tensorem.domains import Rational
 from tensorem.dtypes import as_numbers, is_floating
@@ -129,7 +128,7 @@ class _Line:
     """A function of trees as one of a vector: its floats one after another, its outputs too."""
 
     def __init__(self, f: Callable[..., Any], xs: tuple[Any, ...]) -> None:
-        self._f = to_floats("gradcheck", f)
+        self._f = autograd.to_floats("gradcheck", f)
         pairs, self._tree = tree_flatten_with_path(xs)
         self._arrays = [as_numbers(x) for _, x in pairs]
         floats = {i: x for i, x in enumerate(self._arrays) if is_floating(x.dtype)}

@@ -86,6 +86,14 @@ def test_the_root_says_what_to_write() -> None:
         _ = tm.nnn  # type: ignore[attr-defined]
 
 
+def test_an_import_says_what_to_write() -> None:
+    words = "cannot import name 'CrossEntropyLoss' from 'tensorem.nn'; losses are functions"
+    with pytest.raises(ImportError, match=words):
+        exec("from tensorem.nn import CrossEntropyLoss")
+    with pytest.raises(ImportError, match="cannot import name 'no_grad' from 'tensorem'; nothing"):
+        exec("from tensorem import no_grad")
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_is_an_ordinary_module_else(room: str) -> None:
     module = getattr(tm, room)

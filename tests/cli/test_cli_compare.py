@@ -68,6 +68,23 @@ def test_one_changed_bit_is_found(root: Path, tmp_path: Path, capsys: Capture) -
     assert 0 < tensor["largest"] < 1e-6
 
 
+def test_of_arrays_of_other_shapes_the_shapes_are_told(
+    root: Path, tmp_path: Path, capsys: Capture
+) -> None:
+    copy = Path(shutil.copytree(root / "a", tmp_path / "copy"))
+    arrays, texts = read_arrays(RunFiles(copy).state)
+    weight, bias = arrays["params.weight"], arrays.pop("params.bias")
+    arrays["params.weight"] = weight[:, 1:].copy()
+    RunFiles(copy).state.write_bytes(pack(arrays, texts))
+    assert main(["diff", str(root / "a"), str(copy)]) == 1
+    told = capsys.readouterr().out
+    assert "(3, 4) and (3, 3)" in told and "(3,) and none" in told and "nan" not in told
+    assert main(["diff", str(root / "a"), str(copy), "--json"]) == 1
+    first, second = json.loads(capsys.readouterr().out)["tensors"]
+    assert (first["entries"], first["largest"], first["shapes"]) == (3, None, [[3], None])
+    assert second["shapes"] == [[3, 4], [3, 3]] and bias.shape == (3,)
+
+
 def test_what_is_no_run_is_refused(root: Path, tmp_path: Path, capsys: Capture) -> None:
     assert main(["diff", str(root / "a"), str(tmp_path)]) == 2
     assert "config.json cannot be read" in capsys.readouterr().err

@@ -292,11 +292,11 @@ def test_show_prints_what_there_is_also_where_its_page_cannot_be_written(
 
 
 def test_json_has_null_for_what_is_not_finite(run: Path, capsys: Capture) -> None:
-    (run / "log.jsonl").write_text('{"epoch": 1, "loss": NaN, "val_loss": null}\n')
+    (run / "log.jsonl").write_text('{"step": 4, "epoch": 1, "loss": NaN, "val_loss": null}\n')
     assert main(["show", str(run)]) == 0
     assert re.search(r"1 +nan +-\n", capsys.readouterr().out)
     found = said(capsys, "show", str(run))
-    assert found["history"] == [{"epoch": 1, "loss": None, "val_loss": None}]
+    assert found["history"] == [{"step": 4, "epoch": 1, "loss": None, "val_loss": None}]
 
 
 def test_show_says_so_where_no_epoch_is_recorded(run: Path, capsys: Capture) -> None:

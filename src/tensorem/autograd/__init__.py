@@ -14,6 +14,7 @@ from ._functions import value_and_grad as value_and_grad
 from ._functions import vjp as vjp
 from ._functions import vmap as vmap
 from ._given import Fn as Fn
+from ._given import to_floats as to_floats
 from ._models import OutputLoss as OutputLoss
 from ._models import Params as Params
 from ._models import ValueAndGrads as ValueAndGrads
@@ -62,6 +63,7 @@ __all__ = [
     "linear_params",
     "per_example_grad_norms",
     "per_example_grads",
+    "to_floats",
     "value_and_grad",
     "value_and_grad_params",
     "value_and_grad_target",

@@ -120,11 +120,17 @@ def to_floats(name: str, f: Fn, has_aux: bool = False) -> Fn:
     """The function f; an error of JAX in it is ours, and its value holds floats.
 
     Args:
+        name: Who asks, for the error.
         has_aux: Whether f gives (value, something else).
 
     Raises:
         ArgumentError: From the result: f is no pure function of arrays, or gives no such pair.
         DTypeError: From the result: f gives something else than floats.
+
+    Example:
+        >>> to_floats("slope", jnp.argmax)(jnp.ones(2))
+        Traceback (most recent call last):
+        tensorem.errors.DTypeError: slope takes a function that gives floats, got one to int32.
     """
 
     def check(value: Tree) -> None:

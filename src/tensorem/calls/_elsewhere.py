@@ -8,6 +8,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
+from opcode import opmap
+from types import FrameType
 from typing import Any
 
 # Loss -> what PyTorch calls its class, and its function.
@@ -222,6 +224,7 @@ def elsewhere(module: str) -> Callable[[str], Any]:
 
     Raises:
         AttributeError: From the result, always: the module has no such name.
+        ImportError: In its place, where an import asks.
 
     Example:
         >>> from tensorem import nn
@@ -233,11 +236,21 @@ functions: losses.cross_entropy
 
     def missing(name: str) -> Any:
         words = "" if name.startswith("_") else _words(module, name)
+        if _is_import(sys._getframe(1)):
+            what = f"cannot import name {name!r} from {module!r}"
+            raise ImportError("; ".join(filter(None, (what, words))), name=module)
         what = f"module {module!r} has no attribute {name!r}"
         # With a name too, Python would add a guess of its own.
         raise AttributeError("; ".join(filter(None, (what, words))), obj=sys.modules[module])
 
     return missing
+
+
+def _is_import(caller: FrameType) -> bool:
+    """Whether `from module import name` asks: Python says nothing of an AttributeError there."""
+    while caller.f_code.co_name == "__getattr__" and caller.f_back:
+        caller = caller.f_back
+    return caller.f_code.co_code[caller.f_lasti] == opmap["IMPORT_FROM"]
 
 
 def _words(module: str, name: str) -> str:

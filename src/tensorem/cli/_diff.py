@@ -50,8 +50,8 @@ def _print(found: Difference) -> None:
     else:
         _entries(f"log, first in step {found.step}", found.row)
     if found.tensors:
-        rows = [(t.name, t.entries, f"{t.largest:.3g}") for t in found.tensors[:MOST]]
-        show(table(("tensor", "entries", "largest"), rows, numbers=2))
+        rows = [(t.name, t.entries, t.told()) for t in found.tensors[:MOST]]
+        show(table(("tensor", "entries", "apart by"), rows, numbers=2))
         print(f"{len(found.tensors)} tensors differ")
     else:
         print("checkpoint: the same bits")

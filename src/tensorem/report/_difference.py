@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -13,8 +14,11 @@ import numpy as np
 from tensorem import train
 from tensorem.disk import RunFiles, is_file, raw, read_arrays
 from tensorem.errors import FileError
+from tensorem.shapes import format_shape
 
 Json = dict[str, Any]
+Array = np.ndarray[Any, Any]
+Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -37,12 +41,20 @@ class Tensor:
     Args:
         name: Its name in the checkpoint, such as "params.0.weight".
         entries: How many of its numbers differ; all where the shapes do.
-        largest: The largest distance between two of them; NaN where that is no number.
+        largest: The largest distance between two of them; None where that is no number.
+        shapes: What shape each run has of it, where these differ; None for one that has none.
     """
 
     name: str
     entries: int
-    largest: float
+    largest: float | None
+    shapes: tuple[Shape | None, Shape | None] | None = None
+
+    def told(self) -> str:
+        """How far it lies apart, or the two shapes."""
+        if self.shapes is None:
+            return "no number" if self.largest is None else f"{self.largest:.3g}"
+        return " and ".join("none" if s is None else format_shape(s) for s in self.shapes)
 
 
 @dataclass(frozen=True)
@@ -119,7 +131,7 @@ def _entries(first: Mapping[str, Any], second: Mapping[str, Any]) -> tuple[Entry
     return tuple(pair for pair in pairs if pair.first != pair.second)
 
 
-def _arrays(files: RunFiles) -> dict[str, np.ndarray[Any, Any]]:
+def _arrays(files: RunFiles) -> dict[str, Array]:
     """Those of the last checkpoint, or else of the model."""
     found = [file for file in (files.state, files.weights) if is_file(file)]
     if not found:
@@ -130,12 +142,9 @@ def _arrays(files: RunFiles) -> dict[str, np.ndarray[Any, Any]]:
     return read_arrays(found[0])[0]
 
 
-def _tensors(
-    first: Mapping[str, np.ndarray[Any, Any]], second: Mapping[str, np.ndarray[Any, Any]]
-) -> tuple[Tensor, ...]:
-    empty = np.zeros(0)
+def _tensors(first: Mapping[str, Array], second: Mapping[str, Array]) -> tuple[Tensor, ...]:
     names = sorted(first.keys() | second.keys(), key=lambda name: (not _is_weight(name), name))
-    pairs = ((name, first.get(name, empty), second.get(name, empty)) for name in names)
+    pairs = ((name, first.get(name), second.get(name)) for name in names)
     return tuple(_tensor(name, a, b) for name, a, b in pairs if not _equal(a, b))
 
 
@@ -143,15 +152,21 @@ def _is_weight(name: str) -> bool:
     return name.startswith("params")
 
 
-def _equal(a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> bool:
+def _equal(a: Array | None, b: Array | None) -> bool:
     """Bit for bit: NaN is itself, and -0 is not 0."""
+    if a is None or b is None:
+        return False
     return a.dtype == b.dtype and a.shape == b.shape and raw(a) == raw(b)
 
 
-def _tensor(name: str, a: np.ndarray[Any, Any], b: np.ndarray[Any, Any]) -> Tensor:
-    if a.shape != b.shape:
-        return Tensor(name, max(a.size, b.size), float("nan"))
+def _tensor(name: str, a: Array | None, b: Array | None) -> Tensor:
+    if a is None or b is None or a.shape != b.shape:
+        shapes = tuple(None if x is None else x.shape for x in (a, b))
+        sizes = (x.size for x in (a, b) if x is not None)
+        return Tensor(name, max(sizes), None, (shapes[0], shapes[1]))
     with np.errstate(invalid="ignore"):
         gaps = np.abs(a.astype(np.float64) - b.astype(np.float64))
     bits = [x.reshape(-1).view(f"V{x.dtype.itemsize}") for x in map(np.ascontiguousarray, (a, b))]
-    return Tensor(name, int(np.count_nonzero(bits[0] != bits[1])), float(gaps.max(initial=0)))
+    largest = float(gaps.max(initial=0))
+    differ = int(np.count_nonzero(bits[0] != bits[1]))
+    return Tensor(name, differ, largest if math.isfinite(largest) else None)

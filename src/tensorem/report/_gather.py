@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorem import disk, nn
+from tensorem import disk, nn, train
 from tensorem.data import Columns
 from tensorem.disk import RunFiles, exists
 from tensorem.errors import CertificateError, FileError
@@ -103,7 +103,9 @@ def gather(run: Path) -> Facts:
         FileError: One of its files is malformed.
         CertificateError: A certificate is.
     """
-    files, proved, rows = RunFiles(run), _proved(RunFiles(run)), _rows(RunFiles(run).log)
+    files, proved = RunFiles(run), _proved(RunFiles(run))
+    logged = train.read_rows(files.log) if exists(files.log) else []
+    rows = [_numbers(row, files.log) for row in logged]
     hashed = (files.weights, files.graph, files.config, files.log)
     return Facts(
         run=run,
@@ -223,18 +225,6 @@ def _numbers(row: Json, path: Path) -> Json:
         if not (value is None or type(value) in (int, float)):
             raise FileError(f"{path} takes numbers, got {value!r} for {name}.")
     return row
-
-
-def _rows(path: Path) -> tuple[Json, ...]:
-    """The rows of a log; a last line without its end was never written whole."""
-    if not exists(path):
-        return ()
-    lines = disk.read_whole(path).split(b"\n")[:-1]
-    try:
-        rows = [disk.parse_json(line) for line in lines]
-        return tuple(_numbers(row, path) for row in rows)
-    except (ValueError, TypeError, AttributeError) as error:
-        raise FileError(f"{path} takes a JSON object a line.", because=str(error)) from None
 
 
 def _sha256(path: Path) -> str:
