@@ -14,7 +14,7 @@ import pytest
 import tensorem as tm
 from close import assert_close
 from tensorem import adapters, data, disk, nn, optim, train
-from tensorem.adapters import IA3, DoRA, LoRA
+from tensorem.adapters import IA3, DoRA, LoRA, Prefix
 from tensorem.errors import ArgumentError, FileError, LayerError, PathError, ShapeError
 
 MLP = nn.Sequential(nn.Linear(4, 8), nn.ReLU(), nn.Linear(8, 3))
@@ -263,9 +263,80 @@ def test_what_is_refused() -> None:
         lambda: LoRA(1, 1.0, dropout=1.0),
         lambda: DoRA(0, 1.0),
         lambda: IA3(2),
+        lambda: Prefix(0),
     ):
         with pytest.raises(ArgumentError, match=" takes "):
             made()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_what_merging_rounds_is_bounded_and_printed(dtype: str) -> None:
+    plain = nn.build(nn.Linear(64, 16), tm.Spec(("N", 64), dtype))
+    model = adapters.add(plain, "*", LoRA(8, 5.0), "fr")
+    model = adapters.add(model, "*", LoRA(2, 3.0), "de")
+    model = adapters.use(rounded(drawn(model, 1.0), dtype), {"fr": 0.3, "de": 1.0})
+    found = adapters.difference(model)
+    (name, (kind, apart, bound)), *none = found.rows.items()
+    assert (name, kind, none) == ("weight", dtype, [])
+    assert bound is not None and 0 < apart <= bound < 1e4 * apart
+    assert f"{apart:.1e}" in str(found) and f"{bound:.1e}" in str(found)
+    other = adapters.difference(adapters.add(plain, "*", IA3()))
+    assert other.rows["weight"][2] is None and "not stated" in str(other)
+
+
+def rounded(model: nn.Model, dtype: str) -> nn.Model:
+    return model.replace(params={n: a.astype(dtype) for n, a in model.params.items()})
+
+
+def test_a_prefix_is_keys_and_values_that_every_query_sees(tmp_path: Path) -> None:
+    torch = pytest.importorskip("torch")
+    plain = nn.build(nn.MultiheadAttention(8, 2), ("N", 3, 8))
+    model = adapters.add(plain, "*", Prefix(1), "one")
+    x = np.random.default_rng(3).normal(size=(2, 3, 8)).astype(np.float32)
+    net = torch.nn.MultiheadAttention(8, 2, add_bias_kv=True, batch_first=True)  # one, at the end
+    state = {n: torch.tensor(np.asarray(a)) for n, a in plain.params.items()}
+    k, v = (torch.tensor(np.asarray(model.params[f"adapters.one.prefix.{n}"]))[None]
+            for n in ("key", "value"))  # fmt: skip
+    net.load_state_dict({**state, "bias_k": k, "bias_v": v})
+    expected = net(*[torch.tensor(x)] * 3)[0].detach().numpy()
+    assert_close(model(x), expected, rtol=1e-4, atol=1e-6)
+    trained = set(model.params) - model.frozen
+    assert trained == {"adapters.one.prefix.key", "adapters.one.prefix.value"}
+    assert_close(adapters.use(model, {})(x), plain(x))
+    again = adapters.load(plain, adapters.save(model, tmp_path / "a.safetensors", "one"), "one")
+    assert (again(x) == model(x)).all()
+    with pytest.raises(ArgumentError, match="merge takes adapters of weights, got a prefix"):
+        adapters.merge(model)
+    both = adapters.add(model, "*", Prefix(2), "two")
+    joined = adapters.use(both, {"two": 1.0, "one": 0.5})
+    values = [np.asarray(joined.params[f"adapters.{n}.prefix.value"]) for n in ("two", "one")]
+    keys = [np.asarray(joined.params[f"adapters.{n}.prefix.key"]) for n in ("two", "one")]
+    prefix = tuple(jnp.concatenate(p) for p in (keys, [values[0], values[1] / 2]))
+    found, _ = plain.layer.call((plain.params, {}), jnp.asarray(x), prefix=prefix)
+    assert_close(joined(x), found)
+
+
+def test_a_causal_model_with_a_prefix_sees_no_later_token_and_writes_with_its_cache() -> None:
+    layer = nn.TransformerEncoderLayer(8, 2, 8, dropout=0.0)
+    model = adapters.add(nn.build(Causal(layer), ("N", 5, 8)), "*.self_attn", Prefix(3))
+    x = np.random.default_rng(4).normal(size=(2, 5, 8)).astype(np.float32)
+    mask = np.array([[True] * 5, [True] * 4 + [False]])
+    assert_close(model(x)[:, :2], model(np.where(np.arange(5)[:, None] < 2, x, 9.0))[:, :2])
+    told: Any = model.layer
+    cache, found = layer.init_cache(2, 5), []
+    for part in (x[:, :3], x[:, 3:]):
+        (y, cache), _ = told.call((model.params, {}), jnp.asarray(part), cache=cache)
+        found.append(y)
+    assert_close(np.concatenate(found, 1), model(x), rtol=1e-4, atol=1e-5)
+    masked, _ = told.call((model.params, {}), jnp.asarray(x), mask=jnp.asarray(~mask))
+    assert_close(masked[0], model(x)[0], rtol=1e-4, atol=1e-6)
+
+
+class Causal(nn.Layer):
+    inner: nn.TransformerEncoderLayer
+
+    def forward(self, x: Any, cache: Any = None, mask: Any = None) -> Any:
+        return self.inner(x, src_key_padding_mask=mask, is_causal=True, cache=cache)
 
 
 def test_the_pages_formulas() -> None:

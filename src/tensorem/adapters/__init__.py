@@ -1,4 +1,4 @@
-"""A few trained numbers beside a model that stays as it is: LoRA, DoRA and (IA)3."""
+"""A few trained numbers beside a model that stays as it is: LoRA, DoRA, (IA)3, prefixes."""
 
 from ._adapted import Adapted as Adapted
 from ._file import load as load
@@ -10,6 +10,9 @@ from ._formula import linear as linear
 from ._kinds import IA3 as IA3
 from ._kinds import DoRA as DoRA
 from ._kinds import LoRA as LoRA
+from ._kinds import Prefix as Prefix
+from ._merge import Difference as Difference
+from ._merge import difference as difference
 from ._merge import merge as merge
 from ._merge import unmerge as unmerge
 from ._models import add as add
@@ -19,12 +22,15 @@ from ._models import use as use
 
 __all__ = [
     "Adapted",
+    "Difference",
     "DoRA",
     "IA3",
     "LoRA",
     "Params",
+    "Prefix",
     "add",
     "delta",
+    "difference",
     "effective_weight",
     "factors",
     "linear",

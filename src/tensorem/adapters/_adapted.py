@@ -13,6 +13,8 @@ from tensorem import functional as F
 from tensorem import nn
 from tensorem.layer import Around
 
+from ._kinds import Prefix
+
 Array = jax.Array
 Change = Callable[[Array], Array]
 """A weight -> what is added to it."""
@@ -29,6 +31,10 @@ _KINDS = (
     nn.OneHotEmbedding,
     nn.EmbeddingBag,
 )
+
+
+PREFIX = "prefix"
+"""The name of what stands in front of the keys and values of an attention."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +59,20 @@ def targets(layer: Any) -> dict[str, Target]:
     whole = {n: Target(n, 0, shape) for n, shape in shapes.items() if n.endswith("weight")}
     packed = whole.pop("in_proj_weight", None)
     return {**({} if packed is None else _projections(packed, layer)), **whole}
+
+
+def places(layer: Any, kind: Any) -> dict[str, Target]:
+    """What of a layer itself an adapter of a kind can change: weights, or what is in front of keys.
+
+    Example:
+        >>> from tensorem.adapters import Prefix
+        >>> places(nn.MultiheadAttention(8, 2, num_kv_heads=1), Prefix(3))
+        {'prefix': Target(array='prefix', start=0, shape=(4,))}
+    """
+    if not isinstance(kind, Prefix):
+        return targets(layer)
+    found = targets(layer).get("k_proj_weight")
+    return {} if found is None else {PREFIX: Target(PREFIX, 0, found.shape[:1])}
 
 
 def _projections(packed: Target, layer: Any) -> dict[str, Target]:
@@ -92,6 +112,8 @@ class Adapted(Around):
         for array in told.arrays():
             if changes := told.changes(array, lambda adapter, name: self.adapters[adapter][name]):
                 nn.adjust(self.layer, array, partial(changed, changes=changes))
+        if given := [(a, f) for a, f in told.factors.items() if PREFIX in told.adapters[a]]:
+            kw["prefix"] = _joined([(self.adapters[a][PREFIX](), f) for a, f in given])
         return self.layer(*xs, **kw)
 
     def arrays(self) -> list[str]:
@@ -115,6 +137,13 @@ class Adapted(Around):
 
     def label(self) -> str:
         return f"Adapted {self.layer.label()}"
+
+
+def _joined(prefixes: list[tuple[tuple[Array, Array], float]]) -> tuple[Array, Array]:
+    """Prefixes side by side, each with its values times a factor."""
+    keys = [key for (key, _), _ in prefixes]
+    values = [value if factor == 1 else F.mul(value, factor) for (_, value), factor in prefixes]
+    return F.cat(keys), F.cat(values)
 
 
 def changed(weight: Array, changes: Iterable[tuple[Target, float, Change]]) -> Array:

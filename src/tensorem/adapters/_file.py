@@ -13,11 +13,11 @@ from tensorem import disk, nn
 from tensorem.errors import FileError, PathError, TensoremError
 from tensorem.layer import join, near, walk
 
-from ._adapted import Adapted, targets
-from ._kinds import IA3, Delta, DoRA, LoRA
+from ._adapted import Adapted, places
+from ._kinds import IA3, DoRA, Kind, LoRA, Prefix
 from ._models import Chosen, adapted, parameters, require, with_adapter
 
-_KINDS: dict[str, type[Delta]] = {"LoRA": LoRA, "DoRA": DoRA, "IA3": IA3}
+_KINDS: dict[str, type[Kind]] = {"LoRA": LoRA, "DoRA": DoRA, "IA3": IA3, "Prefix": Prefix}
 
 
 def save(model: nn.Model, file: str | Path, name: str = "default") -> Path:
@@ -72,7 +72,7 @@ def _described(delta: nn.Layer) -> dict[str, Any]:
     return {"kind": type(delta).__name__, **arguments}
 
 
-def _parts(texts: dict[str, str], path: Path) -> dict[str, Delta]:
+def _parts(texts: dict[str, str], path: Path) -> dict[str, Kind]:
     """Weight -> the part of the adapter there."""
     try:
         said = json.loads(texts["adapter"])
@@ -81,7 +81,7 @@ def _parts(texts: dict[str, str], path: Path) -> dict[str, Delta]:
         raise _malformed(path, f"{type(error).__name__}: {error}") from None
 
 
-def _part(kind: str, **arguments: Any) -> Delta:
+def _part(kind: str, **arguments: Any) -> Kind:
     shape = tuple(arguments.pop("shape"))
     return _KINDS[kind](**arguments, shape=shape)
 
@@ -94,19 +94,20 @@ def _malformed(path: Path, because: str) -> FileError:
     )
 
 
-def _chosen(model: nn.Model, parts: dict[str, Delta]) -> Chosen:
+def _chosen(model: nn.Model, parts: dict[str, Kind]) -> Chosen:
     """The same parts by layer, each of a weight that is there."""
     found: Chosen = {}
-    places = {
-        join(path, weight): (path, weight)
-        for path, part in walk(model.layer)
-        if not isinstance(part, Adapted)
-        for weight in targets(part)
+    layers = [(p, part) for p, part in walk(model.layer) if not isinstance(part, Adapted)]
+    there = {
+        join(path, place): (path, place)
+        for kind in {isinstance(delta, Prefix): delta for delta in parts.values()}.values()
+        for path, part in layers
+        for place in places(part, kind)
     }
     for name, delta in parts.items():
-        if name not in places:
-            help = near(name, list(places))
+        if name not in there:
+            help = near(name, list(there))
             raise PathError(f"load takes an adapter of {name}, the model has none.", help=help)
-        path, weight = places[name]
+        path, weight = there[name]
         found.setdefault(path, {})[weight] = delta
     return found

@@ -147,6 +147,50 @@ class IA3(Delta):
         return F.mul(F.sub(F.reshape(self.l, one), 1.0), weight)
 
 
+class Prefix(nn.Layer):
+    """Keys and values of an attention that stand in front of all others, to be trained.
+
+    It is no change of a weight, so it is not merged, and it counts from the start. A factor scales
+    its values; several stand side by side.
+
+    Args:
+        length: How many keys there are.
+        shape: The width of keys and values, all heads together.
+
+    Raises:
+        ArgumentError: length is below 1.
+
+    Example:
+        >>> Prefix(10)
+        Prefix(10)
+
+    Source:
+        Li and Liang 2021, section 4, without the perceptron that makes the prefix in training.
+    """
+
+    length: int
+    shape: tuple[int, ...] | None = field(default=None, kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        integer("length", self.length, 1)
+
+    def parameters(self) -> Mapping[str, nn.Parameter | None]:
+        if self.shape is None:
+            return {}
+        start = nn.Parameter((self.length, *self.shape), init.normal(0, 0.02))
+        return {"key": start, "value": start}
+
+    def output_shape(self) -> Any:
+        return ((self.length, *(self.shape or ())),) * 2
+
+    def forward(self) -> tuple[Array, Array]:
+        return self.__dict__["key"], self.__dict__["value"]  # `key` is a method of layers
+
+
+Kind = Delta | Prefix
+
+
 def _by_row(x: Array, weight: Array) -> Array:
     return F.reshape(x, (-1, *(1,) * (weight.ndim - 1)))
 

@@ -12,8 +12,8 @@ from tensorem.calls import named, number
 from tensorem.errors import ArgumentError, PathError
 from tensorem.layer import declarations, join, near, rebuilt, walk
 
-from ._adapted import Adapted, targets
-from ._kinds import Delta
+from ._adapted import Adapted, places, targets
+from ._kinds import Delta, Kind, Prefix
 
 Chosen = dict[str, dict[str, nn.Layer]]
 """Path of a layer -> name of a weight -> the adapter that it gets."""
@@ -22,14 +22,14 @@ Chosen = dict[str, dict[str, nn.Layer]]
 def add(
     model: nn.Model,
     patterns: str | tuple[str, ...],
-    kind: Delta,
+    kind: Kind,
     name: str = "default",
     seed: int = 0,
 ) -> nn.Model:
     """The model with an adapter, which alone is trained; it computes what it did before.
 
-    The other parameters are frozen, but for adapters that were there. An adapter that is added is
-    on, beside those that are on.
+    Only a `Prefix` counts from the start. The other parameters are frozen, but for adapters that
+    were there. An adapter that is added is on, beside those that are on.
 
     Args:
         patterns: Which weights get one, with * and ? as in `model.freeze`: paths of layers
@@ -51,12 +51,12 @@ def add(
         >>> [name for name in model.params if name not in model.frozen]
         ['0.adapters.default.weight.A', '0.adapters.default.weight.B']
     """
-    if not isinstance(kind, Delta):
+    if not isinstance(kind, Delta | Prefix):
         raise ArgumentError(f"add takes a kind such as LoRA(8, 16.0), got {kind!r}.")
     shapes = {
         join(path, weight): (path, weight, target.shape)
         for path, part in _candidates(model.layer)
-        for weight, target in targets(part).items()
+        for weight, target in places(part, kind).items()
     }
     chosen: Chosen = {}
     for found in _matched(patterns, list(shapes)):

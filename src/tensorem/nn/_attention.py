@@ -8,6 +8,7 @@ from dataclasses import field
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 
 from tensorem import functional as F
 from tensorem import rules
@@ -29,7 +30,8 @@ class MultiheadAttention(Layer):
 
     Masks have PyTorch's names and meaning: True in key_padding_mask and attn_mask forbids. In ours,
     may_attend, True allows. All that are given hold together, and a query that may attend to no key
-    gets 0 (before the last bias).
+    gets 0 (before the last bias). `prefix=(keys, values)`, each (P, num_kv_heads * head_dim), is in
+    front of all keys and values as it stands, and every query may attend to it.
 
     Shapes:
         query (*batch, L, embed_dim), key (*batch, S, kdim), value (*batch, S, vdim)
@@ -200,6 +202,7 @@ class MultiheadAttention(Layer):
         *,
         may_attend: Array | None = None,
         cache: Cache | None = None,
+        prefix: tuple[Array, Array] | None = None,
     ) -> Any:
         with named(self.label()):
             start = 0 if cache is None else position(cache, key)
@@ -210,6 +213,9 @@ class MultiheadAttention(Layer):
                 k, v = cache["key"], cache["value"]
             k, v = (F.repeat_interleave(x, self.num_heads // self._kv_heads, -3) for x in (k, v))
             allowed = combined(query, k, key_padding_mask, attn_mask, may_attend)
+            if prefix is not None:  # they stand before every query
+                k, v, allowed = self._led(prefix, k, v, allowed)
+                start = start + prefix[0].shape[0]
         weights = self._weights(q, k, allowed, is_causal or cache is not None, start)
         y = self._joined(F.matmul(self._dropped(weights), v))
         if cache is not None:
@@ -217,6 +223,21 @@ class MultiheadAttention(Layer):
         shown = F.mean(weights, dim=-3) if average_attn_weights else weights
         given = (y, *([shown] if need_weights else []), *([] if cache is None else [cache]))
         return given if len(given) > 1 else y
+
+    def _led(
+        self, prefix: tuple[Array, Array], k: Array, v: Array, allowed: Array | None
+    ) -> tuple[Array, Array, Array | None]:
+        """Keys and values with others in front, to which every query may attend."""
+        groups = self.num_heads // self._kv_heads
+        heads = [F.repeat_interleave(self._heads(x), groups, -3) for x in prefix]
+        all_k, all_v = (
+            F.cat([jnp.broadcast_to(first, (*rest.shape[:-3], *first.shape)), rest], -2)
+            for first, rest in zip(heads, (k, v), strict=True)
+        )
+        if allowed is not None:
+            free = jnp.full((*allowed.shape[:-1], prefix[0].shape[0]), allowed.dtype == bool)
+            allowed = F.cat([free.astype(allowed.dtype), allowed], -1)
+        return all_k, all_v, allowed
 
     def _projected(self, query: Array, key: Array | None, value: Array | None) -> list[Array]:
         """Queries, keys and values of all heads; of one input they are one product."""
