@@ -9,7 +9,8 @@ import jax
 import numpy as np
 import pytest
 
-from tensorem import nn, ops
+from tensorem import Spec, nn, ops
+from tensorem import functional as F
 from tensorem import onnx as ours
 from tensorem.errors import FileError, MeaningError
 from tensorem.graph import Graph, capture, graph_of, to_jax
@@ -91,6 +92,13 @@ def test_what_is_spelt_out_is_exact_near_0(name: str, tmp_path: Path) -> None:
     x = np.array([1e-12, -1e-7, 1e-3, 0, 30, -0.5], np.float32)
     [got] = runtime.InferenceSession(path).run(None, {"x0": x})
     np.testing.assert_allclose(got, getattr(np, name)(x.astype(float)), rtol=5e-7)
+
+
+def test_a_whole_sort_is_written_of_a_named_size_too(tmp_path: Path) -> None:
+    graph = capture(lambda x: F.argsort(x, 1), Spec(("N", "T"), "float32"))
+    ours.export(graph, path := tmp_path / "sort.onnx")
+    for sizes in ((2, 5), (3, 1)):
+        _agree(graph, path, *sizes)
 
 
 def test_what_onnx_lacks_is_named(tmp_path: Path) -> None:

@@ -45,6 +45,7 @@ SMALL: dict[str, tuple[nn.Layer, Any]] = {
     "mamba_lm": (models.mamba_lm(11, 8, 1), TOKENS),
     "autoencoder": (models.autoencoder(8, 6, 2), (2, 8)),
     "vae": (models.vae(8, 6, 2), (2, 8)),
+    "mae": (models.mae(1, 4, 2, (8, 1, 2)), (2, 1, 4, 4)),
     "vq_vae": (models.vq_vae(8, 6, 3, 2, 5), (2, 8)),
     "generator": (models.generator(2, 6, 8), (2, 2)),
     "discriminator": (models.discriminator(8, 6), (2, 8)),

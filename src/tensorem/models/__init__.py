@@ -22,6 +22,10 @@ from ._gpt import GPT as GPT
 from ._gpt import SIZES as SIZES
 from ._gpt import gpt2 as gpt2
 from ._lenet import lenet as lenet
+from ._mae import MAE as MAE
+from ._mae import MAEFeatures as MAEFeatures
+from ._mae import mae as mae
+from ._mae import mae_objective as mae_objective
 from ._mamba import StateSpaceLM as StateSpaceLM
 from ._mamba import mamba_lm as mamba_lm
 from ._mixer import mlp_mixer as mlp_mixer
@@ -72,6 +76,8 @@ __all__ = [
     "GPT",
     "GPT2_NAMES",
     "GraphConvolution",
+    "MAE",
+    "MAEFeatures",
     "MeanPooled",
     "RecurrentLM",
     "ResNet",
@@ -105,6 +111,8 @@ __all__ = [
     "linear_schedule",
     "load_bert",
     "load_gpt2",
+    "mae",
+    "mae_objective",
     "mamba_lm",
     "mlp",
     "mlp_mixer",

@@ -53,6 +53,12 @@ def ddim(
         ArgumentError: A number is out of range, or clip is no pair that rises.
         ShapeError: The model was built for examples with a named size.
 
+    Example:
+        >>> from tensorem import models
+        >>> layer = Diffusion(models.denoising_mlp(2, 8), models.linear_schedule(20))
+        >>> ddim(nn.build(layer, ("N", 2)), 3, steps=5, clip=(-1.0, 1.0)).shape
+        (3, 2)
+
     Source:
         Song et al. 2021 (DDIM), equations 12 and 16.
     """
@@ -89,6 +95,12 @@ def ddpm(
         LayerError: As `ddim`.
         ArgumentError: As `ddim`.
         ShapeError: As `ddim`.
+
+    Example:
+        >>> from tensorem import models
+        >>> layer = Diffusion(models.denoising_mlp(2, 8), models.linear_schedule(20))
+        >>> ddpm(nn.build(layer, ("N", 2)), 3).shape
+        (3, 2)
 
     Source:
         Ho et al. 2020, algorithm 2.

@@ -218,6 +218,13 @@ def translate(
         ArgumentError: A number is out of range.
         DataError: A token of the source is outside of the vocabulary.
 
+    Example:
+        >>> from tensorem import Spec
+        >>> inputs = Spec(("N", "S"), "int32"), Spec(("N", "T"), "int32")
+        >>> model = nn.build(seq2seq((11, 7), 4, 8, "luong"), inputs)
+        >>> [len(target) <= 5 for target in translate(model, [[3, 1, 4], [1, 5, 9]], 0, 1, most=5)]
+        [True, True]
+
     Source:
         Sutskever et al. 2014, section 3.2, with a beam of one.
     """

@@ -265,9 +265,9 @@ def _cumsum(w: Writer, node: Node) -> None:
 
 def _sorted(w: Writer, node: Node, values: str, places: str) -> None:
     """The first few in order, and where they stood."""
-    a = node.attrs
-    inputs = [node.inputs[0], w.constant([a["count"]])]
-    w.node("TopK", inputs, [values, places], axis=a["dim"], largest=int(a["descending"]))
+    a, x = node.attrs, node.inputs[0]
+    count = w.size(w.spec(x).shape[a["dim"]] if a["count"] < 0 else a["count"])
+    w.node("TopK", [x, count], [values, places], axis=a["dim"], largest=int(a["descending"]))
 
 
 def _sort(w: Writer, node: Node) -> None:
