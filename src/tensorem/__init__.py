@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from . import shapes as shapes
     from . import ssl as ssl
     from . import text as text
+    from . import torch as torch
     from . import train as train
     from . import verify as verify
     from .explain import explain_nan as explain_nan
@@ -97,6 +98,7 @@ __all__ = [
     "shapes",
     "ssl",
     "text",
+    "torch",
     "trace",
     "train",
     "verify",

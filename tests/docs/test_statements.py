@@ -24,6 +24,7 @@ PAGES = [
 ]
 ROOMS: dict[str, Any] = {"F": functional, "tm": tm}
 ROOMS |= {name: getattr(tm, name) for name in tm.__all__ if name not in ("Spec", "__version__")}
+del ROOMS["torch"]  # alone it is PyTorch's
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
