@@ -19,7 +19,7 @@ TRUNK = [*LOW, "domains", "ops"]
 LAYERS = ["functional", "losses", "metrics", "layer", "nn"]
 NETWORKS = [*LAYERS, "autograd", "optim", "data", "text", "train", "ssl", "adapters"]
 PROOFS = ["graph", "verify"]
-ROOF = ["meanings", "quotients", "explain", "files", "models", "onnx", "report", "cli"]
+ROOF = ["meanings", "quotients", "explain", "files", "models", "onnx", "torch", "report", "cli"]
 APART = ["check"]
 ORDER = [*TRUNK, *NETWORKS, *PROOFS, *ROOF, *APART]
 """Every room that there is; a new one gets its place here and in docs/design.md."""
