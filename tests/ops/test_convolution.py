@@ -9,8 +9,11 @@ import jax
 import jax.numpy as jnp
 import pytest
 from jax import lax
+from jax._src.interpreters.mlir import _platform_specific_lowerings as lowerings
+from jax.interpreters import mlir
 
 from close import assert_close
+from tensorem import functional as F
 from tensorem.ops import _convolution as c
 
 CASES = [
@@ -46,6 +49,30 @@ def test_value_and_both_gradients_are_those_of_xla(
     )
     for a, e in zip(jax.tree.leaves(ours(x, k)), jax.tree.leaves(theirs(x, k)), strict=True):
         assert_close(a, e, 1e-4, 1e-4)
+
+
+def test_a_kernel_of_ones_own_takes_the_place_of_a_lowering() -> None:
+    (x, k), seen = operands(1), []
+
+    def kernel(x: Any, k: Any, *, size: Any, kernel: Any, **kw: Any) -> Any:
+        seen.append((size, kernel))
+        return reference(x, k, **kw)
+
+    def loss(x: Any, k: Any) -> Any:
+        return jnp.sum(jnp.sin(F.conv2d(jnp.moveaxis(x, 3, 1), k.transpose(3, 2, 0, 1))))
+
+    before = jax.jit(jax.value_and_grad(loss, (0, 1)))(x, k)
+    rule = mlir.lower_fun(kernel, multiple_results=False)
+    mlir.register_lowering(c.conv_p, rule, platform=jax.default_backend())
+    try:
+        jax.clear_caches()
+        after = jax.jit(jax.value_and_grad(loss, (0, 1)))(x, k)
+    finally:
+        del lowerings[jax.default_backend()][c.conv_p]
+        jax.clear_caches()
+    assert seen == [((7, 8), (3, 2))]
+    for a, e in zip(jax.tree.leaves(after), jax.tree.leaves(before), strict=True):
+        assert_close(a, e, 1e-5, 1e-5)
 
 
 KW = dict(stride=(2, 1), padding=((1, 1), (0, 0)), dilation=(1, 2), groups=1)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Any, Self
 
+from jax import Array
+
 from tensorem import functional as F
 from tensorem.calls import integer
 from tensorem.errors import LayerError, ShapeError
@@ -35,10 +37,11 @@ class AddBranches(Layer):
         _require_equal(one, ruled(self.g, "g", (x,), (), None))
         return one
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         one, other = self.f(x), self.g(x)
         _require_equal(shape_tree(one), shape_tree(other))
-        return F.add(one, other)
+        total: Array = F.add(one, other)
+        return total
 
 
 class Concat(Layer):
@@ -72,7 +75,7 @@ class Concat(Layer):
         if not given or not all(isinstance(branch, Layer) for branch in given):
             raise LayerError(f"takes a tuple of layers, got {self.branches!r}.")
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.cat([branch(x) for branch in self.branches], self.dim)
 
 

@@ -8,6 +8,8 @@ from dataclasses import field
 from types import FunctionType, MappingProxyType
 from typing import Any, ClassVar, Self, overload
 
+from jax import Array
+
 from tensorem import functional as F
 from tensorem.errors import LayerError, PathError, ShapeError
 from tensorem.layer import Around, Call, Layer, Log, join, ruled, shape_tree
@@ -64,7 +66,7 @@ class Input(Layer):
         require_equal(x, OpenShape(tuple(wanted)), what)
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return x
 
     def __repr__(self) -> str:
@@ -227,7 +229,7 @@ class Residual(Layer):
         require_kept(x, ruled(self.inner, "inner", (x,), (), None), _INNER)
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         y = self.inner(x)
         require_kept(shape_tree(x), shape_tree(y), _INNER)
         return F.add(x, y)

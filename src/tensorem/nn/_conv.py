@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import ClassVar, cast
+
+from jax import Array
 
 from tensorem import functional as F
 from tensorem import rules
@@ -62,12 +64,12 @@ class Conv(Layer):
             rules.check_frame(x, window.padding, self.padding_mode)
         return y
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         padding = self.padding
         if self.padding_mode != "zeros":  # zeros are the convolution's own, and cost nothing
             frame = sum(reversed(self.window().padding), ())  # the last axis first, as in PyTorch
             x, padding = F.pad(x, frame, self.padding_mode), 0
-        bias: Any = self.bias  # in forward the array, or None
+        bias = cast("Array | None", self.bias)  # in forward the array
         return _FORWARD[self.axes](
             x, self.weight, bias, self.stride, padding, self.dilation, self.groups
         )  # fmt: skip
@@ -223,8 +225,8 @@ class ConvTranspose(Layer):
         ).shape
         return y
 
-    def forward(self, x: Any) -> Any:
-        bias: Any = self.bias  # in forward the array, or None
+    def forward(self, x: Array) -> Array:
+        bias = cast("Array | None", self.bias)  # in forward the array
         return _TRANSPOSED[self.axes](
             x, self.weight, bias, self.stride, self.padding, self.output_padding,
             self.groups, self.dilation,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from jax import Array
 
 from tensorem import functional as F
 from tensorem.calls import FROM_0_BELOW_1, FROM_0_TO_1, number
@@ -38,7 +38,7 @@ class Dropout(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.dropout(x, self.p, key=self.key()) if self.training and self.p else x
 
 
@@ -70,7 +70,7 @@ class Dropout1d(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return _channels(x, 1)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.channel_dropout(x, self.p, axes=1, key=self.key()) if self.training else x
 
 
@@ -102,7 +102,7 @@ class Dropout2d(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return _channels(x, 2)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.channel_dropout(x, self.p, axes=2, key=self.key()) if self.training else x
 
 
@@ -133,7 +133,7 @@ class AlphaDropout(Layer):
     def output_shape(self, x: Shape) -> Shape:
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.alpha_dropout(x, self.p, key=self.key()) if self.training else x
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import cast
+
+from jax import Array
 
 from tensorem import functional as F
 from tensorem import rules
@@ -59,8 +61,8 @@ class Linear(Layer):
         y: Shape = rules.linear(Spec(x), Spec((self.out_features, self.in_features))).shape
         return y
 
-    def forward(self, x: Any) -> Any:
-        bias: Any = self.bias  # in forward the array, or None
+    def forward(self, x: Array) -> Array:
+        bias = cast("Array | None", self.bias)  # in forward the array
         return F.linear(x, self.weight, bias)
 
     def label(self) -> str:
@@ -118,6 +120,6 @@ class Bilinear(Layer):
         y: Shape = first.shape
         return y
 
-    def forward(self, x1: Any, x2: Any) -> Any:
-        bias: Any = self.bias  # in forward the array, or None
+    def forward(self, x1: Array, x2: Array) -> Array:
+        bias = cast("Array | None", self.bias)  # in forward the array
         return F.bilinear(x1, x2, self.weight, bias)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import partial
-from typing import Any
+
+from jax import Array
 
 from tensorem import functional as F
 from tensorem.calls import among, integer
@@ -78,7 +79,7 @@ class BasicBlock(Layer):
     def output_shape(self, x: Shape = UNKNOWN_RANK) -> Shape:
         return self.conv2.output_shape(self.conv1.output_shape(x))
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         y = self.act(self.bn1(self.conv1(x)))
         return _joined(self, x, self.bn2(self.conv2(y)))
 
@@ -137,19 +138,22 @@ class Bottleneck(Layer):
         y = self.conv2.output_shape(self.conv1.output_shape(x))
         return self.conv3.output_shape(y)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         y = self.act(self.bn1(self.conv1(x)))
         y = self.act(self.bn2(self.conv2(y)))
         return _joined(self, x, self.bn3(self.conv3(y)))
 
 
-def _complete(block: Any, convolutions: list[tuple[int, int, int]], channels: int) -> None:
+Block = BasicBlock | Bottleneck
+
+
+def _complete(block: Block, convolutions: list[tuple[int, int, int]], channels: int) -> None:
     """Make the layers inside a block, of (channels that go in, kernel, stride) for each in turn."""
     integer("in_channels", block.in_channels, 1)
     integer("stride", block.stride, 1)
     among("activation", block.activation, tuple(ACTIVATIONS))
     outputs = [inputs for inputs, _, _ in convolutions[1:]] + [channels]
-    made: dict[str, Any] = {}
+    made: dict[str, Layer | None] = {}
     for k, ((inputs, kernel, stride), gives) in enumerate(zip(convolutions, outputs, strict=True)):
         made[f"conv{k + 1}"] = _conv(block, inputs, gives, kernel, stride)
         made[f"bn{k + 1}"] = BatchNorm2d(gives, block.eps)
@@ -158,11 +162,11 @@ def _complete(block: Any, convolutions: list[tuple[int, int, int]], channels: in
         object.__setattr__(block, name, part)
 
 
-def _conv(block: Any, inputs: int, outputs: int, kernel: int, stride: int) -> Conv2d:
+def _conv(block: Block, inputs: int, outputs: int, kernel: int, stride: int) -> Conv2d:
     return Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=block.bias)
 
 
-def _skip(block: Any, channels: int) -> Sequential | None:
+def _skip(block: Block, channels: int) -> Sequential | None:
     """What goes in, in the form of what is added to it; None where it has that form."""
     if block.stride == 1 and block.in_channels == channels:
         return None
@@ -170,6 +174,7 @@ def _skip(block: Any, channels: int) -> Sequential | None:
     return Sequential(projection, BatchNorm2d(channels, block.eps))
 
 
-def _joined(block: Any, x: Any, y: Any) -> Any:
+def _joined(block: Block, x: Array, y: Array) -> Array:
     skip = x if block.downsample is None else block.downsample(x)
-    return block.act(F.add(y, skip))
+    out: Array = block.act(F.add(y, skip))
+    return out

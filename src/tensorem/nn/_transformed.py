@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from tensorem import functional as F
+from tensorem import ops
 from tensorem.calls import integer
 from tensorem.errors import ArgumentError, ShapeError
 from tensorem.layer import Carried, Layer, carry, ruled
@@ -191,7 +192,7 @@ def _looped(copies: list[Carried], x: Any) -> Any:
     first = copies[0]
     keys = None if first.key is None else jnp.stack([k for c in copies if (k := c.key) is not None])
     params, buffers = (
-        jax.tree.map(lambda *arrays: jnp.stack(arrays), *trees)
+        jax.tree.map(_stacked, *trees)
         for trees in ([c.params for c in copies], [c.buffers for c in copies])
     )
 
@@ -205,6 +206,11 @@ def _looped(copies: list[Carried], x: Any) -> Any:
     for i, copy in enumerate(copies):
         copy.keep({name: values[i] for name, values in after.items()})
     return y
+
+
+def _stacked(*arrays: jax.Array) -> jax.Array:
+    """Kept on both sides: fused into the optimizer, each part would be compiled again with it."""
+    return ops.kept(jnp.stack([ops.kept(array) for array in arrays]))
 
 
 def _followed(values: jax.Array) -> jax.Array:

@@ -471,7 +471,11 @@ class Transformer(Layer):
         return y
 
 
-def _complete(layer: Any, attentions: tuple[str, ...], norms: tuple[str, ...]) -> None:
+Block = TransformerEncoderLayer | TransformerDecoderLayer
+Stack = TransformerEncoder | TransformerDecoder
+
+
+def _complete(layer: Block, attentions: tuple[str, ...], norms: tuple[str, ...]) -> None:
     """Check the numbers of a layer, and make the layers inside it that were not given."""
     for name in ("d_model", "nhead", "dim_feedforward"):
         integer(name, getattr(layer, name), 1)
@@ -489,7 +493,7 @@ def _complete(layer: Any, attentions: tuple[str, ...], norms: tuple[str, ...]) -
         object.__setattr__(layer, name, part)
 
 
-def _attention(layer: Any, name: str) -> MultiheadAttention:
+def _attention(layer: Block, name: str) -> MultiheadAttention:
     given = getattr(layer, name)
     if given is None:
         return MultiheadAttention(layer.d_model, layer.nhead, layer.dropout, layer.bias)
@@ -500,24 +504,27 @@ def _attention(layer: Any, name: str) -> MultiheadAttention:
     raise LayerError(f"takes {name} as {wanted}, got {given!r}.")
 
 
-def _norm(layer: Any) -> LayerNorm:
+def _norm(layer: Block | Transformer) -> LayerNorm:
     return LayerNorm(layer.d_model, layer.layer_norm_eps, bias=layer.bias)
 
 
-def _before(layer: Any, x: Array, norm: Layer) -> Any:
+def _before(layer: Block, x: Array, norm: Layer) -> Array:
     """What goes into a part."""
-    return norm(x) if layer.norm_first else x
+    y: Array = norm(x) if layer.norm_first else x
+    return y
 
 
-def _after(layer: Any, x: Array, y: Array, norm: Layer) -> Any:
+def _after(layer: Block, x: Array, y: Array, norm: Layer) -> Array:
     """What comes out, where y is the part's."""
     total = F.add(x, layer.drop(y))
-    return total if layer.norm_first else norm(total)
+    out: Array = total if layer.norm_first else norm(total)
+    return out
 
 
-def _fed(layer: Any, x: Array) -> Any:
+def _fed(layer: Block, x: Array) -> Array:
     """The feed-forward part."""
-    return layer.linear2(layer.drop(ACTIVATIONS[layer.activation](layer.linear1(x))))
+    y: Array = layer.linear2(layer.drop(ACTIVATIONS[layer.activation](layer.linear1(x))))
+    return y
 
 
 def _copies(layer: Layer, count: int) -> tuple[Layer, ...]:
@@ -527,7 +534,7 @@ def _copies(layer: Layer, count: int) -> tuple[Layer, ...]:
 
 
 def _through(
-    stack: Any, layer: Callable[..., Any], x: Array, caches: tuple[Cache, ...] | None
+    stack: Stack, layer: Callable[..., Any], x: Array, caches: tuple[Cache, ...] | None
 ) -> Any:
     """All layers and the norm, with the cache of each where there are some."""
     if caches is None:
@@ -547,6 +554,6 @@ def _through(
     return (stack.norm(x) if stack.norm else x), tuple(after)
 
 
-def _stack_text(stack: Any) -> str:
+def _stack_text(stack: Stack) -> str:
     norm = f", norm={stack.norm!r}" if stack.norm else ""
     return f"{type(stack).__name__}({stack.layers[0]!r}, {len(stack.layers)}{norm})"

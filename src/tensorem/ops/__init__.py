@@ -9,6 +9,7 @@ from tensorem.runtime import prepare as _prepare
 
 from ._derive import rounded_once as rounded_once
 from ._float32 import executed as executed
+from ._kept import kept as kept
 from ._op import CALLS as CALLS
 from ._op import MEANINGS as MEANINGS
 from ._op import Attr as Attr
@@ -163,6 +164,7 @@ __all__ = [
     "hardtanh",
     "in_our_words",
     "layer_norm",
+    "kept",
     "leaky_relu",
     "less",
     "less_equal",
