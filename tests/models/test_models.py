@@ -199,6 +199,16 @@ def test_a_language_model_sees_no_later_token_and_writes_with_its_cache(name: st
     assert list(new) == written[3:]
 
 
+def test_a_recurrent_classifier_sees_no_padding() -> None:
+    spec = ("N", "T", 4), tm.Spec(("N",), "int32")
+    model = nn.build(models.recurrent_classifier("lstm", 4, 8, 3), spec)
+    x = np.random.default_rng(0).normal(size=(2, 5, 4)).astype(np.float32)
+    x[1, 3:] = np.nan
+    found = model(x, np.array([5, 3], np.int32))
+    assert_close(found[0], model(x[:1], np.array([5], np.int32))[0])
+    assert_close(found[1], model(x[1:, :3], np.array([3], np.int32))[0])
+
+
 def test_what_is_refused() -> None:
     for call, message in (
         (lambda: models.vit(9, 4, 8, 1, 2, 8, 3), "a patch that divides the image, got 4 and 9"),

@@ -40,6 +40,7 @@ from ._pretrained import BERT_NAMES as BERT_NAMES
 from ._pretrained import GPT2_NAMES as GPT2_NAMES
 from ._pretrained import load_bert as load_bert
 from ._pretrained import load_gpt2 as load_gpt2
+from ._recurrent import RecurrentClassifier as RecurrentClassifier
 from ._recurrent import RecurrentLM as RecurrentLM
 from ._recurrent import recurrent_classifier as recurrent_classifier
 from ._recurrent import recurrent_lm as recurrent_lm
@@ -79,6 +80,7 @@ __all__ = [
     "MAE",
     "MAEFeatures",
     "MeanPooled",
+    "RecurrentClassifier",
     "RecurrentLM",
     "ResNet",
     "S4D",

@@ -14,13 +14,28 @@ Array = jax.Array
 KINDS = {"rnn": nn.RNN, "gru": nn.GRU, "lstm": nn.LSTM}
 
 
-def recurrent_classifier(
-    kind: str, features: int, hidden: int, classes: int, num_layers: int = 1
-) -> nn.Sequential:
-    """A recurrent layer whose last output is read by a linear one.
+class RecurrentClassifier(nn.Layer):
+    """A recurrent layer whose last output is read by a linear one; padding changes nothing.
 
     Shapes:
-        (N, T, features)  ->  (N, classes)
+        x (N, T, features), lengths (N), integers  ->  (N, classes)
+    """
+
+    body: nn.Layer
+    head: nn.Linear
+
+    def forward(self, x: Array, lengths: Array | None = None) -> Array:
+        y: Array = self.head(self.body(x, lengths=lengths))
+        return y
+
+
+def recurrent_classifier(
+    kind: str, features: int, hidden: int, classes: int, num_layers: int = 1
+) -> RecurrentClassifier:
+    """Classes of sequences, which may be of unequal length.
+
+    Shapes:
+        as of `RecurrentClassifier`
 
     Args:
         kind: "rnn", "gru" or "lstm".
@@ -34,7 +49,7 @@ def recurrent_classifier(
     """
     among("kind", kind, tuple(KINDS))
     body = KINDS[kind](features, hidden, num_layers, returns="last")
-    return nn.Sequential({"body": body, "head": nn.Linear(hidden, classes)})
+    return RecurrentClassifier(body, nn.Linear(hidden, classes))
 
 
 class RecurrentLM(nn.Layer):
