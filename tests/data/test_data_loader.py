@@ -315,3 +315,20 @@ def test_errors_word_by_word(
     with pytest.raises(kind) as error:
         call()
     assert text in str(error.value)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("transform", [None, lambda x, y, keys: (x + x.mean(), y + len(x))])
+def test_batches_given_together_are_the_same_batches(transform: Any, workers: int) -> None:
+    """Also where a transform mixes the examples of a batch."""
+    given = Dataset(np.arange(22.0).reshape(11, 2), np.arange(11))
+    loader = Loader(given, 3, shuffle=True, seed=1, transform=transform, workers=workers)
+    for start in range(5):
+        alone = list(loader.epoch(2, start))
+        for together, sizes in ((2, (6, 3, 2)), (9, (9, 2))):
+            found = list(loader.epoch(2, start, together))
+            assert start or tuple(len(x) for x, _ in found) == sizes
+            for pair in zip(zip(*alone, strict=True), zip(*found, strict=True), strict=True):
+                np.testing.assert_array_equal(*map(np.concatenate, pair), strict=True)
+    with pytest.raises(ArgumentError, match="takes together as an integer of at least 1, got 0"):
+        loader.epoch(0, together=0)

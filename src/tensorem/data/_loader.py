@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NoReturn
 
 import numpy as np
@@ -82,30 +83,44 @@ class Loader:
         """The rows of an epoch in the order of its batches."""
         return self._sampler.rows(self.seed, epoch, self.dataset.parts)
 
-    def epoch(self, k: int, start: int = 0) -> Iterator[tuple[Array, Array]]:
+    def epoch(self, k: int, start: int = 0, together: int = 1) -> Iterator[tuple[Array, Array]]:
         """The batches (x, y) of epoch k.
 
         Args:
             start: The number of the first one.
+            together: How many full batches are given at a time, one below the other: reading many
+                rows at once costs less. A smaller last one comes alone.
 
         Raises:
-            ArgumentError: k or start is not an integer of at least 0.
+            ArgumentError: k or start is not an integer of at least 0, or together not of 1.
             DataError: The transform changes the number of examples.
+
+        Example:
+            >>> from tensorem.data import Dataset
+            >>> loader = Loader(Dataset(np.arange(5.0), np.arange(5)), batch_size=1)
+            >>> [y.tolist() for x, y in loader.epoch(0, together=2)]
+            [[0, 1], [2, 3], [4]]
         """
         with named("A Loader"):
             k, start = integer("the epoch", k, 0), integer("start", start, 0)
-        return self._batches(k, start)
+            together = integer("together", together, 1)
+        full = self._sampler.size(len(self.dataset)) // self.batch_size
+        edges = [*range(start, full, together), max(start, full), len(self)]
+        return self._batches(k, [range(a, b) for a, b in pairwise(edges) if a < b])
 
-    def _batches(self, k: int, start: int) -> Iterator[tuple[Array, Array]]:
-        order = self.order(k)
+    def _batches(self, k: int, groups: Sequence[range]) -> Iterator[tuple[Array, Array]]:
+        order, size = self.order(k), self.batch_size
         keys = None if self.transform is None else row_keys(self.seed, k, order)
 
-        def made(i: int) -> tuple[Array, Array]:
-            place = slice(i * self.batch_size, (i + 1) * self.batch_size)
-            batch = self.dataset.batch(order[place])
-            return batch if keys is None else self._transformed(batch, keys[place])
+        def made(group: range) -> tuple[Array, Array]:
+            begin, end = group.start * size, group.stop * size
+            x, y = self.dataset.batch(order[begin:end])
+            if keys is None:
+                return x, y
+            cuts = [slice(i, i + size) for i in range(0, len(x), size)]
+            return _joined([self._transformed((x[c], y[c]), keys[begin:end][c]) for c in cuts])
 
-        return ahead(made, range(start, len(self)), self.workers)
+        return ahead(made, groups, self.workers)
 
     def _transformed(
         self, batch: tuple[Array, Array], keys: NDArray[np.uint64]
@@ -118,3 +133,11 @@ class Loader:
                 f"and {len(y)} targets from it."
             )
         return x, y
+
+
+def _joined(batches: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """The rows of batches, one below the other."""
+    if len(batches) == 1:
+        return batches[0]
+    xs, ys = zip(*batches, strict=True)
+    return np.concatenate(xs), np.concatenate(ys)

@@ -47,6 +47,12 @@ class Examples:
         """The inputs, and then the arrays of the targets."""
         return (*self.inputs, *jax.tree.leaves(self.targets))
 
+    def part(self, start: int, stop: int) -> Examples:
+        """The examples from start to stop."""
+        inputs = tuple(x[start:stop] for x in self.inputs)
+        targets = jax.tree.map(lambda y: y[start:stop], self.targets)
+        return Examples(inputs, targets, self.names)
+
     def sha256(self) -> str:
         """The hash of every shape, dtype and value."""
         digest = hashlib.sha256()
@@ -112,7 +118,7 @@ def _is_of_a_loader(data: object) -> bool:
 
 def _narrowed(targets: NDArray[Any]) -> NDArray[Any]:
     """Class numbers as int32, which is what the device computes with."""
-    if targets.dtype.kind in "iu" and targets.dtype.name != "int32":
+    if targets.dtype.kind in "iu" and targets.dtype != np.int32:
         if targets.size and (targets.max() >= 2**31 or targets.min() < -(2**31)):
             raise DataError("Integer targets take values below 2**31, got larger ones.")
         return targets.astype(np.int32)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from ._feed import Examples
 
-MOST, BYTES, SECONDS = 32, 2**22, 0.5
+MOST, BYTES, SECONDS = 128, 2**22, 0.5
 
 
 def places(batch: Examples, most: int) -> int:
@@ -49,15 +49,17 @@ def stacks(batches: Iterable[Examples], most: int) -> Iterator[list[Examples]]:
         [2, 1, 1]
     """
     stack: list[Examples] = []
-    begun = time.perf_counter()
+    begun, like, full = time.perf_counter(), object(), 0
     try:
         for batch in batches:
-            if stack and form(batch) != form(stack[0]):
-                yield stack
-                stack, begun = [], time.perf_counter()
+            if (now := form(batch)) != like:
+                if stack:
+                    yield stack
+                    stack, begun = [], time.perf_counter()
+                like, full = now, places(batch, most)
             stack.append(batch)
             late = time.perf_counter() - begun > SECONDS
-            if late or len(stack) == places(batch, most):
+            if late or len(stack) == full:
                 yield stack
                 stack, begun = [], time.perf_counter()
     except Exception:

@@ -8,12 +8,14 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import islice
 from typing import Any, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
+from jax import Array
+from numpy.typing import NDArray
 
 from tensorem.calls import integer, named
 from tensorem.data import Loader
@@ -67,6 +69,12 @@ class Stream:
         """Whether any of its batches can be reached again."""
         return not isinstance(self.epoch, Iterator) or _methods(self.epoch) is not None
 
+    @property
+    def loader(self) -> Loader | None:
+        """The loader whose epochs these are, if they are."""
+        found = getattr(self.epoch, "__self__", None)
+        return found if isinstance(found, Loader) and self.epoch == found.epoch else None
+
     def batches(self, epoch: int, done: int = 0) -> Iterator[Any]:
         """The batches of an epoch after those that are done; an iterator stands there already.
 
@@ -75,8 +83,8 @@ class Stream:
         """
         if isinstance(self.epoch, Iterator):
             return islice(self._going_on(self.epoch), self.steps - done)
-        if isinstance(getattr(self.epoch, "__self__", None), Loader):
-            return iter(self.epoch(epoch, done))  # a loader begins anywhere
+        if self.loader is not None:
+            return self.loader.epoch(epoch, done)  # it begins anywhere
         found = self.epoch(epoch)
         if not isinstance(found, Iterable):
             raise DataError(
@@ -218,9 +226,21 @@ class StreamFeed:
         self.positions.pop(step - _PLACES, None)
 
     def _placed(self, epoch: int, done: int) -> Iterator[Piece]:
-        for stack in stacks(self._batches(epoch, done), len(self)):
-            yield self._piece(epoch, done, stack)
-            done += len(stack)
+        for found in self._stacks(epoch, done):
+            piece = self._piece(epoch, done, found)
+            yield piece
+            done = piece.end
+
+    def _stacks(self, epoch: int, done: int) -> Iterator[Examples]:
+        """Batches of one form, one below the other: as many as one call takes, or fewer."""
+        loader = self.stream.loader
+        if loader is None or (len(loader), loader.batch_size) != (len(self), self.batch_size):
+            return map(joined, stacks(self._batches(epoch, done), len(self)))
+        return map(examples, loader.epoch(epoch, done, self._together))
+
+    @cached_property
+    def _together(self) -> int:
+        return places(self.stream.first(), len(self))
 
     def _batches(self, epoch: int, done: int) -> Iterator[Examples]:
         count = done
@@ -243,24 +263,26 @@ class StreamFeed:
                 help="" if count > 1 else f"train.fit(..., batch_size={size}).",
             )
 
-    def _piece(self, epoch: int, begin: int, stack: list[Examples]) -> Piece:
-        size = len(stack[0])
-        steps = places(stack[0], len(self)) if size == self.batch_size else 1
+    def _piece(self, epoch: int, begin: int, rows: Examples) -> Piece:
+        size = min(len(rows), self.batch_size)
+        steps = places(rows.part(0, size), len(self)) if size == self.batch_size else 1
         order = np.arange(steps * size, dtype=np.int32).reshape(steps, size)
-        with self.precision():  # a thread has its own
-            found = self._checked(epoch, begin, stack)
-            inputs, targets = jax.tree.map(
-                lambda array: jnp.asarray(padded(array, order.size)), (found.inputs, found.targets)
-            )
-            return Piece(begin, begin + len(stack), inputs, targets, order)
 
-    def _checked(self, epoch: int, begin: int, stack: list[Examples]) -> Examples:
+        def put(array: NDArray[Any]) -> Array:  # once copied: what the user gave may change
+            return jax.device_put(padded(array, order.size), may_alias=False)
+
+        with self.precision():  # a thread has its own
+            found = self._checked(epoch, begin, rows, size)
+            inputs, targets = jax.tree.map(put, (found.inputs, found.targets))
+            return Piece(begin, begin + len(rows) // size, inputs, targets, order)
+
+    def _checked(self, epoch: int, begin: int, rows: Examples, size: int) -> Examples:
         """Batches are looked at together; where that fails, one by one, to say which is wrong."""
         try:
-            return self.check(joined(stack), _place(epoch, begin + 1))
+            return self.check(rows, _place(epoch, begin + 1))
         except TensoremError:
-            numbered = enumerate(stack, begin + 1)
-            return joined([self.check(batch, _place(epoch, i)) for i, batch in numbered])
+            cuts = enumerate(range(0, len(rows), size), begin + 1)
+            return joined([self.check(rows.part(c, c + size), _place(epoch, i)) for i, c in cuts])
 
 
 _PLACES = 4 * MOST
