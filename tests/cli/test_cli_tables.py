@@ -353,3 +353,21 @@ def test_arrays_and_pictures_train(tmp_path: Path, capsys: Capture) -> None:
     given = ["train", "--data", str(tmp_path / "pictures"), "--model", "cnn", "--epochs", "1"]
     said(capsys, *given, "--path", str(tmp_path / "d"))
     assert tm.load(tmp_path / "d").input.shape[1:] == (3, 6, 6)
+
+
+def test_what_is_learnt_of_a_table_is_learnt_of_the_rows_that_are_trained_on(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    """A row each has its own code: those of the validation and the test rows are not learnt."""
+    rows = [(500 + i, i * i, "yes" if i % 2 else "no") for i in range(20)]
+    file, run = tmp_path / "x.csv", tmp_path / "run"
+    file.write_text("code,size,kind\n" + "".join(f"{c},{s},{k}\n" for c, s, k in rows))
+    given = ["--data", str(file), "--categories", "code", "--validation", "0.5", "--epochs", "1"]
+    assert main(["train", *given, "--path", str(run)]) == 0
+    told = capsys.readouterr()
+    assert told.err.count("column 'code' holds 12 cells that were not seen in training") == 1
+    recipe = json.loads(RunFiles(run).recipe.read_text())
+    codes = [int(code) - 500 for code in recipe["columns"]["features"][0]["values"]]
+    assert len(codes) == 8
+    mean = tm.load(run).layer[0].mean  # type: ignore[union-attr,index]
+    assert mean[-1] == pytest.approx(np.mean([i * i for i in codes]))

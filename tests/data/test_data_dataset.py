@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -144,12 +146,24 @@ def test_iris() -> None:
     assert splits.classes == ("setosa", "versicolor", "virginica")
 
 
-def test_a_ragged_list_is_no_data_set() -> None:
-    with pytest.raises(DataError, match="A Dataset takes x as an array, got list") as caught:
-        Dataset([[1], [1, 2]], [0, 1])
-    assert "inhomogeneous" in caught.value.because
-
-
 def test_a_mask_is_not_lost_in_silence() -> None:
     with pytest.raises(DataError, match="A Dataset takes x as an array, got one with a mask"):
         Dataset(np.ma.masked_greater(np.arange(3.0), 1), np.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("x", "because"),
+    [
+        ([[1, 2], [3, 4], [5]], "row 2 holds 1 value, row 0 holds 2 values."),
+        ([[1, 2], 3], "row 1 holds a single value, row 0 holds 2 values."),
+        ([np.ones((2, 3)), np.ones((2, 4))], "row 1 holds an array of shape (2, 4), row 0 holds"),
+        (
+            [[[1], [2]], [[1], [2, 3]]],
+            "row 1 is ragged itself: row 1 holds 2 values, row 0 holds 1 value.",
+        ),
+    ],
+)
+def test_ragged_rows_are_named(x: Any, because: str) -> None:
+    with pytest.raises(DataError, match="takes x as an array, got list") as caught:
+        Dataset(x, np.zeros(2))
+    assert because in caught.value.because

@@ -7,6 +7,7 @@ import inspect
 import json
 import re
 import traceback
+import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -156,7 +157,8 @@ def learnt(recipe: Recipe, loss: str) -> Recipe:
     _require_two(len(table.rows), recipe.data)
     columns = _columns(recipe, table, TARGETS["cross_entropy" if recipe.classes else loss])
     made = "cross_entropy" if columns.classes else _of_numbers(loss)
-    with warnings_told():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # who reads the rows to train on them says it
         sha256 = _digest(columns.examples(table))
     return replace(recipe, loss=made, sha256=sha256, columns=columns, version=VERSION)
 
@@ -199,9 +201,10 @@ def _columns(recipe: Recipe, table: Table, targets: Targets) -> Columns:
     from tensorem import data
 
     places = np.arange(len(table.rows))
+    seen = _mixed(data.Dataset(places, places))[0]
     return data.learn_columns(
         table, _column(recipe.target), recipe.classes, targets, recipe.header,
-        rows=_mixed(data.Dataset(places, places))[0].x,
+        rows=validated(recipe, seen)[0].x,
         drop=list(map(_column, recipe.drop)), categories=list(map(_column, recipe.categories)),
     )  # fmt: skip
 
@@ -268,6 +271,11 @@ def _require_two(rows: int, path: str) -> None:
 
 def _mixed(found: Dataset) -> tuple[Dataset, Dataset]:
     return found.shuffle(seed=0).split(0.8)
+
+
+def validated(recipe: Recipe, seen: Dataset) -> tuple[Dataset, Dataset]:
+    """Of examples that are not for testing: those to train on, and those scored meanwhile."""
+    return seen.shuffle(seed=1).split(1 - recipe.validation)
 
 
 def unseen(recipe: Recipe, other: str) -> Dataset:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from tensorem.errors import ArgumentError
 
 from . import _exit
-from ._recipe import Recipe, splits
+from ._recipe import Recipe, splits, validated
 from ._terminal import print_json
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def parts(recipe: Recipe) -> tuple[Splits, Dataset | None]:
     found = splits(recipe)
     if not recipe.validation:
         return found, None
-    rest, held = found.train.shuffle(seed=1).split(1 - recipe.validation)
+    rest, held = validated(recipe, found.train)
     if not len(rest) or not len(held):
         raise ArgumentError(
             f"--validation takes a share that leaves examples on both sides, got "

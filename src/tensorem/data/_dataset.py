@@ -245,7 +245,28 @@ def array_of(takes: str, value: object) -> Array:
         return np.asarray(value)
     except (ValueError, TypeError, RuntimeError) as error:
         kind = type(value).__name__
-        raise DataError(f"{takes} an array, got {kind}.", because=str(error)) from None
+        raise DataError(
+            f"{takes} an array, got {kind}.", because=_uneven(value) or str(error)
+        ) from None
+
+
+def _uneven(rows: Any) -> str:
+    """Which row differs from the first, in words; nothing where that is not what is wrong."""
+    shapes: list[tuple[int, ...]] = []
+    for i, row in enumerate(rows if isinstance(rows, Sequence | np.ndarray) else ()):
+        try:
+            shapes.append(np.shape(row))
+        except ValueError:
+            return f"row {i} is ragged itself: {_uneven(row)}"
+        if shapes[i] != shapes[0]:
+            return f"row {i} holds {_held(shapes[i])}, row 0 holds {_held(shapes[0])}."
+    return ""
+
+
+def _held(shape: tuple[int, ...]) -> str:
+    if len(shape) > 1:
+        return f"an array of shape {format_shape(shape)}"
+    return f"{shape[0]} value{'s'[: shape[0] != 1]}" if shape else "a single value"
 
 
 def _frozen(name: str, value: object) -> Array:
