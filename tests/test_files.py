@@ -311,3 +311,24 @@ def test_a_model_of_64_bits_stays_one(tmp_path: Path) -> None:
 def test_a_path_is_a_path(path: Any) -> None:
     with pytest.raises(ArgumentError, match="A path takes"):
         tm.load(path)
+
+
+def test_a_run_gives_its_model_to_who_builds_it_again(tmp_path: Path) -> None:
+    def built(width: int = 5) -> nn.Model:
+        return nn.build(nn.Sequential(nn.Linear(4, width), nn.Linear(width, 3)), ("N", 4))
+
+    path = tmp_path / "run"
+    run = tm.train.fit(built(), tm.data.iris().train, epochs=1, path=path, progress="none")
+    found = tm.load(path, built())
+    assert isinstance(found, nn.Model)
+    for name, array in run.model.params.items():
+        np.testing.assert_array_equal(found.params[name], array)
+    for nothing in (None, built().layer):
+        with pytest.raises(FileError, match="takes the model built again, got") as caught:
+            tm.load(path, nothing)
+        assert "it trained Sequential(Linear(4, 5), Linear(5, 3)) of" in caught.value.because
+        assert "nn.build(layer, input=...)" in caught.value.help
+    with pytest.raises(LayerError, match="takes the model that was trained there, got another"):
+        tm.load(path, built(6))
+    tm.save(run.model, path)
+    assert isinstance(tm.load(path), nn.Model) and isinstance(tm.load(path, built()), nn.Model)

@@ -10,7 +10,7 @@ from typing import Any
 import jax
 import numpy as np
 import pytest
-from small import ADAM, BATCH, EPOCHS, STEPS, cnn, fit, mlp, rows
+from small import ADAM, BATCH, EPOCHS, SIZE, STEPS, cnn, fit, mlp, resume, rows
 
 from close import assert_close
 from tensorem import data, nn, optim, train
@@ -334,3 +334,28 @@ def test_a_run_that_a_hook_kept_knows_its_step(tmp_path: Any) -> None:
     assert [run.step for run in kept] == [3, 6, STEPS]
     with pytest.raises(LayerError, match="This run, of step 6, went on since"):
         _ = kept[1].model
+
+
+@pytest.mark.parametrize("backend", ["eager", train.Compute(accumulate=2)])
+def test_the_norm_of_gradients_is_that_of_torch(tmp_path: Any, backend: Any) -> None:
+    torch = pytest.importorskip("torch")
+    given, model = rows(mlp()), mlp()
+    rule = optim.chain(optim.clip_grad_norm(0.1), optim.sgd(0.05))
+    held: Any = {"validation": given, "metrics": ("grad_norm", "accuracy"), "log_every": 1}
+    run = fit(model, tmp_path, optimizer=rule, batch_size=SIZE, epochs=2, backend=backend, **held)
+    theirs = torch.nn.Sequential(torch.nn.Linear(4, 8), torch.nn.Tanh(), torch.nn.Linear(8, 3))
+    theirs.load_state_dict({k: torch.tensor(np.asarray(a)) for k, a in model.params.items()})
+    step, norms = torch.optim.SGD(theirs.parameters(), 0.05), []
+    for _ in range(2):
+        step.zero_grad()
+        y = torch.tensor(given.y.astype(np.int64))
+        torch.nn.functional.cross_entropy(theirs(torch.tensor(given.x)), y).backward()
+        norms.append(float(torch.nn.utils.clip_grad_norm_(theirs.parameters(), 0.1)))
+        step.step()
+    assert [row["grad_norm"] for row in run.history] == pytest.approx(norms, rel=1e-5)
+    assert "val_accuracy" in run.history[0] and "val_grad_norm" not in run.history[0]
+    again = resume(tmp_path, mlp(), epochs=3, validation=given)
+    assert again.history[:2] == run.history and "grad_norm" in again.history[2]
+    assert "grad_norm" not in train.evaluate(run.model, given, metrics=run.plan.metrics)
+    first, *_ = (row for row in train.read_rows(tmp_path / "log.jsonl") if "in_epoch" in row)
+    assert first["grad_norm"] == run.history[0]["grad_norm"]

@@ -242,3 +242,22 @@ WRONG: dict[str, Any] = {
 def test_what_is_wrong_is_said(words: str) -> None:
     with pytest.raises((ArgumentError, DataError, ShapeError, PathError), match=words):
         WRONG[words]()
+
+
+def test_an_equation_is_solved_by_second_derivatives_in_the_input() -> None:
+    """Poisson: u'' = -pi^2 sin(pi x) with u = 0 at both ends, whose solution is sin(pi x)."""
+
+    def residual(model: Any, x: Any, f: Any) -> Any:
+        def u(p: Any) -> Any:
+            return (1 - p**2) * model(p[None, None])[0, 0]
+
+        second = jax.vmap(jax.grad(jax.grad(u)))(x[:, 0])
+        return ((second - f[:, 0]) ** 2).sum(), len(x)
+
+    x = np.linspace(-1, 1, 64, dtype=np.float32)[:, None]
+    f = -(np.pi**2) * np.sin(np.pi * x)
+    net = nn.build(nn.Sequential(nn.Linear(1, 16), nn.Tanh(), nn.Linear(16, 1)), ("N", 1), seed=0)
+    rule = optim.lbfgs()
+    run = train.fit(net, (x, f), train.Objective(residual), rule, 60, 64, progress="none")
+    solved = (1 - x**2) * np.asarray(run.model(x))
+    np.testing.assert_allclose(solved, np.sin(np.pi * x), atol=1e-3)

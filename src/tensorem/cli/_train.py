@@ -162,12 +162,15 @@ def _compute(given: Train) -> Any:
 def _monitor(given: Train, loss: str) -> str:
     """The column that is watched, which must be there."""
     from tensorem.metrics import METRICS
+    from tensorem.train import OF_STEPS
 
-    if unknown := [name for name in given.metrics if name not in METRICS]:
-        raise ArgumentError(f"--metrics takes {', '.join(METRICS)}, got {unknown[0]}.")
+    takes = (*METRICS, *OF_STEPS)
+    if unknown := [name for name in given.metrics if name not in takes]:
+        raise ArgumentError(f"--metrics takes {', '.join(takes)}, got {unknown[0]}.")
     usual = ("accuracy",) if loss == "cross_entropy" else ()
     known = ["loss", *(given.metrics or usual)]
-    columns = [*known, *(f"val_{name}" for name in known if given.validation)]
+    held = [name for name in known if given.validation and name not in OF_STEPS]
+    columns = [*known, *(f"val_{name}" for name in held)]
     if given.monitor == "auto":
         return "val_loss" if given.validation else "loss"
     if given.monitor not in columns:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from tensorem import disk, nn
+from tensorem import disk, nn, train
 from tensorem.errors import FileError, GraphError, LayerError, TensoremError
 from tensorem.graph import (
     Graph,
@@ -64,27 +64,53 @@ def save(model: nn.Model | GraphModel | Graph, folder: str | Path) -> Path:
     return folder
 
 
-def load(folder: str | Path, layer: nn.Layer | None = None) -> nn.Model | GraphModel:
+def load(folder: str | Path, layer: nn.Layer | nn.Model | None = None) -> nn.Model | GraphModel:
     """The model in a folder: a `Model` where its layers are known, else a `GraphModel`.
 
     Both can be called, evaluated in any meaning and proved about; only a `Model` can be trained.
 
     Args:
         folder: A run, or what `save` wrote.
-        layer: The layer that the weights belong to, where it is one of your own.
+        layer: The layer that the weights belong to, where it is one of your own. Of a run of
+            `train.fit`, which holds no code: the model, built again.
 
     Raises:
         FileError: A file is missing, malformed, or belongs to another model.
         PathError: The layer has other parameters than the file.
-        LayerError: The layer computes another function, in evaluation, than the saved graph.
+        LayerError: The layer computes another function, in evaluation, than the saved graph, or is
+            another than the one that was trained.
     """
     folder = disk.path_of(folder)
+    files = disk.RunFiles(folder)
+    if disk.is_file(files.state) and not disk.is_file(files.weights):
+        return _of_run(folder, layer)
+    if isinstance(layer, nn.Model):
+        layer = layer.layer
     graph, arrays, texts = _read(folder)
     if layer is not None:
         return _frozen(_of_layer(layer, graph, arrays, folder), texts, folder)
     if "layers" in texts:
         return _frozen(_of_description(graph, arrays, texts["layers"], folder), texts, folder)
     return GraphModel(graph)
+
+
+def _of_run(folder: Path, model: nn.Layer | nn.Model | None) -> nn.Model:
+    """The model of the last checkpoint of a run that was not saved as a model."""
+    trained = train.read_config(folder).get("model")
+    if not isinstance(model, nn.Model):
+        raise FileError(
+            f"{folder} is a run of train.fit, of which tm.load takes the model built again, got "
+            f"{'none' if model is None else 'a layer alone'}.",
+            because=f"a run holds no code; it trained {trained}.",
+            help=f"tm.load({str(folder)!r}, nn.build(layer, input=...)); or, once and for all, "
+            "tm.save(run.model, folder).",
+        )
+    if trained != (given := f"{model.layer!r} of {model.input!r}"):
+        raise LayerError(
+            f"{folder} takes the model that was trained there, got another.",
+            because=f"it trained {trained}, this is {given}.",
+        )
+    return train.model_of(disk.RunFiles(folder).state, model)
 
 
 def _frozen(model: nn.Model, texts: Mapping[str, str], folder: Path) -> nn.Model:

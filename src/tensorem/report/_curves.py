@@ -11,7 +11,7 @@ from typing import Any, TypeGuard
 
 import numpy as np
 
-from tensorem.train import is_rate
+from tensorem.train import OF_STEPS, is_rate
 
 from . import _draw
 
@@ -59,7 +59,8 @@ def charts(history: Sequence[Row], steps: Sequence[Row]) -> list[str]:
     for name in names.keys() - {"epoch", "in_epoch", "step"}:
         title = RATE if is_rate(name) else name.removeprefix("val_")
         found.setdefault(title, []).append(name)
-    order = sorted(found.items(), key=lambda item: (item[0] != "loss", item[0] == RATE, item[0]))
+    last = (RATE, *OF_STEPS)  # how a run went, after what it gave
+    order = sorted(found.items(), key=lambda item: (item[0] != "loss", item[0] in last, item[0]))
     return [curves(_lines(sorted(group), places, within), title) for title, group in order]
 
 

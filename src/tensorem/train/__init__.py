@@ -81,6 +81,7 @@ from ._say import report_probes as report_probes
 from ._signals import Interrupted as Interrupted
 from ._state import State as State
 from ._stream import Stream as Stream
+from ._task import OF_STEPS as OF_STEPS
 from ._task import Task as Task
 from ._train_log import Curve as Curve
 from ._train_log import MetricHistory as MetricHistory
@@ -123,6 +124,7 @@ __all__ = [
     "Mode",
     "Moment",
     "NonFinite",
+    "OF_STEPS",
     "Objective",
     "Pace",
     "Pick",

@@ -38,7 +38,8 @@ def evaluate(
     Args:
         data: A `Dataset`, or a pair (x, y).
         loss: A name, or a function (output, targets) -> (sum, count).
-        metrics: Names or such functions; None takes what is usual for the loss.
+        metrics: Names or such functions; None takes what is usual for the loss. What is of steps,
+            "grad_norm", is left out.
         batch_size: Examples at a time.
 
     Raises:
@@ -68,7 +69,7 @@ def scored(task: Task, model: nn.Model, found: Examples, batch_size: int) -> dic
         rows.append(np.asarray(row).tolist())
         if not np.isfinite(rows[-1]).all():
             model.look(*xs)
-    return Record(task.names, np.asarray(rows, np.float64)).means()
+    return Record(task.score_names, np.asarray(rows, np.float64)).means()
 
 
 def _row(task: Task, model: nn.Model, xs: Inputs, output: Any, targets: Any) -> Array:

@@ -82,6 +82,7 @@ def fit(
         seed: Where the order of the examples and every random draw come from.
         validation: Data to be scored after each epoch.
         metrics: Names or functions like the loss; None takes what is usual for the loss.
+            "grad_norm" is the norm of the gradients of a step.
         drop_last: Whether a smaller last batch is left out.
         backend: "compiled": many steps in one program. "eager": layer by layer. Or a `Compute`,
             which also says in how many parts a batch is computed, in which precision, and on
@@ -288,7 +289,8 @@ def _require_rates(optimizer: optim.Optimizer, steps: int) -> None:
 def _standing(job: Job) -> Standing:
     """Where a run begins; from here on it is known which callbacks remember something."""
     state, names = job.runner.init(job.plan.seed), job.task.names
-    scores = (*names, *(f"val_{name}" for name in names if job.validation is not None))
+    held_out = () if job.validation is None else job.task.score_names
+    scores = (*names, *(f"val_{name}" for name in held_out))
     rates = optim.rates_of(job.runner.optimizer)
     outside = [callback for callback in job.callbacks if callback.when != "update"]
     memory = begun(outside, state, names, (*scores, "epoch", "step", *rates))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from tensorem.errors import ResumeError
 from ._compute import Compute, compute_of
 from ._objective import Score, Seeing
 from ._runner import required_rule
-from ._task import as_tuple, full_name
+from ._task import OF_STEPS, as_tuple, full_name
 
 
 @dataclass(frozen=True)
@@ -84,9 +84,8 @@ def plan_of(
     if len(given) != len(recorded["metrics"]):
         raise ResumeError(f"The run takes metrics {recorded['metrics']}, got {given!r}.")
     pairs = zip(recorded["metrics"], given, strict=True)
-    found["metrics"] = tuple(
-        _again("metrics", name, score, known_metrics.METRICS) for name, score in pairs
-    )
+    known = (*known_metrics.METRICS, *OF_STEPS)
+    found["metrics"] = tuple(_again("metrics", name, score, known) for name, score in pairs)
     found["optimizer"] = _optimizer_again(recorded["optimizer"], optimizer)
     found["backend"] = compute_of(recorded["backend"])
     found["epochs"] = recorded["epochs"] if epochs is None else epochs
@@ -94,9 +93,9 @@ def plan_of(
 
 
 def _again(
-    kind: str, recorded: str, given: str | Score | Seeing | None, table: Mapping[str, Score]
+    kind: str, recorded: str, given: str | Score | Seeing | None, known: Container[str]
 ) -> str | Score | Seeing:
-    if given is None and recorded in table:
+    if given is None and recorded in known:
         return recorded
     if given is None:
         raise ResumeError(

@@ -40,6 +40,7 @@ from ._step import (
     make_step,
     make_summed,
     make_tell,
+    normed,
     settled,
     spread,
 )
@@ -256,6 +257,7 @@ def _compiled(
     forward = forward_of(built.layer, nn.Context(training=True), compute)
     summed = spread(make_summed(forward, scores), grid)
     gradient = make_gradient(summed, frozen, compute.accumulate)
+    gradient = normed(gradient) if task.of_steps else gradient
     own, tell = scores.own, make_tell(callbacks, task.names)
 
     def of_user(state: State, inputs: Inputs, targets: Targets) -> tuple[Any, ...]:
@@ -270,7 +272,7 @@ def _compiled(
         return output, buffers, own(view, targets), told.callbacks
 
     rule = optimizer if _is_ours(optimizer) else object()
-    key = (built.layer, scores, frozen, rule, compute, callbacks)
+    key = (built.layer, scores, task.of_steps, frozen, rule, compute, callbacks)
     step = settled(make_step(gradient, update, frozen, tell), grid)
     programs = Programs(key, lambda: make_chunk(step))
 
@@ -311,6 +313,7 @@ def _eager(
     summed, moved = make_summed(forward, _measured(scores)), jax.jit(lambda *given: update(*given))
     frozen = _frozen(task, optimizer)
     gradient = make_gradient(summed, frozen, compute.accumulate)
+    gradient = normed(gradient) if task.of_steps else gradient
     tell = make_tell(callbacks, task.names)
     step = make_step(gradient, moved, frozen, jax.jit(tell) if callbacks else tell)
 

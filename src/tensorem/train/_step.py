@@ -130,6 +130,17 @@ def make_gradient(summed: Summed, frozen: frozenset[str], parts: int) -> Gradien
     return whole if parts == 1 else in_parts
 
 
+def normed(gradient: Gradient) -> Gradient:
+    """The same with the norm of all gradients at the end of the row, as one of one step."""
+
+    def with_norm(state: State, inputs: Inputs, targets: Targets) -> tuple[Arrays, Arrays, Array]:
+        grads, buffers, row = gradient(state, inputs, targets)
+        norm = jnp.asarray(optax.tree.norm(grads), row.dtype)
+        return grads, buffers, jnp.concatenate([row, jnp.stack([norm, jnp.ones_like(norm)])])
+
+    return with_norm
+
+
 def _parted(batch: Any, parts: int) -> tuple[Any, Any]:
     """A batch as parts of one size along a new first axis, and what is left over."""
     size = len(jax.tree.leaves(batch)[0])

@@ -269,7 +269,8 @@ class StreamFeed:
         order = np.arange(steps * size, dtype=np.int32).reshape(steps, size)
 
         def put(array: NDArray[Any]) -> Array:  # once copied: what the user gave may change
-            return jax.device_put(padded(array, order.size), may_alias=False)
+            found: Array = jax.device_put(padded(array, order.size), may_alias=False)
+            return found
 
         with self.precision():  # a thread has its own
             found = self._checked(epoch, begin, rows, size)

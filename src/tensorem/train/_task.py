@@ -28,6 +28,10 @@ Pair = losses.Pair
 _COLUMNS = ("epoch", "in_epoch", "step", "lr")
 """What a row of the log says besides scores."""
 
+OF_STEPS = ("grad_norm",)
+"""Metrics of a step of training, of which there is none in evaluation: the Euclidean norm of all
+its gradients together, before an optimizer clips them."""
+
 _USUAL: dict[str, tuple[str, ...]] = {"cross_entropy": ("accuracy",)}
 
 
@@ -39,7 +43,8 @@ class Task:
         model: The model, with its initial arrays.
         loss: A name, a function (output, targets) -> (sum, count), or a value such as `total`
             and `Objective` give.
-        metrics: Names or such functions; None takes what is usual for the loss.
+        metrics: Names or such functions; None takes what is usual for the loss. "grad_norm" is that
+            of the gradients of a step; in evaluation it is left out.
 
     Raises:
         ArgumentError: The model is none, a name is unknown or occurs twice, a function has no hash.
@@ -67,7 +72,8 @@ class Task:
     @property
     def scores(self) -> Scores:
         """The loss, its parts, and the metrics."""
-        metric = (_function("metric", m, metrics.by_name) for m in self.metrics or ())
+        given = (metric for metric in self.metrics or () if metric not in OF_STEPS)
+        metric = (_function("metric", m, metrics.by_name) for m in given)
         parts = (part for _, _, part in _parts(self.loss))
         return Scores((_function("loss", self.loss, losses.by_name), *parts, *metric))
 
@@ -98,9 +104,20 @@ class Task:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The name of the loss is "loss"; a metric has its own."""
+        """What a step measures: "loss", its parts, the metrics by their names, those of steps."""
+        return (*self.score_names, *self.of_steps)
+
+    @property
+    def score_names(self) -> tuple[str, ...]:
+        """The names of `scores`: what evaluation measures."""
         parts = (name for name, _, _ in _parts(self.loss))
-        return ("loss", *parts, *(name_of(metric) for metric in self.metrics or ()))
+        given = (metric for metric in self.metrics or () if metric not in OF_STEPS)
+        return ("loss", *parts, *map(name_of, given))
+
+    @property
+    def of_steps(self) -> tuple[str, ...]:
+        """The metrics of steps alone."""
+        return tuple(name for name in OF_STEPS if name in (self.metrics or ()))
 
 
 @dataclass(frozen=True)
