@@ -1,4 +1,4 @@
-"""`tensorem verify`: prove or refute that a saved classifier keeps its label."""
+"""`tensorem verify`: prove or refute that a classifier keeps its label, or a VNN-LIB property."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from tensorem.disk import RunFiles
 from tensorem.errors import ArgumentError
 
 from . import _exit
-from ._flags import Radius, Range, Rows, RunFolder, Source, Total, require_within
+from ._flags import Count, Place, Radius, Range, Rows, RunFolder, Source, Total, require_within
+from ._property import verify_property
 from ._runs import examples, recipe_of, require_rows, require_run
 from ._terminal import print_json, show, table
 
@@ -24,13 +25,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Verify:
-    """Prove L-infinity robustness of a saved classifier on its test examples.
+    """Prove L-infinity robustness of a saved classifier on its test examples, or a property.
 
     Exit code: 0 all proved, 1 one refuted, 3 else.
     """
 
     model: tyro.conf.Positional[RunFolder]
-    """A run folder."""
+    """A run folder; with --property also an ONNX file."""
+
+    property: Place = None
+    """A VNN-LIB file, plain or in gzip: what it asserts is not to be reached."""
+
+    parts: Count = 1000
+    """Into how many parts the box of a property may be cut."""
+
+    into: Place = None
+    """A folder for the certificates of a property, for tensorem check: with graph and weights."""
 
     eps: Radius = "0.02"
     """The radius of the box, in the units of the inputs: of a table, of each of its columns."""
@@ -59,6 +69,10 @@ class Verify:
     def run(self) -> int:
         from tensorem import files, verify
 
+        if self.property is not None:
+            return verify_property(self.model, self.property, self.parts, self.into, self.json)
+        if self.into is not None:
+            raise ArgumentError("--into is about --property, got none; --save is for a run.")
         run = require_run(self.model)
         recipe = recipe_of(run)
         if recipe.loss != "cross_entropy":

@@ -14,26 +14,26 @@ from jax import Array, lax
 STEPS = 20
 
 
+def above(outputs: Array, label: Array) -> Array:
+    """By how much another output is above that of the label: at least 0 if it is refuted."""
+    others = jnp.where(jnp.arange(outputs.size) == label, -jnp.inf, outputs)
+    return jnp.max(others) - outputs[label]
+
+
 def worst(
-    outputs: Callable[[Array], Array], center: Array, lower: Array, upper: Array, label: Array
+    miss: Callable[[Array], Array], center: Array, lower: Array, upper: Array
 ) -> tuple[Array, Array]:
-    """The point of a box found to raise another output most above that of the label.
+    """The point of a box found at which a function is greatest.
 
     Args:
-        outputs: One input -> (classes,) outputs.
+        miss: One input -> a number: by how much a claim is missed there.
         center: Where the ascent starts; so does another from a corner.
         lower: Least input.
         upper: Greatest input.
-        label: The output that should be greatest.
 
     Returns:
-        The point, and by how much it misses: at least 0 if it is a counterexample.
+        The point, and the number there.
     """
-
-    def miss(x: Array) -> Array:
-        y = outputs(x)
-        others = jnp.where(jnp.arange(y.size) == label, -jnp.inf, y)
-        return jnp.max(others) - y[label]
 
     def step(i: int, best: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
         x, champion, record = best

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from tensorem.domains import End, Interval
 from tensorem.errors import MeaningError
 from tensorem.graph import Graph, Node, require_bound, sizes, unroll
-from tensorem.ops._derive import Box
+from tensorem.ops._derive import Box, boxed
 from tensorem.ops._op import results
 from tensorem.verify._calls import (
     Call,
@@ -151,6 +151,21 @@ class Propagation:
             name: The value.
             bounds: With intervals of every value before it.
         """
+        total, a = self.carried(rows, name, bounds)
+        if a is None:  # the lines on the way are flat
+            return total
+        with _own_broadcasting():
+            least: Array = at_box(total, a, bounds.boxes[self.graph.inputs[0]])
+            return least
+
+    def carried(self, rows: Array, name: str, bounds: Bounds) -> tuple[Array, Array | None]:
+        """Linear functions below those of a value: constants, and rows on the input, if any.
+
+        Args:
+            rows: As `lower` takes them.
+            name: The value.
+            bounds: With intervals of every value before it.
+        """
         rest: dict[str, Array | None] = {name: rows}
         total = jnp.zeros(rows.shape[:2], rows.dtype)
         with _own_broadcasting():
@@ -161,11 +176,7 @@ class Propagation:
                     total, parts = program(total, given, *_operands(node, bounds))
                     for operand, part in zip(node.inputs, parts, strict=True):
                         _add(rest, operand, part)
-            a = rest.get(self.graph.inputs[0])
-            if a is None:  # the lines on the way are flat
-                return total
-            least: Array = at_box(total, a, bounds.boxes[self.graph.inputs[0]])
-            return least
+        return total, rest.get(self.graph.inputs[0])
 
     def evidence(self, bounds: Bounds) -> dict[str, Array]:
         """What a certificate carries: for every bend what its row says that the checker needs."""
@@ -252,11 +263,16 @@ class Propagation:
                 bounds.sharp[name] = sharp | open_
 
     def _sharpen(self, name: str, open_: NDArray[np.bool_], bounds: Bounds) -> None:
-        """Bound entries of a value backward."""
+        """Bound entries of a value backward: those alone, as the checker does."""
+        before = boxed(bounds.boxes[name])
         for places in _buckets(open_, ROWS // self._largest):
             box = bounds.boxes[name]
             found = self.lower(units(places, box), name, bounds)
             bounds.boxes[name] = met(box, places, found)
+        after = boxed(bounds.boxes[name])
+        bounds.boxes[name] = Interval(
+            jnp.where(open_, after.lower, before.lower), jnp.where(open_, after.upper, before.upper)
+        )
 
     def _keep_sharp(self, node: Node, bounds: Bounds) -> None:
         """An entrywise function of a sharp entry is sharp."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -30,6 +30,8 @@ from tensorem.graph import (
 )
 from tensorem.shapes import format_shape
 
+Exact = Sequence[Fraction | float]
+
 
 @dataclass(frozen=True)
 class Structure:
@@ -41,7 +43,7 @@ class Structure:
 
 @dataclass(frozen=True, eq=False)
 class Classifier:
-    """A graph with one input (1, ...) and one output (1, classes).
+    """A graph with one input and one output: a classifier where these are (1, ...), (1, classes).
 
     Args:
         stored: The graph as it is named in claims: without loops, with sizes that may be symbolic.
@@ -66,15 +68,27 @@ class Classifier:
             DTypeError: Its input or a weight is not float32.
             GraphError: Its loops are too long to be unrolled.
         """
-        own = graph_of(model)
-        _require_bound(own)
-        stored = unroll(own)
-        graph = stored.bind(**dict.fromkeys(stored.names, 1))
+        own, stored, graph = _bound(model)
         _require_classes(graph)
-        _require_float32(graph)
-        is_graph = own is getattr(model, "graph", model)
-        run = to_jax(graph) if is_graph else model
-        return Classifier(stored, graph, run, own.has_loops)  # type: ignore[arg-type]
+        return _reading(model, own, stored, graph)
+
+    @staticmethod
+    def reading(model: Trained | Captured | Graph) -> Classifier:
+        """A model or graph with outputs of any shape.
+
+        Raises:
+            ShapeError: It does not take one array and give one; or a size is open that is not the
+                batch's.
+            DTypeError: Its input or a weight is not float32.
+            GraphError: Its loops are too long to be unrolled.
+        """
+        own, stored, graph = _bound(model)
+        if len(graph.inputs) != 1 or len(graph.outputs) != 1:
+            raise ShapeError(
+                f"A proof takes a model from one array to one, got {len(graph.inputs)} to "
+                f"{len(graph.outputs)}."
+            )
+        return _reading(model, own, stored, graph)
 
     @property
     def unrolled(self) -> str:
@@ -139,14 +153,24 @@ class Classifier:
         enclosure: a point that misses by this number misses for certain. It is infinite where the
         enclosure is.
         """
-        try:
-            [y] = read(self.graph, by_rows("exact"), [Rational.of(x)], self._exact_arrays)
-            low = high = list(y.fractions().ravel())
-        except MeaningError:
-            [box] = read(self.graph, by_rows("interval"), [Interval.point(x)], self._points)
-            low, high = (list(map(_exactly, end.ravel())) for end in (box.lower, box.upper))
+        low, high = self.exact_outputs(x)
         margins: list[Fraction | float] = [high[label] - y for j, y in enumerate(low) if j != label]
         return min(margins)
+
+    def exact_outputs(self, x: np.ndarray) -> tuple[Exact, Exact]:
+        """What the flat outputs at a point lie between: twice the same where they are rational."""
+        try:
+            [y] = read(self.graph, by_rows("exact"), [Rational.of(x)], self._exact_arrays)
+            exact = list(y.fractions().ravel())
+            return exact, exact
+        except MeaningError:
+            return self.enclosed_outputs(x)
+
+    def enclosed_outputs(self, x: np.ndarray) -> tuple[Exact, Exact]:
+        """What the flat outputs at a point lie between, by intervals."""
+        [box] = read(self.graph, by_rows("interval"), [Interval.of(x, x)], self._points)
+        low, high = (list(map(_exactly, end.ravel())) for end in (box.lower, box.upper))
+        return low, high
 
     @cached_property
     def _points(self) -> dict[str, Interval]:
@@ -155,6 +179,23 @@ class Classifier:
     @cached_property
     def _exact_arrays(self) -> dict[str, Rational]:
         return {name: Rational.of(array) for name, array in self.graph.arrays.items()}
+
+
+def _bound(model: Trained | Captured | Graph) -> tuple[Graph, Graph, Graph]:
+    """The model's graph; it without loops; and that for a batch of one."""
+    own = graph_of(model)
+    _require_bound(own)
+    stored = unroll(own)
+    return own, stored, stored.bind(**dict.fromkeys(stored.names, 1))
+
+
+def _reading(
+    model: Trained | Captured | Graph, own: Graph, stored: Graph, graph: Graph
+) -> Classifier:
+    _require_float32(graph)
+    is_graph = own is getattr(model, "graph", model)
+    run = to_jax(graph) if is_graph else model
+    return Classifier(stored, graph, run, own.has_loops)  # type: ignore[arg-type]
 
 
 def _exactly(end: float) -> Fraction | float:

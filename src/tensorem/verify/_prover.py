@@ -20,7 +20,7 @@ from tensorem.errors import ArgumentError, DTypeError, ShapeError
 from tensorem.graph import Captured, Graph, Trained, sizes, to_program
 from tensorem.ops._derive import boxed
 from tensorem.shapes import format_shape
-from tensorem.verify._attack import worst
+from tensorem.verify._attack import above, worst
 from tensorem.verify._bounds import Propagation
 from tensorem.verify._claim import Claim, clip_range, float32_box, float32_range, radius
 from tensorem.verify._classifier import Classifier, Structure
@@ -298,7 +298,7 @@ def _attack_program(structure: Structure) -> Callable[..., tuple[Array, Array]]:
     def one(
         arrays: Mapping[str, Array], center: Array, lower: Array, upper: Array, label: Array
     ) -> tuple[Array, Array]:
-        return worst(lambda x: run(arrays, x)[0], center, lower, upper, label)
+        return worst(lambda x: above(run(arrays, x)[0], label), center, lower, upper)
 
     return _broadcasting(jax.jit(jax.vmap(one, in_axes=(None, 0, 0, 0, 0))))
 
