@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from .explain import float32_error as float32_error
     from .explain import precision_report as precision_report
     from .explain import trace as trace
+    from .files import export_stablehlo as export_stablehlo
     from .files import load as load
     from .files import save as save
     from .meanings import GraphModel as GraphModel
@@ -73,6 +74,7 @@ __all__ = [
     "evaluate",
     "explain",
     "explain_nan",
+    "export_stablehlo",
     "files",
     "float32_error",
     "functional",
@@ -111,6 +113,7 @@ _HOMES = {
     "coverage": "meanings",
     "evaluate": "meanings",
     "explain_nan": "explain",
+    "export_stablehlo": "files",
     "float32_error": "explain",
     "gradcheck": "quotients",
     "load": "files",

@@ -11,19 +11,25 @@ from ._describe import description as description
 from ._models import load as load
 from ._models import load_graph as load_graph
 from ._models import save as save
+from ._stablehlo import Program as Program
+from ._stablehlo import export_stablehlo as export_stablehlo
+from ._stablehlo import load_stablehlo as load_stablehlo
 from ._weights import Table as Table
 from ._weights import To as To
 from ._weights import read_weights as read_weights
 from ._weights import renamed as renamed
 
 __all__ = [
+    "Program",
     "Table",
     "To",
     "described",
     "description",
+    "export_stablehlo",
     "load",
     "load_bits",
     "load_graph",
+    "load_stablehlo",
     "read_weights",
     "renamed",
     "save",

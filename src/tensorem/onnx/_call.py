@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,21 @@ if TYPE_CHECKING:
 
 Array = jax.Array
 _INT32 = np.iinfo(np.int32)
+LARGEST = 2**28
+"""Entries that an array may have whose sizes a file decides."""
+
+
+def bounded(sizes: Iterable[Any]) -> tuple[Any, ...]:
+    """The sizes of an array that is made; a file of a few bytes may ask for any.
+
+    Raises:
+        CaptureError: They are below 0, or too large together.
+    """
+    sizes = tuple(sizes)
+    numbers = [int(n) for n in sizes if isinstance(n, int | np.integer)]
+    if min(numbers, default=0) < 0 or math.prod(numbers) > LARGEST:
+        raise CaptureError(f"takes sizes from 0 to {LARGEST} entries in all, got {sizes!r:.80}.")
+    return sizes
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from tensorem.graph import Graph, capture, simplify
 from tensorem.ops import translated
 from tensorem.shapes import Spec
 
-from ._call import Call, Value
+from ._call import LARGEST, Call, Value
 from ._graphs import GRAPHS
 from ._moves import SIZES, dtype_of
 from ._operators import OPERATORS, require_known
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from onnx import GraphProto, ModelProto, NodeProto, ValueInfoProto
 
 Env = dict[str, Value]
-_LARGEST = 2**28
-"""Entries of an array that is computed while a file is read."""
 
 
 @called
@@ -86,6 +84,7 @@ def _graph(
     opset = max((o.version for o in model.opset_import if o.domain in DOMAINS), default=1)
     arrays = {t.name: array_of(t) for t in proto.initializer}
     weights = {n: a for n, a in arrays.items() if a.ndim and a.dtype.kind == "f"}
+    _require_text(proto)
     _require_inputs(constants, proto)
     arrays |= {name: np.asarray(value) for name, value in constants.items()}
     given = [i for i in proto.input if i.name not in arrays]
@@ -104,11 +103,21 @@ def _graph(
         return simplify(capture(f, *specs, weights=weights))
 
 
+def _require_text(proto: GraphProto) -> None:
+    """Names are text; what is no UTF-8 comes as bytes."""
+    named = [*proto.initializer, *proto.input, *proto.output]
+    names = [part.name for part in named]
+    names += [name for node in proto.node for name in (*node.input, *node.output)]
+    if any(not isinstance(name, str) for name in names):
+        raise FileError("An ONNX file takes names that are text, got bytes.")
+
+
 def _operators_of(proto: GraphProto) -> set[str]:
     found = set()
     for node in proto.node:
         plain = node.domain in DOMAINS
-        found.add(node.op_type if plain else f"{node.domain}.{node.op_type}")
+        # Names that are no UTF-8 come as bytes.
+        found.add(f"{node.op_type}" if plain else f"{node.domain}.{node.op_type}")
         for attribute in node.attribute:
             for inner in (attribute.g, *attribute.graphs):
                 found |= _operators_of(inner)
@@ -230,6 +239,6 @@ def _one(made: Any) -> Value:
         return made
     if not isinstance(made, np.ndarray):
         return Value(made)
-    if made.size > _LARGEST:
-        raise CaptureError(f"takes constants of at most {_LARGEST} entries, got {made.size}.")
+    if made.size > LARGEST:
+        raise CaptureError(f"takes constants of at most {LARGEST} entries, got {made.size}.")
     return Value(made, made)

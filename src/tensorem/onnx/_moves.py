@@ -11,7 +11,7 @@ import numpy as np
 from tensorem import functional as F
 from tensorem.errors import CaptureError
 
-from ._call import Call
+from ._call import Call, bounded
 from ._entries import Operator
 
 _FAR = 10**9
@@ -48,7 +48,7 @@ def _constant(call: Call) -> Any:
 
 def _constant_of_shape(call: Call) -> Any:
     value = np.asarray(call.attrs.get("value", np.zeros(1, np.float32))).reshape(())
-    return jnp.broadcast_to(value, _sizes(call.known(0)))
+    return jnp.broadcast_to(value, bounded(_sizes(call.known(0))))
 
 
 def _sizes(known: np.ndarray) -> tuple[Any, ...]:
@@ -145,17 +145,19 @@ def _expand(call: Call) -> Any:
     x, wanted = call.x(0), _sizes(call.known(1))
     own = (1,) * (len(wanted) - x.ndim) + tuple(x.shape)
     wanted = (1,) * (len(own) - len(wanted)) + wanted
-    return jnp.broadcast_to(
-        x, tuple(o if _is(w, 1) else w for o, w in zip(own, wanted, strict=True))
-    )
+    sizes = bounded(o if _is(w, 1) else w for o, w in zip(own, wanted, strict=True))
+    return jnp.broadcast_to(x, sizes)
 
 
 def _tile(call: Call) -> Any:
     if call.opset < 6:
         times = [1] * call.rank()
         times[int(call.known(2))] = int(call.known(1))
-        return jnp.tile(call.x(0), times)
-    return jnp.tile(call.x(0), call.known(1).tolist())
+    else:
+        times = call.known(1).tolist()
+    bounded(times)
+    bounded(n * k for n, k in zip(call.shape(), times, strict=True))
+    return jnp.tile(call.x(0), times)
 
 
 def _pad(call: Call) -> Any:
@@ -171,6 +173,7 @@ def _pad(call: Call) -> Any:
         both[axis] = before, after
     x = x[tuple(slice(max(0, -b), n - max(0, -a)) for n, (b, a) in zip(x.shape, both, strict=True))]
     both = [(max(0, b), max(0, a)) for b, a in both]
+    bounded(n + b + a for n, (b, a) in zip(x.shape, both, strict=True))
     if mode != "constant":
         return jnp.pad(x, both, {"reflect": "reflect", "edge": "edge", "wrap": "wrap"}[mode])
     return jnp.pad(x, both, constant_values=np.asarray(value).reshape(()).astype(x.dtype))
@@ -185,6 +188,7 @@ def _one_hot(call: Call) -> Any:
     off, on = call.known(2)
     axis = call.attrs.get("axis", -1)
     index = jnp.where(index < 0, index + depth, index).astype(jnp.int32)
+    bounded((*index.shape, depth))
     places = np.arange(depth, dtype=np.int32)
     at = jnp.expand_dims(index, axis)
     shape = [1] * at.ndim
@@ -196,6 +200,9 @@ def _range(call: Call) -> Any:
     start, stop, step = (call.known(i).reshape(()).item() for i in range(3))
     if not all(isinstance(n, int | float) for n in (start, stop, step)):
         return jnp.arange(start, stop, step)
+    bounded(
+        [math.ceil((stop - start) / step)] if stop != start and (stop > start) == (step > 0) else []
+    )
     return np.arange(start, stop, step, dtype=call.known(0).dtype)
 
 

@@ -79,8 +79,8 @@ def _load_data_beside(onnx: Any, model: ModelProto, at: Path) -> None:
 
 def _require_inside(folder: Path, place: str, name: str) -> None:
     inside = folder.resolve()
-    target = (inside / place).resolve()
-    if not place or Path(place).is_absolute() or not target.is_relative_to(inside):
+    target = (inside / place.replace("\0", "")).resolve()
+    if not place or "\0" in place or Path(place).is_absolute() or not target.is_relative_to(inside):
         raise FileError(
             f"{name} takes its data from a file in the folder of the model, got {place!r}.",
             because="a model file may not name other files of this machine.",

@@ -12,7 +12,7 @@ import numpy as np
 from tensorem import functional as F
 from tensorem.errors import CaptureError
 
-from ._call import Call
+from ._call import Call, bounded
 from ._entries import Operator
 
 Both = list[tuple[int, int]]
@@ -45,6 +45,7 @@ def _framed(x: Any, both: Both, value: float) -> tuple[Any, tuple[int, ...]]:
     if all(before == after for before, after in both):
         return x, tuple(before for before, _ in both)
     frame = [(0, 0)] * (x.ndim - len(both)) + both
+    bounded(n + b + a for n, (b, a) in zip(x.shape, frame, strict=True))
     return jnp.pad(x, frame, constant_values=np.asarray(value, x.dtype)), (0,) * len(both)
 
 
@@ -180,6 +181,7 @@ def _old_resize(call: Call) -> bool:
 def _sources(call: Call, old: int, new: int, scale: float) -> np.ndarray:
     """Where each entry of the new axis stands on the old one."""
     kind = call.attrs.get("coordinate_transformation_mode", "half_pixel")
+    bounded((old, new))
     i = np.arange(new, dtype=np.float64)
     if _old_resize(call) or kind == "asymmetric":
         return i / scale
