@@ -201,7 +201,7 @@ def test_doctor_finds_versions_devices_settings_and_extras(capsys: Capture) -> N
     assert found["compile cache"]["folder"] == cache.value
     assert found["compile cache"]["chosen by"] == cache.chosen_by
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
-    assert {*found["extras"], "docs", "dev"} == project["optional-dependencies"].keys()
+    assert {*found["extras"], "docs", "dev", "examples"} == project["optional-dependencies"].keys()
     assert main(["doctor"]) == 0
     assert "compile cache" in capsys.readouterr().out
 
