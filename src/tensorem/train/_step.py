@@ -213,6 +213,8 @@ def make_chunk(step: Step) -> Chunk:
     bits. The state that goes in is used up.
     """
 
+    step = jax.jit(step, inline=True)  # traced once, for the form of its row and for the loop
+
     def chunk(
         state: State, inputs: Inputs, targets: Targets, order: Array, start: Array, stop: Array
     ) -> tuple[State, Array]:
