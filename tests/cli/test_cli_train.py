@@ -195,6 +195,14 @@ def test_precision_parts_metrics_and_tensorboard(tmp_path: Path, capsys: Capture
 def test_devices_are_those_that_there_are(tmp_path: Path, capsys: Capture) -> None:
     assert main([*GIVEN, "--devices", "99", "--path", str(tmp_path / "x")]) == 2
     assert "A Mesh takes up to the" in capsys.readouterr().err
+    run = str(tmp_path / "y")
+    assert main([*GIVEN, "--path", run]) == 0
+    assert main(["resume", run, "--epochs", "7", "--devices", "99"]) == 2
+    assert "A Mesh takes up to the" in capsys.readouterr().err
+    assert main(["resume", run, "--epochs", "7", "--devices", "1"]) == 0
+    config = json.loads((tmp_path / "y" / "config.json").read_text())
+    assert config["plan"]["backend"] == "compiled" and config["plan"]["epochs"] == 7
+    assert "\nepochs = 7\n" in (tmp_path / "y" / "run.toml").read_text()
 
 
 def test_numbers_are_met_by_other_losses(tmp_path: Path, capsys: Capture) -> None:

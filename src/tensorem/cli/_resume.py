@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import tyro
 
 from ._flags import Place, RunFolder, Total
 from ._recipe import Recipe, built
 from ._training import ended, parts, saving, telling
+
+if TYPE_CHECKING:
+    from tensorem.train import Compute
 
 
 @dataclass(frozen=True)
@@ -23,6 +28,9 @@ class Resume:
     epochs: Total = None
     """Another total of epochs; that of the run if not given."""
 
+    devices: Total = None
+    """How many devices compute from here on, which rounds otherwise; as before if not given."""
+
     tensorboard: Place = None
     """Also write the numbers into this folder for TensorBoard."""
 
@@ -34,21 +42,33 @@ class Resume:
 
         recipe = Recipe.load(self.folder)
         found, held = parts(recipe)
-        text = _told_again(self.folder, self.epochs)
+        text = _told_again(self.folder, {"epochs": self.epochs, "devices": self.devices})
         run = train.resume(
             self.folder, built(recipe, found), found.train, validation=held, epochs=self.epochs,
-            progress="none" if self.json else "auto",
+            progress="none" if self.json else "auto", backend=_backend(self.folder, self.devices),
             callbacks=(saving(recipe, text), telling(self.tensorboard)),
         )  # fmt: skip
         return ended(run, recipe, found, self.json)
 
 
-def _told_again(folder: Path, epochs: int | None) -> str | None:
-    """The run.toml of a run, with another total of epochs; None where it has none."""
+def _backend(folder: Path, devices: int | None) -> Compute | None:
+    """How the run was computed, on another number of devices; None: as before."""
+    from tensorem import train
+
+    if devices is None:
+        return None
+    before = train.compute_of(train.read_config(folder).get("plan", {}).get("backend"))
+    return replace(before, devices=train.Mesh(devices) if devices > 1 else None)
+
+
+def _told_again(folder: Path, changed: Mapping[str, int | None]) -> str | None:
+    """The run.toml of a run, with other values; None where it has none, or stays as it is."""
     from tensorem import disk
 
-    file = disk.RunFiles(folder).settings
-    if epochs is None or not disk.is_file(file):
+    file, given = disk.RunFiles(folder).settings, {k: v for k, v in changed.items() if v}
+    if not given or not disk.is_file(file):
         return None
     text = disk.read_whole(file).decode(errors="replace")
-    return re.sub(r"(?m)^epochs = .*$", f"epochs = {epochs}", text)
+    for name, value in given.items():
+        text = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
+    return text

@@ -31,6 +31,7 @@ from ._callbacks import SWA as SWA
 from ._callbacks import EarlyStopping as EarlyStopping
 from ._callbacks import KeepBest as KeepBest
 from ._compute import Compute as Compute
+from ._compute import compute_of as compute_of
 from ._evaluate import evaluate as evaluate
 from ._evaluate import predict as predict
 from ._experiment import Artifact as Artifact
@@ -154,6 +155,7 @@ __all__ = [
     "Weighted",
     "When",
     "classification",
+    "compute_of",
     "epochs",
     "evaluate",
     "feed",
