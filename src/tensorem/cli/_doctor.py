@@ -17,6 +17,7 @@ PACKAGES = ("tensorem", "jax", "jaxlib", "numpy", "optax", "safetensors", "rich"
 EXTRAS = {
     "data": ("PIL", "polars"),
     "onnx": ("onnx",),
+    "vnnlib": ("vnnlib",),
     "exact": ("flint",),
     "tensorboard": ("tensorboardX",),
     "wandb": ("wandb",),
