@@ -8,6 +8,7 @@ from ._bits import load_bits as load_bits
 from ._bits import save_bits as save_bits
 from ._describe import described as described
 from ._describe import description as description
+from ._keras import KERAS as KERAS
 from ._models import load as load
 from ._models import load_graph as load_graph
 from ._models import save as save
@@ -20,6 +21,7 @@ from ._weights import read_weights as read_weights
 from ._weights import renamed as renamed
 
 __all__ = [
+    "KERAS",
     "Program",
     "Table",
     "To",

@@ -17,6 +17,8 @@ from tensorem import disk
 from tensorem.errors import ArgumentError, FileError, PathError, ShapeError
 from tensorem.shapes import format_shape
 
+from ._keras import read_h5, read_keras
+
 Names = str | tuple[str, ...]
 State = Mapping[str, Any]
 
@@ -43,6 +45,8 @@ Table = Mapping[Names, Names | To | None]
 def read_weights(path: str | Path) -> disk.Arrays:
     """The arrays by name of a safetensors file, an .npz file, or a folder of Hugging Face's form.
 
+    Weights of Keras 3 (.weights.h5, .keras) are read too; `KERAS` says what becomes of its layouts.
+
     Args:
         path: A file; its index (`model.safetensors.index.json`), where it is in pieces; or the
             folder with either.
@@ -50,6 +54,7 @@ def read_weights(path: str | Path) -> disk.Arrays:
     Raises:
         FileError: A file is missing, malformed, or holds Python objects; a pickle (.pt, .bin) is
             refused unread; or a piece lacks an array that the index promises.
+        ArgumentError: The h5py package is not installed, for weights of Keras.
 
     Example:
         >>> import tempfile
@@ -61,10 +66,12 @@ def read_weights(path: str | Path) -> disk.Arrays:
     path = disk.path_of(path)
     if disk.is_folder(path):
         return read_weights(_inside(path))
-    read = {".safetensors": _safetensors, ".npz": _npz, ".json": _pieces}.get(path.suffix)
+    readers = {".safetensors": _safetensors, ".npz": _npz, ".json": _pieces}
+    read = {**readers, ".h5": read_h5, ".keras": read_keras}.get(path.suffix)
     if read is None:
         raise FileError(
-            f"read_weights takes a .safetensors or .npz file, or an index .json, got {path.name}.",
+            "read_weights takes a .safetensors, .npz, .h5 or .keras file, or an index .json, got "
+            f"{path.name}.",
             help="a pickle runs code when it is read; where you trust it, write it anew with "
             "safetensors.torch.save_file(torch.load(path), new).",
         )
