@@ -19,6 +19,7 @@ EXTRAS = {
     "onnx": ("onnx",),
     "vnnlib": ("vnnlib",),
     "exact": ("flint",),
+    "grain": ("grain",),
     "tensorboard": ("tensorboardX",),
     "wandb": ("wandb",),
     "mlflow": ("mlflow",),
