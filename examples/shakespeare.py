@@ -63,8 +63,7 @@ def main(
 
     dim, depth, steps = (24, 1, 20) if quick else (96, 3, 4000)
     layer = layer_of(model, tokenizer.vocab_size, dim, depth)
-    small = {"w*e.weight": nn.init.normal(0, 0.02)} if model == "gpt" else None  # as GPT-2 starts
-    writer = nn.build(layer, tm.Spec(("N", "T"), "int32"), init=small)
+    writer = nn.build(layer, tm.Spec(("N", "T"), "int32"))
     every = text.windows(tokenizer.encode(known), LENGTH, stride=1)
     batches = data.Loader(every, 8, sampler=text.RandomWindows(8 * steps), seed=0)
     rule = optim.adamw(

@@ -13,7 +13,7 @@ import pytest
 
 import tensorem as tm
 from close import assert_close
-from tensorem import models, nn, text
+from tensorem import losses, models, nn, text
 from tensorem import onnx as ours
 from tensorem.errors import ArgumentError
 from tensorem.layer import Buffer, declarations
@@ -121,6 +121,14 @@ def test_a_model_is_captured_exported_and_trains(name: str, tmp_path: Path) -> N
 def test_the_parameters_are_as_many_as_published(layer: nn.Layer, count: int) -> None:
     declared = declarations(layer).values()
     assert sum(math.prod(d.shape) for d in declared if not isinstance(d, Buffer)) == count
+
+
+def test_an_untrained_gpt2_knows_nothing() -> None:
+    """Its table starts small, or its last layer, which is that table, would be sure of nonsense."""
+    model = nn.build(models.gpt2((64, 1, 2), 101, 16, 0.0), tm.Spec(("N", 16), "int32"))
+    tokens = np.random.default_rng(0).integers(0, 101, (4, 17)).astype("int32")
+    loss = losses.cross_entropy(model(tokens[:, :-1]), tokens[:, 1:], dim=-1)
+    assert abs(float(loss) - math.log(101)) < 0.1
 
 
 def norm(name: str) -> list[str]:

@@ -162,6 +162,7 @@ WRONG: list[tuple[Any, type[TensoremError], str]] = [
         r"OneHotEmbedding\(4, 2\) takes \(\*batch, 4\), got \(N, 3\)",
     ),
     (lambda: nn.OneHotEmbedding(0, 2), ArgumentError, "num_embeddings as an integer"),
+    (lambda: nn.Embedding(4, 2, std=-1.0), ArgumentError, "std as a finite number of at least 0"),
     (lambda: nn.EmbeddingBag(4, 2, mode="x"), ArgumentError, "mode as one of sum, mean, max"),
     (lambda: nn.EmbeddingBag(4, 2, padding_idx=4), ArgumentError, "padding_idx from -4 to 3"),
     (lambda: nn.EmbeddingBag(4, 2, max_norm=1.0), ArgumentError, "'max_norm'"),  # type: ignore[call-arg]

@@ -76,9 +76,10 @@ def bert(
     """
     dim, depth, heads = size
     block = nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout, "gelu", 1e-12)
-    tables = nn.Embedding(vocabulary, dim), nn.LearnedPositionalEmbedding(places, dim)
+    words, kinds = (nn.Embedding(count, dim, std=0.02) for count in (vocabulary, 2))
+    tables = words, nn.LearnedPositionalEmbedding(places, dim), kinds
     norm, drop = nn.LayerNorm(dim, 1e-12), nn.Dropout(dropout)
-    return BERT(*tables, nn.Embedding(2, dim), norm, drop, nn.TransformerEncoder(block, depth))
+    return BERT(*tables, norm, drop, nn.TransformerEncoder(block, depth))
 
 
 class MeanPooled(Around):

@@ -77,4 +77,5 @@ def gpt2(
     dim, depth, heads = size
     block = nn.TransformerEncoderLayer(dim, heads, 4 * dim, dropout, "gelu_tanh", norm_first=True)
     stack = nn.TransformerEncoder(block, depth, nn.LayerNorm(dim))
-    return GPT(nn.Embedding(vocabulary, dim), nn.LearnedPositionalEmbedding(places, dim), stack)
+    table = nn.Embedding(vocabulary, dim, std=0.02)
+    return GPT(table, nn.LearnedPositionalEmbedding(places, dim), stack)

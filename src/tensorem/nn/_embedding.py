@@ -10,7 +10,7 @@ import jax
 
 from tensorem import functional as F
 from tensorem import rules
-from tensorem.calls import among, flag, integer
+from tensorem.calls import AT_LEAST_0, among, flag, integer, number
 from tensorem.layer import Layer, Parameter
 from tensorem.shapes import Shape, Spec
 
@@ -31,9 +31,10 @@ class Embedding(Layer):
         embedding_dim: The length of a row.
         padding_idx: A row that starts at 0 and gets no gradient; negative ones are counted from
             the last.
+        std: The deviation of the initial rows; GPT-2's are of 0.02, as they are its last layer too.
 
     Raises:
-        ArgumentError: A number is below 1, or there is no row padding_idx.
+        ArgumentError: A number is below 1, or there is no row padding_idx, or std is below 0.
         DTypeError: The index is of floats.
 
     Example:
@@ -41,13 +42,14 @@ class Embedding(Layer):
         (5, 7, 4)
 
     Source:
-        Initial rows: standard normal, as torch.nn.Embedding.
+        Initial rows: normal, of deviation 1 as torch.nn.Embedding.
     """
 
     takes = "integer"
     num_embeddings: int
     embedding_dim: int
     padding_idx: int | None = None
+    std: float = 1.0
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -55,9 +57,12 @@ class Embedding(Layer):
         integer("embedding_dim", self.embedding_dim, 1)
         if self.padding_idx is not None:
             rules.check_row(self.padding_idx, self.num_embeddings)
+        number("std", self.std, AT_LEAST_0)
 
     def parameters(self) -> Mapping[str, Parameter | None]:
-        start = normal() if self.padding_idx is None else zero_row(normal(), self.padding_idx)
+        start = normal(std=self.std)
+        if self.padding_idx is not None:
+            start = zero_row(start, self.padding_idx)
         return {"weight": Parameter((self.num_embeddings, self.embedding_dim), start)}
 
     def output_shape(self, x: Shape) -> Shape:
