@@ -19,6 +19,7 @@ EXTRAS = {
     "onnx": ("onnx",),
     "vnnlib": ("vnnlib",),
     "exact": ("flint",),
+    "keras": ("h5py",),
     "grain": ("grain",),
     "tensorboard": ("tensorboardX",),
     "wandb": ("wandb",),

@@ -67,7 +67,7 @@ def gpt2(
 
     Example:
         >>> gpt2((8, 2, 2), 11, 16).wte
-        Embedding(11, 8)
+        Embedding(11, 8, std=0.02)
 
     Source:
         Radford et al. 2019.
