@@ -60,9 +60,8 @@ class Embedding(Layer):
         number("std", self.std, AT_LEAST_0)
 
     def parameters(self) -> Mapping[str, Parameter | None]:
-        start = normal(std=self.std)
-        if self.padding_idx is not None:
-            start = zero_row(start, self.padding_idx)
+        rows, zero = normal(std=self.std), self.padding_idx
+        start = rows if zero is None else zero_row(rows, zero)
         return {"weight": Parameter((self.num_embeddings, self.embedding_dim), start)}
 
     def output_shape(self, x: Shape) -> Shape:
