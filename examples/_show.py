@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 
-import matplotlib.image
 import numpy as np
 import tyro
+from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -66,5 +66,5 @@ def grid(path: Path, images: np.ndarray, columns: int = 10) -> None:
     rows = framed.reshape(-1, columns, *framed.shape[1:]).transpose(0, 2, 1, 3)
     sheet = rows.reshape(rows.shape[0] * rows.shape[1], -1).clip(0, 1)
     path.parent.mkdir(parents=True, exist_ok=True)
-    matplotlib.image.imsave(path, sheet.repeat(2, 0).repeat(2, 1), cmap="gray")
+    Image.fromarray(np.uint8(255 * sheet.repeat(2, 0).repeat(2, 1))).save(path)
     print(path)

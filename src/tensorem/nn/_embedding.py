@@ -49,7 +49,7 @@ class Embedding(Layer):
     num_embeddings: int
     embedding_dim: int
     padding_idx: int | None = None
-    std: float = 1.0
+    std: float = field(default=1.0, kw_only=True)
 
     def __post_init__(self) -> None:
         super().__post_init__()
