@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 from numpy.typing import NDArray
 
@@ -184,7 +185,5 @@ def _lost(makers: Mapping[Executed, Node]) -> str:
 
 
 def _greatest(tree: Any) -> Iterator[float]:
-    import jax
-
     for leaf in jax.tree.leaves(tree):
         yield float(np.max(leaf, initial=0.0))

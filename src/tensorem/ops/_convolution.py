@@ -74,6 +74,16 @@ def output_size(size: Sizes, kernel: Two, stride: Two, padding: Padding, dilatio
     return h, w
 
 
+def places(size: Sizes, kernel: Two, stride: Two, dilation: Two) -> Iterator[tuple[slice, slice]]:
+    """For each entry of a window, row-major, where it lies in a padded image, over all windows."""
+    steps = zip(size, kernel, stride, dilation, strict=True)
+    spans = [(n - d * (k - 1) - 1) // s * s + 1 for n, k, s, d in steps]
+    for entry in np.ndindex(*kernel):
+        starts = [i * d for i, d in zip(entry, dilation, strict=True)]
+        rows, cols = (slice(a, a + n, s) for a, n, s in zip(starts, spans, stride, strict=True))
+        yield rows, cols
+
+
 def _conv(
     x: Array, k: Array, *, size: Two, kernel: Two, stride: Two, padding: Padding, dilation: Two,
     groups: int,
@@ -178,20 +188,11 @@ def _padded(x: Array, padding: Sequence[Two], holes: Two = (1, 1)) -> Array:
     return lax.pad(x, jnp.zeros((), x.dtype), [(0, 0, 0), *inner, (0, 0, 0)])
 
 
-def _shifts(x: Array, kernel: Two, stride: Two, dilation: Two) -> Iterator[Array]:
-    """Of all windows the entry at each place of the kernel, row by row."""
-    n, h, w, c = x.shape
-    out = output_size((h, w), kernel, stride, ((0, 0), (0, 0)), dilation)
-    for at in np.ndindex(kernel):
-        low = [d * i for d, i in zip(dilation, at, strict=True)]
-        high = [a + s * (m - 1) + 1 for a, s, m in zip(low, stride, out, strict=True)]
-        yield lax.slice(x, (0, *low, 0), (n, *high, c), (1, *stride, 1))
-
-
 def _shifted_sum(x: Array, k: Array, stride: Two, dilation: Two) -> Array:
     """Images shifted to each place of the kernel, times its entry there, added up."""
-    shifts = _shifts(_wide(x), (k.shape[0], k.shape[1]), stride, dilation)
-    sums = sum(a * b for a, b in zip(shifts, _wide(k).reshape(-1, k.shape[3]), strict=True))
+    cuts = places(x.shape[1:3], (k.shape[0], k.shape[1]), stride, dilation)
+    entries = _wide(k).reshape(-1, k.shape[3])
+    sums = sum(_wide(x)[:, *cut] * entry for cut, entry in zip(cuts, entries, strict=True))
     return jnp.asarray(sums, x.dtype)
 
 
@@ -208,8 +209,8 @@ def _kernel_sums(x: Array, g: Array, kernel: Two, stride: Two, dilation: Two) ->
         at = i // h, i % h
         rows = lax.dynamic_slice(x, (at[0], at[1] * stride[0], 0, 0), (1, reach, *x.shape[2:]))
         row = lax.dynamic_slice(g, (*at, 0, 0), (1, 1, w, c))
-        shifts = _shifts(rows, kernel, (1, stride[1]), dilation)
-        return [a + b * row for a, b in zip(sums, shifts, strict=True)]
+        cuts = places(rows.shape[1:3], kernel, (1, stride[1]), dilation)
+        return [a + rows[:, *cut] * row for a, cut in zip(sums, cuts, strict=True)]
 
     zeros = [jnp.zeros((1, 1, w, c), x.dtype)] * math.prod(kernel)
     return jnp.stack(lax.fori_loop(0, n * h, turn, zeros)).sum((1, 2, 3))

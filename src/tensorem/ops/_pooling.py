@@ -7,7 +7,7 @@ found first. The transposes around it meet those of the convolution, and XLA dro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial, reduce
 from typing import TypedDict, Unpack
 
@@ -19,7 +19,7 @@ from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
-from ._convolution import Padding, Sizes, Two, output_size
+from ._convolution import Padding, Sizes, Two, output_size, places
 from ._op import Attr
 
 _UNPADDED: Padding = ((0, 0), (0, 0))
@@ -73,18 +73,6 @@ def _entries(
         ends = [(0, 0, 0), *((low, high, 0) for low, high in padding), (0, 0, 0)]
         x = lax.pad(x, jnp.asarray(fill, x.dtype), ends)
     return [x[:, *cut] for cut in places(x.shape[1:3], kernel_size, stride, dilation)]
-
-
-def places(
-    size: tuple[int, ...], kernel: Two, stride: Two, dilation: Two
-) -> Iterator[tuple[slice, slice]]:
-    """For each entry of a window, row-major, where it lies in a padded image, over all windows."""
-    steps = zip(size, kernel, stride, dilation, strict=True)
-    spans = [(n - d * (k - 1) - 1) // s * s + 1 for n, k, s, d in steps]
-    for entry in np.ndindex(*kernel):
-        starts = [i * d for i, d in zip(entry, dilation, strict=True)]
-        rows, cols = (slice(a, a + n, s) for a, n, s in zip(starts, spans, stride, strict=True))
-        yield rows, cols
 
 
 def _first(y: Array, among: list[Array]) -> Array:

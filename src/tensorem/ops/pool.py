@@ -17,6 +17,7 @@ from tensorem.domains import Ball, End, Interval, Linear, Lines
 from tensorem.domains import _ball as balls
 
 from . import _pooling
+from ._convolution import places
 from ._derive import Box, Total, affine, boxed, rounded_once
 from ._op import Cited, Op, Operands, Rule
 from ._pooling import Dilated, Divided, Window
@@ -37,8 +38,8 @@ def windows(
         tiles = x.reshape((n, c, h // kh, kh, w // kw, kw))
         return tiles.transpose((0, 1, 2, 4, 3, 5)).reshape((n, c, h // kh, w // kw, kh * kw))
     x = _framed(x, fill, padding)
-    places = _pooling.places(x.shape[2:], kernel_size, stride, dilation)
-    entries: End = library(x).stack([x[:, :, *cut] for cut in places], axis=-1)
+    cuts = places(x.shape[2:], kernel_size, stride, dilation)
+    entries: End = library(x).stack([x[:, :, *cut] for cut in cuts], axis=-1)
     return entries
 
 

@@ -20,14 +20,14 @@ from jax import Array
 from numpy.typing import NDArray
 
 from tensorem.calls import integer, named
-from tensorem.disk import pack, path_of, write_whole
-from tensorem.errors import CertificateError, ShapeError
+from tensorem.disk import path_of, write_whole
+from tensorem.errors import ShapeError
 from tensorem.graph import Captured, Graph, Trained, sizes, to_program
 
 from ._attack import worst
 from ._bounds import Propagation
 from ._classifier import Classifier, Structure
-from ._proof import Verdict
+from ._proof import Verdict, certificate
 from ._property import Property
 
 BATCH = 32
@@ -84,9 +84,7 @@ class Avoidance:
         Raises:
             CertificateError: There is none, since the verdict is not "proved".
         """
-        if self.verdict != "proved":
-            raise CertificateError(f"A certificate belongs to a proof, got {self.verdict}.")
-        return pack(self.arrays, {"claim": self.claim})
+        return certificate(self.verdict, self.arrays, self.claim)
 
     def save(self, path: str | Path) -> Path:
         """Write the certificate; a file of that name is replaced in one step.

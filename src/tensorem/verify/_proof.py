@@ -62,9 +62,7 @@ class Proof:
         Raises:
             CertificateError: There is none, since the verdict is not "proved".
         """
-        if self.verdict != "proved":
-            raise CertificateError(f"A certificate belongs to a proof, got {self.verdict}.")
-        return pack(self.arrays, {"claim": self.claim.to_json()})
+        return certificate(self.verdict, self.arrays, self.claim.to_json())
 
     @property
     def unrolled(self) -> str:
@@ -87,3 +85,10 @@ class Proof:
     def __repr__(self) -> str:
         what = f"label {self.claim.label}, eps {self.claim.eps}, margin {self.margin:.4g}"
         return f"Proof({self.verdict}: {what})"
+
+
+def certificate(verdict: Verdict, arrays: Mapping[str, np.ndarray], claim: str) -> bytes:
+    """The file of a certificate, for a claim that is proved."""
+    if verdict != "proved":
+        raise CertificateError(f"A certificate belongs to a proof, got {verdict}.")
+    return pack(arrays, {"claim": claim})
