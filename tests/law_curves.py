@@ -65,6 +65,7 @@ CURVES: dict[str, CurveCase] = {
     "tanh": CurveCase(mpmath.tanh, high=6),
     "sigmoid": CurveCase(_sigmoid, low=-60),
     "erf": CurveCase(mpmath.erf, high=4),
+    "atan": CurveCase(mpmath.atan, high=1000),
     "sin": CurveCase(mpmath.sin, low=-300, high=19),
     "cos": CurveCase(mpmath.cos, low=-300, high=19),
     "softplus": CurveCase(lambda x: mpmath.log1p(mpmath.exp(x)), low=-60),

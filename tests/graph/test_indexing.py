@@ -63,10 +63,6 @@ def test_an_index_that_is_not_known_is_an_error(f: Any, primitive: str) -> None:
     [
         (lambda x: jnp.tile(x, (300,)), "captured tile takes 1 to 256 copies, got 300"),
         (
-            lambda x: jax.lax.select_n(x.astype("int32"), x, x + 1, x + 2),
-            "captured selection has two cases, got 3",
-        ),
-        (
             lambda x: jax.lax.reshape(x[None], (3,), dimensions=(1, 0)),
             "captured reshape keeps the order of the axes",
         ),

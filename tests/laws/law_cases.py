@@ -96,7 +96,9 @@ CASES: dict[str, list[Case]] = {
         name: [Case(((2, 5),), attrs, (curve.kind,)) for attrs in curve.attrs]
         for name, curve in CURVES.items()
     },
-    "relu": _unary(),
+    **{name: _unary() for name in ("relu", "floor", "ceil", "round")},
+    "rem": _binary("real", "nonzero"),
+    "pow": _binary("positive", "real"),
     "leaky_relu": [*_unary(negative_slope=0.01), *_unary(negative_slope=1.5)],
     **{name: _binary() for name in ("equal", "not_equal", "less", "less_equal")},
     **{name: _binary() for name in ("greater", "greater_equal")},
@@ -121,6 +123,8 @@ CASES: dict[str, list[Case]] = {
         name: [Case(((2, 3, 2),), {"dims": (1,)}), Case(((2, 3, 2),), {"dims": (0, 2)})]
         for name in ("sum", "mean", "amax", "amin")
     },
+    "prod": [Case(((2, 3, 2),), {"dims": (0, 2)}), Case(((2, 5),), {"dims": (1,)})],
+    "cumprod": [Case(((5, 2),), {"dim": 0})],
     "argmax": [Case(((3, 4),), {"dim": 1}), Case(((3, 2),), {"dim": 0})],
     "cumsum": [Case(((3, 4),), {"dim": 1})],
     **{

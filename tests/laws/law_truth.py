@@ -34,6 +34,14 @@ NUMBERS: dict[str, Callable[..., Array]] = {
     "mean": lambda x, *, dims: x.sum(axis=dims) / math.prod(x.shape[d] for d in dims),
     "amax": lambda x, *, dims: x.max(axis=dims),
     "broadcast": move._broadcast_twin,
+    "slice": move._slice_twin,
+    "reshape": lambda x, *, shape: x.reshape(shape),
+    "permute": lambda x, *, dims: x.transpose(dims),
+    "concat": lambda *xs, dim: np.concatenate(xs, axis=dim),
+    "less": np.less,
+    "where": lambda mask, x, y: np.where(mask.astype(bool), x, y),
+    "floor": _each(mpmath.floor),
+    "ceil": _each(mpmath.ceil),
     **{name: _each(case.exact) for name, case in CURVES.items()},
 }
 """The rows that definitions are written in, on arrays of mpmath numbers."""

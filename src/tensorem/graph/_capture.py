@@ -47,6 +47,30 @@ REMEDIES = {
     "threefry2x32": "read the model in evaluation, or take the random draw as an argument",
     "while": "use a loop with a fixed length (jax.lax.scan)",
     "cond": "use jnp.where, so that both cases are part of the graph",
+    "erfc": "write 1 - jax.scipy.special.erf(x); of a GELU, F.gelu(x)",
+    "tan": "write jnp.sin(x) / jnp.cos(x)",
+    "asin": "write 2 * jnp.arctan(x / (1 + jnp.sqrt(1 - x * x)))",
+    "acos": "write 2 * jnp.arctan(jnp.sqrt(1 - x * x) / (1 + x))",
+    "atan2": "write 2 * jnp.arctan(y / (jnp.sqrt(x * x + y * y) + x))",
+    "sinh": "write (jnp.exp(x) - jnp.exp(-x)) / 2",
+    "cosh": "write (jnp.exp(x) + jnp.exp(-x)) / 2",
+    "asinh": "write jnp.sign(x) * jnp.log(jnp.abs(x) + jnp.sqrt(x * x + 1))",
+    "acosh": "write jnp.log(x + jnp.sqrt(x * x - 1))",
+    "atanh": "write (jnp.log1p(x) - jnp.log1p(-x)) / 2",
+    "cbrt": "write jnp.sign(x) * jnp.abs(x) ** (1 / 3)",
+    "cummax": "write jax.lax.associative_scan(jnp.maximum, x)",
+    "cummin": "write jax.lax.associative_scan(jnp.minimum, x)",
+    "cumlogsumexp": "write jnp.log(jnp.cumsum(jnp.exp(x - x.max()), 0)) + x.max()",
+    "scatter": "write jnp.where, or x.at[i].set and x.at[i].add",
+    **dict.fromkeys(
+        ("lu", "cholesky", "svd", "eigh", "eig", "geqrf", "qr", "triangular_solve"),
+        "compute it before, and take the result as an argument: no rule bounds a factorisation",
+    ),
+    **dict.fromkeys(
+        ("conv_general_dilated", "reduce_window"),
+        "write F.conv1d, F.conv2d, F.max_pool2d, ... of tensorem.functional",
+    ),
+    "fft": "write a product with the waves, as models.fno does: a graph holds real numbers",
 }
 Names = tuple[str, ...]
 NUMBERS = "give integers in place of the names in the input's shape"
@@ -292,7 +316,7 @@ def _size(dim: object, primitive: str) -> Size:
 
 def _no_row(eqn: JaxprEqn) -> CaptureError:
     name = eqn.primitive.name
-    remedy = next((text for key, text in REMEDIES.items() if name.startswith(key)), "")
+    remedy = REMEDIES.get(max(filter(name.startswith, REMEDIES), key=len, default=""), "")
     if not remedy and any(not isinstance(n, int) for v in eqn.invars for n in form(v).shape):
         remedy = f"{NUMBERS}, or write that step with tensorem.functional"
     return CaptureError(

@@ -103,7 +103,7 @@ def _is_along(
     rank = len(b.spec(xs[0]).shape)
     others = tuple(i for i in range(rank) if i not in axes)
     batches = (others, others)
-    if len(axes) != 1:
+    if len(axes) != 1 or len(b.spec(xs[1]).shape) != rank + 1:
         return False
     if isinstance(d, GatherDimensionNumbers):
         return (d.operand_batching_dims, d.start_indices_batching_dims) == batches

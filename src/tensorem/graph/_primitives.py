@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from jax import lax
 
 from tensorem import ops
 from tensorem.dtypes import HALF
@@ -96,13 +97,21 @@ def _dot(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
 
 
 def _select(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
-    if len(xs) != 3:
-        raise CaptureError(
-            f"A captured selection has two cases, got {len(xs) - 1}.",
-            help="select twice, with jnp.where",
-        )
-    mask, if_false, if_true = xs
-    return b.node(ops.where, *_equal_shapes(b, [mask, if_true, if_false]))
+    """A truth value chooses between two, an integer between several.
+
+    Of a choice that no input decides only what is chosen stays: its other case may be NaN.
+    """
+    which, *cases = xs
+    if isinstance(known := b.known(which), np.ndarray) and known.ndim == 0:
+        return cases[int(known)]
+    if b.spec(which).dtype == "bool":
+        return b.node(ops.where, *_equal_shapes(b, [which, *reversed(cases)]))
+    y = cases[-1]
+    for i, case in reversed(list(enumerate(cases[:-1]))):
+        number = b.constant(np.asarray(i, b.spec(which).dtype))
+        is_it = b.node(ops.equal, *_equal_shapes(b, [which, number]))
+        y = b.node(ops.where, *_equal_shapes(b, [is_it, case, y]))
+    return y
 
 
 def _clamp(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
@@ -152,15 +161,71 @@ def _iota(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     return b.constant(np.broadcast_to(column, shape).copy())
 
 
-def _cumsum(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
-    if p["reverse"]:
-        flipped = b.node(ops.flip, xs[0], dims=(p["axis"],))
-        return b.node(ops.flip, b.node(ops.cumsum, flipped, dim=p["axis"]), dims=(p["axis"],))
-    return b.node(ops.cumsum, xs[0], dim=p["axis"])
+def _along(row: Op) -> Translation:
+    """What runs along an axis; from its end, of the entries turned around."""
+
+    def rule(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+        axis = p["axis"]
+        if not p["reverse"]:
+            return b.node(row, xs[0], dim=axis)
+        turned = b.node(ops.flip, xs[0], dims=(axis,))
+        return b.node(ops.flip, b.node(row, turned, dim=axis), dims=(axis,))
+
+    return rule
 
 
 def _argmax(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
     return b.node(ops.argmax, xs[0], dim=int(p["axes"][0]))
+
+
+def _argmin(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    return _argmax(b, [b.node(ops.neg, xs[0])], p)
+
+
+def _truth(row: Op) -> Translation:
+    """All of truth values, or any: the least or greatest of 0 and 1."""
+
+    def rule(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+        found = b.node(row, b.node(ops.cast, xs[0], dtype="int32"), dims=ints(p["axes"]))
+        return b.node(ops.cast, found, dtype="bool")
+
+    return rule
+
+
+def _is_finite(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    most = b.constant(np.asarray(np.finfo(b.spec(xs[0]).dtype).max))
+    return b.node(ops.less_equal, *_equal_shapes(b, [b.node(ops.abs, xs[0]), most]))
+
+
+def _exp2(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    """As JAX computes it."""
+    log2 = b.constant(np.asarray(np.log(np.asarray(2, b.spec(xs[0]).dtype))))
+    return b.node(ops.exp, b.node(ops.mul, *_equal_shapes(b, [xs[0], log2])))
+
+
+def _round(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+    """To the nearest even number; or away from 0, which is another one where two are as near."""
+    y = b.node(ops.round, xs[0])
+    if p["rounding_method"] == lax.RoundingMethod.TO_NEAREST_EVEN:
+        return y
+    off = b.node(ops.abs, b.node(ops.sub, xs[0], y))
+    _, half = _equal_shapes(b, [off, b.constant(np.asarray(0.5, b.spec(y).dtype))])
+    away = b.node(ops.add, xs[0], b.node(ops.mul, b.node(ops.sign, xs[0]), half))
+    return b.node(ops.where, b.node(ops.equal, off, half), away, y)
+
+
+def _or_infinite(row: Op, beyond: Op) -> Translation:
+    """A comparison; with an infinity, which has no exact meaning, with the greatest number."""
+
+    def rule(b: Builder, xs: list[str], p: dict[str, Any]) -> str:
+        x, known = xs[0], b.known(xs[1])
+        if not isinstance(known, np.ndarray) or known.shape != () or not np.isinf(known):
+            return b.node(row, *_equal_shapes(b, xs))
+        most = b.constant(np.asarray(np.finfo(known.dtype).max))
+        risen = x if known > 0 else b.node(ops.neg, x)
+        return b.node(beyond, *_equal_shapes(b, [risen, most]))
+
+    return rule
 
 
 def _split(b: Builder, xs: list[str], p: dict[str, Any]) -> list[str]:
@@ -193,6 +258,7 @@ _FROM = {"image": (0, 2, 3, 1), "kernel": (2, 3, 1, 0)}
 PRIMITIVES: dict[str, Translation] = {
     **{row.primitive.name: _entrywise(row) for row in ops.TABLE.values() if row.primitive},
     "add_any": _entrywise(ops.add),
+    "eq": _or_infinite(ops.equal, ops.greater),
     "div": _div,
     "integer_pow": _attrs(ops.pow_int, exponent="y"),
     "select_n": _select,
@@ -222,8 +288,17 @@ PRIMITIVES: dict[str, Translation] = {
     "reduce_sum": _attrs(ops.sum, dims="axes"),
     "reduce_max": _attrs(ops.amax, dims="axes"),
     "reduce_min": _attrs(ops.amin, dims="axes"),
+    "reduce_prod": _attrs(ops.prod, dims="axes"),
+    "reduce_and": _truth(ops.amin),
+    "reduce_or": _truth(ops.amax),
     "argmax": _argmax,
-    "cumsum": _cumsum,
+    "argmin": _argmin,
+    "cumsum": _along(ops.cumsum),
+    "cumprod": _along(ops.cumprod),
+    "exp2": _exp2,
+    "is_finite": _is_finite,
+    "round": _round,
+    "xor": _entrywise(ops.not_equal),
     "dot_general": _dot,
     "copy": lambda b, xs, p: xs[0],
     "copy_p": lambda b, xs, p: xs[0],

@@ -86,6 +86,10 @@ def _log1p(w: Writer, node: Node) -> None:
     _out(w, node, "Where", infinite, wide, w.node("Mul", [x, factor]))
 
 
+def _rem(w: Writer, node: Node) -> None:
+    _out(w, node, "Mod", *node.inputs, fmod=1)
+
+
 def _pow(w: Writer, node: Node) -> None:
     x = node.inputs[0]
     _out(w, node, "Pow", x, w.like(node.attrs["exponent"], x))
@@ -295,10 +299,12 @@ ROWS: dict[str, Row] = {
     "amin": _reduced("ReduceMin"),
     "argmax": _argmax,
     "argsort": _argsort,
+    "atan": _one("Atan"),
     "avg_pool2d": _avg_pool,
     "batch_norm": _batch_norm,
     "broadcast": _broadcast,
     "cast": _cast,
+    "ceil": _one("Ceil"),
     "celu": _one("Celu", alpha="alpha"),
     "concat": _one("Concat", axis="dim"),
     "conv2d": _conv,
@@ -314,6 +320,7 @@ ROWS: dict[str, Row] = {
     "exp": _one("Exp"),
     "expm1": _expm1,
     "flip": _flip,
+    "floor": _one("Floor"),
     "gelu": _one("Gelu", approximate="approximate"),
     "gather": _one("GatherElements", axis="dim"),
     "greater": _one("Greater"),
@@ -343,10 +350,14 @@ ROWS: dict[str, Row] = {
     "not_equal": _not_equal,
     "pad": _pad,
     "permute": _one("Transpose", perm="dims"),
+    "pow": _one("Pow"),
     "pow_int": _pow,
+    "prod": _reduced("ReduceProd"),
     "relu": _one("Relu"),
+    "rem": _rem,
     "reshape": _reshape,
     "rms_norm": _rms_norm,
+    "round": _one("Round"),
     "rsqrt": _after("Reciprocal", "Sqrt"),
     "scatter_add": _scatter_add,
     "selu": _one("Selu"),

@@ -64,6 +64,7 @@ from .contract import conv2d_dx as conv2d_dx
 from .contract import dot as dot
 from .contract import linear as linear
 from .contract import matmul as matmul
+from .curves import atan as atan
 from .curves import cos as cos
 from .curves import erf as erf
 from .curves import exp as exp
@@ -94,12 +95,19 @@ from .places import gather as gather
 from .places import scatter_add as scatter_add
 from .pool import avg_pool2d as avg_pool2d
 from .pool import max_pool2d as max_pool2d
+from .products import cumprod as cumprod
+from .products import pow as pow
+from .products import prod as prod
 from .reduce import amax as amax
 from .reduce import amin as amin
 from .reduce import argmax as argmax
 from .reduce import cumsum as cumsum
 from .reduce import mean as mean
 from .reduce import sum as sum
+from .whole import ceil as ceil
+from .whole import floor as floor
+from .whole import rem as rem
+from .whole import round as round
 
 TABLE: dict[str, Op] = {row.name: row for row in tuple(globals().values()) if isinstance(row, Op)}
 """Every row by name, in the order of the families."""
@@ -133,11 +141,13 @@ __all__ = [
     "amin",
     "argmax",
     "argsort",
+    "atan",
     "avg_pool2d",
     "batch_norm",
     "broadcast",
     "call_name",
     "cast",
+    "ceil",
     "celu",
     "concat",
     "conv2d",
@@ -145,6 +155,7 @@ __all__ = [
     "conv2d_dx",
     "cos",
     "coverage",
+    "cumprod",
     "cumsum",
     "div",
     "dot",
@@ -156,6 +167,7 @@ __all__ = [
     "exp",
     "expm1",
     "flip",
+    "floor",
     "gather",
     "gelu",
     "greater",
@@ -187,10 +199,14 @@ __all__ = [
     "not_equal",
     "pad",
     "permute",
+    "pow",
     "pow_int",
+    "prod",
     "relu",
+    "rem",
     "reshape",
     "rms_norm",
+    "round",
     "rounded_once",
     "rsqrt",
     "scatter_add",

@@ -3,6 +3,7 @@
 Any execution is meant in which
 
     a sum, of products too, runs in any order, with or without FMA: γ_n = n u / (1 - n u), u = 2^-24
+    so does a product over an axis
     a quotient is one, or a product with the rounded inverse
     a number below 2^-126 may be taken as 0, where it is made and where it is used
     a function of one number is off by the units that UNITS says (tests hold the runtime to them)
@@ -294,6 +295,18 @@ def _total(terms: Callable[..., int], more: int, call: Call) -> Executed:
     return call.made(_linear(call, 0, (), x.error), noise=noise)
 
 
+def _factors(terms: Callable[..., int], call: Call) -> Executed:
+    """Π(|x| + δ) - Π|x|, and a rounding for each factor; one that is lost below takes along those
+    that are above 1."""
+    [x] = call.xs
+    n, size = terms(x.shape, call.real.shape, **call.attrs), magnitude(x.real)
+    most = call.upper(np.maximum(magnitude(x.there), 1.0))
+    lost = call.rounded(call.upper(magnitude(x.there)), _gamma(n)) + n * 2 * TINY * most
+    noise = np.where(most * executed_.SLACK < MOST, lost, np.inf)
+    spread = call.upper(size + x.error) - np.asarray(call.interval(Interval(size, size)).lower)
+    return call.made(_spread(x, np.where(x.is_exact, 0.0, spread)), noise=noise)
+
+
 def _gamma(n: float) -> float:
     """γ_n over u; nothing is known of sums of 2^23 terms and more."""
     return n / (1 - n * UNIT) if n < 2**23 else math.inf
@@ -533,11 +546,12 @@ def _count(x: tuple[int, ...], y: tuple[int, ...], **attrs: Any) -> int:
 _CURVES = (
     *("sqrt", "rsqrt", "exp", "log", "log1p", "expm1", "tanh", "sigmoid", "erf", "sin", "cos"),
     *("hardtanh", "softplus", "logsigmoid", "gelu", "silu", "mish", "hardswish", "elu", "celu"),
-    *("selu", "softsign"),
+    *("selu", "softsign", "atan"),
 )
 _MOVES = ("reshape", "permute", "broadcast", "concat", "slice", "pad", "flip")
 _DECIDED = (
     *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "sign"),
+    *("floor", "ceil", "round"),
     *("logical_and", "logical_or", "logical_not", "argmax", "argsort"),
 )
 _MEAN_VALUE = "the mean value theorem; rounding: UNITS, held against the runtime"
@@ -571,6 +585,8 @@ RULES: Mapping[str, Cited[Executed]] = {
     "sum": Cited(partial(_total, _count, 0), _ANY_ORDER),
     "mean": Cited(partial(_total, _count, 4), _ANY_ORDER),
     "cumsum": Cited(partial(_total, lambda x, y, *, dim: int(x[dim]), 0), _ANY_ORDER),
+    "prod": Cited(partial(_factors, _count), _ANY_ORDER),
+    "cumprod": Cited(partial(_factors, lambda x, y, *, dim: int(x[dim])), _ANY_ORDER),
     "avg_pool2d": Cited(
         partial(_total, lambda x, y, *, kernel_size, **rest: math.prod(kernel_size), 4), _ANY_ORDER
     ),

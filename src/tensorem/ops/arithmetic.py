@@ -89,7 +89,7 @@ def _pow_exact(x: Rational, *, exponent: int) -> Rational:
     if exponent < 0:
         one = Rational.of(np.ones(x.shape, np.int64))
         return one / _pow_exact(x, exponent=-exponent)
-    return Rational(x.num**exponent, x.den**exponent).reduced()
+    return Rational(np.asarray(x.num**exponent, object), x.den**exponent).reduced()
 
 
 def _pow_lines(box: Box, *, exponent: int) -> Lines:
@@ -136,7 +136,7 @@ def _cast_exact(x: Rational, *, dtype: str) -> Rational:
         raise MeaningError(
             "`cast` has no exact meaning here.", because=f"{dtype} does not hold its operand"
         )
-    return Rational(whole)
+    return Rational(np.asarray(whole, object))
 
 
 def _cast_ball(x: Ball, *, dtype: str) -> Ball:
@@ -307,7 +307,7 @@ sign = Op(
     1,
     rules.numbers,
     run=lax.sign,
-    exact=lambda x: Rational(np.sign(x.num)),
+    exact=lambda x: Rational(np.asarray(np.sign(x.num), object)),
     ball=Cited(lambda x: x.each(lambda a: a.sgn()), _EITHER),
     interval=Cited(_sign_interval, _RISING_UNROUNDED),
     lines=enclosed(_sign_interval),

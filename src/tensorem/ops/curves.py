@@ -104,5 +104,12 @@ erf = curve(
     Curve(lax.erf, _erf, 4, lambda x: x.erf(), bends=S_SHAPED, least=-1.0, greatest=1.0),
     primitive=lax.erf_p,
 )
+atan = curve(
+    "atan",
+    Curve(
+        lax.atan, np.arctan, 4, lambda x: x.atan(), bends=S_SHAPED, least=-1.5708, greatest=1.5708
+    ),
+    primitive=lax.atan_p,
+)
 sin = curve("sin", _SINE, primitive=lax.sin_p)
 cos = curve("cos", _COSINE, primitive=lax.cos_p)
