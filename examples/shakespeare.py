@@ -57,34 +57,31 @@ def main(
     out: Path = Path("runs/shakespeare"),
 ) -> list[_show.Figure]:
     whole = read(archive)[: 200_000 if quick else None]
-    place = int(0.95 * len(whole))
-    known, unseen = whole[:place], whole[place:]
-    tokenizer = tokenizer_of(tokens, whole if tokens == "chars" else known)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "plays.txt").write_text(whole, "utf-8")
+    tokenizer = tokenizer_of(tokens, whole if tokens == "chars" else whole[: len(whole) // 10 * 9])
+    text.write_tokens(out / "plays.npy", tokenizer, out / "plays.txt")
+    known, unseen = text.split(data.open_npy(out / "plays.npy"), 0.95)
 
     dim, depth, steps = (24, 1, 20) if quick else (96, 3, 4000)
     layer = layer_of(model, tokenizer.vocab_size, dim, depth)
     writer = nn.build(layer, tm.Spec(("N", "T"), "int32"))
-    every = text.windows(tokenizer.encode(known), LENGTH, stride=1)
+    every = text.windows(known, LENGTH, stride=1)
     batches = data.Loader(every, 8, sampler=text.RandomWindows(8 * steps), seed=0)
-    rule = optim.adamw(
-        optim.warmup_lr(optim.cosine_lr(4e-3), 100 if steps > 100 else 1), weight_decay=0.1
-    )
-    rule = optim.chain(optim.clip_grad_norm(1.0), rule)
+    rate = optim.warmup_lr(optim.cosine_lr(4e-3), 100 if steps > 100 else 1)
+    rule = optim.chain(optim.clip_grad_norm(1.0), optim.adamw(rate, weight_decay=0.1))
     writer = train.fit(writer, batches, optimizer=rule, epochs=1, batch_size=8, metrics=()).model
     tm.save(writer, out)
 
-    ids = tokenizer.encode(unseen)
-    loss = train.evaluate(writer, text.windows(ids, LENGTH), metrics=())["loss"]
-    bits = loss / np.log(2) * len(ids) / len(unseen.encode())
+    loss = train.evaluate(writer, text.windows(unseen, LENGTH), metrics=(), batch_size=32)["loss"]
+    size = len(tokenizer.decode(unseen).encode())
+    bits = float(loss / np.log(2) * len(unseen) / size)
     drawn = text.GenerationOptions(LENGTH - 8, temperature=0.8, top_k=50, max_length=LENGTH)
     page = "\n\n".join(p + text.generate(writer, p, tokenizer, drawn, seed=0) for p in PROMPTS)
     (out / "sample.txt").write_text(page, "utf-8")
     print(page, out / "sample.txt", sep="\n\n")
-    return [
-        _show.Figure(
-            f"bits per byte of the last plays, {model} of {tokens}", float(bits), most=2.71
-        )
-    ]
+    said = f"bits per byte of the last plays, {model} of {tokens}"
+    return [_show.Figure(said, bits, most=2.71)]
 
 
 if __name__ == "__main__":

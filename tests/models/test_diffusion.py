@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+import tensorem as tm
 from close import assert_close
 from tensorem import models, nn, optim, train
-from tensorem.errors import ArgumentError, LayerError, ShapeError
+from tensorem.errors import ArgumentError, DataError, LayerError, ShapeError
 
 Floats = NDArray[np.float64]
 MEAN, DEVIATION = 2.0, 0.5
@@ -128,6 +129,37 @@ def test_a_sample_depends_on_the_seed_and_its_place_and_is_clipped() -> None:
     assert_close(five[:2], draw(2, seed=1))
     assert (draw(5, seed=2) != five).all() and float(five.max()) > 2
     assert float(draw(5, seed=1, clip=(-1.0, 1.0)).max()) <= 1
+
+
+class Known(nn.Layer):
+    """The best denoiser of data that are a point, which is told."""
+
+    def forward(self, x: Any, t: Any, point: Any) -> Any:
+        return point + 0 * x
+
+
+def test_a_sample_is_of_its_condition() -> None:
+    layer = models.Diffusion(Known(), models.cosine_schedule(20), "data")
+    model = nn.build(layer, (("N", 1), ("N", 1)))
+    points = np.array([[3.0], [-1.0], [7.0]], np.float32)
+    assert_close(model(points, points)["prediction"], points)
+    for draw in (models.ddpm, partial(models.ddim, steps=4)):
+        assert_close(draw(model, 3, conditions=(points,)), points, rtol=1e-3)
+    for given in ((), (points[:2],), (points, points)):
+        with pytest.raises(ShapeError, match=r"ddim takes conditions of \(3, 1\), got"):
+            models.ddim(model, 3, 4, conditions=given)
+    with pytest.raises(DataError, match="A diffusion draws NaN"):
+        models.ddim(model, 3, 4, conditions=(points * np.nan,))
+
+
+@pytest.mark.long
+def test_a_denoiser_of_classes_knows_no_other() -> None:
+    layer = models.Diffusion(models.denoising_unet(1, (4,), classes=3), models.cosine_schedule(5))
+    model = nn.build(layer, (("N", 1, 2, 2), tm.Spec(("N",), "int32")))
+    zero, one = (models.ddim(model, 2, 2, conditions=([c, c],)) for c in (0, 1))
+    assert (zero != one).any()
+    with pytest.raises(DataError, match="it has no such condition"):
+        models.ddim(model, 1, 2, conditions=([3],))
 
 
 @pytest.mark.long

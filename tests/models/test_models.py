@@ -51,6 +51,9 @@ SMALL: dict[str, tuple[nn.Layer, Any]] = {
     "discriminator": (models.discriminator(8, 6), (2, 8)),
     "denoising_mlp": (models.denoising_mlp(2, 4, 1), ((3, 2), STEPS)),
     "denoising_unet": (models.denoising_unet(1, (2, 4)), ((3, 1, 4, 4), STEPS)),
+    "denoiser_of_classes": (
+        models.denoising_unet(1, (2, 4), 3), ((3, 1, 4, 4), STEPS, STEPS)
+    ),
     "fno": (models.fno(1, 1, (2, 2), 4, 1), (2, 1, 4, 5)),
     "luong": (models.seq2seq((11, 11), 4, 6, "luong"), (TOKENS, TOKENS)),
     "bahdanau": (models.seq2seq((11, 11), 4, 6, "bahdanau"), (TOKENS, TOKENS)),

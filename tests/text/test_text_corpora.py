@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
@@ -150,6 +151,15 @@ def test_a_model_learns_from_a_file_that_is_never_read_whole(tmp_path: Path) -> 
     x, y = every.batch(np.arange(32))
     pair = losses.cross_entropy(run.model(x), y)
     assert metrics.bits_per_byte(pair, y.size) < 0.1
+
+
+def test_a_batch_of_windows_copies_no_others() -> None:
+    every = text.windows(np.arange(200_000, dtype=np.int32), 128, stride=1)  # 100 MB if written out
+    tracemalloc.start()
+    x, _ = every.batch(np.array([3, 7]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert x.shape == (2, 128) and peak < 1_000_000
 
 
 def test_bits_per_byte_of_even_guesses_are_eight() -> None:

@@ -116,29 +116,36 @@ class TimedLevel(nn.Layer):
 
 
 class TimedUNet(nn.Layer):
-    """A U-Net whose blocks see the step."""
+    """A U-Net whose blocks see the step, and the class if there are any."""
 
     time: TimeEmbedding
+    class_embedding: nn.Embedding | None
     enter: nn.Conv2d
     body: nn.Layer
     norm: nn.GroupNorm
     leave: nn.Conv2d
 
-    def forward(self, x: Array, t: Array) -> Array:
-        h = self.body(self.enter(x), self.time(t))
+    def forward(self, x: Array, t: Array, *kind: Array) -> Array:
+        e = self.time(t)
+        if self.class_embedding is not None:
+            e = F.add(e, self.class_embedding(*kind))
+        h = self.body(self.enter(x), e)
         y: Array = self.leave(F.silu(self.norm(h)))
         return y
 
 
 @called
-def denoising_unet(channels: int, widths: tuple[int, ...] = (32, 64)) -> nn.Layer:
+def denoising_unet(
+    channels: int, widths: tuple[int, ...] = (32, 64), classes: int | None = None
+) -> nn.Layer:
     """A denoiser of images, for `Diffusion`; 2^(levels - 1) divides H and W.
 
     Shapes:
-        x (N, channels, H, W), t (N,), integers  ->  like x
+        x (N, channels, H, W), t (N,), integers  ->  like x; with classes, theirs (N,) behind t
 
     Args:
         widths: The channels of each level; the embedding of the step has 4 times the first.
+        classes: How many classes of images there are, of which it is told one; None for none.
 
     Raises:
         ArgumentError: There is no level, or a number is below 1.
@@ -165,4 +172,5 @@ def denoising_unet(channels: int, widths: tuple[int, ...] = (32, 64)) -> nn.Laye
         nn.Conv2d(channels, first, 3, padding=1),
         nn.Conv2d(first, channels, 3, padding=1),
     )
-    return TimedUNet(_embedding(dim), enter, body, _norm(first), leave)
+    embedding = None if classes is None else nn.Embedding(classes, dim)
+    return TimedUNet(_embedding(dim), embedding, enter, body, _norm(first), leave)

@@ -25,10 +25,11 @@ class Diffusion(nn.Layer):
     evaluation the draws are those of a fixed key, so that losses of validation can be compared.
 
     Shapes:
-        (N, ...)  ->  {"prediction": (N, ...), "target": the same}
+        x (N, ...), conditions (N, ...)  ->  {"prediction": (N, ...), "target": the same}
 
     Args:
-        denoiser: Takes (x_t, t), with t (N,) of integers, and gives what it is asked for.
+        denoiser: Takes (x_t, t, *conditions), with t (N,) of integers, and gives what it is asked
+            for. Conditions are what else is known of each x, such as its class.
         schedule: How much of the data is left at each step.
         predicts: What it is asked for: "noise", "velocity" (√ᾱ noise - √(1 - ᾱ) x) or "data".
 
@@ -54,13 +55,13 @@ class Diffusion(nn.Layer):
         super().__post_init__()
         among("predicts", self.predicts, PREDICTS)
 
-    def forward(self, x: Array) -> dict[str, Array]:
+    def forward(self, x: Array, *conditions: Array) -> dict[str, Array]:
         key = self.key() if self.training else jax.random.key(0)
         steps, draws = jax.random.split(key)
         t = jax.random.randint(steps, (x.shape[0],), 0, self.schedule.steps)
         noise = jax.random.normal(draws, x.shape, x.dtype)
         a = alpha_bars(self.schedule, t, x)
-        prediction = self.denoiser(mixed(a, x, noise), t)
+        prediction = self.denoiser(mixed(a, x, noise), t, *conditions)
         return {"prediction": prediction, "target": _wanted(self.predicts, a, x, noise)}
 
 

@@ -9,12 +9,12 @@ from typing import Any, cast
 import jax
 import jax.numpy as jnp
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from tensorem import functional as F
 from tensorem import nn, rand
 from tensorem.calls import FROM_0_TO_1, called, integer, number
-from tensorem.errors import ArgumentError, LayerError, ShapeError
+from tensorem.errors import ArgumentError, DataError, LayerError, ShapeError
 from tensorem.shapes import format_shape
 
 from ._diffusion import Diffusion
@@ -33,6 +33,7 @@ def ddim(
     eta: float = 0.0,
     seed: int = 0,
     clip: tuple[float, float] | None = None,
+    conditions: tuple[ArrayLike, ...] = (),
 ) -> Array:
     """Samples of a diffusion in some of its steps; only where they begin is drawn if eta is 0.
 
@@ -47,11 +48,15 @@ def ddim(
         eta: How much is drawn anew in each step; 1 is as much as in DDPM.
         clip: The least and the greatest number of data; what is told of the data in a step is
             clipped to them.
+        conditions: What is known of each sample: arrays (count, ...), as many as the denoiser takes
+            behind the step.
 
     Raises:
         LayerError: The model is no `Diffusion`.
         ArgumentError: A number is out of range, or clip is no pair that rises.
-        ShapeError: The model was built for examples with a named size.
+        ShapeError: The model was built for examples with a named size, or conditions are not those
+            that the denoiser takes.
+        DataError: What is drawn is NaN.
 
     Example:
         >>> from tensorem import models
@@ -69,17 +74,27 @@ def ddim(
     said = layer.predicts, _limits(clip)
     denoiser = model.submodel("denoiser")
     shape, dtype = _example(denoiser)
+    given = _given(denoiser, conditions, count)
     with model.precision():
         start = _normal(keys, 0, shape, dtype)
         arrays = dict(denoiser.params), dict(denoiser.buffers)
         drawn = walk.rows(dtype), keys if eta else None
-        samples: Array = _walked(denoiser.built, said, arrays, start, *drawn)
-        return samples
+        samples: Array = _walked(denoiser.built, said, arrays, start, given, *drawn)
+    if bool(jnp.isnan(samples).any()):
+        raise DataError(
+            "A diffusion draws NaN.", because="the model holds NaN, or it has no such condition."
+        )
+    return samples
 
 
 @called
 def ddpm(
-    model: nn.Model, count: int, *, seed: int = 0, clip: tuple[float, float] | None = None
+    model: nn.Model,
+    count: int,
+    *,
+    seed: int = 0,
+    clip: tuple[float, float] | None = None,
+    conditions: tuple[ArrayLike, ...] = (),
 ) -> Array:
     """Samples of a diffusion in all of its steps, with what is drawn in each: `ddim` with eta 1.
 
@@ -90,11 +105,13 @@ def ddpm(
 
     Args:
         clip: As in `ddim`.
+        conditions: As in `ddim`.
 
     Raises:
         LayerError: As `ddim`.
         ArgumentError: As `ddim`.
         ShapeError: As `ddim`.
+        DataError: As `ddim`.
 
     Example:
         >>> from tensorem import models
@@ -106,7 +123,7 @@ def ddpm(
         Ho et al. 2020, algorithm 2.
     """
     steps = _require_diffusion(model).schedule.steps
-    samples: Array = ddim(model, count, steps, eta=1.0, seed=seed, clip=clip)
+    samples: Array = ddim(model, count, steps, eta=1.0, seed=seed, clip=clip, conditions=conditions)
     return samples
 
 
@@ -136,14 +153,20 @@ class _Walk:
 
 @partial(jax.jit, static_argnums=(0, 1))
 def _walked(
-    built: Any, said: tuple[str, Limits | None], arrays: Any, x: Array, rows: Any, keys: Any
+    built: Any,
+    said: tuple[str, Limits | None],
+    arrays: Any,
+    x: Array,
+    given: tuple[Array, ...],
+    rows: Any,
+    keys: Any,
 ) -> Array:
     built.require_unchanged()  # while it is traced
     predicts, clip = said
 
     def step(x: Array, row: tuple[Array, ...]) -> tuple[Array, None]:
         t, now, kept, fresh, sigma = row
-        prediction, _ = built.layer.call(arrays, x, jnp.broadcast_to(t, x.shape[:1]))
+        prediction, _ = built.layer.call(arrays, x, jnp.broadcast_to(t, x.shape[:1]), *given)
         data, noise = _told(predicts, now, x, prediction)
         data = data if clip is None else F.clamp(data, *clip)
         new = kept * data + fresh * noise
@@ -193,6 +216,19 @@ def _example(denoiser: nn.Model) -> tuple[tuple[int, ...], Any]:
             help='build it for integers: nn.build(layer, ("N", 1, 28, 28)).',
         )
     return shape, spec.dtype
+
+
+def _given(denoiser: nn.Model, conditions: tuple[ArrayLike, ...], count: int) -> tuple[Array, ...]:
+    """The conditions of samples, as the denoiser takes them."""
+    wanted = denoiser.built.inputs[2:]
+    given = tuple(jnp.asarray(c) for c in conditions)
+    if [c.shape for c in given] != [(count, *spec.shape[1:]) for spec in wanted]:
+        takes = [format_shape((count, *spec.shape[1:])) for spec in wanted]
+        raise ShapeError(
+            f"takes conditions of {', '.join(takes) or 'none'}, got "
+            f"{', '.join(format_shape(c.shape) for c in given) or 'none'}."
+        )
+    return tuple(c.astype(spec.dtype) for c, spec in zip(given, wanted, strict=True))
 
 
 def _limits(clip: tuple[float, float] | None) -> Limits | None:

@@ -19,7 +19,7 @@ from tensorem.errors import DataError, FileError
 
 from ._tokenizer import Tokenizer, Tokens, decoded
 
-_PIECE = 1 << 20
+_PIECE = 1 << 18
 """Bytes of a file that are read at once."""
 _BORDER = re.compile(r"\n(?=\S)")
 """Where a text may be cut: GPT-2's words never reach over a line that is followed by one."""
