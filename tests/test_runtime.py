@@ -173,7 +173,7 @@ def test_variables_choose_the_cache_of_a_process(
 # --- allocator
 
 
-@pytest.mark.parametrize("name", ["MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_"])
+@pytest.mark.parametrize("name", ["MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_", "MALLOC_ARENA_MAX"])
 def test_an_allocator_that_the_user_set_stays(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "1")
     monkeypatch.setattr(ctypes, "CDLL", None)
@@ -191,7 +191,7 @@ def test_glibc_keeps_what_was_freed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ctypes, "CDLL", lambda name: Libc())
     found = chosen("allocator")
     assert found.chosen_by == "tensorem" and found.value.startswith("glibc keeps freed memory")
-    assert calls == [(-4, 0), (-1, 2**31 - 1), (-2, 64 << 20)]
+    assert calls == [(-4, 0), (-1, -1), (-2, 64 << 20), (-8, 1)]
 
 
 def test_another_libc_stays_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -36,7 +36,8 @@ _THRESHOLDS = (
     ("jax_persistent_cache_min_entry_size_bytes", 0, -1),
 )
 """What JAX keeps: its name, what JAX takes by itself, and what we take (everything)."""
-_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX = -1, -2, -4
+_M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -2, -4, -8
+_OF_ALLOCATOR = "MALLOC_TOP_PAD_", "MALLOC_MMAP_MAX_", "MALLOC_ARENA_MAX"
 
 
 @dataclass(frozen=True)
@@ -229,7 +230,7 @@ def _writable(folder: Path) -> bool:
 
 
 def _allocator() -> Setting:
-    if "MALLOC_TOP_PAD_" in os.environ or "MALLOC_MMAP_MAX_" in os.environ:
+    if any(name in os.environ for name in _OF_ALLOCATOR):
         return Setting("allocator", "environment", "user")
     if not sys.platform.startswith("linux"):
         return Setting("allocator", "system default", "default")
@@ -242,11 +243,15 @@ def _allocator() -> Setting:
 def keep_freed_memory() -> None:
     """Tell glibc to keep what is freed: memory is not touched for the first time again.
 
+    One arena serves all threads: an arena of a thread of XLA has no room for 64 MiB, so that it
+    would ask the system for the memory of every call anew, whatever it was told.
+
     Raises:
         OSError: There is no glibc.
         AttributeError: It is another library under that name.
     """
     libc = ctypes.CDLL("libc.so.6")
     libc.mallopt(_M_MMAP_MAX, 0)
-    libc.mallopt(_M_TRIM_THRESHOLD, 2**31 - 1)
+    libc.mallopt(_M_TRIM_THRESHOLD, -1)
     libc.mallopt(_M_TOP_PAD, 64 << 20)
+    libc.mallopt(_M_ARENA_MAX, 1)
