@@ -186,6 +186,41 @@ FAULTS: dict[str, tuple[str, str, str]] = {
         "np.maximum(old.lower, lower), np.minimum(old.upper, upper)",
         "lower, upper",
     ),
+    "the upper line of a part left out": (
+        "_narrow.py",
+        "for side in (lines.lower, lines.upper):",
+        "for side in (lines.lower,):",
+    ),
+    "one line of a part for both": (
+        "_narrow.py",
+        "if lines.upper is not lines.lower:",
+        "if False:",
+    ),
+    "a part that reads one group": (
+        "_narrow.py",
+        "reached[_windows(step)[:, places]] = True",
+        "reached[_windows(step)[:1, places]] = True",
+    ),
+    "a part with the first biases": (
+        "_narrow.py",
+        "bias=step.bias[own]",
+        "bias=step.bias[: own.size]",
+    ),
+    "a part at no error": (
+        "_narrow.py",
+        "found.noise.append(values.noise[i][own])",
+        "found.noise.append(0 * values.noise[i][own])",
+    ),
+    "a part at no underflow": (
+        "_narrow.py",
+        "found.floor.append(values.floor[i])",
+        "found.floor.append(0 * values.floor[i])",
+    ),
+    "only the first part": (
+        "_narrow.py",
+        "yield narrowed(program, values, at[start : start + TOGETHER])",
+        "yield first",
+    ),
     "a radius to nearest": (
         "_numbers.py",
         "radius = a.up(np.maximum(upper - middle, middle - lower))",

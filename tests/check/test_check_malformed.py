@@ -33,8 +33,8 @@ from tensorem.check import (
     MalformedError,
     UnsupportedError,
     __main__,
-    _bounds,
     _check,
+    _program,
     check,
     check_files,
     prepare,
@@ -470,7 +470,7 @@ def peak_megabytes(work: Callable[[], Any]) -> float:
 
 def test_many_classes_take_little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     """All rows at once would be twice 128 MB."""
-    monkeypatch.setattr(_bounds, "CHUNK", 2**20)
+    monkeypatch.setattr(_program, "CHUNK", 2**20)
     net = Net((1, 2))
     net.op("linear", "x", net.array("w", np.arange(2**13).reshape(2**12, 2)))
     case = certify(net, np.ones((1, 2)), "0.01", np.random.default_rng(0))
@@ -484,7 +484,7 @@ def test_rows_that_are_carried_back_in_parts_say_the_same(
 ) -> None:
     case = CASES["residual"](1)
     whole = run(case, mode).margin
-    monkeypatch.setattr(_bounds, "CHUNK", 500)
+    monkeypatch.setattr(_program, "CHUNK", 500)
     assert 1 < prepare(case.document, case.arrays).program(mode).rows_at_once < 18
     assert run(case, mode).margin == pytest.approx(whole, rel=1e-12)
 

@@ -24,6 +24,7 @@ from tensorem.check._numbers import (
     float_above,
     square_root,
 )
+from tensorem.check._program import Bounds, Relax
 
 
 def binades(rng: Any, shape: tuple[int, ...], low: int = -30, high: int = 30) -> Array:
@@ -142,7 +143,7 @@ def both_bounds(case: Case, a: Arithmetic) -> list[tuple[Array, Array]]:
     return [(found.lower, found.upper), (low, high)]
 
 
-def propagated(case: Case, a: Arithmetic) -> _bounds.Bounds:
+def propagated(case: Case, a: Arithmetic) -> Bounds:
     """What is known on the box of the claim; exact lines have the slopes of the rounded ones."""
     program = lower(parse_graph(case.document), case.arrays, a)
     box = _claim.box(_claim.parse_claim(case.claim).says, case.tensors["center"], a)
@@ -155,7 +156,7 @@ def propagated(case: Case, a: Arithmetic) -> _bounds.Bounds:
     def opens(i: int, step: Any, x: Enclosure) -> Array:
         return first.opened[i] if first else _steps.opens(step, x)
 
-    return propagate(program, box, _bounds.Relax(relax, opens), a)
+    return propagate(program, box, Relax(relax, opens), a)
 
 
 # --- the laws

@@ -8,111 +8,26 @@ from __future__ import annotations
 
 from bisect import bisect
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
-from typing import Any
+from dataclasses import fields
 
 import numpy as np
 
+from ._narrow import parts
 from ._numbers import Arithmetic, Array, Enclosure, bounds
+from ._program import Bounds, Program, Relax
 from ._steps import (
     Affine,
     Bend,
     Box,
-    Index,
-    Lines,
     Max,
     Parts,
     Read,
     Relu,
-    Stage,
     affine_backward,
     bend_backward,
     collected,
     forward,
-    read,
 )
-
-CHUNK = 2**23
-"""The most coefficients that a backward pass holds; more rows go in several passes."""
-
-
-@dataclass(frozen=True)
-class Program:
-    """A graph as steps.
-
-    Args:
-        steps: The steps; each reads only entries of steps before it.
-        starts: The position of the first entry of each step, and the number of all entries.
-        output: The entries that are the result.
-        tightened: The steps whose interval bounds a backward pass may improve.
-        spent: How many entries the lowering made.
-        work: How many multiplications it took.
-    """
-
-    steps: tuple[Stage, ...]
-    starts: tuple[int, ...]
-    output: Read
-    tightened: frozenset[int]
-    spent: int = 0
-    work: int = 0
-
-    def entries(self, i: int) -> slice:
-        """The positions of step i."""
-        return slice(self.starts[i], self.starts[i + 1])
-
-    @property
-    def rows_at_once(self) -> int:
-        """How many rows of coefficients on all entries a backward pass carries."""
-        return max(1, CHUNK // self.starts[-1])
-
-
-@dataclass(frozen=True)
-class Bounds:
-    """What is known about the values on the box.
-
-    Args:
-        bounds: Every entry lies in them.
-        noise: How far a step may be from what float64 makes of it, per entry.
-        floor: The same for underflow, per row.
-        lines: The lines of every bend that the certificate relaxes.
-        opened: Which cells of those leave them open, by their intervals.
-        sharp: The entries whose bounds another backward pass would not improve.
-    """
-
-    bounds: Enclosure
-    sharp: Array
-    noise: list[Array] = field(default_factory=list)
-    floor: list[Any] = field(default_factory=list)
-    lines: dict[int, Lines] = field(default_factory=dict)
-    opened: dict[int, Array] = field(default_factory=dict)
-
-    def at(self, entries: Index) -> Enclosure:
-        """The bounds of some entries."""
-        return self.bounds.map(lambda v: v[entries])
-
-    def put(self, entries: Index, found: Enclosure) -> None:
-        """Set the bounds of some entries."""
-        for part in fields(Enclosure):
-            getattr(self.bounds, part.name)[entries] = getattr(found, part.name)
-
-    def append(self, entries: slice, found: Enclosure, noise: Array, floor: Any) -> None:
-        """Add what is known about one more step."""
-        self.put(entries, found)
-        self.noise.append(noise)
-        self.floor.append(floor)
-
-
-@dataclass(frozen=True)
-class Relax:
-    """How bends are relaxed: from the number of a step, the step, and the bounds of what it reads.
-
-    Args:
-        lines: Its lines.
-        opens: Which of the cells that it reads are bounded backward first.
-    """
-
-    lines: Callable[[int, Bend, Enclosure], Lines]
-    opens: Callable[[int, Bend, Enclosure], Array]
 
 
 def propagate(program: Program, box: Enclosure, relax: Relax | None, a: Arithmetic) -> Bounds:
@@ -150,10 +65,22 @@ def _relax(program: Program, values: Bounds, step: Bend, relax: Relax, a: Arithm
 
 def tightened(program: Program, values: Bounds, at: Array, a: Arithmetic) -> Enclosure:
     """The interval bounds of entries, intersected with their linear ones."""
-    old, size, source = values.at(at), at.size, read(at)
-    lower = least(program, values, source, size, lambda p: np.eye(len(p), size, p.start), a)
-    upper = -least(program, values, source, size, lambda p: -np.eye(len(p), size, p.start), a)
+    old, found = values.at(at), [_ends(*part, a) for part in parts(program, values, at)]
+    lower, upper = (np.concatenate(ends) for ends in zip(*found, strict=True))
     return bounds(np.maximum(old.lower, lower), np.minimum(old.upper, upper), a)
+
+
+def _ends(program: Program, values: Bounds, a: Arithmetic) -> tuple[Array, Array]:
+    """Linear bounds of the output, in one pass: each entry once with either sign."""
+    size = program.output.count
+
+    def rows(part: range) -> Array:
+        made, entry = np.zeros((len(part), size)), np.r_[part]
+        made[np.arange(len(part)), entry % size] = np.where(entry < size, 1, -1)
+        return made
+
+    found = least(program, values, program.output, 2 * size, rows, a)
+    return found[:size], -found[size:]
 
 
 def least(

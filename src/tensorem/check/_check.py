@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ._bounds import Bounds, Program, Relax, least, propagate, tightened
+from ._bounds import least, propagate, tightened
 from ._claim import Avoid, Claim, Robust, parse_claim, point
 from ._errors import MalformedError, RejectedError, UnsupportedError
 from ._files import (
@@ -34,6 +34,7 @@ from ._numbers import (
     assert_gradual_underflow,
     float_above,
 )
+from ._program import Bounds, Program, Relax
 from ._steps import EVIDENCE, Max, Relu, lines, opens, slopes
 
 Tensors = Mapping[str, Array]

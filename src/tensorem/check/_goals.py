@@ -8,11 +8,11 @@ from fractions import Fraction
 
 import numpy as np
 
-from ._bounds import Program
 from ._claim import Avoid, Robust, between, box, enclosed
 from ._errors import RejectedError, UnsupportedError
 from ._files import LARGEST_SIZE
 from ._numbers import Arithmetic, Array, Enclosure, bounds
+from ._program import Program
 from ._steps import affine, read
 
 Tensors = Mapping[str, Array]

@@ -7,12 +7,12 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from ._bounds import Program
 from ._call import Applied, Draft, Value
 from ._errors import MalformedError, RejectedError, UnsupportedError
 from ._graph import Graph, Node
 from ._numbers import Arithmetic, Array, exactly, require_few
 from ._ops import OPS
+from ._program import Program
 from ._steps import Affine, Box, Read, Stage, read
 
 OVERHEAD, PER_ENTRY = 2**18, 2**4

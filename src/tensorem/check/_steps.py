@@ -26,10 +26,11 @@ class Read:
     Args:
         count: How many entries.
         at: Their positions, in the order of reading.
-        hit: The distinct positions, rising.
+        hit: The distinct positions.
         last: The last of these.
         repeats: How often a position occurs at most.
-        groups: What sorts the positions, and where each distinct one starts then; None for a range.
+        groups: What sorts the positions, and where each distinct one starts then; None where each
+            occurs once.
     """
 
     count: int
@@ -47,6 +48,8 @@ def read(positions: Array) -> Read:
         return Read(count, slice(first, first + count), slice(first, first + count), int(at[-1]))
     order = np.argsort(at, kind="stable")
     hit, starts, counts = np.unique(at[order], return_index=True, return_counts=True)
+    if hit.size == count:
+        return Read(count, at, at, int(hit[-1]))
     return Read(count, at, hit, int(hit[-1]), int(counts.max()), (order, starts))
 
 
