@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import tyro
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 
 @dataclass(frozen=True)
@@ -60,11 +60,14 @@ def file(package: str, name: str) -> Path:
         ) from None
 
 
-def grid(path: Path, images: np.ndarray, columns: int = 10) -> None:
-    """Images (n, height, width) of values from 0 to 1, row by row, as a PNG."""
+def grid(path: Path, images: np.ndarray, says: str, columns: int = 10) -> None:
+    """Images (n, height, width) of values from 0 to 1, row by row below a line, as a PNG."""
     framed = np.pad(np.asarray(images), ((0, -len(images) % columns), (1, 1), (1, 1)))
     rows = framed.reshape(-1, columns, *framed.shape[1:]).transpose(0, 2, 1, 3)
     sheet = rows.reshape(rows.shape[0] * rows.shape[1], -1).clip(0, 1)
+    pixels = np.pad(np.uint8(255 * sheet.repeat(2, 0).repeat(2, 1)), ((20, 0), (0, 0)))
+    picture = Image.fromarray(pixels)
+    ImageDraw.Draw(picture).text((4, 3), says, fill=255, font=ImageFont.load_default(12))
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.uint8(255 * sheet.repeat(2, 0).repeat(2, 1))).save(path)
+    picture.save(path)
     print(path)

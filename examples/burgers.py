@@ -83,7 +83,7 @@ def main(quick: bool = False, out: Path = Path("runs/burgers")) -> list[_show.Fi
         axes.plot(
             x, finer[0][row, 0], color + ":", x, finer[1][row, 0], color, x, said[row, 0], "k--"
         )
-    axes.set(xlabel="x", title="at time 0 (dotted) and 1; the operator dashed")
+    axes.set(xlabel="x", ylabel="u", title="at time 0 (dotted) and 1; the operator dashed")
     picture.savefig(out / "waves.png")
     print(out / "waves.png")
     return [

@@ -61,7 +61,7 @@ def main(quick: bool = False, out: Path = Path("runs/co2")) -> list[_show.Figure
     for label, year in (("true", true), ("network", said), ("last year again", before)):
         axes.plot(np.arange(2 * YEAR, 3 * YEAR), year[-1], label=label)
     axes.set(xlabel="week", ylabel="CO2, ppm")
-    axes.legend(loc="upper left")
+    axes.legend(loc="lower center", bbox_to_anchor=(0.5, 1), ncols=4, frameon=False)
     picture.savefig(out / "forecast.png")
     print(out / "forecast.png")
     return [

@@ -55,7 +55,8 @@ def main(quick: bool = False, out: Path = Path("runs/diffusion")) -> list[_show.
     }
     drawn = {name: (np.asarray(images) + 1) / 2 for name, images in drawn.items()}
     for name, images in drawn.items():
-        _show.grid(out / f"{name.lower()}.png", images[:100, 0].repeat(3, 1).repeat(3, 2))
+        large = images[:100, 0].repeat(3, 1).repeat(3, 2)
+        _show.grid(out / f"{name.lower()}.png", large, f"drawn by {name}, asked for 0 to 9")
 
     judge = classifier(digits.train, 1 if quick else 20)
     read = {name: train.predict(judge, x).argmax(axis=1) for name, x in drawn.items()}

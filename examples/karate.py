@@ -78,10 +78,12 @@ def main(quick: bool = False, out: Path = Path("runs/karate")) -> list[_show.Fig
     axes = picture.subplots()
     for one, other in np.argwhere(np.triu(met)):
         axes.plot(*hidden[[one, other]].T, color="lightgray", linewidth=0.5, zorder=0)
-    axes.scatter(*hidden.T, c=side, cmap="coolwarm")
+    for kind, name in enumerate(("instructor", "president")):
+        axes.scatter(*hidden[side == kind].T, label=f"went with the {name}")
     for member, place in enumerate(hidden):
         axes.annotate(str(member), place, fontsize=7)
     axes.set(xlabel="score of the instructor's side", ylabel="score of the president's side")
+    axes.legend()
     picture.savefig(out / "club.png")
     print(out / "club.png")
     baseline = 1 - abs(nearer(met) - side)[rest].mean()

@@ -57,7 +57,7 @@ def main(quick: bool = False, out: Path = Path("runs/mae")) -> list[_show.Figure
         images(part[start : start + 10])
         for start in (0, 10, 20) for part in (given, painted, patches)
     ]  # fmt: skip
-    _show.grid(out / "painted.png", np.concatenate(rows))
+    _show.grid(out / "painted.png", np.concatenate(rows), "by three rows: seen, painted, whole")
     return [
         _show.Figure("squared error of hidden pixels", errors[0], most=errors[1]),
         _show.Figure("the ten nearest images", errors[1]),

@@ -68,7 +68,8 @@ def main(quick: bool = False, out: Path = Path("runs/mnist_proofs")) -> list[_sh
     for proof in proved[:1]:
         print(proof.save(out / "first.safetensors"))
     rest = [proof.counterexample for proof in proofs if proof.counterexample is not None]
-    _show.grid(out / "refuted.png", np.asarray(rest).reshape(-1, 28, 28)[:50])
+    said = f"within {EPS} of a digit, read as another one"
+    _show.grid(out / "refuted.png", np.asarray(rest).reshape(-1, 28, 28)[:50], said)
     return [
         _show.Figure("accuracy on 1,000 digits", train.evaluate(model, test)["accuracy"], 0.95),
         _show.Figure(f"certified within {EPS}", len(proved) / len(proofs), 0.8),

@@ -14,6 +14,8 @@ from matplotlib import figure
 import tensorem as tm
 from tensorem import data, nn, optim, train
 
+SPECIES = "Adelie", "Chinstrap", "Gentoo"
+
 
 def fitted(known, hidden, epochs):
     """A classifier of the columns in their units; without a hidden layer it is linear."""
@@ -26,7 +28,7 @@ def fitted(known, hidden, epochs):
 
 def main(quick: bool = False, out: Path = Path("runs/penguins")) -> list[_show.Figure]:
     table = data.read_table(_show.file("palmerpenguins", "palmerpenguins/data/penguins.csv"))
-    species = table.labels(0, ("Adelie", "Chinstrap", "Gentoo"))
+    species = table.labels(0, SPECIES)
     rows = data.Dataset(np.arange(len(species)), species)
     said = {(): species.copy(), (16,): species.copy()}
     for known, test in data.k_fold(rows, 5, stratify=species):
@@ -41,7 +43,8 @@ def main(quick: bool = False, out: Path = Path("runs/penguins")) -> list[_show.F
 
     picture = figure.Figure(figsize=(4, 4), layout="tight")
     axes = picture.subplots()
-    axes.scatter(birds.x[:, 3], birds.x[:, 5], 12, species, cmap="brg")
+    for kind, name in enumerate(SPECIES):
+        axes.scatter(*birds.x[species == kind][:, [3, 5]].T, 12, label=name)
     missed = birds.x[said[(16,)] != species]
     axes.scatter(missed[:, 3], missed[:, 5], 80, "none", edgecolors="black", label="missed")
     axes.set(xlabel="bill length, mm", ylabel="bill depth, mm")

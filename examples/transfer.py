@@ -46,7 +46,8 @@ def main(quick: bool = False, out: Path = Path("runs/transfer")) -> list[_show.F
         print(f"seed {seed}: kept {scores['kept'][-1]:.3f}, fresh {scores['fresh'][-1]:.3f}")
     tm.save(kept, out)
     print(kept.summary(80))
-    _show.grid(out / "both.png", np.concatenate([first.x[::250, 0], test.x[:20, 0]]))
+    both = np.concatenate([first.x[::250, 0], test.x[:20, 0]]).repeat(3, 1).repeat(3, 2)
+    _show.grid(out / "both.png", both, "two rows of the first scanner, two of the second")
     before = train.evaluate(before, test)["accuracy"]
     kept, fresh = (np.mean(scores[name]) for name in ("kept", "fresh"))
     return [

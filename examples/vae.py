@@ -36,7 +36,7 @@ def main(quick: bool = False, out: Path = Path("runs/vae")) -> list[_show.Figure
     decoder = run.model.submodel("decoder")
     drawn = jax.nn.sigmoid(decoder(jax.random.normal(jax.random.key(0), (1000, 8))))
     pictures = np.asarray(drawn).reshape(-1, 1, 28, 28)
-    _show.grid(out / "drawn.png", pictures[:100, 0])
+    _show.grid(out / "drawn.png", pictures[:100, 0], "digits that the decoder draws of noise")
 
     seen = digits.map(lambda x, y: (x.reshape(-1, 1, 28, 28), y))
     judge = classifier(seen, 1 if quick else 15)

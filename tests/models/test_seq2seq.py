@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,25 @@ def test_what_is_written_is_the_likeliest_of_the_whole_forward(attention: str) -
             so_far.append(token)
 
 
+def log_probability(model: nn.Model, row: int, target: tuple[int, ...], stop: int) -> float:
+    """That of a target, up to what ends it."""
+    size = target.index(stop) + 1 if stop in target else len(target)
+    scores = model(SOURCE[row : row + 1], [(1, *target)], LENGTHS[row : row + 1])
+    logs = np.log(softmax(np.asarray(scores[0], np.float64)))
+    return float(sum(logs[place, token] for place, token in enumerate(target[:size])))
+
+
+def test_enough_beams_find_the_likeliest_target_of_all() -> None:
+    model = built("luong")
+    stop = int(model(SOURCE, np.ones((3, 1), np.int32), LENGTHS)[0, -1].argsort()[-3])
+    for row, found in enumerate(
+        models.translate(model, SOURCE, 1, stop, lengths=LENGTHS, most=3, beams=36)
+    ):
+        every = product(range(6), repeat=3)
+        best = max(every, key=lambda target: log_probability(model, row, target, stop))
+        assert found == list(best[: best.index(stop) if stop in best else None])
+
+
 G2P = find_spec("g2p_en")
 SOUNDS = (
     "<pad> <unk> <s> </s> AA* AE* AH* AO* AW* AY* B CH D DH EH* ER* EY* F G HH IH* IY* JH K L M"
@@ -128,7 +148,12 @@ def test_what_is_refused() -> None:
     wrong: Any
     with pytest.raises(ArgumentError, match="seq2seq takes attention"):
         models.seq2seq((7, 6), 4, 8, "both")
-    for name, wrong in (("start", {"start": 6}), ("stop", {"stop": -1}), ("most", {"most": 0})):
+    for name, wrong in (
+        ("start", {"start": 6}),
+        ("stop", {"stop": -1}),
+        ("most", {"most": 0}),
+        ("beams", {"beams": 0}),
+    ):
         with pytest.raises(ArgumentError, match=f"translate takes {name}"):
             models.translate(model, SOURCE, **{"start": 0, "stop": 1, **wrong})
     for source in ([[7]], [[-1]], [1], [[]]):

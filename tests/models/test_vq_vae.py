@@ -48,10 +48,32 @@ def test_gradients_are_those_of_the_paper() -> None:
     assert_close(gr, pulled, rtol=1e-4)
 
 
+def test_rows_that_follow_are_the_moving_means_of_their_vectors() -> None:
+    model = nn.build(models.Codebook(3, 2, decay=0.9), ("N", 2))
+    assert not model.params
+    z = np.array([[0.1, 0.2], [4.0, 3.0], [5.0, 4.0]], np.float32)
+    rows = np.array([[0, 0], [4, 4], [-9, -9]], np.float64)
+    counts, sums = np.ones(3), rows.copy()
+    buffers = {"weight": jnp.asarray(rows, jnp.float32), "counts": jnp.ones(3)}
+    for _ in range(3):
+        codes = np.square(z[:, None] - sums / counts[:, None]).sum(-1).argmin(-1)
+        own = np.eye(3)[codes]
+        counts = 0.9 * counts + 0.1 * own.sum(0)
+        sums = 0.9 * sums + 0.1 * own.T @ z
+        said, buffers = model.train_apply({}, buffers, z, key=jax.random.key(0))
+        assert (said["codes"] == codes).all()
+        assert_close(buffers["counts"], counts, rtol=1e-5)
+        assert_close(buffers["weight"], sums / counts[:, None], rtol=1e-5)
+    _, still = model.train_apply({}, {**buffers, "counts": jnp.zeros(3)}, z, key=jax.random.key(0))
+    assert (still["weight"][2] == buffers["weight"][2]).all()  # nothing is near it
+    assert (model.replace(buffers=buffers)(z)["rows"] == buffers["weight"][said["codes"]]).all()
+
+
 @pytest.mark.long
-def test_four_points_become_four_codes() -> None:
+@pytest.mark.parametrize("decay", [None, 0.95])
+def test_four_points_become_four_codes(decay: float | None) -> None:
     points = np.array([[0, 0], [0, 4], [4, 0], [4, 4]], np.float32).repeat(64, 0)
-    model = nn.build(models.vq_vae(2, 32, 1, 2, 16), ("N", 2))
+    model = nn.build(models.vq_vae(2, 32, 1, 2, 16, decay), ("N", 2))
     run = train.fit(
         model, (points, points), models.vq_objective, optimizer=optim.adam(3e-3),
         epochs=150, batch_size=64, progress="none", metrics=(),
@@ -65,6 +87,7 @@ def test_what_is_refused() -> None:
     for call, message in (
         (lambda: models.Codebook(0, 2), "count"),
         (lambda: models.Codebook(2, 0), "dim"),
+        (lambda: models.Codebook(2, 2, 1.0), "takes decay as"),
         (lambda: models.vq_vae(2, 2, 0, 2, 2), "vq_vae takes places"),
         (lambda: models.vq_objective({}, jnp.ones(1), beta=-1), "vq_objective takes beta"),
     ):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -202,8 +202,9 @@ def translate(
     *,
     lengths: ArrayLike | None = None,
     most: int = 100,
+    beams: int = 1,
 ) -> list[list[int]]:
-    """The targets of sources, each token the likeliest behind those before it.
+    """The likeliest target of each source, among those that stay among the first at every token.
 
     Args:
         model: A model of `Seq2Seq`.
@@ -212,6 +213,8 @@ def translate(
         stop: That with which it ends; neither is in what is given.
         lengths: Those of the sources (N).
         most: The most tokens of a target.
+        beams: How many targets go on at every token; with 1, each token is the likeliest behind
+            those before it.
 
     Raises:
         LayerError: The model is no `Seq2Seq`.
@@ -226,7 +229,7 @@ def translate(
         [True, True]
 
     Source:
-        Sutskever et al. 2014, section 3.2, with a beam of one.
+        Sutskever et al. 2014, section 3.2.
     """
     layer, tokens = model.layer, np.asarray(source, np.int32)
     if not isinstance(layer, Seq2Seq):
@@ -236,8 +239,8 @@ def translate(
     _require_tokens(tokens, layer.encoder.embed.num_embeddings)
     sizes = None if lengths is None else jnp.asarray(lengths, jnp.int32)
     arrays = tuple((dict(p.params), dict(p.buffers)) for p in (model["encoder"], model["decoder"]))
-    plan = start, integer("most", most, 1)
-    written = np.asarray(_greedy(model.built, plan, arrays, jnp.asarray(tokens), sizes))
+    plan = _Plan(start, stop, integer("most", most, 1), integer("beams", beams, 1))
+    written = np.asarray(_searched(model.built, plan, arrays, jnp.asarray(tokens), sizes))
     return [_until(row, stop) for row in written]
 
 
@@ -249,23 +252,42 @@ def _require_tokens(tokens: NDArray[np.int32], count: int) -> None:
         )
 
 
+class _Plan(NamedTuple):
+    """How targets are searched."""
+
+    start: int
+    stop: int
+    most: int
+    beams: int
+
+
 @partial(jax.jit, static_argnums=(0, 1))
-def _greedy(
-    built: Any, plan: tuple[int, int], arrays: Any, source: Array, lengths: Array | None
-) -> Array:
+def _searched(built: Any, plan: _Plan, arrays: Any, source: Array, lengths: Array | None) -> Array:
+    """The likeliest target of each source (N, most); what has ended goes on with the stop."""
     built.require_unchanged()  # while it is traced
     encoder, decoder = built.layer.encoder, built.layer.decoder
     (memory, state), _ = encoder.call(arrays[0], source, lengths)
-    allowed = _allowed(source, lengths)
+    count, vocabulary = source.shape[0], decoder.embed.num_embeddings
+    texts = jnp.repeat(jnp.arange(count), plan.beams)  # the source of each text
+    memory, allowed = memory[texts], _allowed(source, lengths)[texts]
+    ended = jnp.where(jnp.arange(vocabulary) == plan.stop, 0.0, -jnp.inf)
 
-    def step(carry: tuple[Array, Array], _: None) -> tuple[tuple[Array, Array], Array]:
-        token, state = carry
-        (scores, state), _ = decoder.call(arrays[1], token[:, None], state, memory, allowed)
-        token = jnp.argmax(scores[:, -1], -1).astype(jnp.int32)
-        return (token, state), token
+    def step(carry: Any, place: Array) -> tuple[Any, None]:
+        written, logs, done, state = carry
+        last = jnp.where(place == 0, plan.start, written[:, place - 1])
+        (scores, state), _ = decoder.call(arrays[1], last[:, None], state, memory, allowed)
+        more = jnp.where(done[:, None], ended, F.log_softmax(scores[:, -1], dim=-1))
+        totals = (logs[:, None] + more).reshape(count, plan.beams * vocabulary)
+        logs, picks = (v.reshape(-1) for v in jax.lax.top_k(totals, plan.beams))
+        parents, tokens = texts * plan.beams + picks // vocabulary, picks % vocabulary
+        written = written[parents].at[:, place].set(tokens)
+        return (written, logs, done[parents] | (tokens == plan.stop), state[:, parents]), None
 
-    start = jnp.full(source.shape[0], plan[0], jnp.int32)
-    return jax.lax.scan(step, (start, state), None, plan[1])[1].T
+    first = jnp.arange(count * plan.beams) % plan.beams == 0  # at the start all texts are one
+    empty = jnp.zeros((count * plan.beams, plan.most), jnp.int32)
+    begun = empty, jnp.where(first, 0.0, -jnp.inf), jnp.zeros(first.shape, bool), state[:, texts]
+    written: Array = jax.lax.scan(step, begun, jnp.arange(plan.most))[0][0]
+    return written[:: plan.beams]
 
 
 def _until(row: NDArray[np.int32], stop: int) -> list[int]:

@@ -9,7 +9,8 @@ import jax.numpy as jnp
 
 from tensorem import functional as F
 from tensorem import losses, nn
-from tensorem.calls import AT_LEAST_0, called, integer, number
+from tensorem.calls import AT_LEAST_0, FROM_0_BELOW_1, called, integer, number
+from tensorem.layer import Initialiser
 from tensorem.losses import Pair
 
 Array = jax.Array
@@ -25,9 +26,11 @@ class Codebook(nn.Layer):
     Args:
         count: How many rows there are.
         dim: The length of one.
+        decay: What rows keep in a training step, where they are no parameters but moving means of
+            the vectors that they are nearest to; None for rows that a loss teaches.
 
     Raises:
-        ArgumentError: A number is below 1.
+        ArgumentError: A size is below 1, or decay not in [0, 1).
 
     Example:
         >>> model = nn.build(Codebook(4, 2), ("N", 2))
@@ -35,28 +38,53 @@ class Codebook(nn.Layer):
         [0, 1, 2, 3]
 
     Source:
-        van den Oord et al. 2017, equations 1 and 2. Rows begin uniform on ±1/count.
+        van den Oord et al. 2017, equations 1 and 2; decay: appendix A.1, where each row begins as
+        the mean of one vector. Rows begin uniform on ±1/count.
     """
 
     count: int
     dim: int
+    decay: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         integer("count", self.count, 1)
         integer("dim", self.dim, 1)
+        if self.decay is not None:
+            number("decay", self.decay, FROM_0_BELOW_1, "None")
 
     def parameters(self) -> Mapping[str, nn.Parameter | None]:
-        start = nn.init.uniform(-1 / self.count, 1 / self.count)
-        return {"weight": nn.Parameter((self.count, self.dim), start)}
+        if self.decay is not None:
+            return {}
+        return {"weight": nn.Parameter((self.count, self.dim), self._start())}
+
+    def buffers(self) -> Mapping[str, nn.Buffer | None]:
+        if self.decay is None:
+            return {}
+        rows = nn.Buffer((self.count, self.dim), self._start())
+        return {"weight": rows, "counts": nn.Buffer((self.count,), nn.init.ones())}
+
+    def _start(self) -> Initialiser:
+        return nn.init.uniform(-1 / self.count, 1 / self.count)
 
     def forward(self, z: Array) -> dict[str, Array]:
         lengths = F.sum(F.mul(self.weight, self.weight), 1)
         near = F.sub(F.mul(F.linear(z, self.weight), 2.0), lengths)  # |z|² is the same for all
         codes = jnp.argmax(near, -1)
+        if self.decay is not None and self.training:
+            self._follow(stop_gradient(z).reshape(-1, self.dim), codes.reshape(-1), self.decay)
         rows = F.embedding(codes, self.weight)
         through = F.add(z, stop_gradient(F.sub(rows, z)))
         return {"codes": codes, "rows": rows, "through": through}
+
+    def _follow(self, z: Array, codes: Array, decay: float) -> None:
+        """Move each row towards the mean of its vectors; a row without any stays."""
+        own = F.one_hot(codes, self.count, z.dtype.name)
+        found = F.sum(own, 0)
+        counts = F.add(F.mul(self.counts, decay), F.mul(found, 1 - decay))
+        apart = F.sub(F.matmul(own.T, z), F.mul(self.weight, found[:, None]))
+        part = F.div(1 - decay, F.maximum(counts, 1e-5))
+        self.update(weight=F.add(self.weight, F.mul(apart, part[:, None])), counts=counts)
 
 
 class VQVAE(nn.Layer):
@@ -85,7 +113,9 @@ class VQVAE(nn.Layer):
 
 
 @called
-def vq_vae(features: int, hidden: int, places: int, dim: int, codes: int) -> VQVAE:
+def vq_vae(
+    features: int, hidden: int, places: int, dim: int, codes: int, decay: float | None = None
+) -> VQVAE:
     """A VQ-VAE of vectors; `VQVAE` takes other encoders and decoders.
 
     Shapes:
@@ -96,9 +126,10 @@ def vq_vae(features: int, hidden: int, places: int, dim: int, codes: int) -> VQV
         places: How many latent vectors there are.
         dim: The length of one.
         codes: How many rows the codebook has.
+        decay: As of `Codebook`.
 
     Raises:
-        ArgumentError: A number is below 1.
+        ArgumentError: A size is below 1, or decay not in [0, 1).
 
     Example:
         >>> model = nn.build(vq_vae(8, 6, 3, 2, 5), ("N", 8))
@@ -112,7 +143,7 @@ def vq_vae(features: int, hidden: int, places: int, dim: int, codes: int) -> VQV
     down = nn.blocks.mlp(features, places * dim, (hidden,))
     up = nn.blocks.mlp(places * dim, features, (hidden,))
     encoder = nn.Sequential(*down, nn.Unflatten(1, shape))
-    return VQVAE(encoder, Codebook(codes, dim), nn.Sequential(nn.Flatten(), *up))
+    return VQVAE(encoder, Codebook(codes, dim, decay), nn.Sequential(nn.Flatten(), *up))
 
 
 @called
@@ -120,8 +151,8 @@ def vq_objective(output: dict[str, Array], x: Array, *, beta: float = 0.25) -> P
     """The squared errors of each example, added up, and how many examples there are.
 
     |x - output|² teaches the decoder and, through the codes, the encoder; |encoded - rows|² the
-    rows; beta |encoded - rows|² the encoder, to stay near its rows. A loss for `train.fit`, whose
-    targets are the inputs.
+    rows, where they are parameters; beta |encoded - rows|² the encoder, to stay near its rows. A
+    loss for `train.fit`, whose targets are the inputs.
 
     Shapes:
         output of `VQVAE`, x like its output  ->  sum (), count ()
