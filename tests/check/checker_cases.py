@@ -6,6 +6,7 @@ import copy
 import hashlib
 import itertools
 import json
+import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
@@ -206,7 +207,46 @@ def _linear(x: Array, w: Array, b: Array | None = None) -> Array:
     return x @ w.T if b is None else x @ w.T + b
 
 
+def _softmax(x: Array, *, dim: int) -> Array:
+    powers = np.exp(x - x.max(axis=dim, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=dim, keepdims=True))
+
+
+def _layer_norm(x: Array, w: Array, b: Array, *, ndim: int, eps: float) -> Array:
+    dims = tuple(range(x.ndim - ndim, x.ndim))
+    return _rms_norm(x - x.mean(axis=dims, keepdims=True), w, ndim=ndim, eps=eps) + b
+
+
+def _rms_norm(x: Array, w: Array, *, ndim: int, eps: float) -> Array:
+    dims = tuple(range(x.ndim - ndim, x.ndim))
+    return np.asarray(x / np.sqrt((x * x).mean(axis=dims, keepdims=True) + eps) * w)
+
+
+_phi = np.vectorize(lambda v: (1 + math.erf(v / math.sqrt(2))) / 2)
+
+SMOOTH: dict[str, Callable[..., Array]] = {
+    "cos": np.cos,
+    "erf": np.vectorize(math.erf),
+    "exp": np.exp,
+    "gelu": lambda x, approximate: x * _phi(x),
+    "layer_norm": _layer_norm,
+    "log": np.log,
+    "log_softmax": lambda x, dim: np.log(_softmax(x, dim=dim)),
+    "pow_int": lambda x, exponent: np.power(x, float(exponent)),
+    "rms_norm": _rms_norm,
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
+    "silu": lambda x: x / (1 + np.exp(-x)),
+    "sin": np.sin,
+    "softmax": _softmax,
+    "softplus": lambda x: np.log(1 + np.exp(x)),
+    "sqrt": np.sqrt,
+    "square": np.square,
+    "tanh": np.tanh,
+}
+"""In floats alone."""
 MEANINGS: dict[str, Callable[..., Array]] = {
+    **SMOOTH,
     "add": lambda x, y: x + y,
     "avg_pool2d": _averaged,
     "batch_norm": _norm,

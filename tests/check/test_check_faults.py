@@ -137,8 +137,93 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     ),
     "offsets forgotten backward": (
         "_steps.py",
-        "return a.matmul(negative, line.offset), parts",
-        "return 0 * a.matmul(negative, line.offset), parts",
+        "term = a.matmul(negative, line.offset)",
+        "term = 0 * a.matmul(negative, line.offset)",
+    ),
+    "offsets of lower lines forgotten backward": (
+        "_steps.py",
+        "term = term + a.matmul(positive, line.lower_offset)",
+        "term = term + 0 * a.matmul(positive, line.lower_offset)",
+    ),
+    "slopes of the second factor forgotten": (
+        "_steps.py",
+        "slope.reshape(-1, count)).reshape",
+        "np.where(np.arange(slope.size) < count, slope, 0).reshape(-1, count)).reshape",
+    ),
+    "two corners of a product left out": (
+        "_steps.py",
+        "for q in (v.lower, v.upper)]\n\n",
+        "for q in (v.lower,)]\n\n",
+    ),
+    "no error of the corners of a product": (
+        "_steps.py",
+        "2 * (a.gamma(4) * size + a.tiny)",
+        "0 * size",
+    ),
+    "no error of two lines": (
+        "_steps.py",
+        "noise = a.gamma(1) * size + a.gamma(step.count) * rest + a.tiny",
+        "noise = 0 * size + a.gamma(step.count) * rest + a.tiny",
+    ),
+    "no error of the offsets of two lines": (
+        "_steps.py",
+        "a.gamma(step.count) * rest + a.tiny",
+        "0 * rest + a.tiny",
+    ),
+    "a function between the ends of pieces left out": (
+        "_curves.py",
+        "heights[1:]) - cut.sag)",
+        "heights[1:]))",
+    ),
+    "one end of every piece left out": (
+        "_curves.py",
+        "np.minimum(heights[:-1], heights[1:])",
+        "heights[:-1]",
+    ),
+    "values of a function taken as right": (
+        "_curves.py",
+        "ERROR * (np.abs(cut.y) + np.abs(product))",
+        "0 * (np.abs(cut.y) + np.abs(product))",
+    ),
+    "values at ends taken as right": (
+        "_curves.py",
+        "slop = 2 * (ERROR * np.abs(ends) + TINY)",
+        "slop = 0 * ends",
+    ),
+    "a pole inside an interval": (
+        "_curves.py",
+        "np.where(near > 0, 2 / near**3, np.inf)",
+        "2 / np.abs(near) ** 3",
+    ),
+    "a function below where it is known": (
+        "_curves.py",
+        "np.where(lower > 0, bend(lower), np.inf)",
+        "bend(np.abs(lower))",
+    ),
+    "floats to nearest for a curve": (
+        "_numbers.py",
+        "[float_above(v) for v in x.ravel().tolist()]",
+        "[float(v) for v in x.ravel().tolist()]",
+    ),
+    "a falling function taken as rising": (
+        "_curves.py",
+        "ends = cut.y[[0, -1]][:: f.rises]",
+        "ends = cut.y[[0, -1]]",
+    ),
+    "a bend that is too small": (
+        "_curves.py",
+        "_sigmoid, _at_most(0.097)",
+        "_sigmoid, _at_most(0.09)",
+    ),
+    "softmax without its own share": (
+        "_smooth.py",
+        "affine_of(c, powers, ones, constant(c, (1, 1, 1), 1))",
+        "affine_of(c, powers, ones, constant(c, (1, 1, 1), 0.9))",
+    ),
+    "a mean by another number": (
+        "_smooth.py",
+        "share = inverse(constant(c, (1, size, 1), size), c.arithmetic)",
+        "share = inverse(constant(c, (1, size, 1), size + 1), c.arithmetic)",
     ),
     "a coefficient of both signs": ("_steps.py", "parts[0][1] + parts[1][1]", "parts[0][1]"),
     "no error of a step backward": (
@@ -315,8 +400,8 @@ FAULTS: dict[str, tuple[str, str, str]] = {
     "a leak above one": ("_ops.py", "if not 0 <= leak <= 1:", "if False:"),
     "a divisor that may be zero": (
         "_ops.py",
-        "np.all((x.lower > 0) | (x.upper < 0))",
-        "np.all((x.lower != 0) & (x.upper != 0))",
+        "np.all((y.lower > 0) | (y.upper < 0))",
+        "np.all((y.lower != 0) & (y.upper != 0))",
     ),
     "a root of a wrong side": (
         "_numbers.py",

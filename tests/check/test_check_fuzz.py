@@ -14,7 +14,7 @@ import pytest
 from checker_cases import CASES, TILES, Net, write
 
 from tensorem.check import MalformedError, UnsupportedError, check, check_files, prepare
-from tensorem.check._ops import OPS
+from tensorem.check._lower import OPS
 
 ODD: list[Any] = [None, True, 0, -1, 2, 10**6, 2**63, 10**40, 0.5, 1e308, "", "x", "N", "8*N-7"]
 ODD += ["v0", [], [[]], [0], [1, 1], [-1, 2**40], {}, {"a": 1}, "\ud800", "1e400", [None], [["N"]]]
@@ -70,6 +70,12 @@ CALLS: list[tuple[str, tuple[int, ...], list[Any], dict[str, Any]]] = [
         {"contract": [[2], [1]], "batch": [[1], [0]]},
     ),
     ("reshape", (1, 2, 2), [], {"shape": [1, 4]}),
+    ("gelu", (1, 3), [], {"approximate": "none"}),
+    ("pow_int", (1, 3), [], {"exponent": 2}),
+    ("softmax", (1, 2, 3), [], {"dim": -1}),
+    ("log_softmax", (1, 2, 3), [], {"dim": 1}),
+    ("layer_norm", (1, 2, 3), [np.ones(3), np.zeros(3)], {"ndim": 1, "eps": 1e-5}),
+    ("rms_norm", (1, 2, 3), [np.ones(3)], {"ndim": 1, "eps": 1e-5}),
 ]
 """Every op that takes attributes: its input, its constants, its attributes."""
 

@@ -50,6 +50,15 @@ def test_a_sum_of_inequalities_is_not_needed_where_cuts_do(corners: tm.graph.Gra
     assert avoids(corners, both).verdict == "proved"
 
 
+def test_a_sum_of_inequalities_proves_what_no_cut_does() -> None:
+    """Beside x0 + x1 = 0 each inequality alone holds or does not, in every part."""
+    opposite = [({0: 1, 1: 1}, "-0.001"), ({0: -1, 1: -1}, "-0.001")]
+    unsafe = [opposite, [({0: 1}, "-1.5")], [*opposite, ({0: 1}, "1")]]
+    found = avoids(tm.capture(lambda x: x, (1, 2)), Property.of([-1, -1], [1, 1], unsafe))
+    assert found.verdict == "proved" and found.parts == 1 and found.check()
+    assert np.allclose(found.arrays["multipliers"][0, :3], [0.5, 0.5, 1])
+
+
 def test_a_counterexample_lies_in_the_box_and_in_a_set_exactly(corners: tm.graph.Graph) -> None:
     """No float32 number is 0.1: the point is moved to the decimal."""
     touched = Property.of(["0.1", "-1"], ["0.1", 1], [[({0: 1}, "-1")], [({0: -1}, "-1.0999")]])
@@ -112,7 +121,7 @@ def test_a_property_of_another_model(corners: tm.graph.Graph) -> None:
     with pytest.raises(ShapeError, match="from one array to one"):
         avoids(tm.capture(lambda x: (x, x), (1, 2)), unit)
     with pytest.raises(MeaningError, match="takes a graph that the checker can check"):
-        avoids(tm.capture(jnp.tanh, (1, 2)), unit)
+        avoids(tm.capture(F.softsign, (1, 2)), unit)
 
 
 def test_numbers_of_a_property() -> None:

@@ -14,7 +14,7 @@ from ._check import prepare_files as prepare_files
 from ._check import read_certificate as read_certificate
 from ._errors import MalformedError as MalformedError
 from ._errors import UnsupportedError as UnsupportedError
-from ._ops import KNOWN as KNOWN
+from ._lower import KNOWN as KNOWN
 
 __all__ = [
     "Checker",

@@ -19,10 +19,10 @@ from ._steps import (
     Affine,
     Bend,
     Box,
-    Max,
     Parts,
     Read,
     Relu,
+    Smooth,
     affine_backward,
     bend_backward,
     collected,
@@ -40,7 +40,7 @@ def propagate(program: Program, box: Enclosure, relax: Relax | None, a: Arithmet
             found = box if step.bounds is None else step.bounds
             values.append(program.entries(i), found, 0 * found.size, a.tiny)
             continue
-        if relax is not None and isinstance(step, Relu | Max):
+        if relax is not None and not isinstance(step, Affine):
             _relax(program, values, step, relax, a)
         x = values.at(step.read.at)
         lower, upper, noise = forward(step, x, a)
@@ -59,7 +59,7 @@ def _relax(program: Program, values: Bounds, step: Bend, relax: Relax, a: Arithm
         values.put(loose, tightened(program, values, loose, a))
         values.sharp[loose] = True
     values.lines[i] = relax.lines(i, step, values.at(at))
-    if isinstance(step, Relu):
+    if isinstance(step, Relu | Smooth):
         values.sharp[program.entries(i)] |= values.sharp[at]
 
 

@@ -11,12 +11,16 @@ from ._call import Applied, Draft, Value
 from ._errors import MalformedError, RejectedError, UnsupportedError
 from ._graph import Graph, Node
 from ._numbers import Arithmetic, Array, exactly, require_few
-from ._ops import OPS
+from ._ops import OPS as PLAIN
 from ._program import Program
-from ._steps import Affine, Box, Read, Stage, read
+from ._smooth import OPS as SMOOTH
+from ._steps import Affine, Box, Read, Smooth, Stage, read
 
-OVERHEAD, PER_ENTRY = 2**18, 2**4
-"""The multiplications that take as long as starting one step, and as passing one entry."""
+OPS = PLAIN | SMOOTH
+KNOWN = frozenset(OPS)
+"""The names of the ops that are checked; a graph with another one is refused."""
+OVERHEAD, PER_ENTRY, SEARCH = 2**18, 2**4, 2**13
+"""The multiplications that take as long as starting one step, passing one entry, drawing a line."""
 
 
 def lower(graph: Graph, arrays: Mapping[str, Array], a: Arithmetic) -> Program:
@@ -94,6 +98,7 @@ def require_affordable(program: Program, a: Arithmetic, boxes: int = 1, forms: i
     for i, step in enumerate(program.steps):
         each += _cost(step) + PER_ENTRY * step.count
         bits += _bits(step)
+        work += SEARCH * step.count if isinstance(step, Smooth) else 0
         rows = 2 * step.count if i in program.tightened else 0
         rows += program.output.count if i == len(program.steps) - 1 else 0
         work += rows * each * a.cost(bits) + -(-rows // program.rows_at_once) * i * OVERHEAD

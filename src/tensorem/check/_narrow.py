@@ -63,7 +63,7 @@ def _reach(step: Stage, lines: Lines | None, own: Array, reached: Array) -> None
         reached[_windows(step)[:, places]] = True
     elif lines is not None:
         for side in (lines.lower, lines.upper):
-            reached[_positions(side)[own]] = True
+            reached[_own(_positions(side), own, own.size)] = True
 
 
 def _affine(step: Affine, own: Array, place: Array) -> Affine:
@@ -86,11 +86,24 @@ def _windows(step: Affine) -> Array:
 
 def _lines(lines: Lines, own: Array, place: Array) -> Lines:
     """The lines of these entries."""
-    lower = upper = read(place[_positions(lines.lower)[own]])
+    count, below = lines.offset.size, lines.lower_offset
+    lower = upper = read(place[_own(_positions(lines.lower), own, count)])
     if lines.upper is not lines.lower:
-        upper = read(place[_positions(lines.upper)[own]])
-    slopes = lines.lower_slope[own], lines.upper_slope[own]
-    return Lines(lower, slopes[0], upper, slopes[1], lines.offset[own], lines.noise[own])
+        upper = read(place[_own(_positions(lines.upper), own, count)])
+    return Lines(
+        lower,
+        _own(lines.lower_slope, own, count),
+        upper,
+        _own(lines.upper_slope, own, count),
+        lines.offset[own],
+        lines.noise[own],
+        None if below is None else below[own],
+    )
+
+
+def _own(values: Array, own: Array, count: int) -> Array:
+    """Of what so many entries read, one or two numbers each, that of some of them."""
+    return values.reshape(-1, count)[:, own].ravel()
 
 
 def _positions(source: Read) -> Array:

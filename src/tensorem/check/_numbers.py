@@ -138,6 +138,18 @@ def product(x: Enclosure, y: Enclosure, a: Arithmetic) -> Enclosure:
     return bounds(-a.up(-np.minimum.reduce(ends)), a.up(np.maximum.reduce(ends)), a)
 
 
+def floats(x: Enclosure) -> tuple[Array, Array]:
+    """The ends as float64, rounded outward."""
+    lower, upper = (_floats_above(sign * end) for sign, end in ((-1, x.lower), (1, x.upper)))
+    return -lower, upper
+
+
+def _floats_above(x: Array) -> Array:
+    if x.dtype != object:
+        return x
+    return np.array([float_above(v) for v in x.ravel().tolist()]).reshape(x.shape)
+
+
 # --- float64
 
 

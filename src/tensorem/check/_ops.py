@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ._call import Applied, Value
+from ._curves import PIECES
 from ._graph import Shape, sizes
 from ._numbers import Array, Enclosure, above, bounds, exactly, inverse, inverse_root, product
-from ._steps import Max, Relu, affine
+from ._steps import Max, Product, Relu, Smooth, affine
 
 # --- ops that move entries
 
@@ -86,7 +87,7 @@ def _framed(x: Array, fill: object, shape: Shape, inner: tuple[slice, ...]) -> A
 # --- ops that add and scale entries
 
 
-def _affine(c: Applied, x: Value, weight: Enclosure, bias: Enclosure | None = None) -> Value:
+def affine_of(c: Applied, x: Value, weight: Enclosure, bias: Enclosure | None = None) -> Value:
     """x @ weight + bias over the last axis, for x of shape (B, P, K) and weight (B, K, O)."""
     (batch, places, k), out = x.shape, weight.shape[2]
     c.draft.spend_work(places * weight.lower.size)
@@ -96,7 +97,7 @@ def _affine(c: Applied, x: Value, weight: Enclosure, bias: Enclosure | None = No
     return c.draft.apply(lambda r: affine(r, places, weight, offset, c.arithmetic), x, shape)
 
 
-def _constant(c: Applied, shape: Shape, values: ArrayLike) -> Enclosure:
+def constant(c: Applied, shape: Shape, values: ArrayLike) -> Enclosure:
     return exactly(np.broadcast_to(np.asarray(values, np.float64), shape), c.arithmetic)
 
 
@@ -107,8 +108,8 @@ def _sum_of(c: Applied, signs: tuple[int, ...]) -> Value:
     terms = sorted(zip(c.xs, signs, strict=True), key=lambda term: isinstance(term[0], Enclosure))
     bias = terms.pop() if len(terms) > 1 and isinstance(terms[-1][0], Enclosure) else None
     x = c.move(lambda *xs: np.stack([x.ravel() for x in xs], axis=1)[None], *(x for x, _ in terms))
-    weight = _constant(c, (1, len(terms), 1), [[[sign] for _, sign in terms]])
-    return c.move(lambda y: y.reshape(shape), _affine(c, x, weight, bias and _signed(c, *bias)))
+    weight = constant(c, (1, len(terms), 1), [[[sign] for _, sign in terms]])
+    return c.move(lambda y: y.reshape(shape), affine_of(c, x, weight, bias and _signed(c, *bias)))
 
 
 def _signed(c: Applied, x: Value, sign: int) -> Enclosure:
@@ -117,24 +118,39 @@ def _signed(c: Applied, x: Value, sign: int) -> Enclosure:
     return bounds(lower.reshape(1, -1, 1), upper.reshape(1, -1, 1), c.arithmetic)
 
 
-def _scaled(c: Applied, x: Value, factor: Enclosure) -> Value:
+def scaled(c: Applied, x: Value, factor: Enclosure) -> Value:
     c.require(x.shape == factor.shape, "operands of one shape")
     rows = c.move(lambda v: v.reshape(-1, 1, 1), x)
-    y = _affine(c, rows, factor.map(lambda f: f.reshape(-1, 1, 1)))
+    y = affine_of(c, rows, factor.map(lambda f: f.reshape(-1, 1, 1)))
     return c.move(lambda v: v.reshape(x.shape), y)
 
 
-def _mul(c: Applied) -> Value:
-    if isinstance(c.xs[0], Enclosure):
-        return _scaled(c, c.xs[1], c.xs[0])
-    return _scaled(c, c.xs[0], c.constant(1))
+def product_of(c: Applied, x: Value, y: Value) -> Value:
+    """x * y, entry by entry; a bend where both depend on the input."""
+    if isinstance(y, Enclosure):
+        return scaled(c, x, y)
+    if isinstance(x, Enclosure):
+        return scaled(c, y, x)
+    c.require(x.shape == y.shape, "operands of one shape")
+    if np.array_equal(x, y):
+        return smooth(c, x, "square")
+    both = c.move(lambda *factors: np.stack(factors), x, y)
+    return c.draft.apply(Product, both, x.shape)
+
+
+def smooth(c: Applied, x: Value, kind: str) -> Value:
+    """A function of `_curves`, entry by entry."""
+    c.draft.spend(PIECES * math.prod(x.shape))
+    return c.draft.apply(lambda r: Smooth(r, kind), x, x.shape)
 
 
 def _div(c: Applied) -> Value:
-    x = c.constant(1)
-    if not bool(np.all((x.lower > 0) | (x.upper < 0))):
+    x, y = c.xs
+    if not isinstance(y, Enclosure):
+        return product_of(c, x, smooth(c, y, "reciprocal"))
+    if not bool(np.all((y.lower > 0) | (y.upper < 0))):
         raise c.unsupported("a divisor may be zero")
-    return _scaled(c, c.xs[0], inverse(x, c.arithmetic))
+    return scaled(c, x, inverse(y, c.arithmetic))
 
 
 def _batch_norm(c: Applied) -> Value:
@@ -152,7 +168,7 @@ def _batch_norm(c: Applied) -> Value:
     moved = product(mean, factor, a)
     offset = bounds(-a.up(moved.upper - bias.lower), a.up(bias.upper - moved.lower), a)
     rows = c.move(lambda x: x.swapaxes(0, 1).reshape(channels, -1, 1), c.xs[0])
-    y = _affine(c, rows, *(p.map(lambda v: v.reshape(-1, 1, 1)) for p in (factor, offset)))
+    y = affine_of(c, rows, *(p.map(lambda v: v.reshape(-1, 1, 1)) for p in (factor, offset)))
     return c.move(lambda y: y.reshape(channels, n, *places).swapaxes(0, 1), y)
 
 
@@ -165,7 +181,7 @@ def _linear(c: Applied) -> Value:
     bias = c.constant(2) if len(c.xs) == 3 else None
     c.require(bias is None or bias.shape == weight.shape[:1], "one bias per output feature")
     rows = c.move(lambda v: v.reshape(1, -1, v.shape[-1]), x)
-    y = _affine(c, rows, weight.map(lambda w: w.T[None]), bias)
+    y = affine_of(c, rows, weight.map(lambda w: w.T[None]), bias)
     return c.move(lambda v: v.reshape(*x.shape[:-1], -1), y)
 
 
@@ -188,18 +204,29 @@ Pair = Sequence[object]
 
 
 def _contract(c: Applied, contract: Pair, batch: Pair) -> Value:
-    """dot_general with one constant side: result axes are batch, free of x, free of y."""
+    """dot_general: result axes are batch, free of x, free of y."""
     (x, x_free, lead, x_last), (y, y_free, y_lead, y_last) = (
         _matrix(c, i, contract[i], batch[i]) for i in (0, 1)
     )
     matching = lead == y_lead and x_last == y_last
     c.require(matching, "equal sizes on contracted and batch axes")
     if isinstance(y, Enclosure):
-        z = _affine(c, x, y.map(lambda w: w.swapaxes(1, 2)))
+        z = affine_of(c, x, y.map(lambda w: w.swapaxes(1, 2)))
+    elif isinstance(x, Enclosure):
+        z = c.move(lambda v: v.swapaxes(1, 2), affine_of(c, y, x.map(lambda w: w.swapaxes(1, 2))))
     else:
-        c.constant(0)
-        z = c.move(lambda v: v.swapaxes(1, 2), _affine(c, y, x.map(lambda w: w.swapaxes(1, 2))))
+        z = _products_summed(c, x, y)
     return c.move(lambda v: v.reshape(lead + x_free + y_free), z)
+
+
+def _products_summed(c: Applied, x: Array, y: Array) -> Value:
+    """x @ y.T for matrices (batch, free, contracted) that both depend on the input."""
+    shape = (len(x), x.shape[1], y.shape[1], x.shape[2])
+    c.draft.spend(2 * math.prod(shape))
+    pairs = (np.broadcast_to(v, shape) for v in (x[:, :, None], y[:, None]))
+    terms = product_of(c, *pairs)
+    z = summed(c, c.move(lambda v: v.reshape(1, -1, shape[3]), terms), 1)
+    return c.move(lambda v: v.reshape(shape[:3]), z)
 
 
 def _matrix(c: Applied, i: int, contract: object, batch: object) -> tuple[Any, Shape, Shape, Shape]:
@@ -219,14 +246,14 @@ def _reduce(c: Applied, divided: bool) -> Value:
     kept = tuple(d for d in range(len(old)) if d not in dims)
     count = math.prod(old[d] for d in dims)
     rows = c.move(lambda x: x.transpose(kept + dims).reshape(1, -1, count))
-    y = _summed(c, rows, count if divided else 1)
+    y = summed(c, rows, count if divided else 1)
     return c.move(lambda v: v.reshape([old[d] for d in kept]), y)
 
 
-def _summed(c: Applied, rows: Value, divisor: int) -> Value:
+def summed(c: Applied, rows: Value, divisor: int) -> Value:
     """The sums over the last axis, divided."""
-    weight = _constant(c, (1, rows.shape[-1], 1), divisor)
-    return _affine(c, rows, inverse(weight, c.arithmetic) if divisor > 1 else weight)
+    weight = constant(c, (1, rows.shape[-1], 1), divisor)
+    return affine_of(c, rows, inverse(weight, c.arithmetic) if divisor > 1 else weight)
 
 
 # --- windows of an image
@@ -265,14 +292,14 @@ def _conv2d(c: Applied) -> Value:
     c.require(x.shape[1] == per_group * groups, "as many channels as the kernel reads")
     bias = c.constant(2) if len(c.xs) == 3 else None
     c.require(bias is None or bias.shape == (out,), "one bias per output channel")
-    windows = _windows(c, tuple(kernel), c.integers("dilation", 2, 1), x, _constant(c, (), 0))
+    windows = _windows(c, tuple(kernel), c.integers("dilation", 2, 1), x, constant(c, (), 0))
     n, _, h, w = windows.shape[:4]
     split = (n, groups, per_group, h, w, -1)
     order, rows = (1, 0, 3, 4, 2, 5), (groups, n * h * w, -1)
     columns = weight.map(lambda k: k.reshape(groups, out // groups, -1).transpose(0, 2, 1))
     offset = bias and bias.map(lambda b: b.reshape(groups, 1, -1))
     x = c.move(lambda x: x.reshape(split).transpose(order).reshape(rows), windows)
-    y = _affine(c, x, columns, offset)
+    y = affine_of(c, x, columns, offset)
     back = (groups, n, h, w, -1)
     return c.move(lambda y: y.reshape(back).transpose(1, 0, 4, 2, 3).reshape(n, out, h, w), y)
 
@@ -287,9 +314,9 @@ def _pool(c: Applied, dilation: Shape, image: Value, fill: Value) -> Value:
 def _avg_pool2d(c: Applied) -> Value:
     divisor = c.node.attrs["divisor"]
     c.require(type(divisor) is int and 1 <= divisor < 2**31, "an integer from 1 on as `divisor`")
-    windows = _pool(c, (1, 1), c.xs[0], _constant(c, (), 0))
+    windows = _pool(c, (1, 1), c.xs[0], constant(c, (), 0))
     *shape, count = windows.shape
-    y = _summed(c, c.move(lambda v: v.reshape(1, -1, count), windows), divisor)
+    y = summed(c, c.move(lambda v: v.reshape(1, -1, count), windows), divisor)
     return c.move(lambda v: v.reshape(shape), y)
 
 
@@ -325,7 +352,9 @@ Lowering = Callable[[Applied], Value]
 
 _POOL = {"kernel_size", "stride", "padding"}
 
-OPS: dict[str, tuple[Lowering, tuple[int, ...], set[str]]] = {
+Rule = tuple[Lowering, tuple[int, ...], set[str]]
+
+OPS: dict[str, Rule] = {
     "add": (lambda c: _sum_of(c, (1, 1)), (2,), set()),
     "avg_pool2d": (_avg_pool2d, (1,), {*_POOL, "divisor"}),
     "batch_norm": (_batch_norm, (5,), {"eps"}),
@@ -341,7 +370,7 @@ OPS: dict[str, tuple[Lowering, tuple[int, ...], set[str]]] = {
     "matmul": (_matmul, (2,), set()),
     "max_pool2d": (_max_pool2d, (1,), {*_POOL, "dilation"}),
     "mean": (lambda c: _reduce(c, True), (1,), {"dims"}),
-    "mul": (_mul, (2,), set()),
+    "mul": (lambda c: product_of(c, *c.xs), (2,), set()),
     "neg": (lambda c: _sum_of(c, (-1,)), (1,), set()),
     "pad": (_pad, (2,), {"low", "high", "interior"}),
     "permute": (_permute, (1,), {"dims"}),
@@ -353,6 +382,3 @@ OPS: dict[str, tuple[Lowering, tuple[int, ...], set[str]]] = {
     "sum": (lambda c: _reduce(c, False), (1,), {"dims"}),
 }
 """Op -> its rule, the numbers of operands (none: any from 1), and the attributes that it takes."""
-
-KNOWN = frozenset(OPS)
-"""The names of the ops that are checked; a graph with another one is refused."""

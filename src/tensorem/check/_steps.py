@@ -14,7 +14,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ._numbers import Arithmetic, Array, Enclosure, Number
+from ._curves import enclosed_values, least, pieces, steepness
+from ._errors import RejectedError
+from ._numbers import Arithmetic, Array, Enclosure, Number, floats, product
 
 Index = Array | slice
 
@@ -111,13 +113,36 @@ class Max:
         return len(self.inside)
 
 
-Bend = Relu | Max
+@dataclass(frozen=True)
+class Smooth:
+    """y = f(x), for a function of `_curves`."""
+
+    read: Read
+    kind: str
+
+    @property
+    def count(self) -> int:
+        return self.read.count
+
+
+@dataclass(frozen=True)
+class Product:
+    """y = u * v, where the u of all entries are read first, then the v."""
+
+    read: Read
+
+    @property
+    def count(self) -> int:
+        return self.read.count // 2
+
+
+Bend = Relu | Max | Smooth | Product
 EVIDENCE: Mapping[type, Mapping[str, str]] = {
     Relu: {"slope": "float32"},
     Max: {"pick_lower": "int32", "pick_upper": "int32"},
 }
-"""The tensors that a certificate holds for each bend, by kind, and their dtypes."""
-Stage = Box | Affine | Relu | Max
+"""The tensors that a certificate holds for the bends of a kind, and their dtypes."""
+Stage = Box | Affine | Bend
 
 
 def affine(read: Read, places: int, weight: Enclosure, bias: Enclosure, a: Arithmetic) -> Affine:
@@ -143,6 +168,24 @@ def forward(step: Affine | Bend, x: Enclosure, a: Arithmetic) -> tuple[Array, Ar
         case Max():
             lower, upper = (v.reshape(step.inside.shape).max(axis=1) for v in (x.lower, x.upper))
             return lower, upper, 0 * lower
+        case Smooth():
+            lower, upper = _outward(*enclosed_values(step.kind, *floats(x)), a)
+            return lower, upper, 0 * lower
+        case Product():
+            y = product(*_factors(x), a)
+            return y.lower, y.upper, 0 * y.lower
+
+
+def _outward(lower: Array, upper: Array, a: Arithmetic) -> tuple[Array, Array]:
+    """Finite floats as numbers."""
+    if not np.all(np.isfinite([lower, upper])):
+        raise RejectedError("a bound of a curve is not finite")
+    return a.numbers(lower), a.numbers(upper)
+
+
+def _factors(x: Enclosure) -> tuple[Enclosure, Enclosure]:
+    half = x.lower.size // 2
+    return x.map(lambda v: v[:half]), x.map(lambda v: v[half:])
 
 
 def _affine_forward(step: Affine, x: Enclosure, a: Arithmetic) -> tuple[Array, Array, Array]:
@@ -169,9 +212,16 @@ Slopes = tuple[Array, Array]
 
 def slopes(step: Bend, x: Enclosure, tensors: Mapping[str, Array]) -> Slopes:
     """Slopes for lines that lie close to a bend; any are sound (lemma 7)."""
-    if isinstance(step, Relu):
-        return relu_slopes(step, x, tensors[f"slope.{step.name}"].ravel())
-    return max_slopes(step, x, tensors[f"pick_upper.{step.name}"].ravel())
+    match step:
+        case Relu():
+            return relu_slopes(step, x, tensors[f"slope.{step.name}"].ravel())
+        case Max():
+            return max_slopes(step, x, tensors[f"pick_upper.{step.name}"].ravel())
+        case Smooth():
+            return steepness(pieces(step.kind, *floats(x)))
+        case Product():
+            u, v = _factors(x)
+            return np.r_[v.lower, u.lower], np.r_[v.lower, u.upper]
 
 
 def opens(step: Bend, x: Enclosure) -> Array:
@@ -179,6 +229,9 @@ def opens(step: Bend, x: Enclosure) -> Array:
     if isinstance(step, Relu):
         open_: Array = (x.lower < 0) & (x.upper > 0)
         return open_
+    if not isinstance(step, Max):
+        apart: Array = x.lower < x.upper
+        return apart
     upper = np.where(step.inside, x.upper.reshape(step.inside.shape), -np.inf)
     low, _, rest = _picked(step, x, upper.argmax(axis=1))
     least = x.lower.reshape(step.inside.shape).max(axis=1)
@@ -224,7 +277,11 @@ def _picked(step: Max, x: Enclosure, pick: Array) -> tuple[Array, Array, Array]:
 
 @dataclass(frozen=True)
 class Lines:
-    """lower_slope * x[lower] <= y <= upper_slope * x[upper] + offset, entry by entry."""
+    """lower_slope * x[lower] + lower_offset <= y <= upper_slope * x[upper] + offset.
+
+    So entry by entry; where a bend reads twice as many entries as it makes, the sum of two. A lower
+    offset of None is zero.
+    """
 
     lower: Read
     lower_slope: Array
@@ -232,6 +289,7 @@ class Lines:
     upper_slope: Array
     offset: Array
     noise: Array
+    lower_offset: Array | None = None
 
     @property
     def slopes(self) -> Slopes:
@@ -242,9 +300,13 @@ def lines(
     step: Bend, x: Enclosure, slopes: Slopes, tensors: Mapping[str, Array], a: Arithmetic
 ) -> Lines:
     """Lines around a bend, of slopes that are taken as given; their offsets are not."""
+    if isinstance(step, Smooth):
+        return smooth_lines(step, x, slopes, a)
     lower, upper = map(a.numbers, slopes)
     if isinstance(step, Relu):
         return relu_lines(step, x, (lower, upper), a)
+    if isinstance(step, Product):
+        return product_lines(step, x, (lower, upper), a)
     picks = [tensors[f"pick_{side}.{step.name}"].ravel() for side in ("lower", "upper")]
     return max_lines(step, x, picks[0], picks[1], (lower, upper), a)
 
@@ -278,6 +340,41 @@ def max_lines(
     )
 
 
+def smooth_lines(step: Smooth, x: Enclosure, slopes: Slopes, a: Arithmetic) -> Lines:
+    """Of floats in both modes, rounded outward."""
+    cut = pieces(step.kind, *floats(x))
+    ends = _outward(least(cut, slopes[0]), -least(cut.negative, -slopes[1]), a)
+    return _pair_of_lines(step, x, (a.numbers(slopes[0]), a.numbers(slopes[1])), ends, a)
+
+
+def product_lines(step: Product, x: Enclosure, slopes: Slopes, a: Arithmetic) -> Lines:
+    """u v less a line is least, and greatest, at a corner."""
+    u, v = _factors(x)
+    corners = [(p, q) for p in (u.lower, u.upper) for q in (v.lower, v.upper)]
+
+    def rest(slope: Array) -> tuple[list[Array], Array]:
+        """It at the corners, and how far off that may be."""
+        along_u, along_v = slope.reshape(2, -1)
+        size = u.size * v.size + np.abs(along_u) * u.size + np.abs(along_v) * v.size
+        heights = [p * q - along_u * p - along_v * q for p, q in corners]
+        return heights, 2 * (a.gamma(4) * size + a.tiny)
+
+    (low, low_slop), (high, high_slop) = map(rest, slopes)
+    ends = np.minimum.reduce(low) - low_slop, np.maximum.reduce(high) + high_slop
+    return _pair_of_lines(step, x, slopes, ends, a)
+
+
+def _pair_of_lines(
+    step: Bend, x: Enclosure, slopes: Slopes, offsets: tuple[Array, Array], a: Arithmetic
+) -> Lines:
+    """Lines that read all that a step reads."""
+    (lower, upper), (below, above) = slopes, offsets
+    size = ((np.abs(lower) + np.abs(upper)) * x.size).reshape(-1, step.count).sum(axis=0)
+    rest = np.abs(below) + np.abs(above)
+    noise = a.gamma(1) * size + a.gamma(step.count) * rest + a.tiny
+    return Lines(step.read, lower, step.read, upper, above, noise, below)
+
+
 # --- backward: rows of coefficients on what is made -> a constant, and rows on what is read
 
 
@@ -296,7 +393,19 @@ def affine_backward(step: Affine, rows: Array, a: Arithmetic) -> tuple[Array, Pa
 def bend_backward(line: Lines, rows: Array, a: Arithmetic) -> tuple[Array, Parts]:
     """A coefficient that is positive takes the lower line, one that is negative the upper."""
     positive, negative = np.maximum(rows, 0), np.minimum(rows, 0)
-    parts = [(line.lower, positive * line.lower_slope), (line.upper, negative * line.upper_slope)]
+    term = a.matmul(negative, line.offset)
+    if line.lower_offset is not None:
+        term = term + a.matmul(positive, line.lower_offset)
+    parts = [
+        (line.lower, _spread(positive, line.lower_slope)),
+        (line.upper, _spread(negative, line.upper_slope)),
+    ]
     if line.lower is line.upper:
         parts = [(line.lower, parts[0][1] + parts[1][1])]  # one of them is zero
-    return a.matmul(negative, line.offset), parts
+    return term, parts
+
+
+def _spread(rows: Array, slope: Array) -> Array:
+    """The rows on what is made, times the slopes of all that is read."""
+    count = rows.shape[1]
+    return (rows[:, None] * slope.reshape(-1, count)).reshape(len(rows), -1)

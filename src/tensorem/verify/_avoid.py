@@ -25,8 +25,9 @@ from tensorem.errors import ShapeError
 from tensorem.graph import Captured, Graph, Trained, sizes, to_program
 
 from ._attack import worst
-from ._bounds import Propagation
+from ._bounds import Bounds, Propagation
 from ._classifier import Classifier, Structure
+from ._multipliers import Planes
 from ._proof import Verdict, certificate
 from ._property import Property
 
@@ -170,7 +171,7 @@ class _Bounded:
 
     Args:
         margins: The least of what is missed, for each unsafe set.
-        multipliers: Of every inequality: one for the best of each set.
+        multipliers: Of every inequality, within its set.
         evidence: Slopes and picks.
         points: Where the bound of the set that is nearest is least.
         pull: By how much each input moves that bound.
@@ -273,21 +274,30 @@ class _Search:
             for end in ("lower", "upper")
         )
         crown = self.propagation.crown(lower, upper)
-        rows, bounds, of = self.forms
-        name = self.own.graph.outputs[0]
-        every = np.broadcast_to(rows, (size, *rows.shape)).reshape(
-            size, len(rows), *sizes(self.own.graph, name)
-        )
-        _, slopes = self.propagation.carried(jnp.asarray(every), name, crown)
-        low = np.asarray(self.propagation.lower(jnp.asarray(every), name, crown)) - bounds
-        pulls = np.zeros((size, len(rows), lower[0].size), np.float32)
-        if slopes is not None:
-            pulls = np.asarray(slopes).reshape(pulls.shape)
-        evidence = {k: np.asarray(v) for k, v in self.propagation.evidence(crown).items()}
         ends = (lower.reshape(size, -1), upper.reshape(size, -1))
-        margins, multipliers, points, pull = _chosen(low, of, pulls, ends)
-        made = _Bounded(margins, multipliers, evidence, points, pull)
+        each = np.eye(len(self.forms[0]), dtype=np.float32)
+        low, pulls = self._missed(np.broadcast_to(each, (size, *each.shape)), crown)
+        planes = Planes(low, pulls, *ends, self.forms[2])
+        chosen = planes.multipliers(self._sure)
+        margins, pulls = self._missed(chosen, crown)
+        nearest = pulls[np.arange(size), margins.argmin(axis=1)]
+        evidence = {k: np.asarray(v) for k, v in self.propagation.evidence(crown).items()}
+        points = np.where(nearest > 0, *ends)
+        made = _Bounded(margins, chosen.sum(axis=1), evidence, points, nearest)
         return jax.tree.map(lambda v: v[: len(nodes)], made)  # type: ignore[no-any-return]
+
+    def _missed(self, multipliers: Numbers, crown: Bounds) -> tuple[Numbers, Numbers]:
+        """The least that sums of inequalities are missed by, and the slopes of their planes.
+
+        Args:
+            multipliers: (boxes, sums, inequalities).
+            crown: The bounds on the boxes.
+        """
+        (rows, bounds, _), name = self.forms, self.own.graph.outputs[0]
+        shape = multipliers.shape[:2]
+        sums = jnp.asarray((multipliers @ rows).reshape(*shape, *sizes(self.own.graph, name)))
+        low, slopes = self.propagation.below(sums, name, crown)
+        return np.asarray(low) - multipliers @ bounds, np.asarray(slopes).reshape(*shape, -1)
 
     def _arrays(self) -> dict[str, np.ndarray]:
         """The certificate's arrays."""
@@ -334,19 +344,6 @@ class _Search:
         worst_of = np.full(len(self.goal.unsafe), -np.inf)
         np.maximum.at(worst_of, of, missed)
         return bool(worst_of.min() <= self._sure)
-
-
-def _chosen(
-    low: Numbers, of: NDArray[np.int32], pulls: Numbers, ends: tuple[Numbers, Numbers]
-) -> tuple[Numbers, Numbers, Numbers, Numbers]:
-    """Margins, multipliers, points and pulls of `_Bounded`, from the bounds of all inequalities."""
-    boxes, sets = np.arange(len(low)), int(of.max()) + 1
-    best = np.stack([np.where(of == i, low, -np.inf).argmax(axis=1) for i in range(sets)], axis=1)
-    margins = np.take_along_axis(low, best, axis=1)
-    multipliers = np.zeros_like(low)
-    np.put_along_axis(multipliers, best, 1, axis=1)
-    pull = pulls[boxes, best[boxes, margins.argmin(axis=1)]]
-    return margins, multipliers, np.where(pull > 0, *ends), pull
 
 
 def _cut(node: _Node, pull: Numbers) -> tuple[_Node, ...]:

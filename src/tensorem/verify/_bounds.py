@@ -151,12 +151,16 @@ class Propagation:
             name: The value.
             bounds: With intervals of every value before it.
         """
+        return self.below(rows, name, bounds)[0]
+
+    def below(self, rows: Array, name: str, bounds: Bounds) -> tuple[Array, Array]:
+        """`lower`, and the slopes of planes of which it is the least: (boxes, number, *shape)."""
         total, a = self.carried(rows, name, bounds)
+        box = boxed(bounds.boxes[self.graph.inputs[0]])
         if a is None:  # the lines on the way are flat
-            return total
+            return total, jnp.zeros((*rows.shape[:2], *box.shape[1:]), rows.dtype)
         with _own_broadcasting():
-            least: Array = at_box(total, a, bounds.boxes[self.graph.inputs[0]])
-            return least
+            return at_box(total, a, box), a
 
     def carried(self, rows: Array, name: str, bounds: Bounds) -> tuple[Array, Array | None]:
         """Linear functions below those of a value: constants, and rows on the input, if any.
