@@ -339,6 +339,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         f"NaN for token {LONGEST + 1}.*\n.*no position that far",
     ),
     (lambda: text.generate(BIGRAM, [1]), LayerError, "takes a layer with init_cache, got Sequent"),
+    (lambda: text.generate(GROWS, [1]), LayerError, "a cache that keeps its shapes and dtypes"),
     (lambda: text.stream(layers()["gpt"], [1]), LayerError, "a model of nn.build, got GPT"),  # type: ignore[call-overload]
     (lambda: text.log_probabilities(model(), [1]), DataError, "at least two tokens, got 1"),
     (lambda: text.log_probabilities(model(), [1, 9]), DataError, "tokens from 0 to 6, got 9"),
@@ -356,6 +357,17 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (searched(stop=("a",)), ArgumentError, "beam_search takes stop as tokens, got 'a'"),
     (searched(max_length=9), ArgumentError, "A cache of 9 tokens"),
 ]
+
+
+class Growing(Recurrent):
+    def forward(self, tokens: Any, cache: Any = None) -> Any:
+        if cache is None:
+            return super().forward(tokens)
+        scores, after = super().forward(tokens, cache[:, -8:])
+        return scores, jnp.concatenate([cache, after], 1)
+
+
+GROWS = nn.build(Growing(nn.Embedding(VOCABULARY, 8), nn.GRU(8, 8)), tm.Spec(("N", "T"), "int32"))
 SICK = model("gru").replace(
     params={name: array * np.nan for name, array in model("gru").params.items()}
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import Any, TypeAlias, cast
+from typing import Any, NamedTuple, TypeAlias, cast
 
 import jax
 import jax.numpy as jnp
@@ -16,13 +16,37 @@ from tensorem import rand
 from tensorem.errors import ArgumentError, DataError, LayerError
 from tensorem.layer import Model
 
-from ._options import GenerationOptions, chosen
+from ._options import GenerationOptions, Rules, chosen
 from ._tokenizer import Tokenizer, Tokens, check_tokens
 
 Array = jax.Array
 Prompt: TypeAlias = str | Sequence[int] | NDArray[Any]
 BLOCK = 64
 """The tokens of a prompt that are read at once; what is left of it is read one by one."""
+TURNS = 8
+"""The tokens that are written by one call: a text that ends may do without seven of them."""
+
+
+class Turn(NamedTuple):
+    """What tokens are read and chosen by, some turns on.
+
+    Args:
+        token: The token of each row (N,) that is read first.
+        place: Where it stands.
+        lengths: Those of the prompts (N,): up to there a row takes what is given.
+        given: Tokens behind that place (N, TURNS).
+        seen: Which tokens are in each text before it (N, vocabulary), where a penalty is asked for.
+        keys: Where the draws of each row come from.
+        rules: Those in use.
+    """
+
+    token: Array | NDArray[np.int32]
+    place: int
+    lengths: NDArray[np.int32]
+    given: NDArray[np.int32]
+    seen: NDArray[np.bool_] | None
+    keys: Array
+    rules: Rules
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,10 +72,10 @@ class Writer:
             )
 
     @cached_property
-    def _program(self) -> tuple[Callable[..., tuple[Array, Any]], Any]:
+    def _programs(self) -> tuple[Callable[..., tuple[Array, Any]], Callable[..., Any], Any]:
         """Looked up once: a layer is compared part by part."""
         arrays = dict(self.model.params), dict(self.model.buffers)
-        return _reader(self.model.built), arrays
+        return _reader(self.model.built), _author(self.model.built), arrays
 
     @property
     def vocab_size(self) -> int:
@@ -64,9 +88,18 @@ class Writer:
 
     def read(self, tokens: NDArray[np.int32], cache: Any) -> tuple[Array, Any]:
         """The scores behind the last of some more tokens (N, T), and the cache there."""
-        program, arrays = self._program
+        program, _, arrays = self._programs
         with self.model.precision():
             return program(arrays, tokens, cache)
+
+    def write(
+        self, turn: Turn, count: int, top_k: int | None, cache: Any
+    ) -> tuple[NDArray[np.int32], Any]:
+        """The tokens (count, N) that are chosen behind those that are read, and the cache there."""
+        _, program, arrays = self._programs
+        with self.model.precision():
+            tokens, cache = program(arrays, turn, count, cache, top_k=top_k)
+        return np.asarray(tokens)[:count], cache
 
     def begin(self, prompts: NDArray[np.int32], max_length: int) -> tuple[Array, Any]:
         """The scores behind prompts of one length, and the cache there."""
@@ -87,6 +120,51 @@ def _reader(built: Any) -> Callable[..., tuple[Array, Any]]:
         return scores[:, -1], after
 
     return jax.jit(read)
+
+
+@lru_cache(maxsize=32)
+def _author(built: Any) -> Callable[..., tuple[Array, Any]]:
+    read = _reader(built)
+
+    def write(
+        arrays: Any, first: Turn, count: Array, cache: Any, top_k: int | None
+    ) -> tuple[Array, Any]:
+        rows = jnp.arange(len(first.lengths))
+
+        def turn(i: Array, state: Any) -> Any:
+            token, seen, cache, written = state
+            scores, after = read(arrays, token[:, None], cache)
+            _require_steady(cache, after)
+            seen = None if seen is None else seen.at[rows, token].set(True)
+            number = first.place + 1 + i - first.lengths
+            new = chosen(scores, first.rules, top_k, seen, (first.keys, number))
+            token = jnp.where(number < 0, first.given[:, i], new)
+            return token, seen, after, written.at[i].set(new)
+
+        written = jnp.zeros((TURNS, len(rows)), "int32")
+        start = jnp.asarray(first.token), first.seen, cache, written
+        _, _, cache, written = jax.lax.fori_loop(0, count, turn, start)
+        return written, cache
+
+    return jax.jit(write, static_argnames="top_k")
+
+
+def _require_steady(before: Any, after: Any) -> None:
+    """Refuse a cache that grows, as a loop cannot carry it.
+
+    Raises:
+        LayerError: The cache behind a token has other shapes or dtypes than that before it.
+    """
+    if _form(before) != _form(after):
+        raise LayerError(
+            "Generation takes a cache that keeps its shapes and dtypes, got one that does not.",
+            help="init_cache makes room for max_length tokens.",
+        )
+
+
+def _form(cache: Any) -> tuple[object, list[tuple[tuple[int, ...], str]]]:
+    leaves, tree = jax.tree.flatten(cache)
+    return tree, [(jnp.shape(x), jnp.result_type(x).name) for x in leaves]
 
 
 def prompt_tokens(prompt: Prompt, tokenizer: Tokenizer | None, vocab_size: int) -> Tokens:
@@ -123,7 +201,7 @@ class _Rows:
     @classmethod
     def of(cls, prompts: Sequence[Tokens], most: int, vocab_size: int | None) -> _Rows:
         lengths = np.array([len(p) for p in prompts])
-        text = np.zeros((len(prompts), int(lengths.max()) + most), np.int32)
+        text = np.zeros((len(prompts), int(lengths.max()) + most + TURNS), np.int32)
         seen = None if vocab_size is None else np.zeros((len(prompts), vocab_size), bool)
         for row, prompt in enumerate(prompts):
             text[row, : len(prompt)] = prompt
@@ -163,19 +241,25 @@ def tokens_of(
     asked = writer.vocab_size if "repetition_penalty" in rules else None
     rows = _Rows.of(prompts, most, asked)
     keys = jnp.stack([rand.jax_key(seed) for seed in seeds])
-    first = int(rows.lengths.min())
-    scores, cache = writer.begin(rows.text[:, :first], options.max_length)
-    for place in range(first, rows.text.shape[1]):
-        number = place - rows.lengths.astype(np.int32)
-        token = np.asarray(chosen(scores, rules, options.top_k, rows.seen, (keys, number)))
-        for row in rows.writing(place):
-            new = rows.write(row, place, int(token[row]))
-            if ended(new) or len(new) == most:
-                rows.active.discard(row)
-            yield row, new[-1]
-        if not rows.active:
-            return
-        scores, cache = writer.read(rows.text[:, place : place + 1], cache)
+    lengths, end = rows.lengths.astype(np.int32), int(rows.lengths.max()) + most
+    place = int(lengths.min())
+    scores, cache = writer.begin(rows.text[:, :place], options.max_length)
+    draws = keys, place - lengths
+    written = np.asarray(chosen(scores, rules, options.top_k, rows.seen, draws))[None]
+    while True:
+        for tokens in written:
+            for row in rows.writing(place):
+                new = rows.write(row, place, int(tokens[row]))
+                if ended(new) or len(new) == most:
+                    rows.active.discard(row)
+                yield row, new[-1]
+            if not rows.active:
+                return
+            place += 1
+        read, count = rows.text[:, place - 1], min(TURNS, end - place)
+        given = rows.text[:, place : place + TURNS]
+        turn = Turn(read, place - 1, lengths, given, rows.seen, keys, rules)
+        written, cache = writer.write(turn, count, options.top_k, cache)
 
 
 def checked(token: int, place: int) -> int:

@@ -75,7 +75,7 @@ def generate(
         What is new: a text for a text, tokens for tokens, a list for a list.
 
     Raises:
-        LayerError: The model has no cache.
+        LayerError: The model has no cache, or one that grows.
         ArgumentError: A prompt is longer than the cache leaves room, there is no tokenizer for a
             text, top_k is above the vocabulary, or seeds are not one for each prompt.
         DataError: A prompt is empty, a token is outside of the vocabulary, or the model gives NaN.
@@ -131,7 +131,7 @@ def stream(
     options: GenerationOptions = DEFAULT,
     seed: int = 0,
 ) -> Iterator[Any]:
-    """What `generate` writes behind one prompt, piece by piece as it comes.
+    """What `generate` writes behind one prompt, piece by piece as it comes: eight tokens a call.
 
     Pieces of text are whole characters, and no part of what ends it:
     `for piece in text.stream(...): print(piece, end="", flush=True)`.
