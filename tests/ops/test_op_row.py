@@ -232,3 +232,16 @@ def test_of_nothing_there_is_no_extreme_and_no_mean(name: str) -> None:
     with pytest.raises(ShapeError, match=r"argmax takes at least one entry along \(0,\)"):
         ops.argmax(jnp.ones(0), dim=0)
     assert ops.sum(jnp.ones((2, 0)), dims=(1,)).tolist() == [0, 0]
+
+
+def test_a_derivative_multiplies_by_nothing_that_does_not_move() -> None:
+    w = jnp.ones((3, 3))
+
+    def second(x: jax.Array) -> jax.Array:
+        def first(x: jax.Array) -> jax.Array:
+            return jax.jvp(lambda x: ops.tanh(ops.linear(x, w, w[0])), (x,), (w,))[1]
+
+        return jax.jvp(first, (x,), (w,))[1]
+
+    text = jax.jit(second).lower(w).compile().as_text()
+    assert text.count(" dot(") == 2  # of x, and of the direction

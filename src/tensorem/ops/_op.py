@@ -12,6 +12,7 @@ from typing import Any, Generic, Literal, TypeVar
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.custom_derivatives import SymbolicZero
 from jax.extend.core import Primitive
 from jax.typing import ArrayLike
 
@@ -204,7 +205,8 @@ def _callable(op: Op, attrs: Attrs) -> Callable[..., Any]:
     call = jax.custom_jvp(
         _renamed(jax.jit(_renamed(partial(checked_run, op, dict(attrs)), name)), name)
     )
-    call.defjvp(_renamed(partial(_jvp, op, attrs, call), f"{name} jvp"))
+    rule = _renamed(partial(_jvp, op, attrs, call), f"{name} jvp")
+    call.defjvp(rule, symbolic_zeros=True)
     # Inlined, it leaves no mark in a trace; and JAX takes `call` apart once for each form, not at
     # each call, which is half of the time of a trace.
     return jax.jit(call, inline=True)
@@ -241,8 +243,29 @@ def _jvp(
 ) -> tuple[Result, Result]:
     result = call(*operands)
     if op.jvp is not None and jnp.issubdtype(results(result)[0].dtype, jnp.floating):
-        return result, op.jvp(result, operands, tangents, **dict(attrs))
-    return result, jax.jvp(partial(op.run, **dict(attrs)), operands, tangents)[1]
+        pairs = zip(operands, tangents, strict=True)
+        filled = tuple(jnp.zeros_like(x) if _still(t) else t for x, t in pairs)
+        return result, op.jvp(result, operands, filled, **dict(attrs))
+    return result, _along(partial(op.run, **dict(attrs)), operands, tangents)
+
+
+def _along(f: Rule, operands: Operands, tangents: Operands) -> Result:
+    """The derivative in what moves. The weights of a model do not where it is derived in its
+    input: a tangent of zeros would cost a product in each layer, and two in a second derivative."""
+    moving = [i for i, t in enumerate(tangents) if not _still(t)]
+
+    def moved(*xs: jax.Array) -> Result:
+        given = dict(enumerate(operands)) | dict(zip(moving, xs, strict=True))
+        result: Result = f(*given.values())
+        return result
+
+    picked = (tuple(values[i] for i in moving) for values in (operands, tangents))
+    derivative: Result = jax.jvp(moved, *picked)[1]
+    return derivative
+
+
+def _still(tangent: object) -> bool:
+    return isinstance(tangent, SymbolicZero)
 
 
 def watched(f: Callable[..., T]) -> Callable[..., tuple[T, bool]]:
