@@ -8,7 +8,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 
-from tensorem import Spec, losses, models, nn, ssl, train
+from tensorem import Spec, autograd, losses, models, nn, ssl, train
 from tensorem import functional as F
 
 Network = tuple[nn.Layer, Any]
@@ -144,13 +144,7 @@ def _diffusion() -> Network:
 
 def _heat(model: train.View, x: Any, source: Any) -> losses.Pair:
     """The residual of the heat equation, u_t - u_xx - f, at every point (t, x)."""
-    along_t, along_x = (jnp.zeros_like(x).at[:, axis].set(1) for axis in (0, 1))
-
-    def u_x(x: Any) -> Any:
-        return jax.jvp(model, (x,), (along_x,))[1]
-
-    _, u_t = jax.jvp(model, (x,), (along_t,))
-    _, u_xx = jax.jvp(u_x, (x,), (along_x,))
+    u_t, u_xx = autograd.partials(model, x, 0, (1, 1))
     return ((u_t - u_xx - source) ** 2).sum(), jnp.asarray(source.size)
 
 

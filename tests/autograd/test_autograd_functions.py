@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 import jax
@@ -12,7 +14,7 @@ import pytest
 
 import tensorem as tm
 from close import assert_close
-from tensorem import autograd, nn
+from tensorem import autograd, models, nn
 from tensorem import functional as F
 from tensorem.errors import ArgumentError, DTypeError, ShapeError, TensoremError
 
@@ -119,6 +121,62 @@ def test_the_traces_are_those_of_the_whole_matrices() -> None:
     quartic = autograd.laplacian(lambda k, x: k * jnp.sum(x * x) ** 2, argnums=1)
     expected = 4 * 72 * (long**2).sum(axis=1)
     assert_close(autograd.vmap(quartic, in_dims=(None, 0))(1.0, long), expected, rtol=1e-4)
+
+
+def test_partial_derivatives_are_those_of_one_gradient_after_another() -> None:
+    def wave(t: Any, x: Any) -> Any:
+        return jnp.sin(t * x**2) * jnp.exp(t) + x / (1 + t**2)
+
+    def u(p: Any) -> Any:
+        t, x = p[..., 0], p[..., 1]
+        whole = jax.checkpoint(lambda t, x: jnp.sin(t * x**2) * jnp.exp(t))(t, x)
+        sign = jnp.where(jnp.argmax(p, -1) == 0, 1.0, -1.0)
+        return {"wave": whole + jax.jit(lambda: x / (1 + t**2))(), "sign": sign}
+
+    points = DRAWS.uniform(size=(3, 4, 2)).astype(np.float32)
+    wanted = (), (0,), (1, 1), (0, 1), (1, 0, 1), (0, 0, 0)
+    found = jax.jit(lambda p: autograd.partials(u, p, *wanted))(points)
+    for index, given in zip(wanted, found, strict=True):
+        true = reduce(jax.grad, index, wave)
+        expected = jnp.vectorize(true)(points[..., 0], points[..., 1])
+        assert_close(given["wave"], expected, rtol=1e-4, atol=1e-4)
+        assert bool(given["sign"].any()) == (not index)
+
+
+def test_partial_derivatives_are_those_of_nested_passes_in_a_gradient_too() -> None:
+    model = nn.build(models.pinn(2, 1, 8, 2), input=("N", 2), seed=0)
+    points = jnp.asarray(DRAWS.uniform(size=(5, 2)), jnp.float32)
+
+    def loss(residual: Callable[[Any], Any]) -> Any:
+        return jax.grad(lambda params: jnp.sum(residual(replace(model, params=params)) ** 2))
+
+    def nested(model: nn.Model) -> Any:
+        def u(p: Any) -> Any:
+            return model(p[None])[0, 0]
+
+        d = jax.vmap(jax.grad(u))(points)
+        dd = jax.vmap(jax.hessian(u))(points)
+        return d[:, 0] - dd[:, 1, 1]
+
+    def at_once(model: nn.Model) -> Any:
+        u_t, u_xx = autograd.partials(model, points, 0, (-1, 1))
+        return (u_t - u_xx)[:, 0]
+
+    expected = loss(nested)(model.params)
+    for name, gradient in loss(at_once)(model.params).items():
+        assert_close(gradient, expected[name], rtol=1e-3, atol=1e-5)
+
+
+def test_a_second_derivative_goes_through_each_layer_once_for_each_direction() -> None:
+    model = nn.build(models.pinn(2, 1, 8, 2), input=("N", 2), seed=0)
+
+    def loss(params: Any, x: Any) -> Any:
+        u_t, u_xx = autograd.partials(replace(model, params=params), x, 0, (1, 1))
+        return jnp.sum((u_t - u_xx) ** 2)
+
+    text = jax.jit(loss).lower(model.params, jnp.ones((5, 2))).compile().as_text()
+    # the value and u_x of the first layer, then u_t and u_xx too; of the last one these alone
+    assert text.count(" dot(") == 3 + 4 + 2
 
 
 def test_a_laplacian_holds_nothing_of_the_size_of_a_hessian() -> None:
@@ -231,6 +289,17 @@ REFUSED: list[tuple[Callable[[], Any], type[TensoremError], str]] = [
         ShapeError,
         r"^divergence takes a function to the shape of its argument, \(2,\), got one to \(\)\.",
     ),
+    (lambda: autograd.partials(jnp.sum, ONES), ArgumentError, "^partials takes the derivatives"),
+    (
+        lambda: autograd.partials(jnp.sum, ONES, (0, 2)),
+        ArgumentError,
+        r"^partials takes coordinates below 2, got \(0, 2\)",
+    ),
+    (lambda: autograd.partials(jnp.sum, ONES, "x"), ArgumentError, "^partials takes derivatives"),  # type: ignore[arg-type]
+    (lambda: autograd.partials(jnp.sin, 1.0, 0), ShapeError, "^partials takes points"),
+    (lambda: autograd.partials(jnp.sum, (ONES,), 0), ShapeError, "^partials takes one array"),
+    (lambda: autograd.partials(kink, ONES[:1], 0), ArgumentError, "^kink asks for the values"),
+    (lambda: autograd.partials(jnp.argmax, ONES, 0), DTypeError, "gives floats, got one to int32"),
     (
         lambda: autograd.laplacian(lambda x: x[0])((ONES,)),
         ShapeError,

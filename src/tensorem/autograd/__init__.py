@@ -36,6 +36,7 @@ from ._models import value_and_grads as value_and_grads
 from ._models import vjp_input as vjp_input
 from ._models import vjp_inputs as vjp_inputs
 from ._models import vjp_params as vjp_params
+from ._partials import partials as partials
 from ._traces import divergence as divergence
 from ._traces import laplacian as laplacian
 
@@ -61,6 +62,7 @@ __all__ = [
     "jvp_params",
     "laplacian",
     "linear_params",
+    "partials",
     "per_example_grad_norms",
     "per_example_grads",
     "to_floats",

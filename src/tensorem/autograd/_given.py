@@ -85,6 +85,18 @@ def _float(x: object, label: str) -> object:
     return exactly(array, jax.dtypes.canonicalize_dtype(array.dtype).name, label)
 
 
+def one_array(name: str, x: Tree) -> jax.Array:
+    """An argument that is one array.
+
+    Raises:
+        ShapeError: It is a tree of several.
+    """
+    with named(name):
+        if not jax.tree_util.all_leaves([x]):
+            raise ShapeError(f"takes one array, got a {type(x).__name__}.")
+    return jnp.asarray(x)
+
+
 def like(name: str, what: str, given: Tree, x: Tree) -> Tree:
     """A tree of directions: the shapes and dtypes of x, in the containers of x.
 

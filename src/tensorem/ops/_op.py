@@ -259,8 +259,8 @@ def _along(f: Rule, operands: Operands, tangents: Operands) -> Result:
         result: Result = f(*given.values())
         return result
 
-    picked = (tuple(values[i] for i in moving) for values in (operands, tangents))
-    derivative: Result = jax.jvp(moved, *picked)[1]
+    xs, ts = (tuple(values[i] for i in moving) for values in (operands, tangents))
+    derivative: Result = jax.jvp(moved, xs, ts)[1]
     return derivative
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
@@ -93,7 +94,12 @@ log1p = curve(
 expm1 = curve(
     "expm1", Curve(lax.expm1, np.expm1, 4, lambda x: x.expm1(), least=-1.0), primitive=lax.expm1_p
 )
-tanh = curve("tanh", _TANH, primitive=lax.tanh_p)
+tanh = curve(
+    "tanh",
+    _TANH,
+    primitive=lax.tanh_p,
+    jvp=lambda y, xs, ts: (1 - jnp.square(y)) * ts[0],  # as in PyTorch; in JAX it takes a loop more
+)
 sigmoid = curve(
     "sigmoid",
     Curve(lax.logistic, sigmoid64, 8, sigmoid_of_arb, bends=S_SHAPED, least=0.0, greatest=1.0),
