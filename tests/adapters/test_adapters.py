@@ -330,6 +330,8 @@ def test_a_causal_model_with_a_prefix_sees_no_later_token_and_writes_with_its_ca
     assert_close(np.concatenate(found, 1), model(x), rtol=1e-4, atol=1e-5)
     masked, _ = told.call((model.params, {}), jnp.asarray(x), mask=jnp.asarray(~mask))
     assert_close(masked[0], model(x)[0], rtol=1e-4, atol=1e-6)
+    named = adapters.add(nn.build(Causal(layer), ("N", "T", 8)), "*.self_attn", Prefix(3))
+    assert_close(tm.evaluate(tm.capture(named.replace(params=model.params)), x), model(x), 1e-5)
 
 
 class Causal(nn.Layer):

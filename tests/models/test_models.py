@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -126,6 +127,18 @@ def test_the_parameters_are_as_many_as_published(layer: nn.Layer, count: int) ->
     assert sum(math.prod(d.shape) for d in declared if not isinstance(d, Buffer)) == count
 
 
+DIFFERENCES = Path(__file__).parents[2] / "docs/differences.md"
+
+
+def test_the_models_of_the_original_are_written_as_the_docs_say() -> None:
+    rows = re.findall(
+        r"^\| `\w+`.* \| `([^`]+)`[^|]* \| `([^`]+)` \|$", DIFFERENCES.read_text(), re.M
+    )
+    assert len(rows) == 19
+    for layer, spec in rows:
+        nn.build(*(eval(code, {"tm": tm, "models": models, "nn": nn}) for code in (layer, spec)))
+
+
 def test_an_untrained_gpt2_knows_nothing() -> None:
     """Its table starts small, or its last layer, which is that table, would be sure of nonsense."""
     model = nn.build(models.gpt2((64, 1, 2), 101, 16, 0.0), tm.Spec(("N", 16), "int32"))
@@ -134,22 +147,39 @@ def test_an_untrained_gpt2_knows_nothing() -> None:
     assert abs(float(loss) - math.log(101)) < 0.1
 
 
-def norm(name: str) -> list[str]:
-    kept = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
-    return [f"{name}.{n}" for n in kept]
+def norm(name: str, channels: int) -> dict[str, tuple[int, ...]]:
+    kept = ("weight", "bias", "running_mean", "running_var")
+    return {**{f"{name}.{n}": (channels,) for n in kept}, f"{name}.num_batches_tracked": ()}
 
 
-def test_resnet18_has_torchvisions_names() -> None:
-    names = ["conv1.weight", *norm("bn1")]
-    for stage in (1, 2, 3, 4):
-        for block in (0, 1):
-            at = f"layer{stage}.{block}"
-            names += [f"{at}.conv1.weight", *norm(f"{at}.bn1")]
-            names += [f"{at}.conv2.weight", *norm(f"{at}.bn2")]
-            if stage > 1 and block == 0:
-                names += [f"{at}.downsample.0.weight", *norm(f"{at}.downsample.1")]
-    names += ["fc.weight", "fc.bias"]
-    assert sorted(declarations(models.resnet18())) == sorted(names) and len(names) == 122
+@pytest.mark.parametrize(
+    ("layer", "sides", "depths"),
+    [
+        (models.resnet18(), (3, 3), (2, 2, 2, 2)),
+        (models.resnet34(), (3, 3), (3, 4, 6, 3)),
+        (models.resnet50(), (1, 3, 1), (3, 4, 6, 3)),
+    ],
+    ids=["resnet18", "resnet34", "resnet50"],
+)
+def test_a_resnet_has_torchvisions_names(
+    layer: nn.Layer, sides: tuple[int, ...], depths: tuple[int, ...]
+) -> None:
+    wider, before = (4 if len(sides) == 3 else 1), 64
+    arrays = {"conv1.weight": (64, 3, 7, 7), **norm("bn1", 64)}
+    for stage, width in enumerate((64, 128, 256, 512)):
+        for block in range(depths[stage]):
+            at, x = f"layer{stage + 1}.{block}", before
+            for i, side in enumerate(sides, 1):
+                out = width * (wider if i == len(sides) else 1)
+                arrays[f"{at}.conv{i}.weight"] = (out, x, side, side)
+                arrays |= norm(f"{at}.bn{i}", out)
+                x = out
+            if block == 0 and before != x:
+                arrays[f"{at}.downsample.0.weight"] = (x, before, 1, 1)
+                arrays |= norm(f"{at}.downsample.1", x)
+            before = x
+    arrays |= {"fc.weight": (1000, before), "fc.bias": (1000,)}
+    assert {name: d.shape for name, d in declarations(layer).items()} == arrays
 
 
 def test_vit_and_convnext_have_torchvisions_names() -> None:

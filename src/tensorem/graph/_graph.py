@@ -17,7 +17,8 @@ from tensorem.graph._tree import Tree, flatten
 from tensorem.ops import TABLE, Attr, Op
 from tensorem.ops._op import results
 from tensorem.rules._kinds import COUNT, FLAG, LENGTH, SHAPE, SIZES, Kind
-from tensorem.shapes import Size, Spec, bind_size, format_shape, parse_size, size_of
+from tensorem.shapes import UNKNOWN, Size, Spec, bind_size, format_shape, parse_size, size_of
+from tensorem.shapes import sizes as traced_sizes
 
 MOST_WORK = 10**7
 """The most ops that a graph may apply, with its loops read turn by turn."""
@@ -238,8 +239,16 @@ def _bind_attr(value: Attr, sizes: Mapping[str, int]) -> Attr:
 
 
 def size_attr(size: object) -> int | str:
-    """A size as it stands in attributes and JSON: an integer, or a polynomial as text."""
-    return int(size) if isinstance(size, int | np.integer) else str(size)
+    """A size as it stands in attributes and JSON: an integer, or a polynomial as text.
+
+    Example:
+        >>> size_attr("T + 3"), size_attr("3 + T")  # of JAX too, one size has one text
+        ('T+3', 'T+3')
+    """
+    if isinstance(size, int | np.integer):
+        return int(size)
+    [ours] = traced_sizes([size])
+    return str(size if ours is UNKNOWN else ours)
 
 
 def constant_name(number: int) -> str:
