@@ -17,7 +17,7 @@ from tensorem.rules import conv_size, conv_window
 from tensorem.shapes import format_shape
 
 from ._contract import Numbers
-from ._move import broadcast, cat, narrow, pad, permute, reshape
+from ._move import cat, narrow, pad, permute, reshape
 from ._shape import checked, shape, spec, static
 
 Array = jax.Array
@@ -188,13 +188,16 @@ def _mapped(x: Array, axis: int, places: Places) -> Array:
 
 
 def _picked(x: Array, axis: int, places: Places) -> Array:
-    """Old entries by their number, along an axis: runs of equal ones are widened, not gathered."""
+    """Old entries by their number, along an axis: runs of equal ones are copies, not gathered.
+
+    Copies that are joined have a sum of cuts as their gradient; for one broadcast XLA:CPU adds up
+    over a short axis, which takes six times as long.
+    """
     index = places.astype(int)
     old, new = int(x.shape[axis]), len(index)
     if new % old == 0 and np.array_equal(index, np.arange(new) // (new // old)):
-        times = new // old
-        shape = (*x.shape[: axis + 1], times, *x.shape[axis + 1 :])
-        wide = broadcast(x, shape, tuple(d if d <= axis else d + 1 for d in range(x.ndim)))
+        apart = reshape(x, (*x.shape[: axis + 1], 1, *x.shape[axis + 1 :]))
+        wide = cat([apart] * (new // old), dim=axis + 1)
         return reshape(wide, (*x.shape[:axis], new, *x.shape[axis + 1 :]))
     return cat([narrow(x, axis, int(i), 1) for i in index], dim=axis)
 

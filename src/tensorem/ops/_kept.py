@@ -12,11 +12,20 @@ from jax.experimental.xla_metadata import set_xla_metadata
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
+LARGE = 1 << 19
+"""Numbers that are more than a core's cache holds."""
+
 
 def kept(x: Array) -> Array:
     """x itself, and so is its gradient."""
     y: Array = kept_p.bind(x)
     return y
+
+
+def kept_if_large(x: Array) -> Array:
+    """x; kept where a cache does not hold it, and what is made at each read is read afar."""
+    known = all(isinstance(n, int) for n in x.shape)
+    return kept(x) if known and x.size >= LARGE else x
 
 
 @jax.jit

@@ -1,4 +1,4 @@
-"""The greatest of each window and its derivative, on images with the channels last (N, H, W, C).
+"""The greatest or the sum of each window and its derivative, on images (N, H, W, C).
 
 XLA:CPU is slow at a reduction over a short axis (3 times the whole of a small network's step) and
 at the derivative of one, so a window is read entry by entry, and the derivative goes to the entry
@@ -18,11 +18,14 @@ from jax import Array, lax
 from jax.core import ShapedArray
 from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
+from numpy.typing import NDArray
 
 from ._convolution import Padding, Sizes, Two, output_size, places
+from ._kept import kept_if_large
 from ._op import Attr
 
 _UNPADDED: Padding = ((0, 0), (0, 0))
+Tile = NDArray[np.int64]
 
 
 class Window(TypedDict):
@@ -58,11 +61,80 @@ def max_pool(x: Array, **window: Unpack[Dilated]) -> Array:
 def max_pool_tangent(x: Array, y: Array, t: Array, **window: Unpack[Dilated]) -> Array:
     """The entry of t where x first has the value y of its window, row-major."""
     first = _first(y, _entries(x, -jnp.inf, **window))
-    if are_tiles(x.shape[1:3], **window):
-        return _picked_of_tiles(first, t, window["kernel_size"])
-    entries = _entries(t, 0.0, **window)
-    hits = (jnp.where(first == k, entry, 0) for k, entry in enumerate(entries))
-    return sum(hits, jnp.zeros((), t.dtype))
+    met = _met(**window)
+    first = first if met == (1, 1) else kept_if_large(first)
+
+    def hit(tile: Two, numbers: Tile) -> Array:
+        ends = [(i, m - 1 - i, 0) for i, m in zip(tile, met, strict=True)]
+        wanted = lax.pad(first, jnp.full((), -1, first.dtype), [(0, 0, 0), *ends, (0, 0, 0)])
+        return wanted[:, :, None, :, None] == numbers.astype(first.dtype)
+
+    return _over_tiles(t, hit, **window)
+
+
+def sums(x: Array, **window: Unpack[Dilated]) -> Array:
+    """(N, H, W, C) -> (N, H', W', C): the sum of each window, of few entries."""
+    return reduce(jnp.add, _entries(x, 0.0, **window))
+
+
+def sums_tangent(t: Array, **window: Unpack[Dilated]) -> Array:
+    """The same sums, over tiles."""
+    return _over_tiles(t, lambda tile, numbers: jnp.asarray(numbers >= 0), **window)
+
+
+def _over_tiles(
+    t: Array, hit: Callable[[Two, Tile], Array], **window: Unpack[Dilated]
+) -> Array:  # fmt: skip
+    """The entries of each window that are hit, added up tile by tile of the stride.
+
+    A window meets few tiles, so the transpose is one pass over the image; that of entries one by
+    one would be a pass for each.
+
+    Args:
+        hit: (a tile of a window, the numbers of its entries) -> which of them count.
+    """
+    h, w = output_size(
+        t.shape[1:3], window["kernel_size"], window["stride"], window["padding"], window["dilation"]
+    )
+    met, entries = _met(**window), jnp.zeros((), t.dtype)
+    tiles = _tiles(t, (h + met[0] - 1, w + met[1] - 1), window["stride"], window["padding"])
+    for i, j in np.ndindex(*met):
+        counts = hit((i, j), _numbers((i, j), **window))
+        share = jnp.sum(jnp.where(counts, tiles, 0), axis=(2, 4))
+        entries = entries + share[:, i : i + h, j : j + w]
+    return entries
+
+
+def _met(*, kernel_size: Two, stride: Two, padding: Padding, dilation: Two) -> Two:
+    """How many tiles of the stride a window meets along each axis."""
+    axes = zip(kernel_size, stride, dilation, strict=True)
+    rows, cols = (-(-(d * (k - 1) + 1) // s) for k, s, d in axes)
+    return rows, cols
+
+
+def _tiles(t: Array, count: Two, stride: Two, padding: Padding) -> Array:
+    """An image cut into tiles of the stride: (N, H, W, C) -> (N, count, sh, count, sw, C)."""
+    axes = zip(count, stride, padding, t.shape[1:3], strict=True)
+    frame = [(low, n * s - size - low, 0) for n, s, (low, _), size in axes]
+    framed = lax.pad(t, jnp.zeros((), t.dtype), [(0, 0, 0), *frame, (0, 0, 0)])
+    (rows, cols), (sh, sw) = count, stride
+    return framed.reshape(t.shape[0], rows, sh, cols, sw, t.shape[3])
+
+
+def _numbers(
+    tile: Two, *, kernel_size: Two, stride: Two, padding: Padding, dilation: Two
+) -> Tile:  # fmt: skip
+    """The numbers in a window of what one of its tiles holds, -1 between them and beyond."""
+    axes = zip(tile, kernel_size, stride, dilation, strict=True)
+    rows, cols = (_of_axis(i * s + np.arange(s), k, d) for i, k, s, d in axes)
+    both = (rows[:, None] >= 0) & (cols >= 0)
+    numbers = np.where(both, rows[:, None] * kernel_size[1] + cols, -1)
+    return numbers.reshape(1, 1, stride[0], 1, stride[1], 1)
+
+
+def _of_axis(at: Tile, kernel: int, dilation: int) -> Tile:
+    inside = (at % dilation == 0) & (at // dilation < kernel)
+    return np.where(inside, at // dilation, -1)
 
 
 def _entries(
@@ -79,7 +151,7 @@ def _first(y: Array, among: list[Array]) -> Array:
     """The number of the first array that equals y, entry by entry."""
     if len(among) > FEW:
         return jnp.argmax(jnp.stack(among), axis=0)
-    found = jnp.full(y.shape, len(among) - 1, jnp.int32)
+    found = jnp.full(y.shape, len(among) - 1, jnp.int8)
     for k in reversed(range(len(among) - 1)):
         found = jnp.where(among[k] == y, k, found)
     return found
@@ -91,15 +163,6 @@ def are_tiles(
     """Every entry of the image lies in one window."""
     whole = all(n % k == 0 for n, k in zip(size, kernel_size, strict=True))
     return kernel_size == stride and padding == _UNPADDED and dilation == (1, 1) and whole
-
-
-def _picked_of_tiles(first: Array, t: Array, kernel: Two) -> Array:
-    """A sum over tiles, whose transpose is one pass over the image."""
-    (n, h, w, c), (kh, kw) = first.shape, kernel
-    shape = (n, h, kh, w, kw, c)
-    place = np.arange(kh * kw, dtype=np.int32).reshape(1, 1, kh, 1, kw, 1)
-    hit = first[:, :, None, :, None] == place
-    return jnp.sum(jnp.where(hit, t.reshape(shape), 0), axis=(2, 4))
 
 
 def over_names(name: str, run: Callable[..., Array]) -> Callable[..., Array]:

@@ -19,6 +19,7 @@ from tensorem.domains import _ball as balls
 from . import _pooling
 from ._convolution import places
 from ._derive import Box, Total, affine, boxed, rounded_once
+from ._kept import kept_if_large
 from ._op import Cited, Op, Operands, Rule
 from ._pooling import Dilated, Divided, Window
 
@@ -75,16 +76,18 @@ def _max_pool_ball(x: Ball, **attrs: Unpack[Dilated]) -> Ball:
 
 
 def _max_pool_run(x: Array, **attrs: Unpack[Dilated]) -> Array:
-    return _nchw(_pooling.max_pool(_nhwc(x), **attrs))
+    return _nchw(kept_if_large(_pooling.max_pool(_nhwc(x), **attrs)))
 
 
 def _max_pool_jvp(y: Array, xs: Operands, ts: Operands, **attrs: Unpack[Dilated]) -> Array:
     """The tangent of the first maximum in row-major order, as in PyTorch."""
-    return _nchw(_pooling.max_pool_tangent(_nhwc(xs[0]), _nhwc(y), _nhwc(ts[0]), **attrs))
+    x, y, t = map(_nhwc, (xs[0], y, ts[0]))
+    return _nchw(kept_if_large(_pooling.max_pool_tangent(x, y, t, **attrs)))
 
 
 def _nhwc(x: Array) -> Array:
-    return jnp.transpose(x, (0, 2, 3, 1))
+    """Channels last; a large image lies so, and is not changed again at each read."""
+    return kept_if_large(jnp.transpose(x, (0, 2, 3, 1)))
 
 
 def _nchw(x: Array) -> Array:
@@ -164,8 +167,26 @@ def _window_sums(x: End, *, divisor: int, **window: Unpack[Window]) -> End:
     return windows(x, 0, **window, dilation=(1, 1)).sum(axis=-1)
 
 
-def _avg_pool(x: End, **attrs: Unpack[Divided]) -> End:
-    return _window_sums(x, **attrs) / attrs["divisor"]
+def _avg_pool_run(x: Array, **attrs: Unpack[Divided]) -> Array:
+    """A sum is little work, so an image does not change its layout for it."""
+    known = all(isinstance(n, int) for n in x.shape[2:])
+    if not known or math.prod(attrs["kernel_size"]) > _pooling.FEW:
+        return _window_sums(x, **attrs) / attrs["divisor"]
+    return _by_channel(_pooling.sums, x, **_undivided(**attrs)) / attrs["divisor"]
+
+
+def _avg_pool_jvp(y: Array, xs: Operands, ts: Operands, **attrs: Unpack[Divided]) -> Array:
+    return _by_channel(_pooling.sums_tangent, ts[0], **_undivided(**attrs)) / attrs["divisor"]
+
+
+def _undivided(*, divisor: int, **window: Unpack[Window]) -> Dilated:
+    return {**window, "dilation": (1, 1)}
+
+
+def _by_channel(pool: Rule, x: Array, **window: Unpack[Dilated]) -> Array:
+    """A pooling of each channel as an image of its own."""
+    y: Array = pool(x.reshape(-1, *x.shape[2:], 1), **window)
+    return y.reshape(*x.shape[:2], *y.shape[1:3])
 
 
 def _window_size(shape: tuple[int, ...], **attrs: Unpack[Divided]) -> int:
@@ -197,6 +218,7 @@ max_pool2d = Op(
 avg_pool2d = affine(
     "avg_pool2d",
     rules.of_batches(rules.avg_pool2d),
-    _pooling.over_names("avg_pool2d", rounded_once(_avg_pool)),
+    _pooling.over_names("avg_pool2d", rounded_once(_avg_pool_run)),
     Total(_window_sums, terms=_window_size, share=_divisor),
+    jvp=rounded_once(_avg_pool_jvp),
 )
