@@ -171,7 +171,7 @@ def _avg_pool_run(x: Array, **attrs: Unpack[Divided]) -> Array:
     """A sum is little work, so an image does not change its layout for it."""
     known = all(isinstance(n, int) for n in x.shape[2:])
     if not known or math.prod(attrs["kernel_size"]) > _pooling.FEW:
-        return _window_sums(x, **attrs) / attrs["divisor"]
+        return jnp.asarray(_window_sums(x, **attrs)) / attrs["divisor"]
     return _by_channel(_pooling.sums, x, **_undivided(**attrs)) / attrs["divisor"]
 
 
