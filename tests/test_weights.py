@@ -154,3 +154,9 @@ def test_archives_that_hold_no_numbers_are_refused(tmp_path: Path) -> None:
         read_weights(path)
     with pytest.raises(FileError, match=r"A folder of weights holds model\.safetensors or"):
         files.read_weights(tmp_path)
+
+
+def test_an_archive_that_would_fill_memory_is_refused(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "w.npz", a=np.zeros(2**26 + 2**24, np.float32))
+    with pytest.raises(FileError, match="weights do not shrink to a 64th"):
+        files.read_weights(tmp_path / "w.npz")

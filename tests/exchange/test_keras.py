@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -114,6 +115,29 @@ def test_arrays_are_read_by_path(tmp_path: Path) -> None:
         (tmp_path / wrong).write_bytes(b"nothing of the kind")
         with pytest.raises(FileError, match="is no"):
             files.read_weights(tmp_path / wrong)
+
+
+def test_a_file_that_would_fill_memory_is_refused_before_it_does(tmp_path: Path) -> None:
+    import h5py
+
+    with h5py.File(tmp_path / "m.h5", "w") as file:  # no byte of it is there
+        file.create_dataset("vars/0", (2**16, 2**16), "f4", chunks=(64, 64))
+    with zipfile.ZipFile(tmp_path / "m.keras", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("model.weights.h5", bytes(2**28 + 2**26))
+    for name in ("m.h5", "m.keras"):
+        with pytest.raises(FileError, match=r"bytes hold .*\n.*weights do not shrink to a 64th"):
+            files.read_weights(tmp_path / name)
+
+
+def test_no_other_file_is_read(tmp_path: Path) -> None:
+    import h5py
+
+    (tmp_path / "secret.bin").write_bytes(bytes(16))
+    with h5py.File(tmp_path / "m.h5", "w") as file:
+        where = [(str(tmp_path / "secret.bin"), 0, 16)]
+        file.create_dataset("vars/0", (4,), "f4", external=where)
+    with pytest.raises(FileError, match="arrays in other files"):
+        files.read_weights(tmp_path / "m.h5")
 
 
 def test_layouts_are_moved_as_they_say() -> None:

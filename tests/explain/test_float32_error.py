@@ -12,10 +12,10 @@ import pytest
 
 import tensorem as tm
 from tensorem import nn, ops
-from tensorem.domains import Interval
+from tensorem.domains import Ball, Executed, Interval
 from tensorem.errors import DTypeError, MeaningError, ShapeError
 from tensorem.explain import float32_error
-from tensorem.ops import _float32
+from tensorem.ops import _float32, executed
 
 Array = Any
 F32 = np.float32
@@ -114,6 +114,37 @@ def test_a_jump_is_as_high_as_it_is() -> None:
     graph = tm.capture(lambda x: jnp.where(x * 1.1 > 1.1, 5.0, 2.0) + 0 * x, (1,))
     assert float32_error(graph, F32([1.0])).worst >= 3
     assert float32_error(graph, F32([1.1])).worst < 1e-5
+
+
+@pytest.mark.parametrize("reach", [0.1, 10.0])
+def test_a_norm_is_bounded_where_the_variance_may_be_zero(reach: float) -> None:
+    """n numbers over their root mean square are at most sqrt n, whatever was rounded before."""
+    layer = nn.TransformerEncoderLayer(8, 2, 16, 0.0)
+    model = nn.build(nn.Sequential(layer, nn.RMSNorm(8)), input=("N", 5, 8), seed=0)
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(1, 5, 8))
+    found = float32_error(model, Interval.of(F32(x - reach), F32(x + reach)))
+    assert found.worst < 2.1 * 8**0.5 and found.lost == ""
+    for _ in range(5):
+        inside = F32(x + rng.uniform(-0.99 * reach, 0.99 * reach, x.shape))
+        far = abs(Ball.of(np.asarray(model(inside))) - tm.evaluate(model, inside, dtype="ball"))
+        assert np.all(far.to_float() <= found.bounds)
+
+
+@pytest.mark.parametrize("op", [ops.layer_norm, ops.rms_norm])
+def test_what_is_surely_known_of_a_norm_is_never_exceeded(op: ops.Op) -> None:
+    """Even of numbers of which float32 knows nothing."""
+    rng = np.random.default_rng(1)
+    x, w, b = (F32(rng.normal(size=n)) for n in ((1, 4), 4, 4))
+    rest = [w, b] if op is ops.layer_norm else [w]
+    lost = Executed(Interval.of(x, x), np.full(x.shape, 1e9), np.full(x.shape, 1e9))
+    params = [Executed.given(Interval.of(v, v), "float32") for v in rest]
+    found = executed(op, lost, *params, ndim=1, eps=1e-5)
+    real = np.asarray(op(x, *rest, ndim=1, eps=1e-5))
+    for far in (0.0, 1.0, 1e8):
+        moved = F32(x + far * rng.uniform(-1, 1, x.shape))
+        assert np.all(abs(np.asarray(op(moved, *rest, ndim=1, eps=1e-5)) - real) <= found.error)
+    assert np.all(found.error <= 2 * 2.001 * abs(w) + 1e-5)
 
 
 def test_what_overflows_is_said() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from tensorem import disk
 from tensorem.errors import ArgumentError, FileError
 
+from ._bounded import require_bounded
+
 Array = NDArray[Any]
 
 
@@ -25,28 +28,35 @@ def read_h5(path: Path) -> disk.Arrays:
 
 def read_keras(path: Path) -> disk.Arrays:
     """The arrays of the weights in a .keras file."""
+    data = disk.read_whole(path)
     try:
-        with zipfile.ZipFile(io.BytesIO(disk.read_whole(path))) as archive:
-            content = archive.read("model.weights.h5")
-    except (zipfile.BadZipFile, KeyError, RuntimeError, ValueError) as error:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            require_bounded(path, archive.getinfo("model.weights.h5").file_size, len(data))
+            content = archive.read("model.weights.h5")  # no more than it says
+    except (zipfile.BadZipFile, KeyError, RuntimeError, ValueError, zlib.error) as error:
         raise FileError(f"{path} is no .keras file.", because=str(error)) from None
     return _arrays(io.BytesIO(content), path)
 
 
 def _arrays(content: io.BytesIO, path: Path) -> disk.Arrays:
-    h5py = _h5py()
-    found: disk.Arrays = {}
+    h5py, size = _h5py(), len(content.getbuffer())
+    found: dict[str, Any] = {}
 
     def visit(name: str, item: Any) -> None:
         if isinstance(item, h5py.Dataset):
-            found[name] = np.asarray(item[()])
+            found[name] = item
 
     try:
         with h5py.File(content, "r") as file:
             file.visititems(visit)
+            if any(item.external or item.is_virtual for item in found.values()):
+                raise ValueError("it has arrays in other files")
+            require_bounded(path, sum(item.nbytes for item in found.values()), size)
+            return {name: np.asarray(item[()]) for name, item in found.items()}
+    except FileError:
+        raise
     except (OSError, ValueError, RuntimeError, KeyError, TypeError, MemoryError) as error:
         raise FileError(f"{path} is no file of weights in HDF5.", because=str(error)) from None
-    return found
 
 
 def _h5py() -> Any:

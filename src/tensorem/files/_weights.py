@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import zipfile
+import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -17,6 +18,7 @@ from tensorem import disk
 from tensorem.errors import ArgumentError, FileError, PathError, ShapeError
 from tensorem.shapes import format_shape
 
+from ._bounded import require_bounded
 from ._keras import read_h5, read_keras
 
 Names = str | tuple[str, ...]
@@ -137,11 +139,18 @@ def _safetensors(path: Path) -> disk.Arrays:
     return disk.read_arrays(path)[0]
 
 
+_UNREADABLE = (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile, zlib.error)
+
+
 def _npz(path: Path) -> disk.Arrays:
     try:
         with np.load(path, allow_pickle=False) as archive:
+            infos = archive.zip.infolist()
+            require_bounded(path, sum(i.file_size for i in infos), path.stat().st_size)
             return dict(archive)
-    except (OSError, ValueError, EOFError, TypeError, zipfile.BadZipFile) as error:
+    except FileError:
+        raise
+    except (*_UNREADABLE, AttributeError, MemoryError) as error:
         raise FileError(
             "An .npz file of weights is whole and holds numbers, got another.",
             where=str(path),

@@ -548,6 +548,7 @@ _CURVES = (
     *("hardtanh", "softplus", "logsigmoid", "gelu", "silu", "mish", "hardswish", "elu", "celu"),
     *("selu", "softsign", "atan"),
 )
+_NORMS = ("layer_norm", "rms_norm")
 _MOVES = ("reshape", "permute", "broadcast", "concat", "slice", "pad", "flip")
 _DECIDED = (
     *("equal", "not_equal", "less", "less_equal", "greater", "greater_equal", "sign"),
@@ -611,8 +612,8 @@ def executed(op: Op, *xs: Executed, **attrs: Attr) -> Executed:
     """
     real: Interval = op.meaning("interval")(*(x.real for x in xs), **attrs)
     if op.definition is not None and op.name not in RULES:
-        read: Executed = op.definition(READ, *xs, **attrs)
-        return replace(read, real=real)
+        read: Executed = replace(op.definition(READ, *xs, **attrs), real=real)
+        return _normed(read, xs, **attrs) if op.name in _NORMS else read  # type: ignore[arg-type]
     [spec] = results(op.shape(*(Spec(x.shape, x.dtype) for x in xs), **attrs))
     if spec.dtype in FLOATING and spec.dtype != "float32":
         raise MeaningError(
@@ -623,6 +624,21 @@ def executed(op: Op, *xs: Executed, **attrs: Attr) -> Executed:
             f"`{op.name}` has no float32 meaning.", because="no bound of its rounding is stated"
         )
     return RULES[op.name](Call(op, attrs, xs, real, spec.dtype))
+
+
+def _normed(found: Executed, xs: tuple[Executed, ...], *, ndim: int, eps: float) -> Executed:
+    """A number over the root of the mean of n squares, its own among them, is at most sqrt n."""
+    x, (weight, *bias) = xs[0], xs[1:]
+    n = math.prod(x.shape[len(x.shape) - ndim :])
+    if eps < 2.0**-100 or not np.max(magnitude(x.there), initial=0.0) < 2.0**60:
+        return found
+    most = math.sqrt(n) * (1 + 2 * (n + 64) * UNIT) * magnitude(weight.there)
+    moved = sum(magnitude(b.there) for b in bias)
+    far = 2 * most + 4 * UNIT * (most + moved) + 8 * TINY + sum(b.error for b in bias)
+    error = np.minimum(found.error, np.asarray(far) * executed_.SLACK)
+    if np.all(np.isfinite(found.error)):
+        return replace(found, error=error)
+    return replace(found, error=error, noise=error, shares=())
 
 
 class _Reader:
