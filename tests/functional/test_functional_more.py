@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -110,6 +111,7 @@ READ: list[tuple[Callable[[Any], Any], tuple[int, ...], bool]] = [
     (partial(F.cumsum, dim=0), (3, 4), True),
     (partial(F.norm, p=1, dim=1), (3, 4), True),
     (partial(F.norm, dim=1), (3, 4), False),
+    (partial(F.norm, p=3, dim=1), (3, 4), False),
     (F.normalize, (3, 4), False),
     (partial(F.interpolate, scale_factor=2, mode="bilinear"), (1, 2, 3, 3), True),
     (partial(F.interpolate, size=4), (1, 2, 3), True),
@@ -159,7 +161,7 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         DTypeError,
         r"F.one_hot takes a dtype of float32, .*8",
     ),
-    (lambda: F.norm(X, 3), ArgumentError, "F.norm takes p as one of 1, 2, inf, got 3"),
+    (lambda: F.norm(X, 0), ArgumentError, "F.norm takes p as a finite number above 0"),
     (lambda: F.norm(X, dim=5), ShapeError, "F.norm"),
     (lambda: F.interpolate(X, 3), ShapeError, r"takes \(N, C, \*image\) with 1 to 3 axes"),
     (lambda: F.interpolate(IMAGE), ArgumentError, "either size or scale_factor, got both or none"),
@@ -237,3 +239,12 @@ def test_what_a_function_does_not_take_is_said(
 ) -> None:
     with pytest.raises(error, match=words):
         call()
+
+
+@pytest.mark.parametrize("p", [0.5, 1, 1.5, 2, 3, math.inf])
+def test_a_norm_is_that_of_torch_and_flat_at_0(p: float) -> None:
+    torch = pytest.importorskip("torch")
+    x = np.float32([[3, -4, 0], [0, 0, 0], [1, -2, 0.5]])
+    assert_close(F.norm(x, p, -1), torch.norm(torch.tensor(x), p, -1).numpy(), 1e-6, 1e-6)
+    slope = jax.grad(lambda v: F.norm(v, p, -1).sum())(jnp.asarray(x))
+    assert np.isfinite(slope).all() and not slope[1].any()

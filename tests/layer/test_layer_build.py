@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -251,7 +252,12 @@ def test_build_takes_a_layer_and_known_names() -> None:
         LayerError, match="takes layers, got the function relu at place 0"
     ) as caught:
         nn.Sequential(F.relu)  # type: ignore[arg-type]
-    assert "such as nn.ReLU() for relu" in caught.value.help
+    assert caught.value.help.endswith("such as nn.ReLU() for relu; or nn.Lambda(function).")
+    with pytest.raises(LayerError, match=r"takes layers, got \[ReLU\(\)\] at place 0") as caught:
+        nn.Sequential([nn.ReLU()])  # type: ignore[arg-type]
+    assert caught.value.help == "write nn.Sequential(*layers)."
+    with pytest.raises(LayerError, match="got the function tanh at place 1"):
+        _ = nn.ReLU() >> jnp.tanh
     with pytest.raises(ShapeError, match="sizes that are integers or names"):
         nn.build(nn.ReLU(), (None, 3))
 

@@ -424,6 +424,8 @@ def test_what_users_of_pytorch_look_for_is_answered() -> None:
     model: Any = nn.build(nn.Linear(3, 2), ("N", 3))
     with pytest.raises(AttributeError, match=r"A model has no eval; model\(x\) is evaluation"):
         model.eval()
+    with pytest.raises(AttributeError, match=r"no cuda; JAX places arrays: jax.device_put"):
+        _ = small().cuda
     with pytest.raises(AttributeError, match=r"^A model has no colour\.$"):
         _ = model.colour
     assert not hasattr(model, "children")
@@ -457,3 +459,29 @@ def test_a_state_dict_that_fits_in_part_is_told_of() -> None:
     assert after.params["bias"] is model.params["bias"]
     with pytest.raises(ShapeError, match=r"weight takes \(1, 2\), got \(3,\)"):
         model.load_state_dict({**model.params, "weight": np.ones(3, np.float32)}, strict=False)
+
+
+def test_inputs_may_be_named_as_forward_names_them() -> None:
+    state, sizes = (np.zeros((1, 2, 3), np.float32),) * 2, np.array([3, 2], np.int32)
+    x = np.ones((2, 3, 4), np.float32)
+    specs = (("N", 3, 4), ((1, "N", 3), (1, "N", 3)), Spec(("N",), "int32"))
+    model = nn.build(nn.LSTM(4, 3, returns="last"), specs)
+    placed = model(x, state, sizes)
+    assert np.array_equal(model(x, lengths=sizes, state=state), placed)
+    assert np.array_equal(model(lengths=sizes, state=state, x=x), placed)
+    with pytest.raises(ArgumentError, match=r"The model takes \(x, .*argument 'length'"):
+        model(x, state, length=sizes)
+    with pytest.raises(ShapeError, match="The model takes 3 inputs, got 2"):
+        model(x, state=state)
+
+
+def test_an_input_that_a_model_was_not_built_for_is_refused_by_its_name() -> None:
+    model = nn.build(nn.LSTM(4, 3), ("N", 3, 4))
+    with pytest.raises(ArgumentError, match="takes x, which it was built for, got lengths too"):
+        model(np.ones((2, 3, 4), np.float32), lengths=np.array([3, 2]))
+
+
+def test_parameters_and_buffers_are_called_as_in_torch() -> None:
+    model = nn.build(nn.BatchNorm1d(3), ("N", 3))
+    assert list(model.buffers()) == list(model.buffers.values())
+    assert list(model.params()) == list(model.parameters())

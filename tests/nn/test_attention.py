@@ -334,7 +334,40 @@ WRONG: list[tuple[Any, type[TensoremError], str]] = [
     (
         lambda: attend(X, attn_mask=jnp.zeros((3, 3), "int32")),
         DTypeError,
-        "attn_mask of truth values, or of float32 to be added, got int32",
+        "attn_mask of truth values, or of float32 to be added, got int32.\n"
+        ".*\n  help:  convert: .*, once 1 means in it what True means here",
+    ),
+    (
+        lambda: attend(X, attn_mask=np.zeros((3, 3))),
+        DTypeError,
+        r'got float64.\n.*\n  help:  convert: attn_mask.astype\("float32"\)',
+    ),
+    (
+        lambda: attend(X, key_padding_mask=[[False] * 3] * 2),
+        DTypeError,
+        r"takes arrays, got list.\n.*\n  help:  jnp.asarray\(key_padding_mask\)",
+    ),
+    (
+        lambda: F.scaled_dot_product_attention(X, X, X, None, True),
+        ArgumentError,
+        r"takes dropout_p as a number in \[0, 1\], got True",
+    ),
+    (
+        lambda: F.scaled_dot_product_attention(X, X, X, is_causal=X),
+        ArgumentError,
+        "F.scaled_dot_product_attention takes is_causal as True or False",
+    ),
+    (
+        lambda: F.scaled_dot_product_attention(X, X, X, enable_gqa=2),  # type: ignore[arg-type]
+        ArgumentError,
+        "takes enable_gqa as True or False, got 2",
+    ),
+    (lambda: attend(X, is_causal=X), ArgumentError, "takes is_causal as True or False, got Array"),
+    (lambda: attend(X, need_weights=1), ArgumentError, "takes need_weights as True or False"),
+    (
+        lambda: attend(X, average_attn_weights=None),
+        ArgumentError,
+        "takes average_attn_weights as True or False, got None",
     ),
     (
         lambda: attend(X, attn_mask=jnp.zeros((3, 3, 3), bool)),

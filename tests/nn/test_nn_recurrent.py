@@ -294,6 +294,20 @@ REFUSED: list[tuple[Any, type[TensoremError], str]] = [
         "  help:  both are zeros where it is left out.",
     ),
     (
+        lambda: nn.build(Continued(nn.LSTM(4, 3)), (("N", 5, 4), ((1, "N", 3),) * 3)),
+        ArgumentError,
+        "LSTM(4, 3) takes state as a pair (h, c), got a tuple of 3.\n"
+        "  where: model.inner LSTM(4, 3)\n"
+        "  help:  both are zeros where it is left out.",
+    ),
+    (
+        lambda: nn.build(Continued(nn.GRU(4, 3)), (("N", 5, 4), ((1, "N", 3),) * 2)),
+        ArgumentError,
+        "GRU(4, 3) takes state as one array, got a tuple of 2.\n"
+        "  where: model.inner GRU(4, 3)\n"
+        "  help:  a pair (h, c) is the state of an LSTM.",
+    ),
+    (
         lambda: nn.build(Padded(nn.LSTM(4, 3)), ((2, 5, 4), Spec((3,), "int32"))),
         ShapeError,
         "LSTM(4, 3) takes lengths (2,), got (3,).\n  where: model.inner LSTM(4, 3)",

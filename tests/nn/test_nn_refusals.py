@@ -11,7 +11,7 @@ import pytest
 
 from tensorem import functional as F
 from tensorem import nn
-from tensorem.errors import ArgumentError, DTypeError, ShapeError
+from tensorem.errors import ArgumentError, DTypeError, LayerError, PathError, ShapeError
 
 KEY = jax.random.key(0)
 X = jnp.ones((2, 3))
@@ -76,7 +76,19 @@ WRONG: list[tuple[Callable[[], Any], type[Exception], str]] = [
         r"takes \(N, 6, ...\), got \(N, 4, 3\)",
     ),
     (lambda: F.group_norm(X, 2), ArgumentError, "F.group_norm takes groups that divide 3 channels"),
-    (lambda: F.group_norm(X[0], 1), ShapeError, r"F.group_norm takes \(N, C, ...\) whose sizes"),
+    (lambda: F.group_norm(X[0], 1), ShapeError, r"F.group_norm takes \(N, C, ...\), got"),
+    (
+        lambda: nn.build(nn.GroupNorm(1, 3), ("N", 3, "T")),
+        ShapeError,
+        r"F.group_norm takes \(N, C, ...\) whose sizes but N are numbers, got \(N, 3, T\)",
+    ),
+    (lambda: nn.Sequential(nn.ReLU())[3], PathError, "This Sequential has the layers 0, got 3"),
+    (lambda: nn.Sequential(nn.ReLU())[-2], PathError, "This Sequential has the layers 0, got -2"),
+    (
+        lambda: nn.Concat(nn.ReLU(), nn.ReLU()),  # type: ignore[arg-type]
+        LayerError,
+        r"Concat takes a tuple of layers, got ReLU\(\).\n  help: write nn.Concat\(\(a, b\)",
+    ),
     (lambda: F.instance_norm(X), ShapeError, r"F.instance_norm takes \(N, C, ...\)"),
     (
         lambda: F.instance_norm(X[..., None]),

@@ -213,6 +213,9 @@ BY_NAME: list[tuple[Callable[..., Any], dict[str, Any], str, str]] = [
     (optim.cosine_lr, {"eta_min": 0.0}, "another name", "min_lr="),
     (optim.step_lr, {"optimizer": None}, "of an optimizer", "optim.adam("),
     (optim.step_lr, {"last_epoch": 1}, "knows its step", "leave it out"),
+    (nn.InstanceNorm2d, {"track_running_stats": True}, "by itself", "leave it out"),
+    (F.sum, {"axis": 1}, "PyTorch's name", "write dim="),
+    (F.sum, {"keepdims": True}, "PyTorch's name", "write keepdim="),
 ]
 ARRAYS: dict[Any, tuple[Any, ...]] = {F.batch_norm: (X, MEAN, MEAN)}
 
@@ -247,6 +250,12 @@ def test_a_function_loss_or_optimizer_says_why_too(
             "  because: only the values come out, and no layer takes the places back.\n"
             "  help:    leave it out; the gradient of the sum of the values is other than 0 at the "
             "places.",
+        ),
+        (
+            lambda: losses.hinge(X, X, "mean"),  # type: ignore[call-arg]
+            "hinge takes (output, target, *, margin=1.0, reduction='pair'): "
+            "too many positional arguments.\n"
+            "  help: give by name: margin=, reduction=.",
         ),
         (
             lambda: nn.Sigmoid(1),  # type: ignore[call-arg]

@@ -78,9 +78,15 @@ def check_call(
         elif argument:  # a missing argument is said first, and this is the one that was meant
             what = f"got an unexpected keyword argument {argument!r}"
         near = get_close_matches(argument, form.parameters, 1)
-        meant = f"did you mean {near[0]}?" if near else ""
+        meant = f"did you mean {near[0]}?" if near else "" if argument else _by_name(form)
         because, help = NOT_TAKEN.get(f"{name}.{argument}") or NOT_TAKEN.get(argument, ("", meant))
         raise ArgumentError(f"takes {_form(form)}: {what}.", because=because, help=help) from None
+
+
+def _by_name(form: Signature) -> str:
+    """What is given by name alone."""
+    names = [n for n, p in form.parameters.items() if p.kind is Parameter.KEYWORD_ONLY]
+    return f"give by name: {'=, '.join(names)}=." if names else ""
 
 
 def _read_arrays(call: BoundArguments) -> None:

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from opcode import opmap
-from types import FrameType
+from types import FrameType, ModuleType
 from typing import Any
 
 # Loss -> what PyTorch calls its class, and its function.
@@ -86,6 +86,75 @@ _OF_ARRAYS = (
     "tril", "triu", "var", "zeros", "zeros_like",
 )  # fmt: skip
 
+# What has no name of its own here -> what does the same, or comes nearest.
+_OTHER_LAYERS = {
+    "AdaptiveLogSoftmaxWithLoss": "one matrix has all classes: losses.cross_entropy",
+    "ChannelShuffle": "axes are taken apart and joined by name: functional.rearrange",
+    "CrossMapLRN2d": "it has one name for all ranks: nn.LocalResponseNorm",
+    "Dropout3d": "axes says which are dropped whole: functional.channel_dropout",
+    "FeatureAlphaDropout": "entries are dropped one by one: nn.AlphaDropout",
+    "Fold": "it is the transpose of a function: jax.linear_transpose of functional.unfold",
+    **dict.fromkeys(
+        ("FractionalMaxPool2d", "FractionalMaxPool3d"), "a size is asked for: nn.AdaptiveMaxPool2d"
+    ),
+    "Hardsigmoid": "a function as a layer: nn.Lambda(jax.nn.hard_sigmoid)",
+    **dict.fromkeys(
+        ("Hardshrink", "RReLU", "Softshrink", "Tanhshrink", "Threshold"),
+        "a function as a layer, of jax.numpy.where and its like: nn.Lambda",
+    ),
+    **{f"MaxUnpool{n}d": "no places are kept; an image grows by nn.Upsample" for n in "123"},
+    **dict.fromkeys(
+        ("MultiLabelMarginLoss", "MultiLabelSoftMarginLoss"),
+        "several classes at once are truth values each: losses.bce_with_logits",
+    ),
+    "NLLLoss2d": "losses are functions: losses.nll",
+    "PairwiseDistance": "it is a function, of a difference: functional.norm",
+    "RNNBase": "each kind is a layer: nn.RNN",
+    "RNNCellBase": "each kind is a layer: nn.RNNCell",
+    "Softmax2d": "the axis is an argument: nn.Softmax",
+    "SyncBatchNorm": "a step on several devices sees the whole batch: nn.BatchNorm2d",
+    "TripletMarginWithDistanceLoss": "losses are functions: losses.triplet_margin",
+}
+_OTHER_FUNCTIONS = {
+    **dict.fromkeys(("addmm", "baddbmm", "bmm", "mm", "mv"), "one product: functional.matmul"),
+    "bernoulli": "draws take a key: jax.random.bernoulli",
+    "multinomial": "draws take a key: jax.random.categorical",
+    "channel_shuffle": "axes are taken apart and joined by name: functional.rearrange",
+    "chunk": "arrays are JAX's: jax.numpy.split",
+    "detach": "no gradient passes: jax.lax.stop_gradient",
+    "feature_alpha_dropout": "entries are dropped one by one: functional.alpha_dropout",
+    "fold": "it is the transpose of a function: jax.linear_transpose of functional.unfold",
+    **dict.fromkeys(
+        ("eq", "ge", "gt", "le", "lt", "ne"), "arrays have operators, x > y: jax.numpy.greater"
+    ),
+    **dict.fromkeys(
+        ("fractional_max_pool2d", "fractional_max_pool3d"),
+        "a size is asked for: functional.adaptive_max_pool2d",
+    ),
+    **dict.fromkeys(
+        ("affine_grid", "grid_sample"), "entries at computed places: functional.take_along_dim"
+    ),
+    **dict.fromkeys(
+        ("hardshrink", "rrelu", "softshrink", "tanhshrink", "threshold"),
+        "a choice for each entry: functional.where",
+    ),
+    "hardsigmoid": "functions of jax.nn are taken too: jax.nn.hard_sigmoid",
+    "masked_select": "a size is never decided by values: functional.where",
+    **{
+        f"max_unpool{n}d": "no places are kept; an image grows by functional.interpolate"
+        for n in "123"
+    },
+    **dict.fromkeys(
+        ("multilabel_margin_loss", "multilabel_soft_margin_loss"),
+        "several classes at once are truth values each: losses.bce_with_logits",
+    ),
+    **dict.fromkeys(("cdist", "pairwise_distance", "pdist"), "of a difference: functional.norm"),
+    "rsqrt": "a root, and one over it: functional.sqrt",
+    "scatter": "sums at places: functional.scatter_add; a value there: x.at[i].set",
+    "triplet_margin_with_distance_loss": "losses are functions: losses.triplet_margin",
+    "unsqueeze": "arrays are JAX's: jax.numpy.expand_dims",
+}
+
 _A_LAYER_HOLDS = "a field holds a tuple or dictionary of layers: layers: tuple[nn.Layer, ...]"
 _PLACED = "JAX places arrays: jax.device_put(model, device), jax.devices()"
 _SEEDED = "randomness is a value: nn.build(layer, input, seed=0), train.fit(..., seed=0)"
@@ -158,14 +227,13 @@ ELSEWHERE: Mapping[str, str] = {
         f"dropout{n}d": "axes says which are dropped whole: functional.channel_dropout"
         for n in "123"
     },
-    "PixelShuffle": "it is a function, without arrays: functional.pixel_shuffle",
-    "PixelUnshuffle": "it is a function, without arrays: functional.pixel_unshuffle",
     "Unfold": "it is a function, without arrays: functional.unfold",
     "CosineSimilarity": "it is a function, without arrays: functional.cosine_similarity",
     **dict.fromkeys(
-        ("Upsample", "UpsamplingBilinear2d", "UpsamplingNearest2d"),
-        "it is a function, without arrays: functional.interpolate",
+        ("UpsamplingBilinear2d", "UpsamplingNearest2d"), "its mode is an argument: nn.Upsample"
     ),
+    **_OTHER_LAYERS,
+    **_OTHER_FUNCTIONS,
     **dict.fromkeys(
         ("upsample", "upsample_nearest", "upsample_bilinear"),
         "one function samples anew: functional.interpolate",
@@ -254,8 +322,19 @@ def _is_import(caller: FrameType) -> bool:
 
 
 def _words(module: str, name: str) -> str:
-    near = _near(name, vars(sys.modules[module]).get("__all__", ()))
-    return ELSEWHERE.get(name) or (f"did you mean {near}?" if near else _OTHERWISE.get(module, ""))
+    names = vars(sys.modules[module]).get("__all__", ())
+    if said := ELSEWHERE.get(name):
+        return said
+    if module == "tensorem.functional" and name not in names and hasattr(_jax_numpy(), name):
+        return f"arrays are JAX's: jax.numpy.{name}"
+    near = _near(name, names)
+    return f"did you mean {near}?" if near else _OTHERWISE.get(module, "")
+
+
+def _jax_numpy() -> ModuleType:
+    import jax.numpy  # here, since a command's help does without it
+
+    return jax.numpy
 
 
 def _near(name: str, names: list[str]) -> str:

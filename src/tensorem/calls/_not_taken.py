@@ -69,6 +69,14 @@ NOT_TAKEN: Mapping[str, tuple[str, str]] = {
         "a function has no mode.",
         "leave it out; a layer asks self.training and calls what that means.",
     ),
+    **{
+        f"InstanceNorm{n}d.{name}": ("each example is normalised by itself.", _LEAVE)
+        for n in "123"
+        for name in ("momentum", "track_running_stats")
+    },
+    "hx": ("it has another name here.", "write state=..."),
+    "axis": ("it has PyTorch's name here.", "write dim=..., or dims=... for several."),
+    "keepdims": ("it has PyTorch's name here.", "write keepdim=..."),
     "F.batch_norm.momentum": (
         "a function keeps no running statistics.",
         "leave it out; nn.BatchNorm2d follows them.",
@@ -113,6 +121,7 @@ NEXT: Mapping[str, str] = {
     "Transformer": "custom_encoder",
     **dict.fromkeys(("TransformerDecoderLayer", "TransformerEncoderLayer"), "device"),
     "TransformerEncoder": "enable_nested_tensor",
+    **dict.fromkeys(("InstanceNorm1d", "InstanceNorm2d", "InstanceNorm3d"), "momentum"),
     **dict.fromkeys(("MaxPool2d", "F.max_pool2d"), "return_indices"),
     **dict.fromkeys(("Softplus", "F.softplus"), "threshold"),
     **dict.fromkeys(("F.batch_norm", "F.dropout"), "training"),

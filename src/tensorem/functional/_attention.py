@@ -13,7 +13,7 @@ import numpy as np
 from jax.core import Tracer
 
 from tensorem import dtypes, ops, rules
-from tensorem.calls import ABOVE_0, among, integer, number
+from tensorem.calls import ABOVE_0, FROM_0_TO_1, among, flag, integer, number
 from tensorem.errors import ArgumentError, DTypeError
 
 from ._activation import tanh
@@ -74,6 +74,8 @@ def scaled_dot_product_attention(
     Source:
         Vaswani et al. 2017, equation 1.
     """
+    flag("enable_gqa", enable_gqa)
+    number("dropout_p", dropout_p, FROM_0_TO_1)
     if enable_gqa:
         few = ((x, rules.grouped_heads(shape(query), shape(x))) for x in (key, value))
         key, value = (repeat_interleave(x, times, -3) for x, times in few)
@@ -145,6 +147,7 @@ def _weights(
     weighting: str,
 ) -> Array:
     rules.attention_scores(shape(query), shape(key))
+    flag("is_causal", is_causal)
     _check_options(query, softcap, window, weighting)
     scores = matmul(mul(query, _scale(query, scale)), permute(key, _swapped(key)))
     if softcap is not None:

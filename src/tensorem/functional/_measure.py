@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 
 from tensorem import ops
-from tensorem.calls import among, flag
+from tensorem.calls import ABOVE_0, flag, number
 
 from ._arithmetic import common, div, mul
 from ._reduce import amax, sum
@@ -21,7 +21,7 @@ Dim = int | tuple[int, ...] | None
 
 @checked
 def norm(x: Array, p: float = 2, dim: Dim = None, keepdim: bool = False) -> Array:
-    """(Σ |x|^p)^(1/p) over axes: 1 and 2, or the largest |x| for infinity.
+    """(Σ |x|^p)^(1/p) over axes, or the largest |x| for infinity.
 
     Where it is 0 its derivative is 0.
 
@@ -29,24 +29,28 @@ def norm(x: Array, p: float = 2, dim: Dim = None, keepdim: bool = False) -> Arra
         (...)  ->  without the axes dim; with keepdim they stay, with size 1
 
     Args:
-        p: 1, 2 or math.inf.
+        p: A number above 0, or math.inf.
         dim: One axis, several, or None for all.
 
     Raises:
-        ArgumentError: p or dim is none of these.
+        ArgumentError: p is not above 0, or dim is none of these.
         ShapeError: There is no such axis.
 
     Example:
         >>> norm(jnp.array([3.0, 4.0])).item()
         5.0
     """
-    among("p", p, (1, 2, math.inf))
+    if p != math.inf:
+        number("p", p, ABOVE_0, "math.inf")
     flag("keepdim", keepdim)
     if dim is not None:
         dim = axes(x, dim)
     if p == 2:
         return root(sum(ops.square(x), dim, keepdim))
-    return (sum if p == 1 else amax)(ops.abs(x), dim, keepdim)
+    size = ops.abs(x)
+    if p in (1, math.inf):
+        return (sum if p == 1 else amax)(size, dim, keepdim)
+    return _power(sum(_power(size, float(p)), dim, keepdim), 1 / float(p))
 
 
 @checked
@@ -57,7 +61,7 @@ def normalize(x: Array, p: float = 2, dim: int = 1, eps: float = 1e-12) -> Array
         (...)  ->  the same
 
     Raises:
-        ArgumentError: p is not 1, 2 or infinity.
+        ArgumentError: p is not above 0.
         ShapeError: There is no such axis.
 
     Example:
@@ -85,6 +89,13 @@ def cosine_similarity(x1: Array, x2: Array, dim: int = 1, eps: float = 1e-8) -> 
     x1, x2 = common(x1, x2)
     first, second = (clamp(norm(x, dim=dim), min=eps) for x in (x1, x2))
     return div(sum(mul(x1, x2), dim), mul(first, second))
+
+
+def _power(x: Array, p: float) -> Array:
+    """x^p of numbers from 0 on; its derivative at 0 is 0."""
+    none = ops.equal(x, jnp.zeros_like(x))
+    power = ops.pow(ops.where(none, jnp.ones_like(x), x), jnp.full_like(x, p))
+    return ops.where(none, jnp.zeros_like(x), power)
 
 
 def root(total: Array) -> Array:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import math
+
 import jax
 import jax.numpy as jnp
 
-from tensorem import ops
+from tensorem import ops, rules
 from tensorem.calls import ABOVE_0, AT_LEAST_0, integer, integers, number
 from tensorem.errors import ArgumentError, ShapeError
-from tensorem.shapes import format_shape, require_equal, sizes
+from tensorem.shapes import Size, format_shape, require_equal, sizes
 
 from ._move import broadcast, narrow, pad, reshape
 from ._shape import checked, shape, static
 
 Array = jax.Array
+Sizes = tuple[Size, ...]
 
 
 @checked
@@ -84,12 +87,11 @@ def group_norm(
         Wu and He 2018, equations 1 to 7.
     """
     groups = integer("num_groups", num_groups, 1)
-    if x.ndim < 2 or not static(x.shape[1:]):
-        form = "takes (N, C, ...) whose sizes but N are numbers"
-        raise ShapeError(f"{form}, got {format_shape(shape(x))}.")
+    rules.with_channels(shape(x))
+    _require_numbers(shape(x))
     if x.shape[1] % groups:
         raise ArgumentError(f"takes groups that divide {x.shape[1]} channels, got {groups}.")
-    rows = reshape(x, (x.shape[0], groups, -1))
+    rows = reshape(x, (x.shape[0], groups, math.prod(x.shape[1:]) // groups))
     one, zero = jnp.ones(rows.shape[2:], x.dtype), jnp.zeros(rows.shape[2:], x.dtype)
     y = reshape(
         ops.layer_norm(rows, one, zero, ndim=1, eps=number("eps", eps, AT_LEAST_0)), x.shape
@@ -118,10 +120,9 @@ def instance_norm(
     Source:
         Ulyanov, Vedaldi and Lempitsky 2016, equation 4.
     """
-    if x.ndim < 3 or not static(x.shape[1:]):
-        form = "takes (N, C, ...) whose sizes but N are numbers"
-        raise ShapeError(f"{form}, got {format_shape(shape(x))}.")
-    if x.size and x[0, 0].size == 1:
+    rules.with_channels(shape(x), least=3)
+    _require_numbers(shape(x))
+    if math.prod(x.shape[2:]) == 1:
         raise ShapeError(
             f"takes more than one value per channel, got {format_shape(shape(x))}.",
             because="one value has no variance.",
@@ -157,8 +158,8 @@ def local_response_norm(
     """
     size, k = integer("size", size, 1), number("k", k, ABOVE_0)
     alpha, beta = number("alpha", alpha, AT_LEAST_0), number("beta", beta)
-    if x.ndim < 2 or not static(x.shape[1:2]):
-        raise ShapeError(f"takes (N, C, ...), got {format_shape(shape(x))}.")
+    rules.with_channels(shape(x))
+    _require_numbers(shape(x)[:2])
     frame = (0, 0) * (x.ndim - 2) + (size // 2, (size - 1) // 2)
     squares, channels = pad(ops.square(x), frame), int(x.shape[1])
     total = narrow(squares, 1, 0, channels)
@@ -167,6 +168,11 @@ def local_response_norm(
     mean = ops.mul(total, jnp.full_like(total, alpha / size))
     log = ops.log(ops.add(mean, jnp.full_like(mean, k)))
     return ops.mul(x, ops.exp(ops.mul(log, jnp.full_like(log, -beta))))
+
+
+def _require_numbers(x: Sizes) -> None:
+    if not static(x[1:]):
+        raise ShapeError(f"takes (N, C, ...) whose sizes but N are numbers, got {format_shape(x)}.")
 
 
 def _scaled(y: Array, weight: Array | None, bias: Array | None) -> Array:

@@ -22,6 +22,7 @@ from ._log import Call as Call
 from ._log import Log as Log
 from ._model import Model as Model
 from ._paths import near as near
+from ._specs import Tree as Tree
 from ._specs import shape_tree as shape_tree
 from ._spelling import Programs as Programs
 from ._spelling import Spelling as Spelling
@@ -53,6 +54,7 @@ __all__ = [
     "Parameter",
     "Programs",
     "Scheme",
+    "Tree",
     "Spelling",
     "adjust",
     "build",

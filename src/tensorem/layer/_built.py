@@ -13,8 +13,9 @@ from typing import Any
 import jax
 
 from tensorem import ops, runtime
+from tensorem.calls import check_call, form_of, named
 from tensorem.dtypes import FLOATING, INTEGER
-from tensorem.errors import LayerError, ShapeError
+from tensorem.errors import ArgumentError, LayerError, ShapeError
 from tensorem.shapes import Size, Spec, require_equal
 
 from ._bind import EVALUATION, Arrays, Context
@@ -62,6 +63,24 @@ class Built:
     def given(self) -> Given:
         """What a user gives -> inputs, or an error."""
         return Given(self.inputs)
+
+    def placed(self, xs: tuple[Tree, ...], given: Mapping[str, Tree]) -> tuple[Tree, ...]:
+        """The inputs in the order of forward, of which some are given by name.
+
+        Raises:
+            ArgumentError: One is none of forward's, or none that the model was built for.
+        """
+        form = form_of(self.layer.forward)
+        with named("The model"):
+            call = check_call(form, xs, given, "Model")
+        if call.kwargs or len(call.args) > len(self.inputs):
+            known = ", ".join([*form.parameters][: len(self.inputs)])
+            raise ArgumentError(
+                f"The model takes {known}, which it was built for, got {', '.join(given)} too.",
+                help="nn.build(layer, input=(...)) says what goes in, in the order of forward; in a"
+                " layer of your own, self.inner(x, name=...) passes on some of it by name.",
+            )
+        return call.args
 
     @cached_property
     def _dtypes(self) -> frozenset[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, ValuesView
 from typing import Any, NoReturn, Self
 
 import jax
@@ -49,6 +49,10 @@ class Held(dict[str, Any]):
           because: a model does not change; the same one may be used elsewhere.
           help:    make another: model.replace(params={**model.params, name: array}).
     """
+
+    def __call__(self) -> ValuesView[Any]:
+        """The arrays one after another: `model.buffers()`, as in PyTorch."""
+        return self.values()
 
     def __reduce__(self) -> tuple[Callable[..., Self], tuple[dict[str, Any]]]:
         return type(self), (dict(self),)

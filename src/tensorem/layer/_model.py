@@ -91,13 +91,15 @@ class Model(Whole):
         """The spec of the output."""
         return self.built.output
 
-    def __call__(self, *xs: Tree) -> Tree:
+    def __call__(self, *xs: Tree, **given: Tree) -> Tree:
         """The value at xs, in evaluation, compiled.
 
         Args:
             xs: Arrays, or lists of numbers.
+            given: The same, by the names that forward has for the inputs.
 
         Raises:
+            ArgumentError: An input that is named is none that the model was built for.
             ShapeError: A shape is not that of `input`.
             DTypeError: A dtype is not that of `input`, and the values do not survive conversion.
             DataError: An index is out of range.
@@ -105,7 +107,7 @@ class Model(Whole):
                 compiled before stays what it is.
         """
         with self.precision():
-            inputs = self.built.given(xs)
+            inputs = self.built.given(self.built.placed(xs, given) if given else xs)
             if not self.built.takes_indices:
                 return self.built.evaluate(*self._plain, inputs)
             y, is_nan = self.built.watched(*self._plain, inputs)
@@ -485,14 +487,22 @@ def _takes(table: tuple[LayerInfo, ...], path: str) -> tuple[Tree, ...]:
     return tuple(takes)
 
 
+_DTYPED = "it computes where JAX does; a dtype is chosen by nn.build(layer, Spec(shape, dtype))"
 _INSTEAD = {
-    "children": "model.layer is the layer that it was built of",
+    **dict.fromkeys(("weight", "bias"), "its arrays stand in model.params, by name"),
+    **dict.fromkeys(("cpu", "cuda"), "JAX places arrays: jax.device_put(model, device)"),
+    **dict.fromkeys(("bfloat16", "double", "float", "half", "to"), _DTYPED),
+    **dict.fromkeys(
+        ("children", "named_children"), "model.layer is the layer that it was built of"
+    ),
+    **dict.fromkeys(("modules", "named_modules"), "model.table has a line for each layer"),
+    "compile": "model(x) is compiled",
+    "register_forward_hook": "model.with_outputs(path) gives what a layer gives too",
     "forward": "model(x) calls it",
     "eval": "model(x) is evaluation, model.train_apply(...) training",
     "train": "train.fit(model, data) trains, and returns run.model",
     "save": "tm.save(model, folder) writes it",
     "zero_grad": "gradients are values: autograd.grad_params(model, loss, x, target)",
     "requires_grad_": "model.freeze(pattern) leaves parameters out of training",
-    "to": "it computes where JAX does; a dtype is chosen by nn.build(layer, Spec(shape, dtype))",
 }
 """What PyTorch's users look for -> where it is."""

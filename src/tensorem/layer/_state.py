@@ -69,7 +69,10 @@ def _is_same(one: Tree, other: Tree) -> bool:
 
 def _given(specs: tuple[Tree, ...], xs: tuple[Tree, ...]) -> tuple[Tree, ...]:
     if len(xs) != len(specs):
-        raise ShapeError(f"The model takes {len(specs)} inputs, got {len(xs)}.")
+        raise ShapeError(
+            f"The model takes {len(specs)} inputs, got {len(xs)}.",
+            help="they are those of nn.build(layer, input=(...)).",
+        )
     values: dict[str, int] = {}
     return tuple(_tree(spec, x, values) for spec, x in zip(specs, xs, strict=True))
 

@@ -87,6 +87,8 @@ def _other_form(target: Spec, sizes: tuple[Size, ...]) -> str:
         return "classes are integers: target.astype('int32')."
     if target.dtype in dtypes.INTEGER and same_shape(sizes, target.shape):
         return "probabilities are floats: target.astype('float32'); or target.argmax(-1)."
+    if len(sizes) > 2 and same_shape((sizes[0], *sizes[2:]), target.shape):
+        return "classes stand on the last axis here; where they stand on axis 1, write dim=1."
     return ""
 
 

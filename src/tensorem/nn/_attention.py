@@ -205,6 +205,9 @@ class MultiheadAttention(Layer):
         prefix: tuple[Array, Array] | None = None,
     ) -> Any:
         with named(self.label()):
+            flag("need_weights", need_weights)
+            flag("average_attn_weights", average_attn_weights)
+            flag("is_causal", is_causal)
             start = 0 if cache is None else position(cache, key)
             q, k, v = map(self._heads, self._projected(query, key, value))
             q, k = self._turned(q, start), self._turned(k, start)
@@ -264,7 +267,7 @@ class MultiheadAttention(Layer):
 
     def _heads(self, x: Array) -> Array:
         """(*batch, T, heads * head_dim)  ->  (*batch, heads, T, head_dim)."""
-        parts = F.reshape(x, (*x.shape[:-1], -1, self._head))
+        parts = F.reshape(x, (*x.shape[:-1], x.shape[-1] // self._head, self._head))
         return F.permute(parts, _swapped(parts.ndim))
 
     def _turned(self, x: Array, start: int | Array) -> Array:

@@ -10,7 +10,7 @@ from jax import Array
 from tensorem import functional as F
 from tensorem.calls import integer
 from tensorem.errors import LayerError, ShapeError
-from tensorem.layer import Layer, ruled, shape_tree
+from tensorem.layer import Layer, Tree, ruled, shape_tree
 from tensorem.shapes import UNKNOWN_RANK, Shape, format_shape, require_equal
 
 
@@ -70,10 +70,13 @@ class Concat(Layer):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        integer("dim", self.dim)
         given = self.branches if isinstance(self.branches, tuple) else ()
         if not given or not all(isinstance(branch, Layer) for branch in given):
-            raise LayerError(f"takes a tuple of layers, got {self.branches!r}.")
+            raise LayerError(
+                f"takes a tuple of layers, got {self.branches!r}.",
+                help="write nn.Concat((a, b), dim=1).",
+            )
+        integer("dim", self.dim)
 
     def forward(self, x: Array) -> Array:
         return F.cat([branch(x) for branch in self.branches], self.dim)
@@ -113,7 +116,7 @@ class Parallel(Layer):
     def of_fields(cls, **values: Any) -> Self:
         return cls(*values["branches"])
 
-    def forward(self, *xs: Any) -> Any:
+    def forward(self, *xs: Tree) -> tuple[Tree, ...]:
         xs = xs[0] if len(xs) == 1 and isinstance(xs[0], tuple) else xs
         if len(xs) not in (1, len(self.branches)):
             raise ShapeError(
@@ -126,6 +129,6 @@ class Parallel(Layer):
         return f"Parallel({', '.join(map(repr, self.branches))})"
 
 
-def _require_equal(f: Any, g: Any) -> None:
+def _require_equal(f: Shape, g: Shape) -> None:
     got = f"{format_shape(f)} and {format_shape(g)}"
     require_equal(f, g, f"AddBranches takes branches that give one shape, got {got}.")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import field
-from types import FunctionType, MappingProxyType
+from types import MappingProxyType
 from typing import Any, ClassVar, Self, overload
 
 from jax import Array
 
 from tensorem import functional as F
 from tensorem.errors import LayerError, PathError, ShapeError
-from tensorem.layer import Around, Call, Layer, Log, join, ruled, shape_tree
+from tensorem.layer import Around, Call, Layer, Log, Tree, join, ruled, shape_tree
 from tensorem.shapes import (
     UNKNOWN,
     UNKNOWN_RANK,
@@ -121,14 +121,14 @@ class Sequential(Layer):
             return cls(({} if first is None else {"input": first}) | dict(layers))
         return cls(*(() if first is None else (first,)), *layers)
 
-    def output_shape(self, *shapes: Any) -> Any:
+    def output_shape(self, *shapes: Tree) -> Tree:
         return _chain(list(_steps(self, "")), shapes or (UNKNOWN_RANK,))
 
     @property
-    def stated_input(self) -> Any:
+    def stated_input(self) -> Tree:
         return None if self.input is None else self.input.output_shape()
 
-    def forward(self, *xs: Any) -> Any:
+    def forward(self, *xs: Tree) -> Tree:
         for layer in (self.input, *self) if self.input else self:
             xs = (layer(*xs),)
         return xs[0]
@@ -142,21 +142,29 @@ class Sequential(Layer):
     def __getitem__(self, index: slice) -> Sequential: ...
     def __getitem__(self, index: int | str | slice) -> Layer:
         if not isinstance(index, slice):
-            found: Layer = list(self)[self._place(index)]
-            return found
+            return self._at(index)
         cut = slice(self._place(index.start), self._place(index.stop), index.step)
         if isinstance(self.layers, Mapping):
             return Sequential(dict(list(self.layers.items())[cut]))
         return Sequential(*self.layers[cut])
 
-    def _place(self, index: Any) -> Any:
+    def _at(self, index: int | str) -> Layer:
+        place = self._place(index)
+        if not -len(self) <= place < len(self):
+            raise self._none_there(index)
+        found: Layer = list(self)[place]
+        return found
+
+    def _place(self, index: int | str | None) -> Any:
         """The place of a layer that is named."""
-        if not isinstance(index, str):
-            return index
         names = [name for name, _ in _members(self)]
-        if index not in names:
-            raise PathError(f"This Sequential has the layers {', '.join(names)}, got {index!r}.")
-        return names.index(index)
+        if isinstance(index, str) and index not in names:
+            raise self._none_there(index)
+        return names.index(index) if isinstance(index, str) else index
+
+    def _none_there(self, index: int | str) -> PathError:
+        names = ", ".join(name for name, _ in _members(self))
+        return PathError(f"This Sequential has the layers {names}, got {index!r}.")
 
     def __iter__(self) -> Iterator[Layer]:
         return (layer for _, layer in _members(self))
@@ -271,9 +279,11 @@ def _require_layer(layer: object, place: int | str) -> None:
     if isinstance(layer, type):
         given = f"nn.{layer.__name__}"
         help = f"write {given}(...)."
-    elif isinstance(layer, FunctionType):
-        given = f"the function {layer.__name__}"
-        help = "write a layer, such as nn.ReLU() for relu, or one of your own that calls it."
+    elif isinstance(layer, list | tuple):
+        help = "write nn.Sequential(*layers)."
+    elif callable(layer):
+        given = f"the function {getattr(layer, '__name__', repr(layer))}"
+        help = "write a layer, such as nn.ReLU() for relu; or nn.Lambda(function)."
     raise LayerError(f"Sequential takes layers, got {given} at place {place}.", help=help)
 
 
@@ -286,7 +296,7 @@ def _steps(sequence: Sequential, path: str) -> Iterator[tuple[str, Layer]]:
         yield from _steps(layer, here) if isinstance(layer, Sequential) else [(here, layer)]
 
 
-def _chain(steps: list[tuple[str, Layer]], shapes: tuple[Any, ...]) -> Any:
+def _chain(steps: list[tuple[str, Layer]], shapes: tuple[Tree, ...]) -> Tree:
     """The shape that comes out of layers one after another; values are told apart by number."""
     log = Log(root="Sequential")
     for n, (path, layer) in enumerate(steps):

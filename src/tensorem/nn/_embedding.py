@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import field
-from typing import Any
 
 import jax
 
@@ -69,7 +68,7 @@ class Embedding(Layer):
         y: Shape = rules.embedding(Spec(x, "int32"), table).shape
         return y
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         return F.embedding(x, self.weight, self.padding_idx)
 
 

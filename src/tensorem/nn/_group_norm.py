@@ -11,9 +11,9 @@ from jax import Array
 from tensorem import functional as F
 from tensorem import rules
 from tensorem.calls import ABOVE_0, AT_LEAST_0, flag, integer, integers, number
-from tensorem.errors import ArgumentError, ShapeError
+from tensorem.errors import ArgumentError
 from tensorem.layer import Layer, Parameter
-from tensorem.shapes import OpenShape, Shape, Spec, differ, format_shape
+from tensorem.shapes import Shape, Spec
 
 from ._init import ones, zeros
 
@@ -106,7 +106,7 @@ class GroupNorm(Layer):
         return _affine(self.num_channels, self.affine)
 
     def output_shape(self, x: Shape) -> Shape:
-        return _of_channels(x, self.num_channels, (2, 3, 4, 5))
+        return rules.with_channels(x, self.num_channels)
 
     def forward(self, x: Array) -> Array:
         return F.group_norm(x, self.num_groups, self.weight, self.bias, self.eps)
@@ -133,7 +133,8 @@ class InstanceNorm(Layer):
         return _affine(self.num_features, self.affine)
 
     def output_shape(self, x: Shape) -> Shape:
-        return _of_channels(x, self.num_features, (2 + self.axes,))
+        rank = 2 + self.axes
+        return rules.with_channels(x, self.num_features, rank, rank)
 
     def forward(self, x: Array) -> Array:
         return F.instance_norm(x, self.weight, self.bias, self.eps)
@@ -236,9 +237,7 @@ class LocalResponseNorm(Layer):
         number("k", self.k, ABOVE_0)
 
     def output_shape(self, x: Shape) -> Shape:
-        if isinstance(x, tuple) and len(x) < 2:
-            raise ShapeError(f"takes (N, C, ...), got {format_shape(x)}.")
-        return x
+        return rules.with_channels(x)
 
     def forward(self, x: Array) -> Array:
         return F.local_response_norm(x, self.size, self.alpha, self.beta, self.k)
@@ -249,16 +248,3 @@ def _affine(channels: int, trained: bool) -> Mapping[str, Parameter | None]:
     if not trained:
         return {"weight": None, "bias": None}
     return {"weight": Parameter((channels,), ones()), "bias": Parameter((channels,), zeros())}
-
-
-_IMAGES: Mapping[tuple[int, ...], str] = {(3,): ", L", (4,): ", H, W", (5,): ", D, H, W"}
-
-
-def _of_channels(x: Shape, channels: int, ranks: tuple[int, ...]) -> Shape:
-    """A batch of examples with so many channels on axis 1."""
-    if isinstance(x, OpenShape):
-        return x
-    if len(x) not in ranks or differ(x[1], channels):
-        image = _IMAGES.get(ranks, ", ...")
-        raise ShapeError(f"takes (N, {channels}{image}), got {format_shape(x)}.")
-    return x

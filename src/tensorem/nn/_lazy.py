@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import ClassVar
+
+from jax import Array
 
 from tensorem.calls import flag, integer
 from tensorem.errors import LayerError, ShapeError
@@ -25,7 +27,7 @@ class Lazy(Layer):
         y: Shape = self.sized(x).output_shape(x)
         return y
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         raise LayerError(f"{self.label()} has no size yet.", help="nn.build(layer, input=...).")
 
 

@@ -11,6 +11,7 @@ from jax.core import Tracer
 
 from tensorem import functional as F
 from tensorem import rules
+from tensorem.calls import check_array
 from tensorem.errors import ShapeError
 from tensorem.shapes import Size, format_shape
 
@@ -34,6 +35,14 @@ def combined(
         attn_mask: (L, S), or (N * H, L, S) with one batch axis; True forbids.
         may_attend: (L, S), (*batch, L, S) or (*batch, H, L, S); True allows.
     """
+    masks = {
+        "key_padding_mask": key_padding_mask,
+        "attn_mask": attn_mask,
+        "may_attend": may_attend,
+    }
+    for name, mask in masks.items():
+        if mask is not None:
+            check_array(mask, name)
     target = (*F.shape(keys)[:-2], F.shape(query)[-2], F.shape(keys)[-2])
     found = []
     if key_padding_mask is not None:

@@ -88,7 +88,7 @@ class BatchNorm(Layer):
             self._follow(x, mean, var)
         return F.batch_norm(x, mean, var, self.weight, self.bias, eps=self.eps)
 
-    def _moments(self, x: Any) -> Any:
+    def _moments(self, x: Array) -> tuple[Array, Array]:
         """Mean and variance of a batch."""
         if _per_channel(x) == 1:
             raise ShapeError(
@@ -99,7 +99,7 @@ class BatchNorm(Layer):
             )
         return F.batch_moments(x)
 
-    def _follow(self, x: Any, mean: Any, var: Any) -> None:
+    def _follow(self, x: Array, mean: Array, var: Array) -> None:
         """Move the running statistics towards those of a batch."""
         n = _per_channel(x)
         count = self.num_batches_tracked + 1
@@ -255,11 +255,11 @@ class LayerNorm(Layer):
         return shape if isinstance(shape, tuple) else (shape,)
 
 
-def _per_channel(x: Any) -> Any:
+def _per_channel(x: Array) -> int:
     """How many values of a batch one channel has."""
     return math.prod(x.shape[2:], start=x.shape[0])
 
 
-def _towards(old: Any, new: Any, weight: Any) -> Any:
+def _towards(old: Array, new: Array, weight: Array | float) -> Array:
     """Computed in the dtype of the new: a variance of float16 overflows before it is weighted."""
     return ((1 - weight) * old.astype(new.dtype) + weight * new).astype(old.dtype)

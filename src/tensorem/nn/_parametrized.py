@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tensorem import functional as F
 from tensorem.calls import AT_LEAST_0, integer, number
 from tensorem.errors import ArgumentError
-from tensorem.layer import Around, Buffer, Derived, Parameter, supply
+from tensorem.layer import Around, Buffer, Derived, Parameter, Tree, supply
 
 from ._init import normal
 
@@ -57,7 +57,7 @@ class Parametrized(Around):
         """The weight, of the arrays that are trained."""
         raise NotImplementedError
 
-    def forward(self, *xs: Any, **kw: Any) -> Any:
+    def forward(self, *xs: Tree, **kw: Tree) -> Tree:
         supply(self.layer, **{self.name: self.weight()})
         return super().forward(*xs, **kw)
 

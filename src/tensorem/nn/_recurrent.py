@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import field
 from functools import partial
 from itertools import product
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -18,16 +17,29 @@ from jax import lax
 
 from tensorem import functional as F
 from tensorem import rules
-from tensorem.calls import FROM_0_TO_1, among, batch_first, flag, integer, named, number
+from tensorem.calls import (
+    FROM_0_TO_1,
+    among,
+    batch_first,
+    check_array,
+    flag,
+    integer,
+    named,
+    number,
+)
 from tensorem.errors import ArgumentError
-from tensorem.layer import Layer, Parameter, shape_tree
+from tensorem.layer import Layer, Parameter, Tree, shape_tree
 from tensorem.shapes import OpenShape, Shape, Spec
 
 from ._init import uniform
 
 Array = jax.Array
-Run = Callable[..., tuple[Array, Any]]
+State = Array | tuple[Array, Array]
+"""h, or the pair (h, c)."""
+Run = Callable[..., tuple[Array, State]]
 """(x, weights, state, lengths, reverse=) -> every h, and the last state."""
+Output = Array | tuple[Array, State]
+"""What `returns` says of them."""
 
 RETURNS = ("both", "output", "last")
 
@@ -97,10 +109,10 @@ class RNN(Layer):
     def parameters(self) -> Mapping[str, Parameter | None]:
         return _parameters(self, 1)
 
-    def output_shape(self, x: Shape, state: Any = None, lengths: Any = None) -> Any:
-        return _shapes(self, x, (state,), lengths)
+    def output_shape(self, x: Shape, state: Tree = None, lengths: Tree = None) -> Tree:
+        return _shapes(self, x, _one(state), lengths)
 
-    def forward(self, x: Any, state: Any = None, lengths: Any = None) -> Any:
+    def forward(self, x: Array, state: Array | None = None, lengths: Array | None = None) -> Output:
         run = partial(F.rnn, nonlinearity=self.nonlinearity)
         return _over_layers(self, run, x, state, lengths)
 
@@ -143,10 +155,10 @@ class GRU(Layer):
     def parameters(self) -> Mapping[str, Parameter | None]:
         return _parameters(self, 3)
 
-    def output_shape(self, x: Shape, state: Any = None, lengths: Any = None) -> Any:
-        return _shapes(self, x, (state,), lengths)
+    def output_shape(self, x: Shape, state: Tree = None, lengths: Tree = None) -> Tree:
+        return _shapes(self, x, _one(state), lengths)
 
-    def forward(self, x: Any, state: Any = None, lengths: Any = None) -> Any:
+    def forward(self, x: Array, state: Array | None = None, lengths: Array | None = None) -> Output:
         run = partial(F.gru, reset_after=self.reset_after)
         return _over_layers(self, run, x, state, lengths)
 
@@ -184,10 +196,12 @@ class LSTM(Layer):
     def parameters(self) -> Mapping[str, Parameter | None]:
         return _parameters(self, 4)
 
-    def output_shape(self, x: Shape, state: Any = None, lengths: Any = None) -> Any:
+    def output_shape(self, x: Shape, state: Tree = None, lengths: Tree = None) -> Tree:
         return _shapes(self, x, _pair(state), lengths)
 
-    def forward(self, x: Any, state: Any = None, lengths: Any = None) -> Any:
+    def forward(
+        self, x: Array, state: tuple[Array, Array] | None = None, lengths: Array | None = None
+    ) -> Output:
         return _over_layers(self, F.lstm, x, state, lengths)
 
 
@@ -226,10 +240,10 @@ class RNNCell(Layer):
     def parameters(self) -> Mapping[str, Parameter | None]:
         return _cell_parameters(self, 1)
 
-    def output_shape(self, x: Shape, state: Any = None) -> Any:
-        return _next(self, x, (state,))[0]
+    def output_shape(self, x: Shape, state: Tree = None) -> Tree:
+        return _next(self, x, _one(state))[0]
 
-    def forward(self, x: Any, state: Any = None) -> Any:
+    def forward(self, x: Array, state: Array | None = None) -> Array:
         return F.rnn_cell(x, _of_cell(self), state, nonlinearity=self.nonlinearity)
 
 
@@ -258,10 +272,10 @@ class GRUCell(Layer):
     def parameters(self) -> Mapping[str, Parameter | None]:
         return _cell_parameters(self, 3)
 
-    def output_shape(self, x: Shape, state: Any = None) -> Any:
-        return _next(self, x, (state,))[0]
+    def output_shape(self, x: Shape, state: Tree = None) -> Tree:
+        return _next(self, x, _one(state))[0]
 
-    def forward(self, x: Any, state: Any = None) -> Any:
+    def forward(self, x: Array, state: Array | None = None) -> Array:
         return F.gru_cell(x, _of_cell(self), state, reset_after=self.reset_after)
 
 
@@ -285,17 +299,21 @@ class LSTMCell(Layer):
     def parameters(self) -> Mapping[str, Parameter | None]:
         return _cell_parameters(self, 4)
 
-    def output_shape(self, x: Shape, state: Any = None) -> Any:
+    def output_shape(self, x: Shape, state: Tree = None) -> Tree:
         return _next(self, x, _pair(state))
 
-    def forward(self, x: Any, state: Any = None) -> Any:
+    def forward(self, x: Array, state: tuple[Array, Array] | None = None) -> tuple[Array, Array]:
         return F.lstm_cell(x, _of_cell(self), state)
 
 
 # --- what the layers share
 
 
-def _check(layer: Any) -> None:
+Recurrent = RNN | GRU | LSTM
+Cell = RNNCell | GRUCell | LSTMCell
+
+
+def _check(layer: Recurrent) -> None:
     for name in ("input_size", "hidden_size", "num_layers"):
         integer(name, getattr(layer, name), 1)
     for name in ("bias", "bidirectional", "recurrent_bias"):
@@ -312,7 +330,7 @@ def _check(layer: Any) -> None:
         )
 
 
-def _directions(layer: Any) -> tuple[bool, ...]:
+def _directions(layer: Recurrent) -> tuple[bool, ...]:
     return (False, True) if layer.bidirectional else (False,)
 
 
@@ -321,7 +339,7 @@ def _names(k: int, reverse: bool) -> list[str]:
     return [f"{name}_l{k}{'_reverse' * reverse}" for name in _ARRAYS]
 
 
-def _parameters(layer: Any, gates: int) -> Mapping[str, Parameter | None]:
+def _parameters(layer: Recurrent, gates: int) -> Mapping[str, Parameter | None]:
     hidden, found = layer.hidden_size, dict[str, Parameter | None]()
     rows, start = gates * hidden, uniform(-1 / math.sqrt(hidden), 1 / math.sqrt(hidden))
     bias = Parameter((rows,), start) if layer.bias else None
@@ -333,7 +351,7 @@ def _parameters(layer: Any, gates: int) -> Mapping[str, Parameter | None]:
     return found
 
 
-def _shapes(layer: Any, x: Shape, state: tuple[Any, ...], lengths: Any) -> Any:
+def _shapes(layer: Recurrent, x: Shape, state: tuple[Tree, ...], lengths: Tree) -> Tree:
     """What `returns` says, once x, the parts of a state and the lengths fit."""
     wide = layer.hidden_size * len(_directions(layer))
     kind = type(layer).__name__
@@ -347,53 +365,85 @@ def _shapes(layer: Any, x: Shape, state: tuple[Any, ...], lengths: Any) -> Any:
     return _chosen(layer, output, tuple(parts) if len(parts) > 1 else parts[0], last)
 
 
-def _chosen(layer: Any, output: Any, state: Any, last: Any) -> Any:
+def _chosen(layer: Recurrent, output: Tree, state: Tree, last: Tree) -> Tree:
     return {"both": (output, state), "output": output, "last": last}[layer.returns]
 
 
-def _over_layers(layer: Any, run: Run, x: Array, state: Any, lengths: Any) -> Any:
+def _over_layers(
+    layer: Recurrent, run: Run, x: Array, given: State | None, lengths: Array | None
+) -> Output:
     """The layers one after another; what was given by name is checked here."""
     with named(layer.label()):
-        layer.output_shape(F.shape(x), shape_tree(state), shape_tree(lengths))
-    h, ends, directions = x, [], _directions(layer)
+        if lengths is not None:
+            check_array(lengths, "lengths")
+        layer.output_shape(F.shape(x), shape_tree(given), shape_tree(lengths))
+    h, ends, directions = x, list[State](), _directions(layer)
     for k in range(layer.num_layers):
         if k and layer.dropout and layer.training:
             h = F.dropout(h, layer.dropout, key=layer.key())
-        found = [_directed(layer, run, h, k, reverse, state, lengths) for reverse in directions]
+        found = [_directed(layer, run, h, k, reverse, given, lengths) for reverse in directions]
         h = found[0][0] if len(found) == 1 else F.cat([y for y, _ in found], -1)
         ends += [end for _, end in found]
     last = F.cat([jax.tree.leaves(end)[0] for end in ends[-len(directions) :]], -1)
-    return _chosen(layer, h, jax.tree.map(lambda *parts: jnp.stack(parts), *ends), last)
+    state = jax.tree.map(lambda *parts: jnp.stack(parts), *ends)
+    chosen: Output = _chosen(layer, h, state, last)
+    return chosen
 
 
 def _directed(
-    layer: Any, run: Run, x: Array, k: int, reverse: bool, state: Any, lengths: Any
-) -> tuple[Array, Any]:
+    layer: Recurrent,
+    run: Run,
+    x: Array,
+    k: int,
+    reverse: bool,
+    state: State | None,
+    lengths: Array | None,
+) -> tuple[Array, State]:
     i = k * len(_directions(layer)) + reverse
     own = jax.tree.map(lambda part: lax.index_in_dim(part, i, keepdims=False), state)
     arrays = [getattr(layer, name) for name in _names(k, reverse)]
     return run(x, [a for a in arrays if a is not None], own, lengths, reverse=reverse)
 
 
-def _pair(state: Any) -> tuple[Any, ...]:
+def _pair(state: Tree) -> tuple[Tree, ...]:
     """The shapes of h and c."""
     if state is None:
         return None, None
-    if len(state) == 2 and all(isinstance(part, tuple | OpenShape) for part in state):
+    if len(state) == 2 and _holds_shapes(state):
         return tuple(state)
     raise ArgumentError(
-        "takes state as a pair (h, c), got one array.",
+        f"takes state as a pair (h, c), got {_arrays(state)}.",
         help="both are zeros where it is left out.",
     )
 
 
-def _check_cell(layer: Any) -> None:
+def _one(state: Tree) -> tuple[Tree, ...]:
+    """The shape of h."""
+    if not _holds_shapes(state):
+        return (state,)
+    raise ArgumentError(
+        f"takes state as one array, got {_arrays(state)}.",
+        help="a pair (h, c) is the state of an LSTM.",
+    )
+
+
+def _holds_shapes(state: Tree) -> bool:
+    """Whether a state is several arrays, of which it holds the shapes."""
+    held = state if isinstance(state, tuple | list) else ()
+    return any(isinstance(part, tuple | OpenShape) for part in held)
+
+
+def _arrays(state: Tree) -> str:
+    return f"a tuple of {len(state)}" if _holds_shapes(state) else "one array"
+
+
+def _check_cell(layer: Cell) -> None:
     integer("input_size", layer.input_size, 1)
     integer("hidden_size", layer.hidden_size, 1)
     flag("bias", layer.bias)
 
 
-def _cell_parameters(layer: Any, gates: int) -> Mapping[str, Parameter | None]:
+def _cell_parameters(layer: Cell, gates: int) -> Mapping[str, Parameter | None]:
     hidden = layer.hidden_size
     rows, start = gates * hidden, uniform(-1 / math.sqrt(hidden), 1 / math.sqrt(hidden))
     bias = Parameter((rows,), start) if layer.bias else None
@@ -404,11 +454,11 @@ def _cell_parameters(layer: Any, gates: int) -> Mapping[str, Parameter | None]:
 _ARRAYS = ("weight_ih", "weight_hh", "bias_ih", "bias_hh")
 
 
-def _of_cell(layer: Any) -> list[Array]:
+def _of_cell(layer: Cell) -> list[Array]:
     return [a for a in (getattr(layer, name) for name in _ARRAYS) if a is not None]
 
 
-def _next(layer: Any, x: Shape, state: tuple[Any, ...]) -> tuple[Shape, ...]:
+def _next(layer: Cell, x: Shape, state: tuple[Tree, ...]) -> tuple[Shape, ...]:
     """The shapes of the parts of the next state, once x and the state fit."""
     sizes = layer.input_size, layer.hidden_size
     given = [None if part is None else Spec(part) for part in state]

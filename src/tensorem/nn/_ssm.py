@@ -14,8 +14,8 @@ import numpy as np
 
 from tensorem import functional as F
 from tensorem import rules
-from tensorem.calls import Range, among, flag, integer, named, number
-from tensorem.layer import Layer, Parameter, shape_tree
+from tensorem.calls import Range, among, check_array, flag, integer, named, number
+from tensorem.layer import Layer, Parameter, Tree, shape_tree
 from tensorem.shapes import Shape, Spec
 
 from ._cache import STATE_SPACE, Cache, batch_axes, require_cache, require_like
@@ -148,14 +148,18 @@ class Mamba(Layer):
         inner = self._inner
         return {"conv": (*lead, self.d_conv - 1, inner), "state": (*lead, inner, self.d_state)}
 
-    def forward(self, x: Any, lengths: Any = None, cache: Cache | None = None) -> Any:
+    def forward(
+        self, x: Array, lengths: Array | None = None, cache: Cache | None = None
+    ) -> Array | tuple[Array, Cache]:
         with named(self.label()):
+            if lengths is not None:
+                check_array(lengths, "lengths")
             self.output_shape(F.shape(x), shape_tree(lengths))
             if cache is not None:
                 self._check_cache(cache, x)
         y, after = self._read(x if lengths is None else F.zero_pads(x, lengths), lengths, cache)
         y = y if lengths is None else F.zero_pads(y, lengths)
-        return y if cache is None else (y, after)
+        return y if cache is None or after is None else (y, after)
 
     def _check_cache(self, cache: Cache, x: Array) -> None:
         require_cache(cache, STATE_SPACE)
@@ -229,23 +233,31 @@ class GatedDiagonalSSM(Layer):
         weights = {f"weight_{k}": Parameter((hidden, n), xavier_uniform()) for k, n in wide.items()}
         return {**weights, **{f"bias_{k}": Parameter((hidden,), zeros()) for k in wide}}
 
-    def output_shape(self, x: Shape, state: Any = None, lengths: Any = None) -> Any:
+    def output_shape(self, x: Shape, state: Tree = None, lengths: Tree = None) -> Tree:
         remedy = f"write nn.GatedDiagonalSSM({{}}, {self.hidden_size})."
         y = rules.sequence(Spec(x), self.input_size, self.hidden_size, remedy).shape
         rules.lengths(Spec(x), None if lengths is None else Spec(lengths, "int32"))
         given = None if state is None else Spec(state)
         return self._chosen(y, rules.state(Spec(x), given, (), self.hidden_size).shape)
 
-    def forward(self, x: Any, state: Any = None, lengths: Any = None) -> Any:
+    def forward(
+        self, x: Array, state: Array | None = None, lengths: Array | None = None
+    ) -> Array | tuple[Array, Array]:
         with named(self.label()):
+            for name, given in (("state", state), ("lengths", lengths)):
+                if given is not None:
+                    check_array(given, name)
             self.output_shape(F.shape(x), shape_tree(state), shape_tree(lengths))
         weights, biases = (
             [self.__dict__[f"{kind}_{part}"] for part in ("u", "delta", "z")]
             for kind in ("weight", "bias")
         )
-        return self._chosen(*F.gated_diagonal_ssm(x, weights, biases, state, lengths))
+        y: Array | tuple[Array, Array] = self._chosen(
+            *F.gated_diagonal_ssm(x, weights, biases, state, lengths)
+        )
+        return y
 
-    def _chosen(self, y: Any, last: Any) -> Any:
+    def _chosen(self, y: Tree, last: Tree) -> Tree:
         return {"both": (y, last), "output": y, "last": last}[self.returns]
 
 

@@ -15,12 +15,13 @@ from tensorem import functional as F
 from tensorem import ops
 from tensorem.calls import integer
 from tensorem.errors import ArgumentError, ShapeError
-from tensorem.layer import Carried, Layer, carry, ruled
+from tensorem.layer import Carried, Layer, Tree, carry, ruled
 from tensorem.shapes import UNKNOWN_RANK, OpenShape, Shape
 
 from ._combine import require_kept
 
-Arrays = dict[str, jax.Array]
+Array = jax.Array
+Arrays = dict[str, Array]
 
 UNROLLED = 4
 """Copies up to which a stack is written out: that runs faster than a loop, and compiles as soon."""
@@ -66,7 +67,7 @@ class Repeat(Layer):
         require_kept(x, y, "takes a layer")
         return x
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Array:
         copies = [carry(layer) for layer in self.layers]
         alike = len({copy.frame.layer for copy in copies}) == 1  # or one of them was replaced
         if alike and len(copies) > UNROLLED:
@@ -113,12 +114,12 @@ class MapBatch(Layer):
         y = ruled(self.inner, "inner", (x[1:],), (), None)
         return UNKNOWN_RANK if isinstance(y, OpenShape) else (x[0], *y)
 
-    def forward(self, x: Any) -> Any:
+    def forward(self, x: Array) -> Tree:
         one = carry(self.inner)
         number = jnp.arange(x.shape[0]) if one.key is not None else None
 
-        def call(x: Any, i: Any) -> tuple[Any, Arrays]:
-            key = None if one.key is None else jax.random.fold_in(one.key, i)
+        def call(x: Array, i: Array | None) -> tuple[Tree, Arrays]:
+            key = None if one.key is None or i is None else jax.random.fold_in(one.key, i)
             return one(one.params, one.buffers, x, key=key)
 
         y, buffers = jax.vmap(call, in_axes=(0, None if number is None else 0))(x, number)
@@ -147,13 +148,15 @@ class Checkpoint(Layer):
 
     inner: Layer
 
-    def output_shape(self, *shapes: Any) -> Any:
+    def output_shape(self, *shapes: Tree) -> Tree:
         return ruled(self.inner, "inner", shapes or (UNKNOWN_RANK,), (), None)
 
-    def forward(self, *xs: Any) -> Any:
+    def forward(self, *xs: Tree) -> Tree:
         one = carry(self.inner)
 
-        def call(params: Arrays, buffers: Arrays, key: Any, *xs: Any) -> tuple[Any, Arrays]:
+        def call(
+            params: Arrays, buffers: Arrays, key: Array | None, *xs: Tree
+        ) -> tuple[Tree, Arrays]:
             return one(params, buffers, *xs, key=key)
 
         y, buffers = jax.checkpoint(call)(one.params, one.buffers, one.key, *xs)
@@ -183,11 +186,11 @@ class Lambda(Layer):
         if not callable(self.function):
             raise ArgumentError(f"takes a function, got {self.function!r}.")
 
-    def forward(self, *xs: Any) -> Any:
+    def forward(self, *xs: Tree) -> Tree:
         return self.function(*xs)
 
 
-def _looped(copies: list[Carried], x: Any) -> Any:
+def _looped(copies: list[Carried], x: Array) -> Array:
     """One scan over the stacked arrays of all copies."""
     first = copies[0]
     keys = None if first.key is None else jnp.stack([k for c in copies if (k := c.key) is not None])
@@ -196,7 +199,7 @@ def _looped(copies: list[Carried], x: Any) -> Any:
         for trees in ([c.params for c in copies], [c.buffers for c in copies])
     )
 
-    def body(x: Any, given: Any) -> tuple[Any, Arrays]:
+    def body(x: Array, given: tuple[Arrays, Arrays, Array | None]) -> tuple[Array, Arrays]:
         params, buffers, key = given
         y, after = first(params, buffers, x, key=key)
         require_kept(F.shape(x), F.shape(y), "Repeat takes a layer")

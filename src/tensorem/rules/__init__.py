@@ -67,6 +67,7 @@ from ._normalise import columns as columns
 from ._normalise import layer_norm as layer_norm
 from ._normalise import rms_norm as rms_norm
 from ._normalise import softmax as softmax
+from ._normalise import with_channels as with_channels
 from ._order import argsort as argsort
 from ._order import gather as gather
 from ._order import scatter_add as scatter_add

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from tensorem.dtypes import FLOATING
 from tensorem.errors import ArgumentError, DTypeError, ShapeError
 from tensorem.shapes import (
     UNKNOWN,
@@ -143,8 +144,15 @@ def check_mask(name: str, mask: Sizes, dtype: str, target: Sizes, scores: str) -
     if dtype not in ("bool", scores):
         raise DTypeError(
             f"takes {name} of truth values, or of {scores} to be added, got {dtype}.",
-            help=f'convert: {name}.astype("bool").',
+            help=_mask_in(name, dtype, scores),
         )
+
+
+def _mask_in(name: str, dtype: str, scores: str) -> str:
+    """Numbers are added; what 0 and 1 mean is not guessed."""
+    if dtype in FLOATING:
+        return f'convert: {name}.astype("{scores}").'
+    return f'convert: {name}.astype("bool"), once 1 means in it what True means here.'
 
 
 def check_direction(name: str, allowed: NDArray[np.bool_], help: str, true: str = "allow") -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from tensorem.dtypes import HALF
 from tensorem.errors import ShapeError
-from tensorem.shapes import Size, Spec, format_shape, require_equal
+from tensorem.shapes import OpenShape, Shape, Size, Spec, differ, format_shape, require_equal
 
 from ._elementwise import floating, floats
 from ._known import end, ended, known, require, sizes_of, with_end
@@ -79,6 +79,39 @@ def layer_norm(x: Spec, weight: Spec, bias: Spec, *, ndim: int, eps: float) -> S
     _of_shape("bias", bias, weight)
     form = f"(*batch, {', '.join(map(str, last))})"
     return floating(replace(x, shape=ended(x.shape, last, form)), weight, bias)
+
+
+def with_channels(
+    x: Shape, channels: Size | None = None, least: int = 2, most: int | None = None
+) -> Shape:
+    """A batch of examples, whose channels stand on axis 1.
+
+    Shapes:
+        (N, channels, ...)  ->  the same
+
+    Args:
+        channels: How many there are; None for any number.
+        least: The least number of axes.
+        most: The greatest; None for any.
+
+    Raises:
+        ShapeError: x has another number of axes, or other channels.
+
+    Example:
+        >>> with_channels(("N", 3, 8, 8), 3, 4, 4)
+        (N, 3, 8, 8)
+    """
+    if isinstance(x, OpenShape):
+        return x
+    fits = least <= len(x) and (most is None or len(x) <= most)
+    if not fits or (channels is not None and differ(x[1], channels)):
+        image = _IMAGES[least] if least == most else "..."
+        form = f"(N, {'C' if channels is None else channels}, {image})"
+        raise ShapeError(f"takes {form}, got {format_shape(x)}.")
+    return x
+
+
+_IMAGES = {3: "L", 4: "H, W", 5: "D, H, W"}
 
 
 def columns(x: Spec, count: int) -> Spec:
