@@ -69,6 +69,8 @@ def test_the_k_largest_are_those_of_a_sort(k: int) -> None:
 def test_perplexity_of_even_guesses_is_the_number_of_classes() -> None:
     pair = losses.cross_entropy(jnp.zeros((5, 7)), jnp.arange(5))
     assert_close(metrics.perplexity(pair), 7.0, 1e-6)
+    with pytest.raises(ArgumentError, match=r"perplexity takes \(pair\): too many positional"):
+        metrics.perplexity(*pair)  # type: ignore[call-arg]
 
 
 def test_errors_are_those_of_the_losses() -> None:

@@ -241,7 +241,12 @@ def attend(cache: Any, *xs: Any) -> Any:
         (
             lambda: attend(LAYER.init_cache(1, 3)),
             ShapeError,
-            r"takes a cache with key \(2, 2, 3, 2\), got \(1, 2, 3, 2\)",
+            r"takes a cache with position \(2,\), got \(1,\)",
+        ),
+        (
+            lambda: attend({**CACHE, "key": CACHE["key"][:, :1]}),
+            ShapeError,
+            r"takes a cache with key \(2, 2, 3, 2\), got \(2, 1, 3, 2\)",
         ),
         (
             lambda: attend(LAYER.init_cache(2, 3, "float16")),

@@ -150,6 +150,16 @@ WRONG: list[tuple[Any, type[TensoremError], str]] = [
         ArgumentError,
         "base as a finite number above 1, got 1",
     ),
+    (
+        lambda: nn.build(nn.LearnedPositionalEmbedding(4, 2), ("N", 5, 2)),
+        ShapeError,
+        r"takes up to 4 places, got \(N, 5, 2\).\n(.*\n)*  help:  write nn.LearnedPosi.*\(5, 2\)",
+    ),
+    (
+        lambda: nn.build(nn.LearnedPositionalEmbedding(4, 2), ("N", "T", 2))(jnp.ones((1, 5, 2))),
+        ShapeError,
+        r"takes up to 4 places, got \(1, 5, 2\)",
+    ),
     (lambda: nn.LearnedPositionalEmbedding(0, 2), ArgumentError, "num_positions as an integer of"),
     (
         lambda: nn.build(nn.LearnedPositionalEmbedding(4, 2), ("N", 4, 3)),

@@ -135,6 +135,7 @@ def absolute_error(output: Array, target: Array) -> Pair:
     return pair
 
 
+@called
 def perplexity(pair: Pair) -> Array:
     """exp of the mean cross entropy that a pair (sum, count) stands for.
 
@@ -146,6 +147,7 @@ def perplexity(pair: Pair) -> Array:
     return jnp.exp(pair[0] / pair[1])
 
 
+@called
 def bits_per_byte(pair: Pair, size: float) -> Array:
     """The bits that a byte of a text costs, where a pair (sum, count) is its cross entropy.
 

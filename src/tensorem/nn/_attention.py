@@ -208,7 +208,7 @@ class MultiheadAttention(Layer):
             flag("need_weights", need_weights)
             flag("average_attn_weights", average_attn_weights)
             flag("is_causal", is_causal)
-            start = 0 if cache is None else position(cache, key)
+            start = 0 if cache is None else position(cache, query, key)
             q, k, v = map(self._heads, self._projected(query, key, value))
             q, k = self._turned(q, start), self._turned(k, start)
             if cache is not None:

@@ -46,9 +46,10 @@ def batch_axes(batch: int | tuple[int, ...]) -> tuple[int, ...]:
         return tuple(integer("batch", n, 1) for n in axes)
 
 
-def position(cache: Cache, key: Array | None) -> Array:
+def position(cache: Cache, query: Array, key: Array | None) -> Array:
     """The place of the next token in each row; a cache holds keys of the queries' own sequence."""
     require_cache(cache, ATTENTION)
+    require_like("position", cache["position"], F.shape(query)[:-2], jnp.dtype("int32"))
     if key is not None:
         raise ArgumentError(
             "takes a cache of its own keys, got a key besides.",
@@ -154,7 +155,6 @@ def _check(cache: Any, key: Array) -> None:
     length = F.shape(cache["key"])[-2] if cache["key"].ndim > 1 else "max_length"
     for name in ("key", "value"):
         require_like(name, cache[name], (*lead, heads, length, head), key.dtype)
-    require_like("position", cache["position"], tuple(lead), jnp.dtype("int32"))
     if isinstance(tokens, int) and isinstance(length, int) and tokens > length:
         raise ShapeError(f"takes up to {length} tokens, the length of the cache, got {tokens}.")
     if known(cache["position"]):

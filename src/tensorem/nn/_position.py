@@ -9,8 +9,9 @@ import jax
 from tensorem import functional as F
 from tensorem import rules
 from tensorem.calls import Range, among, integer, number
+from tensorem.errors import ShapeError
 from tensorem.layer import Layer, Parameter
-from tensorem.shapes import Shape
+from tensorem.shapes import Shape, format_shape
 
 from ._init import normal
 
@@ -31,7 +32,7 @@ class LearnedPositionalEmbedding(Layer):
 
     Raises:
         ArgumentError: A number is below 1.
-        ShapeError: The last axis of x is not embedding_dim.
+        ShapeError: The last axis of x is not embedding_dim, or x is longer than there are places.
         DataError: A place has no vector, where places are known; elsewhere it gives NaN.
 
     Example:
@@ -54,7 +55,14 @@ class LearnedPositionalEmbedding(Layer):
         return {"weight": Parameter((self.num_positions, self.embedding_dim), normal(std=0.02))}
 
     def output_shape(self, x: Shape, position: Shape = ()) -> Shape:
-        return rules.vectors(x, self.embedding_dim)
+        y: Shape = rules.vectors(x, self.embedding_dim)
+        steps = x[-2] if isinstance(x, tuple) and len(x) > 1 else 1
+        if isinstance(steps, int) and steps > self.num_positions:
+            raise ShapeError(
+                f"takes up to {self.num_positions} places, got {format_shape(x)}.",
+                help=f"write nn.LearnedPositionalEmbedding({steps}, {self.embedding_dim}).",
+            )
+        return y
 
     def forward(self, x: Array, position: int | Array = 0) -> Array:
         return F.add(x, F.embedding(F.places(x, position), self.weight))

@@ -205,5 +205,6 @@ __all__ = [
     "vectors",
     "where",
     "window_counts",
+    "with_channels",
     "with_end",
 ]
