@@ -149,8 +149,10 @@ def told(
                 if isinstance(error, ArgumentError):
                     raise _failed(job, safe or at, error) from error.__cause__
                 raise
-            kept = {callback.name: answer.memory} if callback.name in at.memory else {}
-            at = replace(at, memory=at.memory | kept, stopped=at.stopped or answer.stop)
+            if callback.name in at.memory:
+                at = replace(at, memory=at.memory | {callback.name: answer.memory})
+            if answer.stop:
+                at = replace(at, stopped=at.stopped or answer.stop)
     return at
 
 
@@ -305,11 +307,10 @@ def _step_rows(job: Job, at: Standing, before: int) -> list[Entry]:
     first, epoch = len(at.history) * len(job.batches), len(at.history) + 1
     due = [i for i in range(before + 1, len(at.record) + 1) if (first + i) % every == 0]
     rates = _rates(job, at, [first + i - 1 for i in due])
+    means = at.record.windows([(max(0, i - every), i) for i in due])
     return [
-        _as_json(
-            {"in_epoch": epoch, "step": first + i, **at.record.means(max(0, i - every), i), **rate}
-        )
-        for i, rate in zip(due, rates, strict=True)
+        _as_json({"in_epoch": epoch, "step": first + i, **mean, **rate})
+        for i, mean, rate in zip(due, means, rates, strict=True)
     ]
 
 

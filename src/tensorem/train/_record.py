@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -57,10 +58,24 @@ class Record:
             >>> Record(("loss",), np.array([[6.0, 4.0], [1.0, 2.0]])).steps()
             [{'loss': 1.5}, {'loss': 0.5}]
         """
-        rows = self.rows[start:]
+        return self._named(self.rows[start:])
+
+    def windows(self, spans: Sequence[tuple[int, int]]) -> list[dict[str, float]]:
+        """The means over the steps of each span (start, stop), as many at once as there are.
+
+        Example:
+            >>> Record(("loss",), np.array([[6.0, 4.0], [1.0, 2.0]])).windows([(0, 1), (0, 2)])
+            [{'loss': 1.5}, {'loss': 1.1666666666666667}]
+        """
+        rows = np.pad(self.rows.astype(np.float64), ((0, 1), (0, 0)))  # the last span ends there
+        with np.errstate(invalid="ignore"):
+            sums = np.add.reduceat(rows, np.array(spans, np.intp).ravel(), axis=0)[::2]
+        return self._named(sums)
+
+    def _named(self, rows: NDArray[Any]) -> list[dict[str, float]]:
         with np.errstate(all="ignore"):
             means: list[list[float]] = (rows[:, ::2] / rows[:, 1::2]).tolist()
-        return [dict(zip(self.names, step, strict=True)) for step in means]
+        return [dict(zip(self.names, row, strict=True)) for row in means]
 
     def loss_so_far(self) -> float:
         """The mean loss, for display: fast, and rounded along the way."""
