@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -82,6 +83,20 @@ def test_one_file_serves_every_size(tmp_path: Path) -> None:
     ours.export(graph, path := tmp_path / "encoder.onnx")
     for sizes in ((1, 5), (3, 17), (2, 1)):
         _agree(graph, path, *sizes)
+
+
+def test_what_users_write_of_jax_numpy_is_written(tmp_path: Path) -> None:
+    """Whole numbers, remainders, powers, products, choices between several."""
+
+    def f(x: Any) -> Any:
+        whole = jnp.floor(x) + jnp.ceil(x) * jnp.round(3 * x) + jax.lax.round(4 * x)
+        curved = jnp.arctan(x) + (jnp.abs(x) + 1) ** x + x % 0.7
+        chosen = jnp.select([x > 1, x > 0], [x, 2 * x], 0.25)
+        return whole + curved + chosen + x.prod(1, keepdims=True), jnp.argmin(x, 1), jnp.isfinite(x)
+
+    graph = capture(f, Spec(("N", 4), "float32"))
+    ours.export(graph, path := tmp_path / "numpy.onnx")
+    _agree(graph, path, 3)
 
 
 @pytest.mark.parametrize("name", ["log1p", "expm1"])

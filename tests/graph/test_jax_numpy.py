@@ -135,5 +135,5 @@ def test_a_power_below_0_may_be_any_number() -> None:
     assert np.all(box.lower == -np.inf) and np.all(box.upper == np.inf)
     zero = tm.evaluate(graph, np.zeros(2, np.float32), dtype="interval")
     assert np.array_equal(zero.lower, zero.upper) and not zero.lower.any()
-    with pytest.raises(MeaningError, match="`log` has no exact meaning"):
+    with pytest.raises(MeaningError, match="`pow` has no exact meaning"):
         tm.evaluate(graph, np.ones(2, np.float32), dtype="rational")

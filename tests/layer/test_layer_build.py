@@ -256,6 +256,9 @@ def test_build_takes_a_layer_and_known_names() -> None:
     with pytest.raises(LayerError, match=r"takes layers, got \[ReLU\(\)\] at place 0") as caught:
         nn.Sequential([nn.ReLU()])  # type: ignore[arg-type]
     assert caught.value.help == "write nn.Sequential(*layers)."
+    with pytest.raises(ArgumentError, match=r"^build takes \(layer, input=None") as caught:
+        nn.build(nn.ReLU(), inputs=("N", 3))  # type: ignore[call-arg]
+    assert caught.value.help == "did you mean input?"
     with pytest.raises(LayerError, match="got the function tanh at place 1"):
         _ = nn.ReLU() >> jnp.tanh
     with pytest.raises(ShapeError, match="sizes that are integers or names"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from tensorem.calls import called
 from tensorem.dtypes import executable
 from tensorem.errors import LayerError, ShapeError
 from tensorem.shapes import spec_of
@@ -18,6 +19,7 @@ from ._specs import Tree, leaves, precision, text
 from ._start import Inits, Scheme, declared_by, started
 
 
+@called
 def build(
     layer: Layer, input: Tree = None, seed: int = 0, init: Inits | Scheme | None = None
 ) -> Model:
@@ -35,6 +37,7 @@ def build(
             or a scheme, which says it of all arrays at once: `nn.original`.
 
     Raises:
+        ArgumentError: An argument is unknown, seed is out of range, or init is no scheme.
         ShapeError: Two layers do not fit; the error says where, what set the size, what to write.
         LayerError: A layer with parameters stands in two places, or two arrays carry one seed.
         PathError: A pattern of `init` matches no array.

@@ -259,7 +259,10 @@ def _rms_norm(w: Writer, node: Node) -> None:
 
 
 def _argmax(w: Writer, node: Node) -> None:
-    found = w.node("ArgMax", node.inputs, axis=node.attrs["dim"], keepdims=0)
+    x = node.inputs[0]
+    if w.spec(x).dtype == "bool":  # ArgMax takes numbers
+        x = w.node("Cast", [x], to=TYPES["int32"])
+    found = w.node("ArgMax", [x], axis=node.attrs["dim"], keepdims=0)
     _out(w, node, "Cast", found, to=6)
 
 

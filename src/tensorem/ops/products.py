@@ -10,7 +10,7 @@ from jax import lax
 from tensorem import rules
 from tensorem.domains import Interval
 
-from ._derive import Reader, Value, composite
+from ._derive import IRRATIONAL, Reader, Value, composite
 from ._op import Cited
 from .arithmetic import add, mul
 from .curves import exp, log
@@ -101,6 +101,7 @@ pow = composite(
     rules.floats,
     _pow,
     run=lax.pow,
+    exact=IRRATIONAL,
     interval=Cited(_pow_interval, "rising in a base from 0 on; else its definition"),
     primitive=lax.pow_p,
 )
