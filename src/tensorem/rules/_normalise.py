@@ -98,8 +98,8 @@ def with_channels(
         ShapeError: x has another number of axes, or other channels.
 
     Example:
-        >>> with_channels(("N", 3, 8, 8), 3, 4, 4)
-        (N, 3, 8, 8)
+        >>> with_channels((2, 3, 8, 8), 3, 4, 4)
+        (2, 3, 8, 8)
     """
     if isinstance(x, OpenShape):
         return x
