@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from fractions import Fraction
-from functools import reduce
 from typing import Literal, TypeVar
 
 import jax.numpy as jnp
@@ -131,40 +130,6 @@ def _gelu_slope(x: Array) -> Array:
     return (1 + erf(x * _ROOT)) / 2 + x * density
 
 
-def _gelu_run(x: Array) -> Array:
-    return _from_far(x) * (_normal(x) if x.dtype == jnp.float32 else lax.erfc(-x * _ROOT) / 2)
-
-
-def _normal(x: Array) -> Array:
-    """Φ(x) in float32, one exponential for all x: JAX's erfc takes two divisions and 20 products.
-
-    The tail is exp(-x²/2) t P(t), t = 1 / (|x| + 2.5), so that each of its values is right.
-    """
-    size = jnp.abs(x)
-    t = 1 / (size + 2.5)
-    tail = jnp.exp(-0.5 * x * x) * (_polynomial(_TAIL, t) * t)
-    near = 0.5 + x * _polynomial(_NEAR, x * x)
-    return jnp.where(size < 1, near, jnp.where(x < 0, tail, 1 - tail))
-
-
-def _polynomial(coefficients: tuple[float, ...], x: Array) -> Array:
-    """Of coefficients from the highest power down."""
-    highest, second, *rest = coefficients
-    return reduce(lambda y, c: y * x + c, rest, highest * x + second)
-
-
-_TAIL = (
-    307.160888671875, -674.3209838867188, 583.1375122070312, -228.13861083984375,
-    29.105995178222656, -2.603372097015381, 3.564822196960449, 2.080596446990967,
-    0.9976567625999451, 0.3989400565624237,
-)  # fmt: skip
-_NEAR = (
-    -7.65420827519847e-06, 0.00011348637053743005, -0.0011863299878314137, 0.009973322972655296,
-    -0.06649035960435867, 0.3989422917366028,
-)  # fmt: skip
-"""Least greatest relative error, by Lawson's weights: 0.26 and 0.012 units of the last place."""
-
-
 def _gelu64(x: Wide) -> Wide:
     x = np.maximum(x, -_FAR)
     y: Wide = x * (_erfc(-x * _ROOT) / 2)
@@ -172,7 +137,7 @@ def _gelu64(x: Wide) -> Wide:
 
 
 _GELU = Curve(
-    run=rounded_once(_gelu_run),
+    run=rounded_once(lambda x: _from_far(x) * (lax.erfc(-x * _ROOT) / 2)),
     wide=_gelu64,
     ulps=128,
     ball=lambda x: x * (-x / type(x)(2).sqrt()).erfc() / 2,
