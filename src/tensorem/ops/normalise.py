@@ -12,9 +12,21 @@ from jax import Array
 from tensorem import rules
 from tensorem.domains import Diagonal, End, Interval, Linear, Lines, equation
 
-from ._derive import CALL, Box, Reader, Value, composite, enclosed, rounded_once, value, varies
+from ._derive import (
+    CALL,
+    Box,
+    Reader,
+    Value,
+    boxed,
+    composite,
+    enclosed,
+    rounded_once,
+    value,
+    varies,
+)
 from ._kept import kept
 from ._op import Cited, Op, Operands, Unsupported
+from ._shares import share_lines
 from .arithmetic import add, div, minimum, mul, square, sub
 from .curves import exp, log, rsqrt
 from .move import broadcast
@@ -84,6 +96,16 @@ def _log_share(own: Array, others: Array) -> Interval:
     total = READ(sum, READ(exp, exponents - shift[..., None]), dims=(exponents.ndim - 1,))
     share: Interval = READ(log, total) + shift
     return -share
+
+
+def _softmax_lines(box: Box, *, dim: int) -> Lines:
+    x = boxed(box)
+    return share_lines(lambda s: 1 / s, x, _softmax_interval(x, dim=dim), dim)
+
+
+def _log_softmax_lines(box: Box, *, dim: int) -> Lines:
+    x = boxed(box)
+    return share_lines(lambda s: -jnp.log(s), x, _log_softmax_interval(x, dim=dim), dim)
 
 
 # --- batch_norm
@@ -231,6 +253,7 @@ def _rms_norm_jvp(y: Array, xs: Operands, ts: Operands, *, ndim: int, eps: float
 
 
 _IRRATIONAL = Unsupported("exp of a nonzero rational is irrational", help="read it as an interval")
+_WEI = "Wei et al. 2023: lines of 1 / s or -log s through those of exp; flat where that is better"
 _CORNERS = "rising in its own entry, falling in all others: two corners of the box"
 
 softmax = composite(
@@ -240,6 +263,7 @@ softmax = composite(
     softmax_definition,
     exact=_IRRATIONAL,
     interval=Cited(_softmax_interval, f"exp of log_softmax; {_CORNERS}"),
+    lines=Cited(_softmax_lines, _WEI),
     jvp=_softmax_jvp,
 )
 log_softmax = composite(
@@ -249,6 +273,7 @@ log_softmax = composite(
     log_softmax_definition,
     exact=_IRRATIONAL,
     interval=Cited(_log_softmax_interval, _CORNERS),
+    lines=Cited(_log_softmax_lines, _WEI),
     jvp=_log_softmax_jvp,
 )
 batch_norm = composite(
