@@ -24,6 +24,7 @@ from ._declare import declarations
 from ._declared import Parameter
 from ._layer import Layer
 from ._log import Call, Log
+from ._lookups import Rows, is_beyond, lookups
 from ._specs import Tree, abstract, is_shape, leaves, precision, spec_tree, text
 from ._spelling import Spelling, spelled, spelling_of, traced
 from ._state import Given
@@ -39,6 +40,8 @@ class Built:
         spelling: What its evaluation computes, over the names of the sizes.
         asks: Whether a training step may be another program.
         settings: The settings of JAX under which that was read.
+        rows: In which tables its integers are looked up; None where only the program knows whether
+            an index is out of range.
     """
 
     layer: Layer
@@ -48,6 +51,7 @@ class Built:
     spelling: Spelling = field(repr=False)
     asks: bool = field(repr=False)
     settings: Mapping[str, Any] = field(repr=False)
+    rows: Rows | None = field(repr=False)
 
     @cached_property
     def evaluate(self) -> Callable[[Arrays, Arrays, tuple[Tree, ...]], Tree]:
@@ -58,6 +62,15 @@ class Built:
     def watched(self) -> Callable[[Arrays, Arrays, tuple[Tree, ...]], tuple[Tree, bool]]:
         """The same, and whether the output holds NaN, as an index that is out of range gives it."""
         return _watcher(self)
+
+    def evaluated(
+        self, params: Arrays, buffers: Arrays, inputs: tuple[Tree, ...]
+    ) -> tuple[Tree, bool]:
+        """The output, and whether an index may be out of range: inside a trace nobody knows."""
+        if self.rows is None:
+            return self.watched(params, buffers, inputs)
+        y = self.evaluate(params, buffers, inputs)
+        return y, bool(self.rows) and is_beyond(self.rows, jax.tree.leaves(inputs))
 
     @cached_property
     def given(self) -> Given:
@@ -157,8 +170,10 @@ def read(layer: Layer, inputs: tuple[Tree, ...]) -> Built:
         for call in log.calls:
             _require_rule(call)
         table, asks = _table(layer, log.calls, flops(program.jaxpr)), bool(ctx.asked)
-        spelling = spelling_of(program)
-        return Built(layer, inputs, spec_tree(output), table, spelling, asks, settings)
+        spelling, specs = spelling_of(program), leaves(inputs)
+        indexed = any(spec.dtype in INTEGER for spec in specs)
+        rows = lookups(program, len(specs)) if indexed else ()
+        return Built(layer, inputs, spec_tree(output), table, spelling, asks, settings, rows)
 
 
 @lru_cache(maxsize=128)

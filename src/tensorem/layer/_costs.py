@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Var
 
 from tensorem.runtime import scope_of
@@ -31,8 +32,9 @@ def flops(program: Jaxpr, path: str = "", times: Size = 1) -> Flops:
     for eqn in _used(program):
         said = scope_of(eqn)
         here = path if said is None else said
-        inner = list(_programs(eqn))
-        own = {here: times * _counted(eqn)} if not inner and _is_of_floats(eqn) else {}
+        branches = 1 if eqn.primitive.name == "cond" else None
+        inner = list(programs(eqn))[:branches]
+        own = {here: times * _counted(eqn)} if not inner and is_of(eqn, jnp.floating) else {}
         again = times * sizes((eqn.params["length"],))[0] if eqn.primitive.name == "scan" else times
         for part in [own, *(flops(jaxpr, here, again) for jaxpr in inner)]:
             for name, n in part.items():
@@ -51,14 +53,12 @@ def _used(program: Jaxpr) -> list[Any]:
     return used
 
 
-def _programs(eqn: Any) -> Iterator[Jaxpr]:
-    """The programs that an equation runs."""
-    if eqn.primitive.name == "cond":
-        yield eqn.params["branches"][0].jaxpr
-        return
+def programs(eqn: Any) -> Iterator[Jaxpr]:
+    """The programs that an equation runs, or may run."""
     for value in eqn.params.values():
-        if isinstance(value, ClosedJaxpr | Jaxpr):
-            yield value.jaxpr if isinstance(value, ClosedJaxpr) else value
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, ClosedJaxpr | Jaxpr):
+                yield part.jaxpr if isinstance(part, ClosedJaxpr) else part
 
 
 def numbers(shape: Iterable[Any]) -> Size:
@@ -96,9 +96,10 @@ def _rounded(number: int) -> str:
 _PREFIXES = "kMGTP"
 
 
-def _is_of_floats(eqn: Any) -> bool:
+def is_of(eqn: Any, kind: type[np.generic]) -> bool:
+    """Whether an equation takes or gives numbers of a kind."""
     dtypes = (getattr(v.aval, "dtype", None) for v in (*eqn.invars, *eqn.outvars))
-    return any(jnp.issubdtype(dtype, jnp.floating) for dtype in dtypes if dtype is not None)
+    return any(jnp.issubdtype(dtype, kind) for dtype in dtypes if dtype is not None)
 
 
 def _counted(eqn: Any) -> Size:

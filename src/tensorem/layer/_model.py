@@ -108,10 +108,8 @@ class Model(Whole):
         """
         with self.precision():
             inputs = self.built.given(self.built.placed(xs, given) if given else xs)
-            if not self.built.takes_indices:
-                return self.built.evaluate(*self._plain, inputs)
-            y, is_nan = self.built.watched(*self._plain, inputs)
-            if is_nan:
+            y, is_wrong = self.built.evaluated(*self._plain, inputs)
+            if is_wrong:
                 self.look(*inputs)
             return y
 
