@@ -1,6 +1,8 @@
 # Every target sets itself up: a virtual environment in .venv, made again when pyproject.toml changes.
 PYTHON ?= python3
 BIN := .venv/bin
+# Tests start many processes: each would read all sources again where no bytecode is kept.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check laws fuzz bench docs format clean
 
