@@ -43,27 +43,44 @@ def test_every_transform_is_that_of_torch_func() -> None:
     def theirs_sum(w: Any, x: Any) -> Any:
         return theirs(w, x).sum() + (x**4).sum()
 
-    for argnums in (0, 1, (0, 1)):
-        got = autograd.grad(ours_sum, argnums)(W, X)
-        jax.tree.map(assert_close, got, t.grad(theirs_sum, argnums)(w, x))
-        value, got = autograd.value_and_grad(ours_sum, argnums)(W, X)
-        assert_close(value, theirs_sum(w, x))
-        jax.tree.map(assert_close, got, t.grad(theirs_sum, argnums)(w, x))
-    for name in ("jacrev", "jacfwd"):
-        assert_close(getattr(autograd, name)(ours, 1)(W, X), t.jacrev(theirs, 1)(w, x))
-    hessian = t.jacrev(t.jacrev(theirs_sum, 1), 1)(w, x).numpy()
-    assert_close(autograd.hessian(ours_sum, 1)(W, X), hessian)
-    value, pull = autograd.vjp(ours, W, X)
-    assert_close(value, theirs(w, x))
-    jax.tree.map(assert_close, pull(U), t.vjp(theirs, w, x)[1](u))
-    assert_close(autograd.vjp(lambda x: ours(W, x), X)[1](U), t.vjp(theirs, w, x)[1](u)[1])
+    @jax.jit  # one program: primitive by primitive there are a hundred
+    def everything() -> dict[str, Any]:
+        value, pull = autograd.vjp(ours, W, X)
+        each = autograd.vmap(autograd.grad(ours_sum, 1), in_dims=(None, 1), out_dims=1)
+        return {
+            "grad": [autograd.grad(ours_sum, n)(W, X) for n in argnums],
+            "value_and_grad": [autograd.value_and_grad(ours_sum, n)(W, X) for n in argnums],
+            "jacrev": autograd.jacrev(ours, 1)(W, X),
+            "jacfwd": autograd.jacfwd(ours, 1)(W, X),
+            "hessian": autograd.hessian(ours_sum, 1)(W, X),
+            "vjp": (value, pull(U)),
+            "vjp of one": autograd.vjp(lambda x: ours(W, x), X)[1](U),
+            "jvp": autograd.jvp(ours, (W, X), (W, V))[1],
+            "hvp": autograd.hvp(lambda x: ours_sum(W, x), (X,), (V,)),
+            "vmap": each(W, W.T @ W.T[:3]),
+        }
+
+    argnums = 0, 1, (0, 1)
+    slopes = [t.grad(theirs_sum, n)(w, x) for n in argnums]
+    hessian = t.jacrev(t.jacrev(theirs_sum, 1), 1)(w, x)
+    jacobian = t.jacrev(theirs, 1)(w, x)
+    pulled = t.vjp(theirs, w, x)[1](u)
     along_w, along_x = t.jacrev(theirs, (0, 1))(w, x)
-    slope = torch.tensordot(along_w, w, 2) + along_x @ v
-    assert_close(autograd.jvp(ours, (W, X), (W, V))[1], slope)
-    assert_close(autograd.hvp(lambda x: ours_sum(W, x), (X,), (V,)), hessian @ V)
-    each = autograd.vmap(autograd.grad(ours_sum, 1), in_dims=(None, 1), out_dims=1)
     theirs_each = t.vmap(t.grad(theirs_sum, 1), in_dims=(None, 1), out_dims=1)
-    assert_close(each(W, W.T @ W.T[:3]), theirs_each(w, w.T @ w.T[:3]))
+    expected = {
+        "grad": slopes,
+        "value_and_grad": [(theirs_sum(w, x), slope) for slope in slopes],
+        "jacrev": jacobian,
+        "jacfwd": jacobian,
+        "hessian": hessian,
+        "vjp": (theirs(w, x), pulled),
+        "vjp of one": pulled[1],
+        "jvp": torch.tensordot(along_w, w, 2) + along_x @ v,
+        "hvp": hessian @ v,
+        "vmap": theirs_each(w, w.T @ w.T[:3]),
+    }
+    for name, found in everything().items():
+        jax.tree.map(assert_close, found, expected[name])
 
 
 def test_transforms_nest_and_compile() -> None:
@@ -112,15 +129,16 @@ def test_the_traces_are_those_of_the_whole_matrices() -> None:
     def height(x: Any) -> Any:
         return jnp.stack([jnp.sum(field(x)), jnp.prod(x)])
 
-    hessian = np.asarray(jax.hessian(height)(x)).reshape(2, 6, 6)
+    hessian = np.asarray(jax.jit(jax.hessian(height))(x)).reshape(2, 6, 6)
     assert_close(jax.jit(autograd.laplacian(height))(x), np.trace(hessian, axis1=1, axis2=2))
-    jacobian = np.asarray(jax.jacfwd(field)(x)).reshape(6, 6)
-    assert_close(autograd.divergence(field)(x), np.trace(jacobian), rtol=1e-4)
+    jacobian = np.asarray(jax.jit(jax.jacfwd(field))(x)).reshape(6, 6)
+    assert_close(jax.jit(autograd.divergence(field))(x), np.trace(jacobian), rtol=1e-4)
     # Δ |x|^4 = 4 (d + 2) |x|^2, for more entries than are followed at once, and for each of a batch
     long = DRAWS.standard_normal((2, 70)).astype(np.float32)
     quartic = autograd.laplacian(lambda k, x: k * jnp.sum(x * x) ** 2, argnums=1)
     expected = 4 * 72 * (long**2).sum(axis=1)
-    assert_close(autograd.vmap(quartic, in_dims=(None, 0))(1.0, long), expected, rtol=1e-4)
+    each = jax.jit(autograd.vmap(quartic, in_dims=(None, 0)))
+    assert_close(each(1.0, long), expected, rtol=1e-4)
 
 
 def test_partial_derivatives_are_those_of_one_gradient_after_another() -> None:

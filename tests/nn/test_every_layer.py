@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from functools import cache
 from inspect import signature
 from typing import Any
 
@@ -48,6 +49,13 @@ def drawn(example: Example, specs: tuple[Spec, ...], seed: int = 0) -> tuple[np.
     return tuple(kinds[np.dtype(spec.dtype).kind](spec.shape) for spec in specs)
 
 
+@cache
+def built(title: str, n: int | None = 2) -> nn.Model:
+    """The model of an example, which all laws share: for n examples, or for named sizes."""
+    [example] = (e for e in EXAMPLES if e.title == title)
+    return nn.build(example.layer, example.input if n is None else sized(example, N=n))
+
+
 def leaves(tree: Any) -> list[Any]:
     return jax.tree.leaves(tree)
 
@@ -76,7 +84,7 @@ def titled(examples: Any) -> Any:
 
 @titled(EXAMPLES)
 def test_the_rule_is_what_forward_returns(example: Example) -> None:
-    model = nn.build(example.layer, example.input)
+    model = built(example.title, None)
     specs = model.input if isinstance(model.input, tuple) else (model.input,)
     concrete = sized(example, N=3, T=2, H=5)
     sizes = {n: {"N": 3, "T": 2, "H": 5}.get(n, 4) for s in specs for n in _names(s)}
@@ -112,9 +120,7 @@ def test_every_layer_has_an_example() -> None:
 @titled(FIRST)
 def test_a_graph_gives_the_bits_of_the_model(example: Example) -> None:
     must(example, "to_jax")
-    specs = sized(example)
-    xs = drawn(example, specs)
-    model = nn.build(example.layer, specs)
+    model, xs = built(example.title), drawn(example, sized(example, N=2))
     again = graph.to_jax(tm.capture(model))(*map(jnp.asarray, xs))
     for ours, theirs in zip(leaves(again), leaves(model(*xs)), strict=True):
         assert np.array_equal(ours, theirs)
@@ -123,9 +129,8 @@ def test_a_graph_gives_the_bits_of_the_model(example: Example) -> None:
 @titled(FIRST)
 def test_layer_by_layer_is_the_whole(example: Example) -> None:
     must(example, "eager")
-    specs = sized(example)
-    xs, ctx = drawn(example, specs), nn.Context(run_leaf=nn.eager)
-    model = nn.build(example.layer, specs)
+    model, xs = built(example.title), drawn(example, sized(example, N=2))
+    ctx = nn.Context(run_leaf=nn.eager)
     y, _ = example.layer.call((model.params, model.buffers), *map(jnp.asarray, xs), ctx=ctx)
     for ours, theirs in zip(leaves(y), leaves(model(*xs)), strict=True):
         assert_close(ours, theirs)
@@ -136,9 +141,7 @@ def test_derivatives_agree(example: Example) -> None:
     """<gradient, t> is the derivative along t, forward, backward, twice, and under vmap."""
     for law in ("grad", "jvp", "hvp", "vmap"):
         must(example, law)
-    specs = sized(example)
-    model = nn.build(example.layer, specs)
-    xs = drawn(example, specs)
+    model, xs = built(example.title), drawn(example, sized(example, N=2))
     floats = {i: jnp.asarray(x) for i, x in enumerate(xs) if x.dtype.kind == "f"}
     point = (dict(model.params), floats)
     if not leaves(point):
@@ -168,8 +171,7 @@ def test_derivatives_agree(example: Example) -> None:
 
 @titled(FIRST)
 def test_every_reading_is_there_or_says_why(example: Example) -> None:
-    specs = sized(example, N=2)
-    model, xs = nn.build(example.layer, specs), drawn(example, specs)
+    model, xs = built(example.title), drawn(example, sized(example, N=2))
     holes = {**tm.coverage(model), **example.holes}
     wide = leaves(tm.evaluate(model, *xs, dtype="float64"))
     for reading, dtype in (("exact", "rational"), ("interval", "interval")):
@@ -215,12 +217,18 @@ def test_a_run_goes_on_with_the_same_bytes(example: Example, tmp_path: Any) -> N
         assert np.array_equal(array, resumed.model.state_dict()[name], equal_nan=True)
 
 
-@titled([e for e in FIRST if len(sized(e)) == 1 and sized(e)[0].dtype == "float32"])
+@titled(
+    [
+        pytest.param(e, marks=pytest.mark.long) if e.title == "Mamba" else e
+        for e in FIRST
+        if len(sized(e)) == 1 and sized(e)[0].dtype == "float32"
+    ]
+)
 def test_lines_enclose_what_is_computed(example: Example) -> None:
-    if hole := {**tm.coverage(nn.build(example.layer, example.input)), **example.holes}["lines"]:
+    if hole := {**tm.coverage(built(example.title, None)), **example.holes}["lines"]:
         pytest.skip(hole)
     [spec] = specs = sized(example, N=1)
-    model = nn.build(example.layer, specs)
+    model = built(example.title, 1)
     if isinstance(model.output, tuple):
         pytest.skip("a bound is of one output")
     [center] = drawn(example, specs)

@@ -65,11 +65,9 @@ def test_a_kernel_of_ones_own_takes_the_place_of_a_lowering() -> None:
     rule = mlir.lower_fun(kernel, multiple_results=False)
     mlir.register_lowering(c.conv_p, rule, platform=jax.default_backend())
     try:
-        jax.clear_caches()
-        after = jax.jit(jax.value_and_grad(loss, (0, 1)))(x, k)
+        after = jax.jit(jax.value_and_grad(lambda x, k: loss(x, k), (0, 1)))(x, k)
     finally:
         del lowerings[jax.default_backend()][c.conv_p]
-        jax.clear_caches()
     assert seen == [((7, 8), (3, 2))]
     for a, e in zip(jax.tree.leaves(after), jax.tree.leaves(before), strict=True):
         assert_close(a, e, 1e-5, 1e-5)

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
 from jax.extend.core import ClosedJaxpr, Jaxpr, Var
+from jax.typing import DTypeLike
 
 from tensorem.runtime import scope_of
 from tensorem.shapes import Poly, Size, Spec, Unknown, sizes
@@ -96,7 +96,7 @@ def _rounded(number: int) -> str:
 _PREFIXES = "kMGTP"
 
 
-def is_of(eqn: Any, kind: type[np.generic]) -> bool:
+def is_of(eqn: Any, kind: DTypeLike) -> bool:
     """Whether an equation takes or gives numbers of a kind."""
     dtypes = (getattr(v.aval, "dtype", None) for v in (*eqn.invars, *eqn.outvars))
     return any(jnp.issubdtype(dtype, kind) for dtype in dtypes if dtype is not None)
