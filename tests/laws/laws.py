@@ -14,6 +14,7 @@ import numpy as np
 from law_cases import Case
 
 from close import assert_close
+from quick import QUICK
 from tensorem import graph
 from tensorem.domains import Ball, Interval, Lines
 from tensorem.errors import DTypeError
@@ -22,9 +23,6 @@ from tensorem.ops._derive import Reader
 from tensorem.shapes import Spec
 
 Array = Any
-
-QUICK = {"xla_backend_optimization_level": 0, "xla_llvm_disable_expensive_passes": True}
-"""Most of a law's time is spent in compiling small programs."""
 
 
 def in_float64(law: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from functools import cache
+from functools import cache, partial
 from inspect import signature
 from typing import Any
 
@@ -14,6 +14,7 @@ import pytest
 
 import tensorem as tm
 from close import assert_close
+from quick import QUICK
 from tensorem import graph, nn, train, verify
 from tensorem.errors import ArgumentError, MeaningError
 from tensorem.layer import _tree
@@ -155,7 +156,7 @@ def test_derivatives_agree(example: Example) -> None:
     rng = np.random.default_rng(1)
     t = jax.tree.map(lambda a: jnp.asarray(rng.standard_normal(a.shape), a.dtype), point)
 
-    @jax.jit
+    @partial(jax.jit, compiler_options=QUICK)
     def run(point: Any, t: Any) -> Any:
         gradient, along = jax.jvp(jax.grad(f), (point,), (t,))
         pair = jax.tree.map(lambda a, b: jnp.stack([a, b]), t, jax.tree.map(jnp.negative, t))
