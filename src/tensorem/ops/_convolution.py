@@ -7,6 +7,9 @@ a gradient convolution that JAX derives keeps another order inside a loop and co
     conv(x, k)      y[n,i,j,o] = Σ x[n, i·s+a·d-p, j·s+b·d-p, c] k[a,b,c,o]  (as in PyTorch)
     conv_dx(g, k)   its transpose in x
     conv_dk(x, g)   its transpose in k
+
+What goes in is `kept`: one array for forward and for both gradients. XLA:CPU would make it again in
+each change of layout, from whatever stands before, and read that at the strides of another layout.
 """
 
 from __future__ import annotations
@@ -25,6 +28,8 @@ from jax.extend.core import Primitive
 from jax.interpreters import ad, batching, mlir
 
 from tensorem.rules import positions
+
+from ._kept import kept
 
 Two = tuple[int, int]
 Padding = tuple[Two, Two]
@@ -89,14 +94,14 @@ def _conv(
     groups: int,
 ) -> Array:  # fmt: skip
     if _is_depthwise(k.shape, groups):
-        return _shifted_sum(_padded(x, padding), k, stride, dilation)
+        return kept(_shifted_sum(_padded(kept(x), padding), k, stride, dilation))
     if _few_products(k.shape, groups):
         patches = _patches(x, kernel, stride, padding, dilation)
         y = lax.dot_general(patches, k.reshape(-1, k.shape[3]), (((0,), (0,)), ((), ())))
         out = output_size(size, kernel, stride, padding, dilation)
         return y.reshape(x.shape[0], *out, k.shape[3])
     return lax.conv_general_dilated(
-        x, k, stride, padding, rhs_dilation=dilation,
+        kept(x), k, stride, padding, rhs_dilation=dilation,
         dimension_numbers=_LAYOUT, feature_group_count=groups,
     )  # fmt: skip
 
@@ -136,9 +141,9 @@ def _conv_dx(
         (r - p, n - 1 - h + p) for r, (p, _), n, h in zip(reach, padding, size, holes, strict=True)
     ]
     if _is_depthwise(k.shape, groups):
-        return _shifted_sum(_padded(g, pads, stride), k[::-1, ::-1], (1, 1), dilation)
+        return kept(_shifted_sum(_padded(kept(g), pads, stride), k[::-1, ::-1], (1, 1), dilation))
     return lax.conv_general_dilated(
-        g, _swapped(k[::-1, ::-1], groups), (1, 1), pads, lhs_dilation=stride,
+        kept(g), _swapped(k[::-1, ::-1], groups), (1, 1), pads, lhs_dilation=stride,
         rhs_dilation=dilation, dimension_numbers=_LAYOUT, feature_group_count=groups,
     )  # fmt: skip
 
@@ -157,7 +162,9 @@ def _conv_dk(
     """The image convolved with the gradient as its kernel: channels as batch, batch as channels."""
     shape = (*kernel, x.shape[3] // groups, g.shape[3])
     if _is_depthwise(shape, groups):
-        sums = _kernel_sums(_wide(_padded(x, padding)), _wide(g), kernel, stride, dilation)
+        sums = _kernel_sums(
+            _wide(_padded(kept(x), padding)), _wide(kept(g)), kernel, stride, dilation
+        )
         return sums.reshape(shape).astype(x.dtype)
     if _few_products(shape, groups):
         patches = _patches(x, kernel, stride, padding, dilation)
@@ -168,8 +175,8 @@ def _conv_dk(
         (p, r + h - n + 1 - p) for r, (p, _), n, h in zip(reach, padding, size, holes, strict=True)
     ]
     dk = lax.conv_general_dilated(
-        x.transpose(3, 1, 2, 0), g.transpose(1, 2, 0, 3), dilation, pads, rhs_dilation=stride,
-        dimension_numbers=_LAYOUT, batch_group_count=groups,
+        kept(x).transpose(3, 1, 2, 0), kept(g).transpose(1, 2, 0, 3), dilation, pads,
+        rhs_dilation=stride, dimension_numbers=_LAYOUT, batch_group_count=groups,
     )  # fmt: skip
     return dk.transpose(1, 2, 0, 3)
 
