@@ -461,6 +461,7 @@ def test_a_file_without_such_layers_is_refused(
     file.write_text(text)
     told = refused(capsys, "train", "--data", "iris", "--model", f"{file}:own")
     assert words.replace("FILE", str(file)) in told
+    assert "without a name" in refused(capsys, "train", "--data", "iris", "--model", str(file))
 
 
 def test_bad_data_is_refused(tmp_path: Path, capsys: Capture) -> None:

@@ -74,8 +74,10 @@ def test_a_bad_batch_is_named(number: int, batch: Any, words: str, where: str) -
 
 @pytest.mark.parametrize("steps", [2, 4])
 def test_the_number_of_batches_is_checked(steps: int) -> None:
-    with pytest.raises(DataError, match=f"takes {steps} batches an epoch, got (more|3)"):
+    words = f"takes {steps} batches an epoch, got (more|3)"
+    with pytest.raises(DataError, match=words) as caught:
         train.fit(mlp(), train.Stream(lambda k: whole_batches(3), steps), **SETTINGS)
+    assert caught.value.where == "epoch 1" and "train.resume" in caught.value.help
 
 
 def whole_batches(n: int) -> Iterator[Any]:

@@ -488,6 +488,11 @@ def _from_file(place: str) -> Layer:
     file, _, name = place.partition(":")
     if not disk.is_file(Path(file)):
         raise FileError(f"--model takes FILE.py:NAME, got {place!r}: there is no file {file}.")
+    if not name:
+        raise ArgumentError(
+            f"--model takes FILE.py:NAME with a layer, got {place!r} without a name.",
+            help=f"{file}:layer, where the file says layer = nn.Sequential(...).",
+        )
     try:
         found = runpy.run_path(file).get(name)
     except (Exception, SystemExit) as error:
@@ -498,7 +503,7 @@ def _from_file(place: str) -> Layer:
         kind = "not there" if found is None else f"of type {type(found).__name__}"
         raise ArgumentError(
             f"--model takes FILE.py:NAME with a layer, got {place!r}, which is {kind}.",
-            help=f"define it in the file, for example: {name or 'layer'} = nn.Sequential(...).",
+            help=f"define it in the file, for example: {name} = nn.Sequential(...).",
         )
     return found
 

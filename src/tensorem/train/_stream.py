@@ -246,13 +246,21 @@ class StreamFeed:
         count = done
         for count, batch in enumerate(self.stream.batches(epoch, done), done + 1):
             if count > len(self):
-                raise DataError(f"The stream takes {len(self)} batches an epoch, got more.")
+                raise self._miscounted(epoch, "more")
             self._note(epoch * len(self) + count)
             found = _examples(batch, _place(epoch, count))
             self._require_size(len(found), epoch, count)
             yield found
         if count < len(self):
-            raise DataError(f"The stream takes {len(self)} batches an epoch, got {count}.")
+            raise self._miscounted(epoch, str(count))
+
+    def _miscounted(self, epoch: int, count: str) -> DataError:
+        return DataError(
+            f"The stream takes {len(self)} batches an epoch, got {count}.",
+            where=f"epoch {epoch + 1}",
+            help="every epoch has as many batches as train.Stream(..., steps) says; what was saved "
+            "before goes on with train.resume.",
+        )
 
     def _require_size(self, size: int, epoch: int, count: int) -> None:
         if size != self.batch_size and not (size < self.batch_size and count == len(self)):
