@@ -13,7 +13,7 @@ from close import assert_close
 from tensorem import graph, ops
 from tensorem.domains import Interval
 from tensorem.errors import GraphError, MeaningError
-from tensorem.verify import Propagation, _calls
+from tensorem.verify import Propagation, _pieces, _windows
 
 RNG = np.random.default_rng(0)
 CONV: dict[str, Any] = dict(stride=(1, 1), padding=((1, 1), (1, 1)), dilation=(1, 1), groups=1)
@@ -129,7 +129,8 @@ def test_intervals_alone_agree_with_corner_values_of_one_layer() -> None:
 
 
 def test_deeper_nets_need_no_more_programs() -> None:
-    w = weights(**{f"w{i}": (6, 6) for i in range(12)})
+    w = weights(**{f"w{i}": (6, 6) for i in range(16)})
+    kinds = (_pieces.forward, _pieces.backward, _pieces.bounded, _pieces.told)
 
     def programs(depth: int) -> int:
         def net(w: Any, x: Any) -> Any:
@@ -137,11 +138,48 @@ def test_deeper_nets_need_no_more_programs() -> None:
                 x = ops.relu(ops.linear(x, w[f"w{i}"]))
             return x
 
-        bounds(graph.capture(net, (1, 6), weights=w))(-np.ones((1, 6), np.float32), np.ones((1, 6)))
-        relu = _calls.backward(_calls.Call(ops.relu, (), (True,)))
-        return int(relu._cache_size())  # type: ignore[attr-defined]
+        p = Propagation.of(graph.capture(net, (1, 6), weights=w))
+        p.evidence(p.crown(-np.ones((1, 1, 6), np.float32), np.ones((1, 1, 6), np.float32)))
+        return sum(kind.cache_info().currsize for kind in kinds)
 
-    assert programs(3) == programs(12)
+    assert programs(12) == programs(16)
+
+
+def strided(w: Any, x: Any) -> Any:
+    first = {**CONV, "stride": (2, 1), "padding": ((0, 1), (2, 1))}
+    h = ops.mul(ops.tanh(ops.conv2d(x, w["k"], **first)), w["m"])
+    return ops.conv2d(h, w["l"], **{**CONV, "dilation": (2, 1)})
+
+
+def overlapping(w: Any, x: Any) -> Any:
+    wide: Any = dict(kernel_size=(3, 2), stride=(2, 1), padding=((1, 1), (1, 0)))
+    h = ops.max_pool2d(ops.leaky_relu(x, negative_slope=0.1), **wide, dilation=(1, 2))
+    h = ops.conv2d(h, w["g"], **{**CONV, "groups": 2})
+    return ops.relu(ops.avg_pool2d(h, **POOL, divisor=3))
+
+
+@pytest.mark.parametrize("net", [strided, overlapping])
+def test_rows_on_windows_come_to_what_rows_on_images_do(net: Any) -> None:
+    w = weights(k=(4, 2, 3, 3), l=(3, 4, 2, 2), g=(4, 1, 3, 3), m=(1, 4, 8, 17))
+    g = graph.capture(net, (1, 2, 17, 16), weights=w)
+    p, out = Propagation.of(g), g.outputs[0]
+    center = RNG.normal(size=(2, 1, 2, 17, 16)).astype(np.float32)
+    b = p.intervals(center - np.float32(0.05), center + np.float32(0.05))
+    count = b.boxes[out].lower[0].size
+    rows = np.eye(count, dtype=np.float32).reshape(1, count, *b.boxes[out].shape[1:])
+    both = np.concatenate([rows, -rows], axis=1).repeat(2, axis=0)
+    with jax.numpy_rank_promotion("allow"):
+        found = p._bounded(np.tile(np.arange(count), (2, 1)), out, b)
+    assert_close(found, p.lower(both, out, b), 1e-5, 1e-5)
+    part = p._part(p._before(out)[0])
+    known = [None if box is None else jax.tree.map(_alone, box) for box in part.known(b)]
+    start = part.names.index(out)
+    assert len(_windows.path_of(reversed(part.piece.steps), start, tuple(known))) >= 3
+
+
+def _alone(x: Any) -> Any:
+    """Of several boxes the first; of a constant itself."""
+    return x[0] if x.ndim == 5 else x
 
 
 def test_what_cannot_be_the_greatest_of_a_window_changes_no_line() -> None:

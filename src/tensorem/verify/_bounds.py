@@ -1,6 +1,6 @@
 """Bounds of a graph on a box: intervals, and linear bounds sent backward (CROWN).
 
-Everything here is floating point without directed rounding, call by call in compiled programs: it
+Everything here is floating point without directed rounding, a few calls to a compiled program: it
 finds proofs, `tensorem.check` decides whether they are proofs.
 
 Source: interval bound propagation: Gowal et al. 2018, eq. 6; backward linear bounds: Zhang et al.
@@ -9,8 +9,9 @@ Source: interval bound propagation: Gowal et al. 2018, eq. 6; backward linear bo
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -27,23 +28,20 @@ from tensorem.errors import MeaningError
 from tensorem.graph import Graph, Node, require_bound, sizes, unroll
 from tensorem.ops._derive import Box, boxed
 from tensorem.ops._op import results
-from tensorem.verify._calls import (
-    Call,
-    Form,
-    at_box,
-    backward,
-    evidence,
-    form,
-    intervals,
-    met,
-    openings,
-    units,
-)
+from tensorem.verify._calls import Call, Form, Known, Masks, Step, form
+from tensorem.verify._pieces import Piece, at_box, backward, bounded, forward, met, told
 
 ROWS = 2**22
 """The most coefficients on one value that a backward pass holds; more rows go in several."""
 LEAST_ROWS = 16
 """The smallest bucket of rows."""
+MANY_ROWS = 64
+"""From there on buckets are finer: a program more is less than the rows that fill up."""
+PIECE = 8
+"""How many nodes are compiled together."""
+
+Span = tuple[int, int]
+"""The first of some nodes one after the other, and the first after them."""
 
 
 class Tightness(IntEnum):
@@ -70,6 +68,18 @@ class Bounds:
     sharp: dict[str, NDArray[np.bool_]] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Part:
+    """Some nodes one after the other as a piece, and the names of its values by number."""
+
+    piece: Piece
+    names: tuple[str, ...]
+
+    def known(self, bounds: Bounds) -> Known:
+        """What is known of the values."""
+        return tuple(bounds.boxes.get(name) for name in self.names)
+
+
 @dataclass(frozen=True, eq=False)
 class Propagation:
     """Bound propagation through one graph with one varying input.
@@ -81,6 +91,7 @@ class Propagation:
 
     graph: Graph
     arrays: Mapping[str, End]
+    _parts: dict[Span, Part] = field(default_factory=dict, repr=False)
 
     @staticmethod
     def of(graph: Graph) -> Propagation:
@@ -123,9 +134,10 @@ class Propagation:
             lower: Lower ends of boxes of the input: (boxes, *shape).
             upper: Their upper ends.
         """
-        bounds = self._start(lower, upper)
-        for node in self.varying:
-            bounds.boxes.update(self._intervals(node, bounds))
+        with _own_broadcasting():
+            bounds = self._start(lower, upper)
+            for span in _spans(0, len(self.varying)):
+                self._forward(span, bounds)
         return bounds
 
     def crown(self, lower: End, upper: End) -> Bounds:
@@ -135,15 +147,17 @@ class Propagation:
             lower: Lower ends of boxes of the input: (boxes, *shape).
             upper: Their upper ends.
         """
-        bounds = self._start(lower, upper)
-        for node in self.varying:
-            if not self._forms[node.outputs[0]].is_equation:
-                self._tighten(node, bounds)
-            bounds.boxes.update(self._intervals(node, bounds))
-            self._keep_sharp(node, bounds)
+        with _own_broadcasting():
+            bounds = self._start(lower, upper)
+            for span, opens in self._stretches:
+                masks = self._forward(span, bounds, opens)
+                for node in self.varying[slice(*span)]:
+                    self._keep_sharp(node, bounds)
+                if opens:
+                    self._tighten(self.varying[span[1]], masks, bounds)
         return bounds
 
-    def lower(self, rows: Array, name: str, bounds: Bounds) -> Array:
+    def lower(self, rows: End, name: str, bounds: Bounds) -> Array:
         """Lower bounds of linear functions of a value: (boxes, number of functions).
 
         Args:
@@ -151,9 +165,9 @@ class Propagation:
             name: The value.
             bounds: With intervals of every value before it.
         """
-        return self.below(rows, name, bounds)[0]
+        return self._carried(rows, name, bounds, ends=True)[0]
 
-    def below(self, rows: Array, name: str, bounds: Bounds) -> tuple[Array, Array]:
+    def below(self, rows: End, name: str, bounds: Bounds) -> tuple[Array, Array]:
         """`lower`, and the slopes of planes of which it is the least: (boxes, number, *shape)."""
         total, a = self.carried(rows, name, bounds)
         box = boxed(bounds.boxes[self.graph.inputs[0]])
@@ -162,7 +176,7 @@ class Propagation:
         with _own_broadcasting():
             return at_box(total, a, box), a
 
-    def carried(self, rows: Array, name: str, bounds: Bounds) -> tuple[Array, Array | None]:
+    def carried(self, rows: End, name: str, bounds: Bounds) -> tuple[Array, Array | None]:
         """Linear functions below those of a value: constants, and rows on the input, if any.
 
         Args:
@@ -170,27 +184,17 @@ class Propagation:
             name: The value.
             bounds: With intervals of every value before it.
         """
-        rest: dict[str, Array | None] = {name: rows}
-        total = jnp.zeros(rows.shape[:2], rows.dtype)
-        with _own_broadcasting():
-            for node in reversed(self.varying):
-                given = tuple(rest.pop(result, None) for result in node.outputs)
-                if any(a is not None for a in given):
-                    program = backward(self._calls[node.outputs[0]])
-                    total, parts = program(total, given, *_operands(node, bounds))
-                    for operand, part in zip(node.inputs, parts, strict=True):
-                        _add(rest, operand, part)
-        return total, rest.get(self.graph.inputs[0])
+        return self._carried(rows, name, bounds, ends=False)
 
     def evidence(self, bounds: Bounds) -> dict[str, Array]:
         """What a certificate carries: for every bend what its row says that the checker needs."""
         arrays: dict[str, Array] = {}
-        with _own_broadcasting():
-            for node in self.varying:
-                if node.row.evidence is not None:
-                    [name] = node.outputs
-                    told = evidence(self._calls[name])(*_operands(node, bounds))
-                    arrays |= {f"{kind}.{name}": array for kind, array in told.items()}
+        for span in _spans(0, len(self.varying)):
+            part = self._part(span)
+            with _own_broadcasting():
+                found = told(part.piece)(part.known(bounds))
+            for i, kinds in found.items():
+                arrays |= {f"{kind}.{part.names[i]}": array for kind, array in kinds.items()}
         return arrays
 
     # --- known of the graph alone, by the name of a node's first result
@@ -241,6 +245,39 @@ class Propagation:
         """The most entries that a value has."""
         return max(math.prod(sizes(self.graph, name)) for name in self._moving)
 
+    @cached_property
+    def _stretches(self) -> tuple[tuple[Span, bool], ...]:
+        """Nodes to read forward, and whether the next one is a bend to be tightened for."""
+        bends = [i for i, node in enumerate(self.varying) if self._may_open(node)]
+        found: list[tuple[Span, bool]] = []
+        for start, end in itertools.pairwise([0, *bends, len(self.varying)]):
+            *spans, last = _spans(start, end) or [(start, end)]
+            found += [*((span, False) for span in spans), (last, end < len(self.varying))]
+        return tuple(found)
+
+    def _may_open(self, node: Node) -> bool:
+        """It bends, and reads what is looser than need be."""
+        loose = Tightness.LOOSE in (self._tightness.get(name) for name in node.inputs)
+        return loose and not self._forms[node.outputs[0]].is_equation
+
+    def _part(self, span: Span) -> Part:
+        if span not in self._parts:
+            nodes, source = self.varying[slice(*span)], self.graph.inputs[0]
+            used = dict.fromkeys(n for node in nodes for n in (*node.inputs, *node.outputs))
+            names = tuple(used) or (source,)
+            number = {name: i for i, name in enumerate(names)}
+            steps = tuple(
+                Step(
+                    self._calls[node.outputs[0]],
+                    tuple(number[name] for name in node.inputs),
+                    tuple(number[name] for name in node.outputs),
+                )
+                for node in nodes
+            )
+            varies = tuple(name in self._moving for name in names)
+            self._parts[span] = Part(Piece(steps, varies, number.get(source)), names)
+        return self._parts[span]
+
     # --- steps
 
     def _start(self, lower: End, upper: End) -> Bounds:
@@ -249,34 +286,62 @@ class Propagation:
         with _own_broadcasting():
             return Bounds({**self._still, self.graph.inputs[0]: box})
 
-    def _intervals(self, node: Node, bounds: Bounds) -> dict[str, Interval]:
-        with _own_broadcasting():
-            found = intervals(self._calls[node.outputs[0]])(*_operands(node, bounds))
-        return dict(zip(node.outputs, found, strict=True))
+    def _forward(self, span: Span, bounds: Bounds, opens: bool = False) -> Masks:
+        """The intervals of what some nodes make, and where the next node is open."""
+        part = self._part((span[0], span[1] + opens))
+        found, masks = forward(part.piece, opens)(part.known(bounds))
+        bounds.boxes.update({part.names[i]: box for i, box in found.items()})
+        return masks
 
-    def _tighten(self, node: Node, bounds: Bounds) -> None:
-        """Bound what leaves a bend open backward, unless that was done or gives no more."""
-        if Tightness.LOOSE not in (self._tightness.get(i) for i in node.inputs):
-            return
+    def _carried(
+        self, rows: End, name: str, bounds: Bounds, ends: bool
+    ) -> tuple[Array, Array | None]:
         with _own_broadcasting():
-            masks = openings(self._calls[node.outputs[0]])(*_operands(node, bounds))
+            total = jnp.asarray(np.zeros(rows.shape[:2], rows.dtype))
+            rest = {name: jnp.asarray(rows)}
+            return self._onward(self._before(name), total, rest, bounds, ends)
+
+    def _onward(
+        self,
+        spans: Sequence[Span],
+        total: Array,
+        rest: dict[str, Array],
+        bounds: Bounds,
+        ends: bool,
+    ) -> tuple[Array, Array | None]:
+        """Send rows backward through nodes; where this `ends`, to the box of the input."""
+        for span in spans:
+            part = self._part(span)
+            given = {i: rest.pop(name) for i, name in enumerate(part.names) if name in rest}
+            program = backward(part.piece, ends and span[0] == 0)
+            total, found = program(total, given, part.known(bounds))
+            rest |= {part.names[i]: a for i, a in found.items()}
+        return total, rest.get(self.graph.inputs[0])
+
+    def _before(self, name: str) -> list[Span]:
+        """The nodes that may make what a value depends on, the last of them first."""
+        ends = [i + 1 for i, node in enumerate(self.varying) if name in node.outputs]
+        return _spans(0, *ends or [1])[::-1]
+
+    def _tighten(self, node: Node, masks: Masks, bounds: Bounds) -> None:
+        """Bound what leaves a bend open backward: those entries alone, as the checker does."""
         for name, mask in zip(node.inputs, masks, strict=True):
             if mask is not None and self._tightness[name] == Tightness.LOOSE:
-                open_, sharp = np.asarray(mask), bounds.sharp.get(name, np.zeros(mask.shape, bool))
-                self._sharpen(name, open_ & ~sharp, bounds)
+                open_ = np.asarray(mask)
+                sharp = bounds.sharp.get(name, np.zeros(open_.shape, bool))
+                for places in _buckets(open_ & ~sharp, ROWS // self._largest):
+                    found = self._bounded(places, name, bounds)
+                    bounds.boxes[name] = met(boxed(bounds.boxes[name]), places, found)
                 bounds.sharp[name] = sharp | open_
 
-    def _sharpen(self, name: str, open_: NDArray[np.bool_], bounds: Bounds) -> None:
-        """Bound entries of a value backward: those alone, as the checker does."""
-        before = boxed(bounds.boxes[name])
-        for places in _buckets(open_, ROWS // self._largest):
-            box = bounds.boxes[name]
-            found = self.lower(units(places, box), name, bounds)
-            bounds.boxes[name] = met(box, places, found)
-        after = boxed(bounds.boxes[name])
-        bounds.boxes[name] = Interval(
-            jnp.where(open_, after.lower, before.lower), jnp.where(open_, after.upper, before.upper)
-        )
+    def _bounded(self, places: NDArray[np.intp], name: str, bounds: Bounds) -> Array:
+        """Lower bounds of the entries at some places, and of their opposites."""
+        first, *spans = self._before(name)
+        part = self._part(first)
+        program = bounded(part.piece, part.names.index(name), first[0] == 0)
+        total, found = program(places, part.known(bounds))
+        rest = {part.names[i]: a for i, a in found.items()}
+        return self._onward(spans, total, rest, bounds, ends=True)[0]
 
     def _keep_sharp(self, node: Node, bounds: Bounds) -> None:
         """An entrywise function of a sharp entry is sharp."""
@@ -293,10 +358,6 @@ def _require_bounds(node: Node) -> None:
             raise error.with_notes(where=node.outputs[0]) from None
 
 
-def _operands(node: Node, bounds: Bounds) -> list[Box]:
-    return [bounds.boxes[name] for name in node.inputs]
-
-
 def _tightness(node: Node, form: Form, known: Mapping[str, Tightness]) -> Tightness:
     """Moves and entrywise ops keep what is known; one mixing op of a box is exact."""
     operands = [known[i] for i in node.inputs if i in known]
@@ -308,28 +369,31 @@ def _tightness(node: Node, form: Form, known: Mapping[str, Tightness]) -> Tightn
     return Tightness.EXACT if form.is_equation else Tightness.LOOSE
 
 
-def _buckets(open_: NDArray[np.bool_], most: int) -> Iterator[NDArray[np.intp]]:
-    """The places of the open entries of each box, filled up with others: (boxes, a power of two).
+def _spans(start: int, end: int) -> list[Span]:
+    """So many nodes in pieces."""
+    return [(i, min(i + PIECE, end)) for i in range(start, end, PIECE)]
 
-    Few sizes are few programs; `most` is how many rows there may be at once, in all boxes.
+
+def _buckets(open_: NDArray[np.bool_], most: int) -> Iterator[NDArray[np.intp]]:
+    """The places of the open entries of each box, filled up with others: (boxes, a bucket).
+
+    Few sizes are few programs; `most` is how many rows there may be at once, in all boxes. What
+    fills up is a place beyond the value.
     """
     flat = open_.reshape(len(open_), -1)
     count = int(flat.sum(axis=1).max())
     order = np.argsort(~flat, axis=1, kind="stable")
-    each = min(_power_of_two(count), _power_of_two(max(1, most // (2 * len(flat))) // 2 + 1))
+    places = np.where(np.take_along_axis(flat, order, axis=1), order, flat.shape[1])
+    each = min(_bucket(count), _bucket(max(1, most // (2 * len(flat))) // 2 + 1))
+    places = np.pad(places, ((0, 0), (0, each)), constant_values=flat.shape[1])
     for start in range(0, count, each):
-        yield order[:, start : start + each]
+        yield places[:, start : start + each]
 
 
-def _power_of_two(n: int) -> int:
-    """The least one that is no smaller, from LEAST_ROWS on."""
-    return max(LEAST_ROWS, 1 << (n - 1).bit_length())
-
-
-def _add(rest: dict[str, Array | None], name: str, a: Array | None) -> None:
-    before = rest.get(name)
-    if a is not None:
-        rest[name] = a if before is None else before + a
+def _bucket(n: int) -> int:
+    """The least power of two that is no smaller; of many rows, or half more of one."""
+    power = max(LEAST_ROWS, 1 << (n - 1).bit_length())
+    return power * 3 // 4 if MANY_ROWS < n <= power * 3 // 4 else power
 
 
 def _own_broadcasting() -> AbstractContextManager[None]:

@@ -1,15 +1,10 @@
-"""What one call of an op does to boxes and to rows, compiled by itself.
-
-A program of a whole graph grows with the square of its depth, since every bend sends rows back
-through all that lies before it. One program for each call and shape serves all layers that are
-alike, of every graph, and may be fitted to how many rows there are.
-"""
+"""What one call of an op does to boxes and to rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -20,21 +15,19 @@ from tensorem.domains import Diagonal, End, Interval, Lines
 from tensorem.graph import Node
 from tensorem.ops import Op
 from tensorem.ops._derive import Box, boxed
-from tensorem.ops._op import Attrs, Rule, results
+from tensorem.ops._op import Attrs, results
 
 Masks = tuple[Array | None, ...]
 """For each operand that varies, one truth for each entry."""
-Rows = tuple[Array | None, ...]
-"""Coefficients on several values, (rows, *shape) each; None are all zero."""
+Rest = dict[int, Array]
+"""Rows of coefficients on some values, (rows, *shape) each, by number."""
+Known = tuple[Box | None, ...]
+"""What is known of each value, by number, where it is needed."""
 
 
 @dataclass(frozen=True)
 class Call:
-    """An op with its attributes, and which of its operands vary.
-
-    The programs below take operands with a leading axis of boxes where they vary, and no such axis
-    where they are constants.
-    """
+    """An op with its attributes, and which of its operands vary."""
 
     op: Op
     attrs: Attrs
@@ -49,6 +42,15 @@ class Call:
     def lines(self, *boxes: Box) -> list[Lines]:
         """The linear bounds of each result."""
         return results(self.op.meaning("lines")(*boxes, **dict(self.attrs)))
+
+
+@dataclass(frozen=True)
+class Step:
+    """A call, its operands and its results, by number."""
+
+    call: Call
+    operands: tuple[int, ...]
+    results: tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -70,51 +72,44 @@ def form(call: Call, specs: tuple[jax.ShapeDtypeStruct, ...]) -> Form:
 
     def trace(*boxes: Box) -> None:
         lines = call.lines(*boxes)
-        found.append(Form(all(line.is_equation for line in lines), _are_diagonal(lines)))
+        found.append(Form(all(line.is_equation for line in lines), are_diagonal(lines)))
 
     pairs = zip(specs, call.varies, strict=True)
     jax.eval_shape(trace, *(Interval(s, s) if varies else s for s, varies in pairs))  # type: ignore[arg-type]
     return found[0]
 
 
-def _are_diagonal(lines: list[Lines]) -> bool:
+def are_diagonal(lines: list[Lines]) -> bool:
     maps = [m for line in lines for m in (*line.lower, *line.upper) if m is not None]
     return all(isinstance(m, Diagonal) for m in maps)
 
 
-# --- programs: (operands with their boxes) -> ...
+def of(
+    known: Known, numbers: tuple[int, ...], found: Mapping[int, Interval] = MappingProxyType({})
+) -> list[Box]:
+    """What is known of some values, or was found since."""
+    return [found[i] if i in found else known[i] for i in numbers]  # type: ignore[misc]
 
 
-@cache
-def intervals(call: Call) -> Callable[..., tuple[Interval, ...]]:
-    """Operands -> the intervals of the results."""
-    rule = call.op.meaning("interval")
-
-    def one(*boxes: Box) -> tuple[Interval, ...]:
-        return tuple(results(rule(*map(boxed, boxes), **dict(call.attrs))))
-
-    return _over_boxes(call, one)
+def intervals(call: Call, boxes: list[Box]) -> list[Interval]:
+    """The intervals of the results."""
+    return results(call.op.meaning("interval")(*map(boxed, boxes), **dict(call.attrs)))
 
 
-@cache
-def openings(call: Call) -> Callable[..., Masks]:
-    """Operands -> where tighter ones would give tighter lines."""
-
-    def one(*boxes: Box) -> Masks:
-        if call.op.opens is not None:
-            return tuple(results(call.op.opens(*boxes, **dict(call.attrs))))
-        open_ = _open(call.lines(*boxes))
-        return tuple(
-            jnp.broadcast_to(open_, boxed(box).shape) if varies else None
-            for box, varies in zip(boxes, call.varies, strict=True)
-        )
-
-    return _over_boxes(call, one)
+def openings(call: Call, boxes: list[Box]) -> Masks:
+    """Where tighter operands would give tighter lines."""
+    if call.op.opens is not None:
+        return tuple(results(call.op.opens(*boxes, **dict(call.attrs))))
+    open_ = _open(call.lines(*boxes))
+    return tuple(
+        jnp.broadcast_to(open_, boxed(box).shape) if varies else None
+        for box, varies in zip(boxes, call.varies, strict=True)
+    )
 
 
 def _open(lines: list[Lines]) -> Array:
     """Where lines that work entry by entry are not one; everywhere for others."""
-    if not _are_diagonal(lines):
+    if not are_diagonal(lines):
         return jnp.asarray(True)
     apart = [
         differs
@@ -132,33 +127,14 @@ def _unlike(below: object, above: object) -> Array:
     return jnp.asarray(low != high)
 
 
-@cache
-def evidence(call: Call) -> Callable[..., dict[str, Array]]:
-    """Operands -> what the checker needs to draw the lines of the result."""
-    rule: Rule = call.op.evidence  # type: ignore[assignment]
-
-    def one(*boxes: Box) -> dict[str, Array]:
-        told: dict[str, Array] = rule(*boxes, *call.lines(*boxes), **dict(call.attrs))
-        return told
-
-    return _over_boxes(call, one)
+def evidence(call: Call, boxes: list[Box]) -> dict[str, Array]:
+    """What the checker needs to draw the lines of the result."""
+    assert call.op.evidence is not None
+    told: dict[str, Array] = call.op.evidence(*boxes, *call.lines(*boxes), **dict(call.attrs))
+    return told
 
 
-@cache
-def backward(call: Call) -> Callable[..., tuple[Array, Rows]]:
-    """(what rows have come to, rows on the results, operands) -> the same, rows on the operands."""
-
-    def one(total: Array, rows: Rows, *boxes: Box) -> tuple[Array, Rows]:
-        parts: list[Array | None] = [None] * len(boxes)
-        for a, lines in zip(rows, call.lines(*boxes), strict=True):
-            if a is not None:
-                total = total + _through(a, lines, parts)
-        return total, tuple(parts)
-
-    return _over_boxes(call, one, given=2)
-
-
-def _through(a: Array, lines: Lines, parts: list[Array | None]) -> Array:
+def through(a: Array, lines: Lines, parts: list[Array | None]) -> Array:
     """Send rows through lines: adds to the rows on every operand, gives what the offsets make."""
     if lines.is_equation:
         _send(a, lines.lower, parts)
@@ -180,44 +156,3 @@ def contract(a: Array, x: End) -> Array:
     """The product of every row with one array; a zero coefficient ignores an infinite bound."""
     terms = jnp.where(a == 0, 0.0, a * x)
     return jnp.sum(terms, axis=tuple(range(1, a.ndim)))
-
-
-def _over_boxes(call: Call, one: Callable[..., Any], given: int = 0) -> Callable[..., Any]:
-    """A function of one box compiled for several, of which all but constants have an axis."""
-    axes = (*(0,) * given, *(0 if varies else None for varies in call.varies))
-    return jax.jit(jax.vmap(one, in_axes=axes))
-
-
-# --- programs without an op
-
-
-@jax.jit
-def at_box(total: Array, rows: Array, box: Interval) -> Array:
-    """What rows have come to, and the least that they are on the box of the input."""
-
-    def one(total: Array, a: Array, box: Interval) -> Array:
-        low = contract(jnp.maximum(a, 0), box.lower)
-        return total + low + contract(jnp.minimum(a, 0), box.upper)
-
-    return jax.vmap(one)(total, rows, box)
-
-
-@jax.jit
-def units(places: Array, like: Interval) -> Array:
-    """Rows that are one entry each, (boxes, rows) of them, and then those of the opposite sign."""
-    boxes, *shape = like.lower.shape
-    rows = jax.nn.one_hot(places, like.lower[0].size, dtype=like.lower.dtype)
-    return jnp.concatenate([rows, -rows], axis=1).reshape(boxes, -1, *shape)
-
-
-@jax.jit
-def met(box: Interval, places: Array, found: Array) -> Interval:
-    """A box met with what was found for `units` of some places."""
-    low, high = jnp.split(found, 2, axis=1)
-
-    def one(lower: Array, upper: Array, at: Array, low: Array, high: Array) -> tuple[Array, Array]:
-        return lower.at[at].max(low), upper.at[at].min(-high)
-
-    below, above = (jnp.reshape(end, (len(places), -1)) for end in (box.lower, box.upper))
-    lower, upper = jax.vmap(one)(below, above, places, low, high)
-    return Interval(lower.reshape(box.shape), upper.reshape(box.shape))

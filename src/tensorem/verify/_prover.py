@@ -8,7 +8,6 @@ from functools import lru_cache
 from typing import Literal, TypedDict, TypeVar
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from numpy.typing import ArrayLike
@@ -332,7 +331,7 @@ def _least(
     if "crown" in methods:
         crown = propagation.crown(lower, upper)
         rows = own[:, None].astype(lower.dtype) - np.eye(own.shape[1], dtype=lower.dtype)
-        margins["crown"] = propagation.lower(jnp.asarray(rows[:, :, None]), name, crown)
+        margins["crown"] = propagation.lower(rows[:, :, None], name, crown)
         evidence = propagation.evidence(crown)
     least = {k: np.where(own, np.inf, m).min(axis=1) for k, m in margins.items()}
     return least, evidence
