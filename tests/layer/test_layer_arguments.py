@@ -102,7 +102,7 @@ def test_a_class_says_of_its_inputs_what_can_be_checked() -> None:
 
 def test_a_built_model_is_no_field() -> None:
     model = nn.build(nn.Linear(3, 3), input=("N", 3))
-    for given in (model, (nn.ReLU(), model)):
+    for given in (model, (nn.ReLU(), model), {"a": model}, ((model,),), {"a": [{"b": model}]}):
         with pytest.raises(LayerError, match="as fields, got a built model as `inner`"):
             Around(given, len)  # type: ignore[arg-type]
 

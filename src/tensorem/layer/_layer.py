@@ -262,13 +262,20 @@ def _require_annotations(cls: type[Layer]) -> None:
 
 
 def _require_no_model(owner: str, name: str, value: object) -> None:
-    if any(isinstance(x, Whole) for x in (value if isinstance(value, tuple) else (value,))):
+    if _holds_model(value):
         raise LayerError(
             f"{owner} takes layers and plain values as fields, got a built model as `{name}`.",
             because="its arrays would be neither trained nor saved.",
             help="give its layer, model.layer, and put its arrays into the built whole: "
             "whole.load_state_dict({**whole.state_dict(), ...}).",
         )
+
+
+def _holds_model(value: object) -> bool:
+    if isinstance(value, tuple | Mapping):
+        held = value.values() if isinstance(value, Mapping) else value
+        return any(map(_holds_model, held))
+    return isinstance(value, Whole)
 
 
 def _arguments(layer: Part) -> list[str]:
