@@ -17,7 +17,7 @@ from tensorem.check import Result, UnsupportedError, check, prepare
 from tensorem.check._curves import ERROR, FUNCTIONS, PIECES, enclosed_values, least, pieces
 from tensorem.check._graph import parse_graph
 from tensorem.check._lower import OPS, lower
-from tensorem.check._numbers import EXACT, FLOAT64, Enclosure, bounds
+from tensorem.check._numbers import EXACT, FLOAT64, Enclosure, bounds, floats
 from tensorem.check._steps import (
     Lines,
     Product,
@@ -153,8 +153,16 @@ def test_an_interval_that_leaves_a_curve_is_refused(kind: str) -> None:
     )
     case = certify(net, np.array([[0.5, 2.0]]), "0.4", np.random.default_rng(0))
     assert h and margin_of(case).margin is not None
-    case.claim["eps"] = "0.5"
-    assert "is not smooth on all of an interval" in margin_of(case).reason
+    for eps in ("0.5", "0.6"):
+        case.claim["eps"] = eps
+        assert "is not smooth on all of an interval" in margin_of(case).reason
+
+
+def test_exact_ends_are_rounded_outward() -> None:
+    third = fractions([Fraction(1, 3), Fraction(2, 3), Fraction(-1, 3), Fraction(-2, 3)])
+    lower, upper = floats(bounds(third, third, EXACT))
+    assert np.all(fractions(lower) < third) and np.all(third < fractions(upper))
+    assert np.array_equal(np.nextafter(lower, np.inf), upper)
 
 
 def test_what_overflows_is_refused() -> None:

@@ -59,6 +59,17 @@ def test_a_sum_of_inequalities_proves_what_no_cut_does() -> None:
     assert np.allclose(found.arrays["multipliers"][0, :3], [0.5, 0.5, 1])
 
 
+def test_the_checker_decides_what_it_bounds_more_closely() -> None:
+    """A norm is one op of the prover, whose lines are flat, and several steps of the checker."""
+    layers = nn.Linear(3, 4), nn.RMSNorm(4), nn.Linear(4, 2)
+    model = nn.build(nn.Sequential(*layers), ("N", 3), seed=1)
+    box = [0.5, 1.0, -0.7], [0.52, 1.02, -0.68]
+    far = avoids(model, Property.of(*box, [[({0: 1}, -100)]]), parts=1)
+    near = Property.of(*box, [[({0: 1}, round(far.margin - 100 + 0.01, 6))]])
+    found = avoids(model, near, parts=1)
+    assert found.verdict == "proved" and found.check() and found.margin > 0
+
+
 def test_a_counterexample_lies_in_the_box_and_in_a_set_exactly(corners: tm.graph.Graph) -> None:
     """No float32 number is 0.1: the point is moved to the decimal."""
     touched = Property.of(["0.1", "-1"], ["0.1", 1], [[({0: 1}, "-1")], [({0: -1}, "-1.0999")]])

@@ -7,7 +7,7 @@ most: Bunel et al. 2020, section 5.1 (branch and bound on the input).
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -246,14 +246,23 @@ class _Search:
             open_ = [i for i in range(len(taken)) if not nearest[i] > self._sure]
             if (point := self._refuted(found.points[open_])) is not None:
                 return self._answer("refuted", float(nearest.min()), parts, counterexample=point)
-            halves = [_cut(taken[i], found.pull[i]) for i in open_]
-            able = varying <= MOST_CUT and parts + 2 * len(open_) <= limit and all(halves)
-            if open_ and not able:
-                return self._answer("unknown", float(nearest.min()), parts)
+            able = varying <= MOST_CUT and parts + 2 * len(open_) <= limit
+            halves = [_cut(taken[i], found.pull[i]) for i in open_ if able]
+            if open_ and not (able and all(halves)):
+                return self._undecided(float(nearest.min()), parts)
             waiting += [half for pair in halves for half in pair]
             least = min(least, *(nearest[i] for i in range(len(taken)) if i not in open_), np.inf)
         proof = self._answer("proved", float(least), parts, arrays=self._arrays())
         return proof if proof.check() else self._answer("unknown", float(least), parts)
+
+    def _undecided(self, margin: float, parts: int) -> Avoidance:
+        """Unknown, but where the checker, which takes composites apart, proves an uncut box."""
+        if self.propagation.has_composites and not self.root.halves:
+            proof = self._answer("proved", margin, parts, arrays=self._arrays())
+            result = self.own.checker.check(proof.claim, proof.arrays)
+            if result.accepted and result.margin is not None:
+                return replace(proof, margin=result.margin)
+        return self._answer("unknown", margin, parts)
 
     def _answer(self, verdict: Verdict, margin: float, parts: int, **evidence: Any) -> Avoidance:
         return Avoidance(verdict, self.goal, margin, parts, self.own, **evidence)

@@ -127,6 +127,12 @@ class Propagation:
                 nodes.append(node)
         return tuple(nodes)
 
+    @cached_property
+    def has_composites(self) -> bool:
+        """Whether an op is bounded as one that the checker makes of several bends."""
+        forms = ((node.row, self._forms[node.outputs[0]]) for node in self.varying)
+        return any(row.definition is not None and not form.is_equation for row, form in forms)
+
     def intervals(self, lower: End, upper: End) -> Bounds:
         """Interval bound propagation.
 
