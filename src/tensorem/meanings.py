@@ -32,7 +32,7 @@ from tensorem.ops import Unsupported
 from tensorem.rules._kinds import DTYPE
 from tensorem.shapes import Spec, solve
 
-Argument = ArrayLike | Ball | Interval | Rational | Sequence["Argument"] | Mapping[str, "Argument"]
+Operand = ArrayLike | Ball | Interval | Rational | Sequence["Operand"] | Mapping[str, "Operand"]
 """An array, a list of numbers, a box; a tree of these where the input is one."""
 Arguments = dict[str, Any]
 """Arguments by the names of a graph's inputs."""
@@ -57,7 +57,7 @@ class GraphModel:
 
     graph: Graph
 
-    def __call__(self, *xs: Argument) -> Any:
+    def __call__(self, *xs: Operand) -> Any:
         """The value at xs, compiled once for each batch size.
 
         Args:
@@ -126,7 +126,7 @@ def capture(model_or_function: Readable | Callable[..., Any], *specs: object) ->
     return graphs.capture(model_or_function, *specs)
 
 
-def evaluate(model: Readable, *xs: Argument, dtype: str = "float32") -> Any:
+def evaluate(model: Readable, *xs: Operand, dtype: str = "float32") -> Any:
     """The value of a model or graph at xs, read in one of several arithmetics.
 
     Args:
@@ -270,7 +270,7 @@ def _interval(x: object) -> Interval:
 # --- arguments
 
 
-def boxed(model: Readable, xs: tuple[Argument, ...]) -> tuple[Graph, dict[str, Interval]]:
+def boxed(model: Readable, xs: tuple[Operand, ...]) -> tuple[Graph, dict[str, Interval]]:
     """The graph of a model without names of sizes, and its arguments as boxes, by name.
 
     Raises:
@@ -283,7 +283,7 @@ def boxed(model: Readable, xs: tuple[Argument, ...]) -> tuple[Graph, dict[str, I
     return graph.bind(**_sizes(graph, values)), boxes
 
 
-def bound(graph: Graph, xs: tuple[Argument, ...]) -> tuple[Graph, Arguments]:
+def bound(graph: Graph, xs: tuple[Operand, ...]) -> tuple[Graph, Arguments]:
     """A graph without names of sizes, and its arguments and arrays by name, in its dtypes.
 
     Raises:
@@ -294,7 +294,7 @@ def bound(graph: Graph, xs: tuple[Argument, ...]) -> tuple[Graph, Arguments]:
     return graph.bind(**_sizes(graph, values)), {**graph.arrays, **values}
 
 
-def _leaves(graph: Graph, xs: tuple[Argument, ...]) -> Arguments:
+def _leaves(graph: Graph, xs: tuple[Operand, ...]) -> Arguments:
     """The arguments by the names of the graph's inputs, in their order."""
     if len(xs) != len(graph.takes):
         raise ShapeError(f"The graph takes {len(graph.takes)} inputs, got {len(xs)}.")

@@ -17,7 +17,7 @@ from tensorem.domains._executed import contributions, nearer
 from tensorem.errors import DTypeError, MeaningError
 from tensorem.graph import Graph, Node, read, unflatten
 from tensorem.graph._read import repeat
-from tensorem.meanings import Argument, Readable, boxed
+from tensorem.meanings import Operand, Readable, boxed
 from tensorem.ops import executed
 
 from ._trace import aligned
@@ -79,7 +79,7 @@ class Float32Error:
 
 
 @called
-def float32_error(model: Readable, *xs: Argument) -> Float32Error:
+def float32_error(model: Readable, *xs: Operand) -> Float32Error:
     """How far a float32 run of a model may lie from its real value, on every input of a box.
 
     Proved of any run that computes each op of the graph in float32: sums in any order, with or
