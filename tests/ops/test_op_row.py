@@ -60,7 +60,7 @@ def test_every_bound_says_where_it_comes_from(meaning: str) -> None:
         ("reshape", "interval", "a move: the ends change place, nothing is rounded"),
         ("batch_norm", "interval", "its definition, op by op"),
         ("softmax", "run", "its definition, op by op"),
-        ("softmax", "lines", "flat: the ends of its interval meaning"),
+        ("argmax", "lines", "flat: the ends of its interval meaning"),
     ],
 )
 def test_a_source_is_that_of_its_own_meaning(name: str, meaning: str, words: str) -> None:

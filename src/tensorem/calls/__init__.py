@@ -8,6 +8,7 @@ from ._elsewhere import ELSEWHERE as ELSEWHERE
 from ._elsewhere import elsewhere as elsewhere
 from ._named import named as named
 from ._named import unless_named as unless_named
+from ._named import unnamed as unnamed
 from ._ranges import ABOVE_0 as ABOVE_0
 from ._ranges import ANY as ANY
 from ._ranges import AT_LEAST_0 as AT_LEAST_0
@@ -46,4 +47,5 @@ __all__ = [
     "named",
     "number",
     "unless_named",
+    "unnamed",
 ]

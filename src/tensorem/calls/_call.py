@@ -72,13 +72,14 @@ def check_call(
         return form.bind(*args, **kwargs)
     except TypeError as error:
         what, argument = str(error), next((k for k in kwargs if k not in form.parameters), "")
-        if "too many positional" in what and name in NEXT:
+        is_long = "too many positional" in what
+        if is_long and name in NEXT:
             argument = NEXT[name]
             what = f"got a positional argument for {argument!r}"
         elif argument:  # a missing argument is said first, and this is the one that was meant
             what = f"got an unexpected keyword argument {argument!r}"
         near = get_close_matches(argument, form.parameters, 1)
-        meant = f"did you mean {near[0]}?" if near else "" if argument else _by_name(form)
+        meant = f"did you mean {near[0]}?" if near else _by_name(form) if is_long else ""
         because, help = NOT_TAKEN.get(f"{name}.{argument}") or NOT_TAKEN.get(argument, ("", meant))
         raise ArgumentError(f"takes {_form(form)}: {what}.", because=because, help=help) from None
 

@@ -38,6 +38,16 @@ def named(name: str | Callable[[], str]) -> Iterator[None]:
         _IS_NAMED.reset(token)
 
 
+@contextmanager
+def unnamed() -> Iterator[None]:
+    """Nobody outside has put a name: inside runs a layer, whose forward calls ops of its own."""
+    token = _IS_NAMED.set(False)
+    try:
+        yield
+    finally:
+        _IS_NAMED.reset(token)
+
+
 def unless_named(name: str) -> AbstractContextManager[None]:
     """As `named`, where nobody outside has put a name: an op is called by a function."""
     return nullcontext() if _IS_NAMED.get() else named(name)

@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from jax.extend.core import get_opaque_trace_state
 
-from tensorem.calls import check_call, form_of, named
+from tensorem.calls import check_call, form_of, named, unnamed
 from tensorem.errors import LayerError, PathError, ShapeError
 from tensorem.runtime import scope
 
@@ -212,7 +212,7 @@ class Pass:
             said = checked(layer, frame.path, call, log)
             # Another call of this layer, or of one that shares with it, may have updated them.
             bound.__dict__.update(self._buffers(layer, frame.home))
-        with located(layer, frame.path, log), scope(frame.path):
+        with located(layer, frame.path, log), scope(frame.path), unnamed():
             run = self.ctx.run_leaf if leaf else direct
             y = run(frame, bound, xs, kw)
             if log is not None:
